@@ -1,0 +1,1 @@
+"""Denoisers for additive white Gaussian noise, the component of `pnp` and `red`."""

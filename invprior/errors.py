@@ -1,0 +1,57 @@
+"""Errors that a user can cause, each with its remedy in the message.
+
+All derive from `InvpriorError`; the command line prints the message alone and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from invprior.solution import Solution
+
+
+class InvpriorError(ValueError):
+    """Base of every error that invprior raises on purpose."""
+
+    exit_code = 2
+
+
+class SpecError(InvpriorError):
+    """A specification's text does not follow the grammar `name:key=value,key=value`."""
+
+
+class OptionError(InvpriorError):
+    """One or more options of a plugin are wrong; the message lists all of them."""
+
+
+class PluginError(InvpriorError):
+    """A plugin is unknown, ambiguous or broken."""
+
+
+class IncompatibleError(InvpriorError):
+    """The parts are fine one by one but do not fit together (shapes, or solver against prior)."""
+
+
+class MeasurementError(InvpriorError):
+    """A picture, mask, kernel or measurement cannot be used or cannot be written."""
+
+
+class DivergedError(InvpriorError):
+    """The iterates became non-finite or exploded.
+
+    Attributes:
+        solution: the best finite iterate, as a `Solution` whose `stop.ok` is False.
+    """
+
+    def __init__(self, message: str, solution: Solution | None = None) -> None:
+        super().__init__(message)
+        self.solution = solution
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ' (did you mean "x"?)' for the nearest of `choices`, or an empty string."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return f' (did you mean "{near[0]}"?)' if near else ""

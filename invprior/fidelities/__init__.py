@@ -1,0 +1,1 @@
+"""Data fidelities E(Ax; y): negative log-likelihoods of the noise."""

@@ -1,0 +1,160 @@
+"""Priors as functionals, in three typed forms, and their weighted sums.
+
+A prior is any class that derives from one or more of the forms:
+
+* `Penalty` has a value that autograd can differentiate;
+* `Proximable` has a proximal map (or a denoiser in its place);
+* `Reparameterization` sets x = f_theta(z) and optimises theta, as Deep Image Prior does.
+
+`0.1 * TV() + Wavelet()` is a sum of terms. A term without a weight takes the prior's `default_weight`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from invprior.errors import OptionError
+from invprior.options import Plugin
+
+
+class Functional(nn.Module, ABC, metaclass=Plugin):
+    """Base of every prior; derive from one of the three forms, not from this.
+
+    Attributes:
+        default_weight: the weight that a term takes when none is given; with the fidelity a negative
+            log-likelihood, one value serves all noise levels.
+    """
+
+    plugin_group: ClassVar[str] = "priors"
+    default_weight: ClassVar[float] = 1.0
+
+    def __mul__(self, weight: float) -> Prior:
+        return Prior((Term(self),)) * weight
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Functional | Prior) -> Prior:
+        return Prior((Term(self),)) + other
+
+
+class Penalty(Functional):
+    """A prior with a value R(x); autograd gives its gradient."""
+
+    @abstractmethod
+    def value(self, x: Tensor) -> Tensor:
+        """Compute R of each picture.
+
+        Args:
+            x: pictures, (B, C, H, W), intensities in [0, 1].
+
+        Returns:
+            R(x), (B,); it must not let one picture influence another.
+        """
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Gradient of R at x, (B, C, H, W); by autograd unless a prior knows better."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.value(x).sum(), x)
+        return gradient
+
+    def curvature(self) -> float:
+        """Upper bound on the Lipschitz constant of the gradient; infinite when R is not smooth."""
+        return math.inf
+
+
+class Proximable(Functional):
+    """A prior with a proximal map."""
+
+    @abstractmethod
+    def prox(self, v: Tensor, tau: float) -> Tensor:
+        """Return argmin_x tau R(x) + 1/2 ||x - v||^2 for each picture.
+
+        Args:
+            v: pictures, (B, C, H, W).
+            tau: the step times the weight, positive. A denoiser in the prox's place takes the noise level sqrt(tau).
+        """
+
+
+class Reparameterization(Functional):
+    """A prior that sets x = f_theta(z): the solver optimises theta.
+
+    Attributes:
+        learning_rate: Adam's step size for theta when the solver is given none.
+        average: decay of the exponential average over iterations that is returned as x; 0 returns the last output.
+        steps: how many iterations to run when no stopping rule is given.
+    """
+
+    learning_rate: float = 0.01
+    average: float = 0.0
+    steps: int = 1000
+
+    @abstractmethod
+    def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network.
+
+        Args:
+            x0: a picture of the shape, dtype and device that the output must have, (1, C, H, W); its values are the
+                solver's first guess, which most networks ignore.
+            generator: the source of every random number, at construction and later; never the global one.
+
+        Returns:
+            A module whose `forward()` takes nothing and returns x, (1, C, H, W).
+        """
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted functional of a prior; `weight` None means the functional's default."""
+
+    functional: Functional
+    given_weight: float | None = None
+
+    @property
+    def weight(self) -> float:
+        """The weight that counts."""
+        return self.functional.default_weight if self.given_weight is None else self.given_weight
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A sum of weighted terms, made by `+` and `*`."""
+
+    terms: tuple[Term, ...]
+
+    def __add__(self, other: Functional | Prior) -> Prior:
+        return Prior(self.terms + as_prior(other).terms)
+
+    def __mul__(self, weight: float) -> Prior:
+        if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
+            raise OptionError(f"The weight of a prior must be a finite number >= 0; got {weight!r}.")
+        for term in self.terms:
+            if isinstance(term.functional, Reparameterization):
+                name = type(term.functional).__name__
+                raise OptionError(f"{name} sets x = f(z) and takes no weight; weight the terms added to it.")
+        return Prior(
+            tuple(
+                Term(t.functional, weight * (1.0 if t.given_weight is None else t.given_weight))
+                for t in self.terms
+            )
+        )
+
+    __rmul__ = __mul__
+
+
+def as_prior(prior: Any) -> Prior:
+    """Wrap a functional as a sum of one term; a `Prior` stays as it is."""
+    if isinstance(prior, Prior):
+        return prior
+    if isinstance(prior, Functional):
+        return Prior((Term(prior),))
+    raise OptionError(
+        "The prior must be a Penalty, a Proximable, a Reparameterization or a sum of them; "
+        f"got {type(prior).__name__}. Derive your class from one of these forms."
+    )

@@ -1,0 +1,1 @@
+"""Untrained networks for Deep Image Prior."""

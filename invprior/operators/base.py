@@ -1,0 +1,113 @@
+"""What a forward operator is: `Operator`, `LinearOperator`, and `Recipe`, an operator that waits for a picture's size."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from invprior.linalg import conjugate_gradients, spectral_norm
+from invprior.options import Plugin, validate
+
+Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for pictures
+
+
+class Operator(nn.Module, ABC, metaclass=Plugin):
+    """A forward operator y = A(x), perhaps non-linear.
+
+    A constructor takes `image_shape` first, then keyword-only options.
+
+    Attributes:
+        image_shape: shape of x without the batch, (C, H, W).
+        measurement_shape: shape of y without the batch.
+    """
+
+    plugin_group: ClassVar[str] = "operators"
+    image_shape: Shape
+    measurement_shape: Shape
+
+    def __init__(self, image_shape: Shape, measurement_shape: Shape | None = None) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.measurement_shape = tuple(measurement_shape or image_shape)
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply A: (B, *image_shape) to (B, *measurement_shape); pictures of a batch do not mix."""
+
+    @property
+    def observed(self) -> Tensor | None:
+        """Which entries of y carry data: a boolean tensor that broadcasts to (B, *measurement_shape); None means all."""
+        return None
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+        """Return the shape of x for a measurement's shape; equal unless a class says otherwise."""
+        return measurement_shape
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any]) -> Recipe:
+        """Check the options now, and wait for the picture's size."""
+        return Recipe(cls, validate(cls, options))
+
+
+class LinearOperator(Operator):
+    """A linear forward operator; everything but `forward` has a default that is exact, though not always fast."""
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply A^H: (B, *measurement_shape) to (B, *image_shape); by automatic differentiation unless overridden."""
+        with torch.enable_grad():
+            x = y.new_zeros(y.shape[0], *self.image_shape).requires_grad_()
+            (result,) = torch.autograd.grad(self(x), x, y)
+        return result
+
+    def normal(self, x: Tensor) -> Tensor:
+        """Apply A^H A: (B, *image_shape) to the same."""
+        return self.adjoint(self(x))
+
+    def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
+        """Solve (A^H A + damping I) x = rhs; by conjugate gradients unless a closed form overrides this.
+
+        Args:
+            rhs: (B, *image_shape).
+            damping: positive.
+        """
+        return conjugate_gradients(lambda x: self.normal(x) + damping * x, rhs)
+
+    def norm(self) -> float:
+        """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""
+        like = next((t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()), torch.zeros(()))
+        return spectral_norm(self.normal, like.new_zeros(1, *self.image_shape))
+
+    def __matmul__(self, inner: LinearOperator) -> LinearOperator:
+        """`A @ B` applies B first."""
+        from invprior.operators.compose import Chain
+
+        return Chain(inner, self)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An operator's class and its checked options, still without a picture's size."""
+
+    plugin_group: ClassVar[str] = "operators"
+    operator: type[Operator]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, image_shape: Shape) -> Operator:
+        """Make the operator for pictures of a shape (C, H, W)."""
+        return self.operator(tuple(image_shape), **self.options)
+
+    def for_measurement(self, measurement_shape: Shape) -> Operator:
+        """Make the operator whose measurements have a shape, (C, H, W)."""
+        return self(self.image_shape_for(measurement_shape))
+
+    def image_shape_for(self, measurement_shape: Shape) -> Shape:
+        """Return the shape of x for a measurement's shape."""
+        return self.operator.image_shape_for(tuple(measurement_shape), **self.options)
+
+

@@ -1,0 +1,236 @@
+"""Discovery of plugins: find (reads text files only), load (imports one plugin), create (makes it from a spec).
+
+Plugins are the entry points of installed packages in the groups `invprior.operators`, `.priors` and so on; invprior's
+own register in the same way. Finding never imports a plugin, and a faulty package never hides a healthy one.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+import entrypoints
+
+from invprior.errors import InvpriorError, PluginError, did_you_mean
+from invprior.options import Plugin, spec_of
+from invprior.spec import Spec, parse
+
+CORE = "invprior"
+GROUPS: Mapping[str, str] = {
+    "operators": "operator",
+    "fidelities": "fidelity",
+    "noises": "noise",
+    "priors": "prior",
+    "networks": "network",
+    "denoisers": "denoiser",
+    "solvers": "solver",
+    "stopping": "stopping rule",
+    "metrics": "metric",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered plugin as its package's metadata names it; nothing of it has been imported."""
+
+    group: str
+    name: str
+    package: str
+    version: str
+    target: str
+    fault: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The name that is never ambiguous: `package/name`."""
+        return f"{self.package}/{self.name}"
+
+    @property
+    def origin(self) -> str:
+        """The package and its version, as error messages print them."""
+        return f"{self.package} {self.version}"
+
+
+def entries(group: str | None = None) -> list[Entry]:
+    """List what is registered, invprior's own first, then by name and package."""
+    return [e for e in _discover(tuple(sys.path)) if group in (None, e.group)]
+
+
+def find(group: str, name: str) -> Entry:
+    """Find the one plugin that a name stands for.
+
+    A plain name held by invprior itself means invprior's; others reach it as `package/name`.
+
+    Raises:
+        PluginError: unknown, held by several packages, or its metadata is faulty.
+    """
+    kind = GROUPS[group]
+    known = entries(group)
+    found = [e for e in known if name in (e.name, e.full_name)]
+    if not known:
+        raise PluginError(f"No {kind} is registered. Is invprior installed? Run: pip install -e .")
+    if not found:
+        names = sorted({e.name for e in known})
+        raise PluginError(
+            f'Unknown {kind} "{name}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
+        )
+    core = [e for e in found if e.package == CORE]
+    if len(core or found) > 1:
+        choices = " or ".join(e.full_name for e in found)
+        raise PluginError(f'The {kind} name "{name}" is held by several packages: write {choices}.')
+    entry = (core or found)[0]
+    if entry.fault:
+        raise _broken(entry, entry.fault)
+    return entry
+
+
+def load(entry: Entry) -> Any:
+    """Import a plugin's class.
+
+    Raises:
+        PluginError: the import fails, or what it finds is not a plugin of that group.
+    """
+    module, _, attribute = entry.target.partition(":")
+    try:
+        found = entrypoints.EntryPoint(entry.name, module, attribute or None).load()
+    except (Exception, SystemExit) as error:
+        raise _broken(entry, f"{type(error).__name__}: {error}") from error
+    if not isinstance(found, Plugin) or getattr(found, "plugin_group", None) != entry.group:
+        article = "an" if GROUPS[entry.group][0] in "aeiou" else "a"
+        reason = f"{entry.target} is not {article} {GROUPS[entry.group]} class; derive it from invprior's base class"
+        raise _broken(entry, reason)
+    return found
+
+
+def create(group: str, spec: Spec | str, **more: Any) -> Any:
+    """Make the plugin that a spec names, with the options it gives.
+
+    Args:
+        group: one of `GROUPS`.
+        spec: a spec or its text.
+        more: options that Python code adds to the spec's.
+
+    Raises:
+        PluginError: the plugin is unknown or broken.
+        OptionError: options are wrong; all faults at once.
+    """
+    spec = parse(spec) if isinstance(spec, str) else spec
+    entry = find(group, spec.name)
+    cls = load(entry)
+    try:
+        return cls.from_options({**spec.options, **more})
+    except InvpriorError:
+        raise
+    except Exception as error:
+        raise _broken(entry, f"its constructor failed with {type(error).__name__}: {error}") from error
+
+
+def describe(obj: Any) -> Spec:
+    """Return the spec, every option filled in, that names an object; own classes are named `module:Class`."""
+    return spec_of(getattr(obj, "described", obj), _name_of(obj), describe)
+
+
+def entry_of(obj: Any) -> Entry | None:
+    """Return the registered entry of an object's class, or None for an unregistered class."""
+    target = _target(obj)
+    return next((e for e in entries() if e.target == target), None)
+
+
+def summary(entry: Entry) -> str:
+    """Read the first line of a plugin's docstring from its source, without importing it."""
+    module, _, attribute = entry.target.partition(":")
+    top, *rest = module.split(".")
+    try:
+        spec = PathFinder.find_spec(top)
+        origin = Path(spec.origin or "") if spec else Path()
+        base = origin.parent.joinpath(*rest) if rest else origin
+        candidates = [base.with_suffix(".py"), base / "__init__.py"] if rest else [origin]
+        tree = ast.parse(next(p for p in candidates if p.is_file()).read_bytes())
+        node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == attribute)
+        return (ast.get_docstring(node) or "").partition("\n")[0]
+    except (StopIteration, OSError, SyntaxError, ValueError):
+        return ""
+
+
+def _target(obj: Any) -> str:
+    cls = type(getattr(obj, "described", obj))
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _name_of(obj: Any) -> str:
+    entry = entry_of(obj)
+    if entry is None:
+        return _target(obj)
+    return entry.name if entry.package == CORE else entry.full_name
+
+
+def _broken(entry: Entry, reason: str) -> PluginError:
+    return PluginError(
+        f'The {GROUPS[entry.group]} "{entry.name}" is broken: {reason} ({entry.origin}). '
+        f"Update or uninstall {entry.package}, or choose another {GROUPS[entry.group]}."
+    )
+
+
+@lru_cache(maxsize=8)
+def _discover(path: tuple[str, ...]) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    packages: set[str] = set()
+    for folder in dict.fromkeys(path):
+        for file in _metadata(Path(folder or ".")):
+            distribution = entrypoints.Distribution.from_name_version(file.parent.stem)
+            package = re.sub(r"[-_.]+", "-", distribution.name).lower()
+            if package not in packages:  # the first on the path is the one that Python imports
+                packages.add(package)
+                found += _entries_of(file, package, distribution.version or "unknown version")
+    order = list(GROUPS)
+    found.sort(key=lambda e: (order.index(e.group), e.package != CORE, e.name, e.package))
+    return tuple(found)
+
+
+def _metadata(folder: Path) -> Iterator[Path]:
+    for pattern in ("*.dist-info/entry_points.txt", "*.egg-info/entry_points.txt"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _entries_of(file: Path, package: str, version: str) -> Iterator[Entry]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    if "invprior." not in text:
+        return
+    parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        reason = f"entry_points.txt cannot be read: {str(error).splitlines()[0]}"
+        yield Entry("operators", package, package, version, "", reason)
+        return
+    for group in GROUPS:
+        section = f"invprior.{group}"
+        for name, target in parser.items(section) if parser.has_section(section) else ():
+            yield Entry(group, name, package, version, target.replace(" ", ""), _fault(target))
+
+
+def _fault(target: str) -> str | None:
+    """Say what is wrong with an entry point, as far as it shows without importing the plugin."""
+    match = entrypoints.entry_point_pattern.match(target)
+    if match is None or match.group("objectname") is None:
+        return f'the entry point "{target}" must read module:Class'
+    top = match.group("modulename").partition(".")[0]
+    return None if top in sys.modules or _importable(top) else f"no module named {top}"
+
+
+@lru_cache(maxsize=None)
+def _importable(top: str) -> bool:
+    return any(finder.find_spec(top, None) is not None for finder in sys.meta_path if hasattr(finder, "find_spec"))
+
+

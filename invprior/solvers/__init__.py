@@ -1,0 +1,1 @@
+"""Solvers of E(Ax; y) + R(x)."""

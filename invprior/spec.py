@@ -1,0 +1,224 @@
+"""The one grammar for naming a component and its options.
+
+    blur:sigma=1.6,boundary=reflect            a name and its options
+    pnp:denoiser=nlm(patch=5)                  a component inside an option
+    compose:operators=[blur(sigma=2), downsample(factor=2)]
+    dip + tv:weight=0.1                        a sum of terms (`parse_sum`)
+    discrepancy | max-steps:steps=500          stopping rules joined by | and & (`parse_rule`)
+
+Values are TOML (numbers, booleans, quoted strings, lists); a word that is no TOML value is a string, so quotes are
+needed only around characters that the grammar itself uses. `str(spec)` prints text that parses back to an equal spec.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
+
+from invprior.errors import SpecError
+
+T = TypeVar("T")
+Value: TypeAlias = "bool | int | float | str | Spec | list[Value]"
+
+_NAME = re.compile(r"[A-Za-z_][\w.-]*(?:/[A-Za-z_][\w.-]*)?")
+_KEY = re.compile(r"[A-Za-z_][\w-]*")
+_NUMBER = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
+_BARE = re.compile(r"[^\s,()\[\]+|&=\"']+")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A component's name and the options given for it; what is absent takes the plugin's default."""
+
+    name: str
+    options: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        pairs = _print_pairs(self.options)
+        return f"{self.name}:{pairs}" if pairs else self.name
+
+    def nested(self) -> str:
+        """Print the form used inside another spec's option: `name(key=value)`."""
+        return f"{self.name}({_print_pairs(self.options)})"
+
+
+@dataclass(frozen=True)
+class RuleSpec:
+    """Stopping rules joined by `|` (any) or `&` (all)."""
+
+    joint: str
+    parts: tuple[Spec | RuleSpec, ...]
+
+    def __str__(self) -> str:
+        texts = [f"({p})" if isinstance(p, RuleSpec) and p.joint == "|" else str(p) for p in self.parts]
+        return f" {self.joint} ".join(texts)
+
+
+def parse(text: str) -> Spec:
+    """Parse the text of one component.
+
+    Raises:
+        SpecError: the text does not follow the grammar; the message points at the place.
+    """
+    parser = _Parser(text)
+    return parser.finish(parser.term())
+
+
+def parse_sum(text: str) -> tuple[Spec, ...]:
+    """Parse terms joined by `+`."""
+    parser = _Parser(text)
+    terms = [parser.term()]
+    while parser.take("+"):
+        terms.append(parser.term())
+    return parser.finish(tuple(terms))
+
+
+def parse_rule(text: str) -> Spec | RuleSpec:
+    """Parse stopping rules joined by `|` and `&`; `&` binds tighter, parentheses group."""
+    parser = _Parser(text)
+    return parser.finish(parser.joined("|"))
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def skip(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def take(self, symbol: str) -> bool:
+        self.skip()
+        found = self.text.startswith(symbol, self.at)
+        self.at += len(symbol) if found else 0
+        return found
+
+    def match(self, pattern: re.Pattern[str]) -> str | None:
+        self.skip()
+        found = pattern.match(self.text, self.at)
+        if found is None:
+            return None
+        self.at = found.end()
+        return found.group()
+
+    def need(self, symbol: str, after: str) -> None:
+        if not self.take(symbol):
+            raise self.fault(f'expected "{symbol}" {after}')
+
+    def fault(self, what: str) -> SpecError:
+        return SpecError(
+            f"Cannot read the spec: {what}.\n  {self.text}\n  {' ' * self.at}^\n"
+            "Write name:key=value,key=value, with quotes around values that hold spaces, commas or + | & ( ) [ ]."
+        )
+
+    def finish(self, result: T) -> T:
+        self.skip()
+        if self.at < len(self.text):
+            raise self.fault(f"unexpected {self.text[self.at]!r}")
+        return result
+
+    def joined(self, joint: str) -> Spec | RuleSpec:
+        def part() -> Spec | RuleSpec:
+            if joint == "|":
+                return self.joined("&")
+            if self.take("("):
+                inner = self.joined("|")
+                self.need(")", "to close the group")
+                return inner
+            return self.term()
+
+        parts = [part()]
+        while self.take(joint):
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else RuleSpec(joint, tuple(parts))
+
+    def term(self) -> Spec:
+        name = self.match(_NAME)
+        if name is None:
+            raise self.fault("expected a component's name")
+        if self.take(":"):
+            return Spec(name, self.pairs())
+        return Spec(name, self.arguments()) if self.take("(") else Spec(name)
+
+    def arguments(self) -> dict[str, Value]:
+        if self.take(")"):
+            return {}
+        options = self.pairs()
+        self.need(")", "to close the options")
+        return options
+
+    def pairs(self) -> dict[str, Value]:
+        options: dict[str, Value] = {}
+        while True:
+            key = self.match(_KEY)
+            if key is None:
+                raise self.fault("expected an option's name")
+            if key in options:
+                raise self.fault(f'option "{key}" is given twice')
+            self.need("=", f'after the option "{key}"')
+            options[key.replace("-", "_")] = self.value()
+            if not self.take(","):
+                return options
+
+    def value(self) -> Value:
+        if self.take("["):
+            return self.items()
+        if (quoted := self.match(_QUOTED)) is not None:
+            try:
+                return str(tomllib.loads(f"v={quoted}")["v"])
+            except tomllib.TOMLDecodeError:
+                raise self.fault(f"{quoted} is no TOML string") from None
+        if (number := self.match(_NUMBER)) is not None:
+            return _number(number)
+        bare = self.match(_BARE)
+        if bare is None:
+            raise self.fault("expected a value")
+        if self.take("("):
+            return Spec(bare, self.arguments())
+        return {"true": True, "false": False}.get(bare, bare)
+
+    def items(self) -> list[Value]:
+        items: list[Value] = []
+        while not self.take("]"):
+            items.append(self.value())
+            if not self.take(","):
+                self.need("]", "to close the list")
+                break
+        return items
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _print_pairs(options: Mapping[str, Value]) -> str:
+    return ",".join(f"{key}={_print(value)}" for key, value in options.items())
+
+
+def _print(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Spec):
+        return value.nested()
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_print(item) for item in value) + "]"
+    if isinstance(value, str):
+        plain = _BARE.fullmatch(value) and not _NUMBER.fullmatch(value) and value not in ("true", "false")
+        return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return repr(value)
