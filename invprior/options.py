@@ -2,20 +2,21 @@
 
 Every plugin base class has the metaclass `Plugin`, so options are validated, all faults at once, whether the object
 comes from a spec, from the command line or from Python. An option annotated with a plugin base class takes a nested
-spec; `spec_of` reads an object's options back, defaults filled in, from the attributes of the same names.
+spec; `option_values` reads an object's options back from the attributes of the same names.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
 import typing
 from abc import ABCMeta
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from invprior.errors import InvpriorError, OptionError, did_you_mean
 from invprior.spec import Spec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 REQUIRED: Any = inspect.Parameter.empty
-S = TypeVar("S")
+_FIELD = "option_"  # so that an option may have any name, even one that pydantic uses itself
 
 
 class Plugin(ABCMeta):
@@ -33,7 +34,8 @@ class Plugin(ABCMeta):
     if not TYPE_CHECKING:  # a checker must see each class's own constructor
 
         def __call__(cls, *args, **options):
-            return super().__call__(*args, **validate(cls, options))
+            plain = {name: options.pop(name) for name in _positional(cls) if name in options}
+            return super().__call__(*args, **plain, **validate(cls, options))
 
     def from_options(cls, options: dict[str, Any]) -> Any:
         """Make what a spec stands for; a plugin base may return something other than an instance."""
@@ -55,7 +57,7 @@ class Option:
         return self.default is REQUIRED
 
 
-def validate(cls: type, options: dict[str, Any]) -> dict[str, Any]:
+def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Check and convert a plugin's options.
 
     Raises:
@@ -71,7 +73,12 @@ def validate(cls: type, options: dict[str, Any]) -> dict[str, Any]:
         checked = model.model_validate(options)
     except ValidationError as error:
         raise OptionError(_faults(cls, model, error)) from None
-    return {name: getattr(checked, name) for name in checked.model_fields_set}
+    return {name: getattr(checked, _FIELD + name) for name in options}
+
+
+def plain_name(cls: type) -> str:
+    """Name a plugin's class in messages: MaxSteps is max-steps, PnP is pnp."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
 
 def options_of(cls: type) -> list[Option]:
@@ -83,56 +90,65 @@ def options_of(cls: type) -> list[Option]:
     ]
 
 
-def spec_of(obj: object, name: str, nested: Callable[[Any], Any]) -> Spec:
-    """Read an object's options back, defaults included.
+def option_values(obj: Any) -> tuple[type, dict[str, Any]]:
+    """Return a plugin's class and its options' values, defaults filled in and absent ones left out.
 
-    Args:
-        obj: a plugin, which keeps each option as an attribute of the option's name.
-        name: the name that the spec gets.
-        nested: turns an option's value that is itself a component into its spec; others it returns as they are.
+    A plugin keeps each option as an attribute of the option's name; what stands for a plugin not made yet (a recipe)
+    says so by a method `described() -> (class, options given)`.
     """
-    options = {}
-    for parameter, _ in _parameters(type(obj)):
-        value = getattr(obj, parameter.name, None)
-        if value is not None:
-            options[parameter.name] = _plain(value, nested)
-    return Spec(name, options)
-
-
-def _plain(value: Any, nested: Callable[[Any], Any]) -> Any:
-    if isinstance(type(value), Plugin) or getattr(value, "plugin_group", None):
-        return nested(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item, nested) for item in value]
-    if isinstance(value, bool | int | float | str | Spec):
-        return value
-    if hasattr(value, "detach"):  # a tensor or array option is named by its content
-        import hashlib
-
-        return "sha256-" + hashlib.sha256(value.detach().cpu().numpy().tobytes()).hexdigest()[:16]
-    return str(value)
+    cls: Any
+    cls, given = obj.described() if hasattr(obj, "described") else (type(obj), None)
+    values = {}
+    for parameter, _ in _parameters(cls):
+        default = None if parameter.default is REQUIRED else parameter.default
+        source = getattr(obj, parameter.name, None) if given is None else given.get(parameter.name, default)
+        if source is not None:
+            values[parameter.name] = source
+    return cls, values
 
 
 @lru_cache(maxsize=None)
-def _parameters(cls: type) -> tuple[tuple[inspect.Parameter, Any], ...]:
-    init = cls.__init__
-    try:
-        hints = typing.get_type_hints(init, include_extras=True)
-    except NameError:  # a class made inside a function, with names that only that function knows
-        hints = {}
-    parameters = inspect.signature(init).parameters.values()
-    return tuple((p, hints.get(p.name, Any)) for p in parameters if p.kind is p.KEYWORD_ONLY)
+def _parameters(cls: Any) -> tuple[tuple[inspect.Parameter, Any], ...]:
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return tuple((p, _hint(cls, p)) for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 @lru_cache(maxsize=None)
-def _model(cls: type) -> type[BaseModel]:
-    from pydantic import ConfigDict, create_model
+def _positional(cls: Any) -> tuple[str, ...]:
+    """Name the constructor's ordinary parameters, which Python code may also pass by keyword."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
+
+
+def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
+    """Read one option's annotation; Any for what is absent or cannot be understood here."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    written = Any if parameter.annotation is parameter.empty else parameter.annotation
+    owners = [base for base in cls.__mro__ if parameter.name in vars(base).get("__annotations__", {})]
+    scopes = [getattr(cls.__init__, "__globals__", {})]
+    scopes += [vars(sys.modules[base.__module__]) for base in owners]  # inherited dataclass fields
+    for scope in scopes:
+        holder = type("Holder", (), {"__annotations__": {"option": written}})
+        with suppress(Exception):  # an annotation may run any code
+            hint = typing.get_type_hints(holder, scope, include_extras=True)["option"]
+            TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+            return hint
+    return Any
+
+
+@lru_cache(maxsize=None)
+def _model(cls: Any) -> type[BaseModel]:
+    from pydantic import ConfigDict, Field, create_model
 
     fields: dict[str, Any] = {}
     for parameter, hint in _parameters(cls):
-        default = ... if parameter.default is REQUIRED else parameter.default
-        fields[parameter.name] = (_with_components(hint), default)
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+        hint = _with_components(hint)
+        if parameter.default is None:
+            hint = typing.Optional[hint]  # noqa: UP045
+        default = ... if parameter.default is REQUIRED else None
+        fields[_FIELD + parameter.name] = (hint, Field(default, alias=parameter.name))
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
     return create_model(cls.__name__, __config__=config, **fields)
 
 
@@ -140,16 +156,24 @@ def _with_components(hint: Any) -> Any:
     """Let every plugin class inside the annotation be given as text or as a spec too."""
     from pydantic import BeforeValidator
 
+    if hint in (int, float):
+        return Annotated[hint, BeforeValidator(_no_switch)]
     if isinstance(hint, type) and isinstance(getattr(hint, "plugin_group", None), str):
         return Annotated[hint, BeforeValidator(lambda value: _component(hint, value))]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        return Annotated[(_with_components(arguments[0]), *arguments[1:])]  # type: ignore[return-value]
+        return Annotated[(_with_components(arguments[0]), *arguments[1:])]
     if origin in (typing.Union, UnionType):
         return typing.Union[tuple(_with_components(a) for a in arguments)]  # noqa: UP007
     if origin in (tuple, list):
         return origin[tuple(a if a is ... else _with_components(a) for a in arguments)]
     return hint
+
+
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python and pydantic take for 0 or 1
+        raise ValueError("must be a number")
+    return value
 
 
 def _component(base: Any, value: Any) -> Any:
@@ -161,25 +185,29 @@ def _component(base: Any, value: Any) -> Any:
 
 
 def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+    name = plain_name(cls)
+    known = [option.removeprefix(_FIELD) for option in model.model_fields]
     lines = []
     for fault in error.errors():
-        option = ".".join(str(part) for part in fault["loc"][:1])
-        if fault["type"] == "extra_forbidden":
-            hint = did_you_mean(option, model.model_fields)
-            lines.append(f'{name} has no option "{option}"{hint}; it has: {", ".join(model.model_fields) or "none"}.')
-        elif fault["type"] == "missing":
+        option, *inside = fault["loc"]
+        cause = fault.get("ctx", {}).get("error")
+        if fault["type"] == "extra_forbidden" and not inside:
+            hint = did_you_mean(option, known)
+            lines.append(f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.')
+        elif fault["type"] == "missing" and not inside:
             lines.append(f'The option "{option}" of {name} must be given.')
+        elif isinstance(cause, InvpriorError):
+            lines.append(f'In the option "{option}" of {name}: {cause}')
         else:
-            cause = fault.get("ctx", {}).get("error")
-            text = str(cause) if isinstance(cause, InvpriorError) else _must(fault["msg"])
-            lines.append(f'The option "{option}" of {name} {text}; got {_short(fault["input"])}.')
+            got = _short(fault["input"])
+            lines.append(f'The option "{option}" of {name} {_must(fault["msg"])}; got {got}.')
     return "\n".join(dict.fromkeys(lines))
 
 
 def _must(message: str) -> str:
-    text = re.sub(r"^(Input should be|Value error,) ?", "must be ", message)
-    return text if text.startswith("must") else f"is wrong ({text[0].lower()}{text[1:]})"
+    text = re.sub(r"^(Value error|Assertion failed), ", "", message)
+    text = re.sub(r"^Input should (?=be )", "must ", text)
+    return text if text.startswith("must") else f"is wrong ({text[:1].lower()}{text[1:]})"
 
 
 def _short(value: Any) -> str:
@@ -192,7 +220,7 @@ def _type_text(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         bounds = [_bound(m) for m in arguments[1:]]
-        return " ".join([_type_text(arguments[0]), *filter(None, bounds)])
+        return " ".join([_type_text(arguments[0]), ", ".join(filter(None, bounds))]).strip()
     if origin in (typing.Union, UnionType):
         return " or ".join(_type_text(a) for a in arguments if a is not type(None))
     if origin is typing.Literal:
@@ -211,13 +239,14 @@ def _bound(constraint: Any) -> str:
     return ", ".join(f"{symbol} {value:g}" for symbol, value in found if value is not None)
 
 
-def _descriptions(cls: type) -> dict[str, str]:
-    """Read the Args section of the class's docstring, or of its constructor's."""
+def _descriptions(cls: Any) -> dict[str, str]:
+    """Read the Args sections of the class's docstring, its constructor's and its bases'."""
     found: dict[str, str] = {}
-    for doc in (inspect.getdoc(cls) or "", inspect.getdoc(cls.__init__) or ""):
+    bases = [(base, vars(base).get("__init__")) for base in reversed(cls.__mro__)]
+    for doc in (inspect.cleandoc(part.__doc__ or "") for pair in bases for part in pair):
         section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", doc, re.M)
         if section is None:
             continue
-        for match in re.finditer(r"^ {4}(\w+):\s*(.*(?:\n {5,}.*)*)", section.group(1), re.M):
+        for match in re.finditer(r"^ {4}(\w+)(?: \(.*?\))?:\s*(.*(?:\n {5,}.*)*)", section.group(1), re.M):
             found[match.group(1)] = " ".join(match.group(2).split())
     return found

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import ast
 import configparser
+import hashlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import entrypoints
 
 from invprior.errors import InvpriorError, PluginError, did_you_mean
-from invprior.options import Plugin, spec_of
-from invprior.spec import Spec, parse
+from invprior.options import Plugin, option_values
+from invprior.spec import Spec, Value, parse
 
 CORE = "invprior"
 GROUPS: Mapping[str, str] = {
@@ -78,7 +79,7 @@ def find(group: str, name: str) -> Entry:
     if not known:
         raise PluginError(f"No {kind} is registered. Is invprior installed? Run: pip install -e .")
     if not found:
-        names = sorted({e.name for e in known})
+        names = sorted({e.full_name if "/" in name else e.name for e in known})
         raise PluginError(
             f'Unknown {kind} "{name}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
         )
@@ -129,19 +130,46 @@ def create(group: str, spec: Spec | str, **more: Any) -> Any:
         return cls.from_options({**spec.options, **more})
     except InvpriorError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(entry, f"its constructor failed with {type(error).__name__}: {error}") from error
 
 
 def describe(obj: Any) -> Spec:
     """Return the spec, every option filled in, that names an object; own classes are named `module:Class`."""
-    return spec_of(getattr(obj, "described", obj), _name_of(obj), describe)
+    cls, values = option_values(obj)
+    entry = entry_of(cls)
+    name = _target(cls) if entry is None else entry.name if entry.package == CORE else entry.full_name
+    return Spec(name, {key: _plain(value) for key, value in values.items()})
 
 
-def entry_of(obj: Any) -> Entry | None:
-    """Return the registered entry of an object's class, or None for an unregistered class."""
-    target = _target(obj)
-    return next((e for e in entries() if e.target == target), None)
+def entry_of(cls: type) -> Entry | None:
+    """Return the registered entry of a class, or None for an unregistered one."""
+    return next((e for e in entries() if e.target == _target(cls) or _loaded(e) is cls), None)
+
+
+def _loaded(entry: Entry) -> Any:
+    """Return what an entry point names if its module has been imported: packages often re-export a class."""
+    module, _, attribute = entry.target.partition(":")
+    return vars(sys.modules[module]).get(attribute) if module in sys.modules else None
+
+
+def _target(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _plain(value: Any) -> Value:
+    """Turn an option's value into what a spec can hold; a tensor is named by a hash of its content."""
+    if isinstance(value, bool | int | float | str | Spec):
+        return value
+    if getattr(value, "plugin_group", None) in GROUPS:
+        return describe(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    if hasattr(value, "tobytes"):
+        return "sha256-" + hashlib.sha256(value.tobytes()).hexdigest()[:16]
+    return str(value)
 
 
 def summary(entry: Entry) -> str:
@@ -149,27 +177,17 @@ def summary(entry: Entry) -> str:
     module, _, attribute = entry.target.partition(":")
     top, *rest = module.split(".")
     try:
-        spec = PathFinder.find_spec(top)
-        origin = Path(spec.origin or "") if spec else Path()
-        base = origin.parent.joinpath(*rest) if rest else origin
-        candidates = [base.with_suffix(".py"), base / "__init__.py"] if rest else [origin]
+        spec = find_spec(top)  # of a top-level name: looks without importing
+        if spec is None:
+            return ""
+        places = [Path(p).joinpath(*rest) for p in spec.submodule_search_locations or ()]
+        candidates = [f for p in places for f in (p.with_suffix(".py"), p / "__init__.py")]
+        candidates += [Path(spec.origin)] if spec.origin and not rest else []
         tree = ast.parse(next(p for p in candidates if p.is_file()).read_bytes())
         node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == attribute)
         return (ast.get_docstring(node) or "").partition("\n")[0]
     except (StopIteration, OSError, SyntaxError, ValueError):
         return ""
-
-
-def _target(obj: Any) -> str:
-    cls = type(getattr(obj, "described", obj))
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def _name_of(obj: Any) -> str:
-    entry = entry_of(obj)
-    if entry is None:
-        return _target(obj)
-    return entry.name if entry.package == CORE else entry.full_name
 
 
 def _broken(entry: Entry, reason: str) -> PluginError:
@@ -189,10 +207,20 @@ def _discover(path: tuple[str, ...]) -> tuple[Entry, ...]:
             package = re.sub(r"[-_.]+", "-", distribution.name).lower()
             if package not in packages:  # the first on the path is the one that Python imports
                 packages.add(package)
-                found += _entries_of(file, package, distribution.version or "unknown version")
+                found += _entries_of(file, package, distribution.version or _version(file.parent))
     order = list(GROUPS)
     found.sort(key=lambda e: (order.index(e.group), e.package != CORE, e.name, e.package))
     return tuple(found)
+
+
+def _version(folder: Path) -> str:
+    """Read the version of a development install, whose folder's name lacks it."""
+    try:
+        text = (folder / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "of unknown version"
+    match = re.search(r"^Version: (\S+)", text, re.M)
+    return match.group(1) if match else "of unknown version"
 
 
 def _metadata(folder: Path) -> Iterator[Path]:
@@ -202,35 +230,32 @@ def _metadata(folder: Path) -> Iterator[Path]:
 
 def _entries_of(file: Path, package: str, version: str) -> Iterator[Entry]:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return
     if "invprior." not in text:
         return
-    parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), interpolation=None)
     try:
         parser.read_string(text)
     except configparser.Error as error:
         reason = f"entry_points.txt cannot be read: {str(error).splitlines()[0]}"
-        yield Entry("operators", package, package, version, "", reason)
+        for group in GROUPS:
+            if f"invprior.{group}" in text:
+                yield Entry(group, package, package, version, "", reason)
         return
     for group in GROUPS:
         section = f"invprior.{group}"
         for name, target in parser.items(section) if parser.has_section(section) else ():
-            yield Entry(group, name, package, version, target.replace(" ", ""), _fault(target))
+            yield Entry(group, name, package, version, *_read_target(target))
 
 
-def _fault(target: str) -> str | None:
-    """Say what is wrong with an entry point, as far as it shows without importing the plugin."""
+def _read_target(target: str) -> tuple[str, str | None]:
+    """Return `module:Class` and what is wrong with it, as far as it shows without importing the plugin."""
     match = entrypoints.entry_point_pattern.match(target)
     if match is None or match.group("objectname") is None:
-        return f'the entry point "{target}" must read module:Class'
-    top = match.group("modulename").partition(".")[0]
-    return None if top in sys.modules or _importable(top) else f"no module named {top}"
-
-
-@lru_cache(maxsize=None)
-def _importable(top: str) -> bool:
-    return any(finder.find_spec(top, None) is not None for finder in sys.meta_path if hasattr(finder, "find_spec"))
-
-
+        return target, f'the entry point "{target}" must read module:Class'
+    module, name = match.group("modulename", "objectname")
+    top = module.partition(".")[0]
+    found = top in sys.modules or find_spec(top)
+    return f"{module}:{name}", None if found else f"no module named {top}"

@@ -27,7 +27,10 @@ Value: TypeAlias = "bool | int | float | str | Spec | list[Value]"
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*(?:/[A-Za-z_][\w.-]*)?")
 _KEY = re.compile(r"[A-Za-z_][\w-]*")
-_NUMBER = re.compile(r"[+-]?(?:\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)")
+_DIGITS = r"\d+(?:_\d+)*"
+_NUMBER = re.compile(
+    rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)"
+)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _BARE = re.compile(r"[^\s,()\[\]+|&=\"']+")
 
@@ -40,10 +43,14 @@ class Spec:
     options: Mapping[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        options = {key.replace("-", "_"): value for key, value in self.options.items()}
+        object.__setattr__(self, "options", MappingProxyType(options))
 
-    def __hash__(self) -> int:
-        return hash(str(self))
+    def __hash__(self) -> int:  # equal specs may print in another order, or 1 for 1.0
+        return hash((self.name, frozenset(self.options)))
+
+    def __reduce__(self) -> tuple[type[Spec], tuple[str, dict[str, Value]]]:
+        return Spec, (self.name, dict(self.options))  # a mapping proxy cannot be pickled or copied
 
     def __str__(self) -> str:
         pairs = _print_pairs(self.options)
@@ -62,7 +69,9 @@ class RuleSpec:
     parts: tuple[Spec | RuleSpec, ...]
 
     def __str__(self) -> str:
-        texts = [f"({p})" if isinstance(p, RuleSpec) and p.joint == "|" else str(p) for p in self.parts]
+        # Only `&` inside `|` needs no parentheses.
+        bare = "&" if self.joint == "|" else ""
+        texts = [f"({p})" if isinstance(p, RuleSpec) and p.joint != bare else str(p) for p in self.parts]
         return f" {self.joint} ".join(texts)
 
 
@@ -163,13 +172,15 @@ class _Parser:
     def pairs(self) -> dict[str, Value]:
         options: dict[str, Value] = {}
         while True:
-            key = self.match(_KEY)
-            if key is None:
+            written = self.match(_KEY)
+            if written is None:
                 raise self.fault("expected an option's name")
+            key = written.replace("-", "_")
             if key in options:
+                self.at -= len(written)
                 raise self.fault(f'option "{key}" is given twice')
-            self.need("=", f'after the option "{key}"')
-            options[key.replace("-", "_")] = self.value()
+            self.need("=", f'after the option "{written}"')
+            options[key] = self.value()
             if not self.take(","):
                 return options
 
@@ -180,6 +191,7 @@ class _Parser:
             try:
                 return str(tomllib.loads(f"v={quoted}")["v"])
             except tomllib.TOMLDecodeError:
+                self.at -= len(quoted)
                 raise self.fault(f"{quoted} is no TOML string") from None
         if (number := self.match(_NUMBER)) is not None:
             return _number(number)
@@ -221,4 +233,4 @@ def _print(value: Value) -> str:
     if isinstance(value, str):
         plain = _BARE.fullmatch(value) and not _NUMBER.fullmatch(value) and value not in ("true", "false")
         return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return repr(value)
+    return repr(value) if isinstance(value, int) else repr(float(value))  # a NumPy float prints its type

@@ -1,4 +1,4 @@
-"""What a forward operator is: `Operator`, `LinearOperator`, and `Recipe`, an operator that waits for a picture's size."""
+"""What a forward operator is: `Operator`, `LinearOperator`, and `Recipe`, which awaits a size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @property
     def observed(self) -> Tensor | None:
-        """Which entries of y carry data: a boolean tensor that broadcasts to (B, *measurement_shape); None means all."""
+        """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); or all."""
         return None
 
     @classmethod
@@ -56,10 +56,10 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
 
 class LinearOperator(Operator):
-    """A linear forward operator; everything but `forward` has a default that is exact, though not always fast."""
+    """A linear forward operator; all but `forward` have defaults, exact though not always fast."""
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply A^H: (B, *measurement_shape) to (B, *image_shape); by automatic differentiation unless overridden."""
+        """Apply A^H: (B, *measurement_shape) to (B, *image_shape), by default by autograd."""
         with torch.enable_grad():
             x = y.new_zeros(y.shape[0], *self.image_shape).requires_grad_()
             (result,) = torch.autograd.grad(self(x), x, y)
@@ -70,7 +70,7 @@ class LinearOperator(Operator):
         return self.adjoint(self(x))
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Solve (A^H A + damping I) x = rhs; by conjugate gradients unless a closed form overrides this.
+        """Solve (A^H A + damping I) x = rhs; by conjugate gradients unless overridden.
 
         Args:
             rhs: (B, *image_shape).
@@ -80,7 +80,10 @@ class LinearOperator(Operator):
 
     def norm(self) -> float:
         """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""
-        like = next((t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()), torch.zeros(()))
+        like = next(
+            (t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()),
+            torch.zeros(()),
+        )
         return spectral_norm(self.normal, like.new_zeros(1, *self.image_shape))
 
     def __matmul__(self, inner: LinearOperator) -> LinearOperator:
@@ -106,8 +109,10 @@ class Recipe:
         """Make the operator whose measurements have a shape, (C, H, W)."""
         return self(self.image_shape_for(measurement_shape))
 
+    def described(self) -> tuple[type, Mapping[str, Any]]:
+        """The class and the options, from which `registry.describe` prints the spec."""
+        return self.operator, self.options
+
     def image_shape_for(self, measurement_shape: Shape) -> Shape:
         """Return the shape of x for a measurement's shape."""
         return self.operator.image_shape_for(tuple(measurement_shape), **self.options)
-
-

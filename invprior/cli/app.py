@@ -1,0 +1,27 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from invprior.cli.degrade import degrade
+from invprior.cli.describe import describe
+from invprior.cli.info import info
+from invprior.cli.list import list_plugins
+from invprior.cli.solve import solve
+
+app = typer.Typer(
+    name="invprior",
+    help="Imaging inverse problems without training data: minimise E(x; x0) + R(x) over pluggable operators and priors.",
+    epilog="Try: invprior solve --operator blur --prior dip",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(solve)
+app.command()(degrade)
+app.command("list")(list_plugins)
+app.command()(describe)
+app.command()(info)

@@ -1,0 +1,66 @@
+"""`invprior describe KIND NAME`: a plugin's options."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from invprior import registry
+from invprior.cli.console import out, reporting
+from invprior.cli.list import group_named
+from invprior.options import Option, options_of
+
+
+@reporting
+def describe(
+    kind: Annotated[str, typer.Argument(help="operator, prior, solver, ... (see invprior list)")],
+    name: Annotated[str, typer.Argument(help="The plugin's name, or package/name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a plugin is, where it comes from, and its options with types, ranges and defaults."""
+    group = group_named(kind)
+    entry = registry.find(group, name)
+    cls = registry.load(entry)
+    options = options_of(cls)
+    if group == "priors" and not hasattr(cls, "build"):
+        weight = f"{cls.default_weight:g}"
+        options = [Option("weight", "float >= 0", float(weight), "weight of this term of the prior"), *options]
+    text = (inspect.getdoc(cls) or "").split("\nArgs:")[0].strip()
+    if as_json:
+        rows = [{"name": o.name, "type": o.type, "required": o.required,
+                 "default": None if o.required else _default(o), "description": o.description} for o in options]  # fmt: skip
+        print(json.dumps({"group": group, "name": entry.name, "package": entry.package, "version": entry.version,
+                          "target": entry.target, "text": text, "options": rows}, indent=2))  # fmt: skip
+        return
+    out.print(f"[bold]{escape(entry.name)}[/]  [dim]{registry.GROUPS[group]} of {escape(entry.origin)}, {entry.target}[/]\n")
+    out.print(escape(text) + "\n", soft_wrap=False)
+    if not options:
+        out.print("It has no options.")
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in ("option", "type", "default", "meaning"):
+        table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading == "option")
+    for option in options:
+        default = "[bold]required[/]" if option.required else escape(_default(option))
+        table.add_row(option.name, escape(option.type), default, escape(option.description))
+    out.print(table)
+    first = next((o for o in options if not o.required), options[0])
+    out.print(f"\n[dim]Write {entry.name}:{first.name}=...[/]")
+
+
+def _default(option: Option) -> str:
+    value: Any = option.default
+    if value is None:
+        return "-"
+    if getattr(value, "plugin_group", None):
+        return str(registry.describe(value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(list(value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,47 @@
+"""`invprior info`: what a bug report needs."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from invprior.cli.console import out, reporting
+
+_PACKAGES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image", "entrypoints", "pydantic", "rich", "typer")
+
+
+@reporting
+def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show versions, devices and threads."""
+    import torch
+
+    from invprior import registry
+
+    def version_of(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "not installed"
+
+    foreign = sorted({e.origin for e in registry.entries() if e.package != registry.CORE})
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{package: version_of(package) for package in _PACKAGES},
+        "devices": ["cpu", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))],
+        "cpu capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "plugin packages": foreign,
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        table.add_row(f"[bold]{name}[/]", ", ".join(value) or "none" if isinstance(value, list) else str(value))
+    out.print(table)

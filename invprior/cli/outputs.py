@@ -1,0 +1,107 @@
+"""The files that `solve` writes, their names settled and checked before the run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invprior import files, images
+from invprior.errors import MeasurementError
+
+DEFAULT_FOLDER = Path("invprior-out")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where each result goes; `measurement` only when it was simulated."""
+
+    restoration: Path
+    comparison: Path
+    record: Path
+    measurement: Path | None
+
+    @staticmethod
+    def beside(restoration: Path, simulated: bool) -> Outputs:
+        """Name the others after the restoration."""
+        stem = restoration.with_suffix("")
+        return Outputs(
+            restoration,
+            stem.with_name(stem.name + "-comparison.png"),
+            stem.with_name(stem.name + ".json"),
+            stem.with_name(stem.name + f"-measurement{restoration.suffix}") if simulated else None,
+        )
+
+    @staticmethod
+    def in_folder(folder: Path, suffix: str, simulated: bool) -> Outputs:
+        """Use plain names inside a folder."""
+        return Outputs(
+            folder / f"restoration{suffix}",
+            folder / "comparison.png",
+            folder / "record.json",
+            folder / f"measurement{suffix}" if simulated else None,
+        )
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them, in the order they are reported."""
+        return [p for p in (self.measurement, self.restoration, self.comparison, self.record) if p is not None]
+
+
+def settle(
+    output: Path | None, title: str, like: images.Picture, *, channels: int, simulated: bool, overwrite: bool
+) -> Outputs:
+    """Choose the paths and check that every one can be written; make no file.
+
+    Without `output` the files go into a fresh folder below `invprior-out`, so that a command can be repeated.
+
+    Raises:
+        MeasurementError: a file exists already, or its place cannot be written to.
+    """
+    suffix = ".png" if channels in (1, 3) else ".tif"
+    if output is None:
+        outputs = Outputs.in_folder(_fresh(DEFAULT_FOLDER, title), suffix, simulated)
+        _check_makeable(outputs.restoration.parent)
+        return outputs
+    if output.is_dir():
+        outputs = Outputs.in_folder(output, suffix, simulated)
+    else:
+        outputs = Outputs.beside(output, simulated)
+    images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
+    for path in outputs.paths:
+        files.writable(path, overwrite=overwrite)
+    return outputs
+
+
+def _check_makeable(folder: Path) -> None:
+    existing = next(p for p in folder.absolute().parents if p.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise MeasurementError(
+            f'Cannot make the folder "{folder}": "{existing}" is read-only. Name another place with --output.'
+        )
+
+
+def _fresh(parent: Path, title: str) -> Path:
+    folder, number = parent / title, 1
+    while folder.exists():
+        number += 1
+        folder = parent / f"{title}-{number}"
+    return folder
+
+
+def to_json(record: Any) -> str:
+    """Print a record as strict JSON: NaN and infinities, which JSON lacks, become text."""
+
+    def strict(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)
+        if isinstance(value, dict):
+            return {str(k): strict(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [strict(v) for v in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return json.dumps(strict(record), indent=2, allow_nan=False)

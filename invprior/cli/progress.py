@@ -1,0 +1,70 @@
+"""The live line of a run: step, energy, PSNR when the truth is known, time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from invprior.cli.console import err
+from invprior.metrics.psnr import PSNR
+from invprior.solution import Iterate
+from invprior.stopping.base import AnyOf, StoppingRule
+from invprior.stopping.max_steps import MaxSteps
+
+_PERIOD = 0.5  # seconds between looks at the energy, which make a GPU wait
+
+
+class Live:
+    """A callback that draws the progress on a terminal's stderr and nothing elsewhere.
+
+    Args:
+        stop: the run's rule, which tells the number of steps when it holds one.
+        truth: the true picture, (1, C, H, W), or None.
+        quiet: draw nothing.
+    """
+
+    def __init__(self, stop: StoppingRule, truth: Tensor | None, quiet: bool) -> None:
+        self.truth = truth
+        self.last = 0.0
+        self.progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+            disable=quiet or not err.is_terminal,
+        )
+        self.task = self.progress.add_task("starting", total=_steps(stop))
+
+    def __enter__(self) -> Live:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(self, iterate: Iterate) -> None:
+        """Redraw, at most every half second."""
+        now = time.perf_counter()
+        if self.progress.disable or now - self.last < _PERIOD:
+            return
+        self.last = now
+        text = f"energy {float(iterate.energy):.4g}"
+        if self.truth is not None:
+            text += f"  PSNR {float(PSNR().measure(iterate.x, self.truth)):.2f} dB"
+        self.progress.update(self.task, completed=iterate.step, description=text)
+
+
+def _steps(stop: StoppingRule) -> int | None:
+    if isinstance(stop, MaxSteps):
+        return stop.steps
+    if isinstance(stop, AnyOf):
+        return min((n for rule in stop.rules if (n := _steps(rule))), default=None)
+    return None

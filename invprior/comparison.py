@@ -1,0 +1,59 @@
+"""One picture that shows several, side by side, each under its title."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+GAP = 12  # pixels around each picture
+LEAST = 192  # pixels that a picture is high at least, so that its title fits
+PAPER, INK = (255, 255, 255), (40, 40, 40)
+
+
+def side_by_side(titled: Sequence[tuple[str, Tensor]]) -> Tensor:
+    """Compose pictures in a row on white, with their titles above.
+
+    A picture smaller than the largest is enlarged by the greatest whole factor that fits, without
+    interpolation, and centred; so a low-resolution measurement shows its own pixels.
+
+    Args:
+        titled: titles and pictures, (1, C, H, W), intensities in [0, 1] (others are clipped); more
+            than 3 channels, or 2, show as their mean.
+
+    Returns:
+        (1, 3, H', W'), float32.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    pictures = [_colours(x) for _, x in titled]
+    height = max(p.shape[0] for p in pictures)
+    width = max(p.shape[1] for p in pictures)
+    enlarge = -(-LEAST // height)
+    height, width = enlarge * height, enlarge * width
+    cell = max(width, LEAST) + GAP
+    size = max(13, height // 20)
+    bar = 2 * size
+    page = Image.new("RGB", (len(titled) * cell + GAP, bar + height + GAP), PAPER)
+    pen = ImageDraw.Draw(page)
+    longest = max(pen.textlength(title, ImageFont.load_default(size)) for title, _ in titled)
+    font = ImageFont.load_default(max(8.0, size * min(1.0, (cell - GAP) / max(longest, 1.0))))
+    for i, ((title, _), picture) in enumerate(zip(titled, pictures, strict=True)):
+        middle = GAP + i * cell + (cell - GAP) // 2
+        factor = min(height // picture.shape[0], width // picture.shape[1])
+        tile = Image.fromarray(picture.repeat(factor, 0).repeat(factor, 1))
+        page.paste(tile, (middle - tile.width // 2, bar + (height - tile.height) // 2))
+        pen.text((middle, bar / 2), title, INK, font, anchor="mm")
+    values = np.asarray(page, np.float32) / np.float32(255)
+    return torch.from_numpy(values.transpose(2, 0, 1).copy())[None]
+
+
+def _colours(x: Tensor) -> NDArray[np.uint8]:
+    """Turn (1, C, H, W) into what a screen shows, (H, W, 3)."""
+    x = x[0].detach().cpu().to(torch.float32).nan_to_num(0.0).clamp(0, 1)
+    if x.shape[0] != 3:
+        x = x.mean(0, keepdim=True).expand(3, -1, -1)
+    return (x * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

@@ -1,0 +1,51 @@
+"""The bilateral filter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Interval
+from torch import Tensor
+
+from invprior.denoisers.base import Denoiser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bilateral(Denoiser):
+    """Bilateral filter: a Gaussian blur that leaves out neighbours of another colour.
+
+    Quick and simple, and weaker than nlm: one noisy pixel decides which neighbours count.
+
+    Args:
+        radius: how far neighbours reach to each side, in pixels.
+        sigma_spatial: standard deviation of the blur, in pixels.
+        strength: standard deviation of the colour distances that still count, in multiples of the
+            noise level; the distance is the root of the mean square over channels.
+
+    Source: Tomasi and Manduchi 1998, "Bilateral filtering for gray and color images".
+    """
+
+    radius: Annotated[int, Interval(ge=1, le=50)] = 4
+    sigma_spatial: Annotated[float, Gt(0)] = 1.5
+    strength: Annotated[float, Gt(0)] = 2.0
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Remove noise of standard deviation sigma; each pair of pixels is met once."""
+        height, width = x.shape[-2:]
+        scale = -0.5 / (self.strength * max(sigma, 1e-6)) ** 2 / x.shape[1]
+        total, weights = x.clone(), torch.ones_like(x[:, :1])
+        down, across = min(self.radius, height - 1), min(self.radius, width - 1)
+        for dy in range(down + 1):
+            for dx in range(-across if dy else 1, across + 1):
+                here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+                there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+                near = math.exp(-0.5 * (dy**2 + dx**2) / self.sigma_spatial**2)
+                distance = (x[here] - x[there]).square_().sum(1, keepdim=True)
+                weight = distance.mul_(scale).exp_().mul_(near)
+                for a, b in ((here, there), (there, here)):
+                    total[a] += weight * x[b]
+                    weights[a] += weight
+        return total.div_(weights)

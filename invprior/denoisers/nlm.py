@@ -1,0 +1,106 @@
+"""Non-local means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Gt, Interval
+from torch import Tensor
+
+from invprior.denoisers.base import Denoiser
+from invprior.errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NLM(Denoiser):
+    """Non-local means: each pixel becomes the average of pixels whose patches look like its own.
+
+    Distances between patches are corrected for the noise they hold. In colour pictures they are
+    taken in opponent axes, where the two chroma axes count a quarter of luma, since natural
+    pictures have little signal there but as much noise. The pixel itself weighs as much as its
+    best match, so isolated detail is kept.
+
+    Args:
+        patch: side of the patches in pixels, odd.
+        window: how far to search for similar patches to each side, in pixels.
+        strength: decay of the weights exp(-d^2 / h^2): h = strength * sigma.
+
+    Source: Buades, Coll and Morel 2005, "A non-local algorithm for image denoising", and 2011,
+    "Non-local means denoising" (IPOL), for the noise-corrected distance.
+    """
+
+    patch: Annotated[int, Interval(ge=1, le=31)] = 3
+    window: Annotated[int, Interval(ge=1, le=100)] = 6
+    strength: Annotated[float, Gt(0)] = 0.8
+
+    def __post_init__(self) -> None:
+        if self.patch % 2 == 0:
+            raise OptionError(
+                f"The patch of nlm must be odd; got {self.patch}. Take {self.patch + 1}."
+            )
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Remove noise of standard deviation sigma; the time grows with window^2, hardly with patch.
+
+        Every pair of pixels is met once: its weight counts in both directions.
+        """
+        height, width = x.shape[-2:]
+        h2 = (self.strength * max(sigma, 1e-6)) ** 2  # a floor, for a weight must stay a number
+        guide = _mirror(_opponent(x), self.patch // 2)
+        total, weights = torch.zeros_like(x), torch.zeros_like(x[:, :1])
+        best = weights.clone()
+        for dy, dx in self._shifts(height, width):
+            here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+            there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+            distance = _patch_distance(guide, dy, dx, self.patch)
+            weight = distance.sub_(2 * sigma**2).clamp_(min=0).mul_(-1 / h2).exp_()
+            for a, b in ((here, there), (there, here)):
+                total[a] += weight * x[b]
+                weights[a] += weight
+                best[a] = torch.maximum(best[a], weight)
+        best.clamp_(min=1e-12)  # a pixel that is like no other stays itself
+        return total.addcmul_(best, x).div_(weights.add_(best))
+
+    def _shifts(self, height: int, width: int) -> Iterator[tuple[int, int]]:
+        """Half of the window's shifts, one of each opposite pair, as far as the picture reaches."""
+        down, across = min(self.window, height - 1), min(self.window, width - 1)
+        for dy in range(down + 1):
+            for dx in range(-across if dy else 1, across + 1):
+                yield dy, dx
+
+
+def _opponent(x: Tensor) -> Tensor:
+    """Channels whose squared distances add up to a mean that holds noise like one channel's."""
+    if x.shape[1] != 3:
+        return x / x.shape[1] ** 0.5
+    red, green, blue = x.unbind(1)
+    luma = (red + green + blue) / 3**0.5
+    chroma = ((red - blue) / 8**0.5, (red - 2 * green + blue) / 24**0.5)  # half an orthonormal axis
+    return torch.stack((luma, *chroma), 1) / 1.5**0.5
+
+
+def _mirror(x: Tensor, margin: int) -> Tensor:
+    """Extend by reflection at the borders, as often as a margin wider than the picture needs."""
+    for dim in (-2, -1):
+        n = x.shape[dim]
+        index = torch.arange(-margin, n + margin, device=x.device) % (2 * n)
+        x = x.index_select(dim, torch.minimum(index, 2 * n - 1 - index))
+    return x
+
+
+def _patch_distance(guide: Tensor, dy: int, dx: int, patch: int) -> Tensor:
+    """Mean squared distance of each pixel's patch to the one (dy, dx) further."""
+    height, width = guide.shape[-2:]
+    a = guide[..., : height - dy, max(0, -dx) : width - max(0, dx)]
+    b = guide[..., dy:, max(0, dx) : width + min(0, dx)]
+    squares = (a - b).square_().sum(1, keepdim=True)
+    for dim in (-2, -1):
+        n = squares.shape[dim] - patch + 1
+        rows = [squares.narrow(dim, i, n) for i in range(patch)]
+        squares = rows[0].clone()
+        for row in rows[1:]:
+            squares += row
+    return squares.div_(patch**2)

@@ -1,0 +1,69 @@
+"""Wavelet shrinkage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from invprior.denoisers.base import Denoiser
+from invprior.wavelets import Filters, WaveletTransform, fitting_levels, load_filters
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaveletDenoiser(Denoiser):
+    """Soft thresholding of wavelet details, averaged over every shift of the picture.
+
+    Args:
+        wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet.
+        levels: number of scales; when absent, 4 or as many as fit the picture.
+        threshold: in multiples of the noise level, the same for all bands; when absent, BayesShrink
+            chooses one for each band and channel.
+
+    Source: Chang, Yu and Vetterli 2000, "Adaptive wavelet thresholding for image denoising and
+    compression", equations 13 to 16 (BayesShrink); Coifman and Donoho 1995 (the average over
+    shifts, here the undecimated transform).
+    """
+
+    wavelet: str = "sym8"
+    levels: Annotated[int, Ge(1)] | None = None
+    threshold: Annotated[float, Gt(0)] | None = None
+
+    def __post_init__(self) -> None:
+        load_filters(self.wavelet)
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Remove noise of standard deviation sigma."""
+        filters = load_filters(self.wavelet)
+        levels = fitting_levels(filters, x.shape[-2], x.shape[-1], self.levels)
+        transform = WaveletTransform(filters, levels, undecimated=True)
+        low, details = transform.analysis(x)
+        noise = [sigma * gain for gain in _noise_gains(filters, levels)]
+        shrunk = [self._shrink(band, level) for band, level in zip(details, noise, strict=True)]
+        return transform.synthesis(low, shrunk)
+
+    def _shrink(self, band: Tensor, noise: float) -> Tensor:
+        if self.threshold is not None:
+            return torch.nn.functional.softshrink(band, self.threshold * noise)
+        energy = band.square().mean((-2, -1), keepdim=True)
+        signal = (energy - noise**2).clamp_min(torch.finfo(band.dtype).tiny).sqrt()
+        threshold = noise**2 / signal
+        return band - torch.minimum(torch.maximum(band, -threshold), threshold)
+
+
+def _noise_gains(filters: Filters, levels: int) -> list[float]:
+    """Standard deviation that white noise of deviation 1 has in each undecimated band.
+
+    Taps overlap nowhere in an orthogonal cascade, so level j holds 2^-j; a biorthogonal one is
+    measured on an impulse.
+    """
+    if filters.orthogonal:
+        return [0.5 ** (1 + i // 3) for i in range(3 * levels)]
+    side = 2**levels * filters.length
+    impulse = torch.zeros(1, 1, side, side, dtype=torch.float64)
+    impulse[..., side // 2, side // 2] = 1.0
+    _, details = WaveletTransform(filters, levels, undecimated=True).analysis(impulse)
+    return [float(torch.linalg.vector_norm(band)) for band in details]

@@ -1,0 +1,74 @@
+"""Output files: checked before the work starts, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from invprior.errors import MeasurementError
+
+
+def writable(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Check that a file can be written, without making it; call this before a long run.
+
+    Raises:
+        MeasurementError: when the file exists and must not be replaced, or its folder is missing or
+            read-only.
+    """
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise MeasurementError(f'Cannot write "{path}": it is a folder. Name a file inside it.')
+    if path.exists() and not overwrite:
+        raise MeasurementError(
+            f'"{path}" exists already and is kept. Choose another name, or replace it with '
+            "--overwrite (overwrite=True)."
+        )
+    if not folder.is_dir():
+        raise MeasurementError(
+            f'Cannot write "{path}": the folder "{folder}" does not exist. Make it first.'
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MeasurementError(
+            f'Cannot write "{path}": the folder "{folder}" is read-only. '
+            "Choose another folder, or allow writing there."
+        )
+    if path.exists() and not os.access(path, os.W_OK):
+        raise MeasurementError(
+            f'Cannot write "{path}": the file is read-only. Choose another name.'
+        )
+    return path
+
+
+@contextmanager
+def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when complete.
+
+    The bytes go to a hidden neighbour, which replaces `path` at the end; on any failure, Ctrl-C
+    too, the neighbour is removed and what stood at `path` stays.
+
+    Raises:
+        MeasurementError: as `writable` does, and when the system refuses the writing (disk full, no
+            permission).
+    """
+    path = writable(path, overwrite=overwrite)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        writable(path, overwrite=overwrite)  # another program may have made it meanwhile
+        temporary.replace(path)
+    except OSError as error:
+        raise MeasurementError(
+            f'Cannot write "{path}": {error.strerror or error}. '
+            "Free some space or choose another folder."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()

@@ -1,0 +1,262 @@
+"""The loop: `iterate`, open to research code, and `solve`, which runs it to a stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from invprior import registry
+from invprior.building import Picture, all_of, build, picture, solver_from, stop_from
+from invprior.callbacks import Callback, Recorder
+from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
+from invprior.fidelities.base import Fidelity
+from invprior.functionals import Functional, Penalty, Prior
+from invprior.noises.base import Noise
+from invprior.operators.base import Operator, Recipe
+from invprior.problem import Objective, Problem
+from invprior.provenance import provenance
+from invprior.solution import Iterate, Solution, Stop, batch
+from invprior.solvers.base import Solver, State
+from invprior.spec import RuleSpec, Spec
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import MaxSteps
+
+_EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `solve`; `solution` holds what was done so far (None before the first step)."""
+
+    def __init__(self, solution: Solution | None) -> None:
+        super().__init__("interrupted")
+        self.solution = solution
+
+
+def iterate(
+    problem: Problem, solver: Solver | str = "auto", *, x0: Tensor | None = None, seed: int = 0
+) -> Iterator[Iterate]:
+    """Run a solver step by step, for ever: the caller's loop decides when to stop.
+
+    Args:
+        problem: the problem, see `invprior.build`.
+        solver: a solver or its spec.
+        x0: where to begin, (1, C, H, W); a damped pseudo-inverse of the measurement when absent.
+        seed: of every random number in the run.
+
+    Raises:
+        IncompatibleError: the solver does not fit the problem; before any step, with the solvers that do.
+        DivergedError: an iterate became non-finite or exploded.
+    """
+    solver, _ = chosen(problem, solver)
+    objective = route_or_explain(problem, solver)
+    return _iterates(objective, solver, x0, seed)
+
+
+def _iterates(objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> Iterator[Iterate]:
+    problem = objective.problem
+    expected = (1, *problem.operator.image_shape)
+    if x0 is not None and tuple(x0.shape) != expected:
+        raise MeasurementError(f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}.")
+    began = time.perf_counter()
+    generator = torch.Generator().manual_seed(seed)
+    start = problem.first_guess() if x0 is None else x0.to(problem.y)
+    state = solver.init(objective, start, generator)
+    guard = _Guard(objective, state)
+    for step in range(1, 2**62):
+        previous = state.x
+        state = solver.step(objective, state)
+        now = Iterate(step, state.x, objective, time.perf_counter() - began, previous, state.energy)
+        guard(now, state)
+        yield now
+
+
+class _Guard:
+    """Stops a run whose iterates become non-finite or explode; keeps the best of a few iterates until then."""
+
+    def __init__(self, objective: Objective, state: State) -> None:
+        y = objective.problem.y
+        self.objective = objective
+        self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
+        self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
+        self.best, self.best_energy = state.x, math.inf
+
+    def __call__(self, now: Iterate, state: State) -> None:
+        if now.step & (now.step - 1) == 0:  # steps 1, 2, 4, 8, ...: cheap enough to ask for the energy
+            energy = float(self.objective.energy(now.x))
+            if energy < self.best_energy:
+                self.best, self.best_energy = now.x, energy
+        if now.step % self.every:
+            return
+        low, high = torch.aminmax(now.x)
+        size = max(-float(low), float(high))
+        if not size <= self.limit:  # NaN compares false
+            raise DivergedError(self._message(now, state, size), self._solution(now))
+
+    def _message(self, now: Iterate, state: State, size: float) -> str:
+        what = "became non-finite" if not math.isfinite(size) else f"exploded to {size:.3g}"
+        step = "" if state.step_size is None else f" with step size {state.step_size:.3g}"
+        return (
+            f"The run diverged: x {what} at iteration {now.step}{step}; the term that grew is {self._term(now.x)}. "
+            "Use a smaller step size (lr, step_size), or leave it to the solver."
+        )
+
+    def _term(self, x: Tensor) -> str:
+        problem = self.objective.problem
+        values = {"fidelity": float(self.objective.fit(x))}
+        for term in problem.prior.terms:
+            if isinstance(term.functional, Penalty):
+                values[type(term.functional).__name__.lower()] = float(term.weight * term.functional.value(x).sum())
+        return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
+
+    def _solution(self, now: Iterate) -> Solution:
+        stop = Stop("diverged", False, f"diverged at iteration {now.step}; this is the best iterate before")
+        return Solution(self.best.detach(), stop, now.step, now.seconds)
+
+
+def solve(
+    y: Picture,
+    *,
+    operator: str | Spec | Recipe | Operator = "denoise",
+    prior: str | Spec | Sequence[Spec] | Functional | Prior = "dip",
+    fidelity: str | Spec | Fidelity | None = None,
+    noise: str | Spec | Noise | None = None,
+    solver: str | Spec | Solver = "auto",
+    stop: str | Spec | RuleSpec | StoppingRule | None = None,
+    steps: int | None = None,
+    x0: Picture | None = None,
+    seed: int = 0,
+    nan: Literal["refuse", "mask"] = "refuse",
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    callbacks: Sequence[Callback] = (),
+    record_every: int = 10,
+) -> Solution:
+    """Restore a picture: minimise E(A x; y) + R(x).
+
+    Every part is a spec ("tv:weight=8"), or an object of a class of invprior's or of your own.
+
+    Args:
+        y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W, C), or a file.
+            Intensities in [0, 1]; integer arrays and files are scaled to it. Pictures of a batch are solved one by one.
+        operator: the forward operator A.
+        prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
+        fidelity: E; the noise's log-likelihood when absent.
+        noise: what is known of the noise, "gaussian:sigma=0.1"; estimated from y when absent.
+        solver: how to minimise; "auto" picks one that fits.
+        stop: when to stop; the solver's or the prior's own rule when absent.
+        steps: stop after so many iterations at the latest.
+        x0: where to begin; a damped pseudo-inverse of y when absent. A network begins at random weights.
+        seed: of every random number in the run; the same seed gives the same bits on the CPU.
+        nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
+        device: where to compute; a tensor's own device, else the GPU when there is one.
+        dtype: of every computation.
+        callbacks: each is called with every `Iterate`.
+        record_every: write a row of the history every so many steps; 0 for none.
+
+    Raises:
+        InvpriorError: bad input, before any step; all option faults at once.
+        DivergedError: the run exploded; its `solution` is the best iterate before.
+        Interrupted: on Ctrl-C; its `solution` is the estimate so far.
+    """
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
+    parts: dict[str, Any] = dict(operator=operator, prior=prior, fidelity=fidelity, noise=noise)
+    problems, solver, rule = all_of(
+        lambda: build(y, **parts, nan=nan, device=device, dtype=dtype),
+        lambda: solver_from(solver),
+        lambda: None if stop is None else stop_from(stop),
+    )
+    if steps is not None:
+        rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
+    guess = None if x0 is None else picture(x0, problems[0].y.device, dtype)
+    if guess is not None and len(guess) not in (1, len(problems)):
+        raise MeasurementError(f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}.")
+    done: list[Solution] = []
+    for index, problem in enumerate(problems):
+        first = None if guess is None else guess[index % len(guess)][None]
+        try:
+            done.append(
+                solve_problem(
+                    problem, solver, stop=rule, x0=first, seed=seed, callbacks=callbacks, record_every=record_every
+                )
+            )
+        except (DivergedError, Interrupted) as error:
+            if parts_done := [*done, *([error.solution] if error.solution else [])]:
+                error.solution = batch(parts_done)  # the pictures before it are not lost
+            raise
+    return batch(done)
+
+
+def solve_problem(
+    problem: Problem,
+    solver: str | Spec | Solver = "auto",
+    *,
+    stop: StoppingRule | None = None,
+    x0: Tensor | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Callback] = (),
+    record_every: int = 10,
+) -> Solution:
+    """Run one problem to its stop; arguments and errors as for `solve`."""
+    solver, why = chosen(problem, solver)
+    rule = stop or solver.default_stop(problem)
+    problem = rule.prepare(problem, torch.Generator().manual_seed(seed))
+    objective = route_or_explain(problem, solver)
+    watch = rule.start(problem)
+    recorder = Recorder(record_every) if record_every else None
+    watchers = [*([recorder] if recorder else []), *callbacks]
+    record = provenance(problem, solver, why, rule, seed)
+
+    def solution(x: Tensor, stop: Stop, steps: int, seconds: float) -> Solution:
+        return Solution(x.detach(), stop, steps, seconds, recorder.rows if recorder else (), record)
+
+    now: Iterate | None = None
+    try:
+        for now in _iterates(objective, solver, x0, seed):
+            for watcher in watchers:
+                watcher(now)
+            stop = watch(now)
+            if stop is not None:
+                return solution(now.x if stop.x is None else stop.x, stop, now.step, now.seconds)
+    except KeyboardInterrupt:
+        if now is None:
+            raise Interrupted(None) from None
+        stop = Stop("interrupted", False, f"interrupted after {now.step} steps; this is the estimate so far")
+        raise Interrupted(solution(now.x, stop, now.step, now.seconds)) from None
+    except DivergedError as error:
+        if error.solution is not None:
+            kept = error.solution
+            error.solution = solution(kept.x, kept.stop, kept.steps, kept.seconds)
+        raise
+    raise AssertionError("iterates never end by themselves")
+
+
+def chosen(problem: Problem, solver: str | Spec | Solver) -> tuple[Solver, str]:
+    """Make the solver and let `auto` choose; the text says why."""
+    return solver_from(solver).choose(problem)
+
+
+def route_or_explain(problem: Problem, solver: Solver) -> Objective:
+    """Route the problem; a refusal names the solvers that do fit."""
+    try:
+        return solver.route(problem)
+    except IncompatibleError as error:
+        fitting = [e.name for e in registry.entries("solvers") if e.package == registry.CORE and _fits(e.name, problem)]
+        if not fitting:
+            raise
+        raise IncompatibleError(f"{error} Use {' or '.join(fitting)}.") from None
+
+
+def _fits(name: str, problem: Problem) -> bool:
+    if name == "auto":
+        return False
+    try:
+        registry.create("solvers", name).route(problem)
+    except IncompatibleError:
+        return False
+    return True

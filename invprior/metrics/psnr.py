@@ -1,0 +1,50 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+from torch import Tensor
+
+from invprior.errors import IncompatibleError, OptionError
+from invprior.metrics.base import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class PSNR(Metric):
+    """Peak signal-to-noise ratio, -10 log10 of the mean squared error over all channels.
+
+    x is clipped to [0, 1] first, as it would be in a file; equal pictures score infinity.
+
+    Args:
+        crop: width of the border that does not count, in pixels.
+        luma: compare the luma of colour pictures alone (ITU-R BT.601, 8-bit range 16 to 235), as
+            the super-resolution literature does; grey pictures are compared as they are.
+    """
+
+    unit: ClassVar[str] = "dB"
+
+    crop: Annotated[int, Ge(0)] = 0
+    luma: bool = False
+
+    def measure(self, x: Tensor, truth: Tensor) -> Tensor:
+        """Score each picture, (B,), in decibels."""
+        if x.shape != truth.shape:
+            raise IncompatibleError(
+                f"A picture {tuple(x.shape)} cannot be scored against a truth "
+                f"{tuple(truth.shape)}; they must have the same shape."
+            )
+        height, width = x.shape[-2:]
+        if 2 * self.crop >= min(height, width):
+            raise OptionError(
+                f"The crop of psnr must be below half of the picture, {height} x {width}; "
+                f"got {self.crop}. Take a smaller crop."
+            )
+        error = x.clamp(0, 1) - truth
+        if self.luma and x.shape[1] == 3:
+            weights = error.new_tensor([65.481, 128.553, 24.966]).view(3, 1, 1) / 255
+            error = (error * weights).sum(1, keepdim=True)
+        error = error[..., self.crop : height - self.crop, self.crop : width - self.crop]
+        return -10 * error.square().flatten(1).mean(1).log10()

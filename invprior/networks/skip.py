@@ -1,0 +1,156 @@
+"""The skip network of Deep Image Prior: an hourglass with a thin bridge at every scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias, TypeVar
+
+import torch
+from annotated_types import Ge, Gt, MinLen
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invprior.errors import OptionError
+from invprior.networks.base import Network
+from invprior.networks.layers import (
+    Activation,
+    Downsampling,
+    Padding,
+    Upsampling,
+    batch_norm,
+    conv_layers,
+    initialise,
+    norm_and_activation,
+)
+
+T = TypeVar("T")
+PerScale: TypeAlias = T | tuple[T, ...]
+Positive = Annotated[int, Gt(0)]
+Natural = Annotated[int, Ge(0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip(Network):
+    """The authors' hourglass with skip connections.
+
+    Lists hold one value per scale, the finest first; a shorter list goes on with its last value, and one value serves
+    all scales. The default is what two CPU cores manage; the paper's denoising network is
+    `skip(down=[128, 128, 128, 128, 128], padding="reflect", upsample="bilinear")`.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, and the code beside it.
+
+    Args:
+        down: channels on the way down; as many scales as values.
+        up: channels on the way up; as down when absent.
+        skip: channels of the bridges, 0 for none.
+        down_filter: side of the filters on the way down, odd.
+        up_filter: side of the filters on the way up, odd.
+        skip_filter: side of the bridges' filters, odd.
+        padding: what stands beyond the border.
+        upsample: how the scale below is enlarged; when absent, bilinear at the finest scale, where it is seen, and
+            nearest, which is cheaper, below.
+        downsample: how a picture is halved, by every second value or by a filter behind the convolution.
+        up_1x1: whether a 1x1 convolution follows each filter on the way up.
+        activation: the nonlinearity; leaky-relu has slope 0.2.
+        norm: whether batch norm follows each convolution.
+        bias: whether the convolutions have one.
+        sigmoid: whether the output is squeezed into (0, 1).
+    """
+
+    down: Annotated[tuple[Positive, ...], MinLen(1)] = (16, 32, 64, 128, 128)
+    up: PerScale[Positive] | None = None
+    skip: PerScale[Natural] = 4
+    down_filter: PerScale[Positive] = 3
+    up_filter: PerScale[Positive] = 3
+    skip_filter: Positive = 1
+    padding: Padding = "zero"
+    upsample: PerScale[Upsampling] | None = None
+    downsample: PerScale[Downsampling] = "stride"
+    up_1x1: bool = True
+    activation: Activation = "leaky-relu"
+    norm: bool = True
+    bias: bool = True
+    sigmoid: bool = True
+
+    def __post_init__(self) -> None:
+        for option in ("up", "skip", "down_filter", "up_filter", "upsample", "downsample"):
+            value = getattr(self, option)
+            if isinstance(value, tuple) and not 1 <= len(value) <= self.depth:
+                raise OptionError(
+                    f"The {option} of skip must have 1 to {self.depth} values, one per scale of down; got {len(value)}. "
+                    "Shorten it, or lengthen down."
+                )
+        for option in ("down_filter", "up_filter", "skip_filter"):
+            value = getattr(self, option)
+            even = [v for v in (value if isinstance(value, tuple) else (value,)) if v % 2 == 0]
+            if even:
+                raise OptionError(f"The {option} of skip must be odd; got {even[0]}. Use {even[0] + 1}.")
+
+    @property
+    def depth(self) -> int:
+        """Number of scales."""
+        return len(self.down)
+
+    @property
+    def stride(self) -> int:
+        """2 to the power of the depth."""
+        return int(2**self.depth)
+
+    def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        top = self._scale(0, in_channels)
+        last = conv_layers(top.channels, out_channels, 1, padding=self.padding, bias=self.bias)
+        network = nn.Sequential(top, *last, *([nn.Sigmoid()] if self.sigmoid else []))
+        initialise(network, generator)
+        return network
+
+    def _scale(self, level: int, channels: int) -> Scale:
+        """Make one scale and all that lie below it."""
+
+        def block(inputs: int, outputs: int, size: int, halve: Downsampling | None = None) -> list[nn.Module]:
+            conv = conv_layers(inputs, outputs, size, padding=self.padding, bias=self.bias, downsample=halve)
+            return [*conv, *norm_and_activation(outputs, self.norm, self.activation)]
+
+        down, up = self.down[level], at(self.down if self.up is None else self.up, level)
+        skip, size = at(self.skip, level), at(self.down_filter, level)
+        way_down = block(channels, down, size, at(self.downsample, level)) + block(down, down, size)
+        below = down
+        if level + 1 < self.depth:
+            inner = self._scale(level + 1, down)
+            way_down.append(inner)
+            below = inner.channels
+        joined = skip + below
+        way_up = [batch_norm(joined)] if self.norm else []
+        way_up += block(joined, up, at(self.up_filter, level))
+        if self.up_1x1:
+            way_up += block(up, up, 1)
+        bridge = nn.Sequential(*block(channels, skip, self.skip_filter)) if skip else None
+        upsample = at(self.upsample or ("bilinear", "nearest"), level)
+        return Scale(nn.Sequential(*way_down), bridge, upsample, nn.Sequential(*way_up), up)
+
+
+def at(values: PerScale[T], level: int) -> T:
+    """One scale's value of an option."""
+    return values[min(level, len(values) - 1)] if isinstance(values, tuple) else values
+
+
+class Scale(nn.Module):
+    """One scale: down, whatever lies below, up again, joined by a bridge.
+
+    Attributes:
+        channels: channels that come out.
+    """
+
+    def __init__(
+        self, down: nn.Module, bridge: nn.Module | None, upsample: Upsampling, up: nn.Module, channels: int
+    ) -> None:
+        super().__init__()
+        self.down, self.bridge, self.up = down, bridge, up
+        self.upsample, self.channels = upsample, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, channels, H, W); H and W even."""
+        enlarged = F.interpolate(self.down(x), scale_factor=2, mode=self.upsample)
+        joined = enlarged if self.bridge is None else torch.cat((self.bridge(x), enlarged), 1)
+        out: Tensor = self.up(joined)
+        return out

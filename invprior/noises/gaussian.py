@@ -1,0 +1,40 @@
+"""Gaussian noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from invprior.fidelities.gaussian import Gaussian
+from invprior.noises.base import Noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianNoise(Noise):
+    """White Gaussian noise, added to every measurement.
+
+    Args:
+        sigma: standard deviation, in intensities of [0, 1].
+        clip: limit the result to [0, 1], as a camera does.
+        quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.
+    """
+
+    sigma: Annotated[float, Gt(0)] = 25 / 255
+    clip: bool = False
+    quantise: bool = False
+
+    def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """Add noise drawn in float64 on the CPU: the same for every dtype and device."""
+        noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+        noisy = clean + self.sigma * noise.to(clean)
+        if self.quantise:
+            return (noisy.clamp(0, 1) * 255).round() / 255
+        return noisy.clamp(0, 1) if self.clip else noisy
+
+    def fidelity(self) -> Gaussian:
+        """Least squares with this sigma; clipping and rounding are left out of the model."""
+        return Gaussian(sigma=self.sigma)

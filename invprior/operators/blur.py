@@ -1,0 +1,170 @@
+"""Convolution with a known kernel."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor
+
+from invprior.errors import MeasurementError, OptionError, did_you_mean
+from invprior.linalg import perron_norm, spectral_norm
+from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.boundary import Boundary
+from invprior.operators.files import read_plane
+from invprior.operators.filtering import Axis, Filter
+from invprior.operators.kernels import KERNELS
+from invprior.operators.spectral import Diagonal
+from invprior.operators.tensors import apply_linear
+
+
+class Blur(LinearOperator):
+    """Convolution with a kernel that sums to 1, the same in every channel.
+
+    The boundary is `reflect` unless told otherwise: real scenes do not wrap around, so `circular`
+    leaves ripples along the border of a real picture; and mirrored borders still have a closed-form
+    solution for symmetric kernels. Use `valid` when the restoration may reach beyond the
+    measurement's border: it assumes nothing.
+
+    Args:
+        kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or picture file, which
+            is scaled to sum to 1; in Python also a 2-D tensor, taken as it is. The centre is at
+            index size // 2, whatever the kernel's own centre of mass.
+        sigma: standard deviation of gaussian, in pixels; 1.6 when absent.
+        length: length of motion, in pixels; 15 when absent.
+        angle: direction of motion, in degrees counter-clockwise from the horizontal; 0 when absent.
+        size: side of uniform, in pixels; 9 when absent.
+        radius: radius of disk, in pixels; 4 when absent.
+        index: the kernel's name in an .npz file that holds several.
+        boundary: what lies beyond the border: reflect (mirrored, border pixels repeated), circular
+            (the picture again), or valid (unknown: y is smaller than x by the kernel's size minus
+            1).
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        *,
+        kernel: str | Path | Tensor = "gaussian",
+        sigma: Annotated[float, Gt(0), Le(100)] | None = None,
+        length: Annotated[float, Gt(0), Le(500)] | None = None,
+        angle: Annotated[float, Ge(-360), Le(360)] | None = None,
+        size: Annotated[int, Ge(1), Le(500)] | None = None,
+        radius: Annotated[float, Gt(0), Le(100)] | None = None,
+        index: str | None = None,
+        boundary: Boundary = "reflect",
+    ) -> None:
+        given = {"sigma": sigma, "length": length, "angle": angle, "size": size, "radius": radius}
+        used, weights = _kernel(kernel, {**given, "index": index})
+        picture, taps = image_shape[-2:], tuple(weights.shape)
+        if boundary == "valid" and (taps[0] > picture[0] or taps[1] > picture[1]):
+            raise OptionError(
+                "The kernel of blur must be no larger than the picture when boundary=valid; got a "
+                f"kernel of {_by(taps)} and a picture of {_by(picture)}. Take boundary=reflect, "
+                "or a smaller kernel."
+            )
+        # Convolution is correlation with the flipped kernel, centred at (taps - 1) // 2.
+        rows, columns = (
+            Axis(n, k, *((0, 0) if boundary == "valid" else ((k - 1) // 2, k // 2)))
+            for n, k in zip(picture, taps, strict=True)
+        )
+        super().__init__(image_shape, (*image_shape[:-2], rows.windows, columns.windows))
+        self.kernel, self.boundary, self.index = kernel, boundary, index
+        self.sigma, self.size, self.radius = (used.get(n) for n in ("sigma", "size", "radius"))
+        self.length, self.angle = used.get("length"), used.get("angle")
+        self.weights = weights
+        self._filter = Filter(weights.flip(0, 1), rows, columns, boundary)
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+        """The measurement's shape; with boundary=valid larger by the kernel's size minus 1."""
+        if options.get("boundary") != "valid":
+            return measurement_shape
+        own = {name: value for name, value in options.items() if name not in ("kernel", "boundary")}
+        rows, columns = _kernel(options.get("kernel", "gaussian"), own)[1].shape
+        *channels, height, width = measurement_shape
+        return (*channels, height + rows - 1, width + columns - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Blur x."""
+        return apply_linear(self._filter.forward, self._filter.adjoint, x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Correlate y with the kernel, border included exactly."""
+        return apply_linear(self._filter.adjoint, self._filter.forward, y)
+
+    def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
+        """Solve exactly by Fourier (circular) or cosine transforms (reflect, symmetric kernel).
+
+        Any other kernel with reflect, and valid, take conjugate gradients.
+        """
+        if self._diagonal is not None:
+            return self._diagonal.solve_damped(rhs, damping)
+        return super().solve_damped(rhs, damping)
+
+    def norm(self) -> float:
+        """Largest eigenvalue where one is known, else a bound drawn tight by power iteration."""
+        return self._norm
+
+    @cached_property
+    def _norm(self) -> float:
+        if self._diagonal is not None:
+            return float(self._diagonal.eigenvalues.abs().max()) * (1.0 + 1e-6)
+        like = self.weights.new_zeros(1, 1, *self.image_shape[-2:])
+        bound = perron_norm if bool((self.weights >= 0).all()) else spectral_norm
+        return bound(self.normal, like)
+
+    @cached_property
+    def _diagonal(self) -> Diagonal | None:
+        if not Diagonal.diagonalises(self.weights, self.boundary):
+            return None
+        return Diagonal(self.weights, (self.image_shape[-2], self.image_shape[-1]), self.boundary)
+
+
+def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:
+    """Return the options that the kernel uses, defaults filled in, and its weights."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(kernel, Tensor):
+        _refuse(given, (), "a tensor")
+        if kernel.dim() != 2 or kernel.numel() == 0 or not bool(kernel.isfinite().all()):
+            raise OptionError(
+                "The kernel of blur must be a finite 2-D tensor; "
+                f"got the shape {tuple(kernel.shape)}."
+            )
+        return {}, kernel.detach().to("cpu", torch.float64)
+    if kernel in KERNELS:
+        make, defaults = KERNELS[str(kernel)]
+        _refuse(given, tuple(defaults), str(kernel))
+        used = {**defaults, **given}
+        return used, make(**used)
+    if not Path(kernel).suffix:
+        known = ", ".join(KERNELS)
+        raise OptionError(
+            f"The kernel of blur must be {known} or the path of a .npy, .npz or picture file; got "
+            f'"{kernel}"{did_you_mean(str(kernel), KERNELS)}.'
+        )
+    _refuse(given, ("index",), "a file")
+    weights = read_plane(kernel, "kernel", given.get("index"))
+    total = float(weights.sum())
+    if total <= 1e-6 * float(weights.abs().sum()):
+        raise MeasurementError(f"The kernel in {kernel} must have a positive sum; it is {total:g}.")
+    return {}, weights / total
+
+
+def _refuse(given: dict[str, Any], allowed: tuple[str, ...], kernel: str) -> None:
+    owners = {name: kind for kind, (_, defaults) in KERNELS.items() for name in defaults}
+    faults = [
+        f'The option "{name}" of blur belongs to kernel {owners.get(name, "an .npz file")}; '
+        f"got it with kernel {kernel}. Leave it out."
+        for name in given
+        if name not in allowed
+    ]
+    if faults:
+        raise OptionError("\n".join(faults))
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "x".join(map(str, size))

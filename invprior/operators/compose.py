@@ -1,0 +1,91 @@
+"""Operators one after the other."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from invprior.errors import IncompatibleError, OptionError
+from invprior.operators.base import LinearOperator, Operator, Recipe, Shape
+
+
+class Chain(LinearOperator):
+    """Linear operators that know their picture's size, first one first; `A @ B` is Chain(B, A)."""
+
+    def __init__(self, *operators: Operator) -> None:
+        if not operators:
+            raise OptionError("The operators of compose must be one or more; got none.")
+        for operator in operators:
+            if not isinstance(operator, LinearOperator):
+                raise IncompatibleError(
+                    f"{type(operator).__name__} is not linear, and only linear operators compose. "
+                    "Derive it from LinearOperator, or write the whole chain as one Operator."
+                )
+        for first, second in pairwise(operators):
+            if first.measurement_shape != second.image_shape:
+                raise IncompatibleError(
+                    f"{type(second).__name__} takes pictures of shape {second.image_shape}; "
+                    f"{type(first).__name__} before it makes {first.measurement_shape}. "
+                    "Build it for that shape."
+                )
+        super().__init__(operators[0].image_shape, operators[-1].measurement_shape)
+        self._stages = nn.ModuleList(operators)
+
+    @property
+    def operators(self) -> tuple[LinearOperator, ...]:
+        """The operators, the first applied first."""
+        return tuple(self._stages)  # type: ignore[arg-type]
+
+    @property
+    def observed(self) -> Tensor | None:
+        """What the last operator says."""
+        return self.operators[-1].observed
+
+    def described(self) -> tuple[type, dict[str, Any]]:
+        """What provenance records: `compose` of these operators, all their options filled in."""
+        return Compose, {"operators": self.operators}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply all, the first first."""
+        for operator in self.operators:
+            x = operator(x)
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply all adjoints, the last first."""
+        for operator in reversed(self.operators):
+            y = operator.adjoint(y)
+        return y
+
+    def norm(self) -> float:
+        """The product of the norms, or what power iteration finds where that is less."""
+        return self._norm
+
+    @cached_property
+    def _norm(self) -> float:
+        return min(math.prod(operator.norm() for operator in self.operators), super().norm())
+
+
+class Compose(Chain):
+    """Linear operators one after the other, such as blur and then downsample.
+
+    Args:
+        operators: the operators, the first applied first.
+    """
+
+    def __init__(self, image_shape: Shape, *, operators: tuple[Recipe, ...]) -> None:
+        bound: list[Operator] = []
+        for recipe in operators:
+            bound.append(recipe(bound[-1].measurement_shape if bound else image_shape))
+        super().__init__(*bound)
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+        """Run the chain backwards, from the last operator to the first."""
+        for recipe in reversed(options["operators"]):
+            measurement_shape = recipe.image_shape_for(measurement_shape)
+        return measurement_shape

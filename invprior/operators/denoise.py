@@ -1,0 +1,34 @@
+"""Denoising: the measurement is the picture itself."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invprior.operators.base import LinearOperator, Shape
+
+
+class Denoise(LinearOperator):
+    """The identity, y = x: what is left to undo is the noise."""
+
+    def __init__(self, image_shape: Shape) -> None:
+        super().__init__(image_shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Return y."""
+        return y
+
+    def normal(self, x: Tensor) -> Tensor:
+        """Return x."""
+        return x
+
+    def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
+        """Closed form: rhs / (1 + damping)."""
+        return rhs / (1.0 + damping)
+
+    def norm(self) -> float:
+        """1."""
+        return 1.0

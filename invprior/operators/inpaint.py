@@ -1,0 +1,154 @@
+"""Missing pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Le
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from invprior.errors import MeasurementError, OptionError
+from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.files import read_plane
+
+Count = Annotated[int, Ge(0)]
+Length = Annotated[int, Ge(1)]
+
+
+class Inpaint(LinearOperator):
+    """Some pixels are known, the others are missing in all channels; y is 0 where they are.
+
+    Give one of mask, keep, boxes and text; with none, half of the pixels are kept.
+
+    Args:
+        mask: the path of a picture, .npy or .npz file, of the picture's size, not 0 where a pixel
+            is known; in Python also a tensor, (H, W).
+        keep: fraction of the pixels that are kept, drawn at random.
+        seed: of the draw; used with keep alone.
+        boxes: missing rectangles, each [top, left, height, width] in pixels.
+        text: a text whose letters are missing, repeated all over the picture.
+    """
+
+    known: Tensor
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        *,
+        mask: str | Path | Tensor | None = None,
+        keep: Annotated[float, Gt(0), Le(1)] | None = None,
+        seed: Count = 0,
+        boxes: tuple[tuple[Count, Count, Length, Length], ...] | None = None,
+        text: str | None = None,
+    ) -> None:
+        super().__init__(image_shape)
+        sources = {"mask": mask, "keep": keep, "boxes": boxes, "text": text}
+        given = [name for name, value in sources.items() if value is not None]
+        if len(given) > 1:
+            raise OptionError(
+                "inpaint must be given one of mask, keep, boxes and text; "
+                f"got {' and '.join(given)}. Leave one."
+            )
+        size = (image_shape[-2], image_shape[-1])
+        if mask is not None:
+            known = _from_mask(mask, size)
+        elif boxes is not None:
+            known = _without_boxes(boxes, size)
+        elif text is not None:
+            known = _without_text(text, size)
+        else:
+            keep = 0.5 if keep is None else keep
+            known = _random(keep, seed, size)
+        self.mask, self.keep, self.seed, self.boxes, self.text = mask, keep, seed, boxes, text
+        self.register_buffer("known", known[None, None], persistent=False)
+
+    @property
+    def observed(self) -> Tensor:
+        """Where pixels are known, (1, 1, H, W), boolean."""
+        return self.known
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Set the missing pixels to 0."""
+        return x * self.known
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Set the missing pixels to 0."""
+        return y * self.known
+
+    def normal(self, x: Tensor) -> Tensor:
+        """Set the missing pixels to 0."""
+        return x * self.known
+
+    def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
+        """Closed form, pixel by pixel."""
+        return rhs / (self.known + damping)
+
+    def norm(self) -> float:
+        """1."""
+        return 1.0
+
+
+def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> Tensor:
+    if isinstance(mask, Tensor):
+        known, where = mask.detach().cpu() != 0, ""
+    else:
+        known, where = read_plane(mask, "mask") != 0, f" in {mask}"
+    if tuple(known.shape) != size:
+        shape = "x".join(map(str, known.shape))
+        raise MeasurementError(
+            f"The mask{where} must have the picture's size, {size[0]}x{size[1]} (height x width); "
+            f"it is {shape}."
+        )
+    return _some(known, f"The mask{where}")
+
+
+def _random(keep: float, seed: int, size: tuple[int, int]) -> Tensor:
+    """Keep exactly the rounded number of pixels, and at least one."""
+    pixels = size[0] * size[1]
+    order = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed))
+    return (order < max(round(keep * pixels), 1)).view(size)
+
+
+def _without_boxes(boxes: tuple[tuple[int, int, int, int], ...], size: tuple[int, int]) -> Tensor:
+    known = torch.ones(size, dtype=torch.bool)
+    faults = []
+    for box in boxes:
+        top, left, height, width = box
+        if top + height > size[0] or left + width > size[1]:
+            faults.append(
+                f"The boxes of inpaint must lie inside the picture of {size[0]}x{size[1]}; "
+                f"got {list(box)}, read as [top, left, height, width]."
+            )
+        known[top : top + height, left : left + width] = False
+    if faults:
+        raise OptionError("\n".join(faults))
+    return _some(known, "The boxes of inpaint")
+
+
+def _without_text(text: str, size: tuple[int, int]) -> Tensor:
+    """Print the text over and over, ten lines to a picture, each shifted against the last."""
+    text = " ".join(text.split())
+    if not text:
+        raise OptionError("The text of inpaint must hold letters; got none.")
+    height = max(size[0] // 14, 8)
+    line_height = height + height // 3 + 1
+    canvas = Image.new("L", (size[1], size[0]), 0)
+    draw = ImageDraw.Draw(canvas)
+    draw.fontmode = "1"  # a pixel is missing or it is not
+    font = ImageFont.load_default(size=height)
+    step = max(round(draw.textlength(text + " ", font=font)), 1)
+    for line, top in enumerate(range(0, size[0], line_height)):
+        start = -((line * 5 * step) // 13) % step - step
+        for left in range(start, size[1], step):
+            draw.text((left, top), text, fill=255, font=font)
+    return _some(torch.from_numpy(np.array(canvas) == 0), "The text of inpaint")
+
+
+def _some(known: Tensor, what: str) -> Tensor:
+    if not bool(known.any()):
+        raise OptionError(f"{what} must leave some pixels known; got none.")
+    return known

@@ -1,0 +1,49 @@
+"""Anti-aliasing kernels that make a picture smaller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+Name: TypeAlias = Literal["lanczos2", "lanczos3", "bicubic", "box"]
+
+
+def taps(name: Name, factor: int) -> Tensor:
+    """Sample a kernel, widened by the factor, at the pixels around a block's centre.
+
+    For an even factor the centre lies between two pixels: this is phase 0.5 of the Deep Image Prior
+    paper's downsampler, 4 * factor weights for lanczos2. For an odd one it is a pixel.
+
+    Returns:
+        Weights that sum to 1, (k,), float64, symmetric.
+    """
+    support, profile = _PROFILES[name]
+    shift = (factor - 1) / 2
+    reach = math.floor(support * factor + shift)
+    offsets = (torch.arange(-reach, reach + factor, dtype=torch.float64) - shift) / factor
+    offsets = offsets[offsets.abs() < support]
+    weights = profile(offsets.abs())
+    return weights / weights.sum()
+
+
+def _lanczos(lobes: int) -> Callable[[Tensor], Tensor]:
+    return lambda t: torch.sinc(t) * torch.sinc(t / lobes)
+
+
+def _bicubic(t: Tensor) -> Tensor:
+    """Keys 1981, with a = -1/2."""
+    near = (1.5 * t - 2.5) * t**2 + 1.0
+    far = ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0
+    return torch.where(t <= 1.0, near, far)
+
+
+_PROFILES: Mapping[str, tuple[float, Callable[[Tensor], Tensor]]] = {
+    "lanczos2": (2.0, _lanczos(2)),
+    "lanczos3": (3.0, _lanczos(3)),
+    "bicubic": (2.0, _bicubic),
+    "box": (0.5, torch.ones_like),
+}

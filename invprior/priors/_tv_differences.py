@@ -1,0 +1,65 @@
+"""What total variation is made of: forward differences, their adjoint, and a norm at each pixel."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Kind: TypeAlias = Literal["isotropic", "anisotropic", "vectorial"]
+
+# The axes of a field of differences, (2, C, H, W), that each kind joins in one Euclidean norm.
+JOINED: dict[Kind, tuple[int, ...]] = {
+    "isotropic": (-4,),
+    "anisotropic": (),
+    "vectorial": (-4, -3),
+}
+
+
+def differences(x: Tensor) -> Tensor:
+    """Differences to the next pixel below and to the right, zero where there is none.
+
+    Args:
+        x: pictures, (..., C, H, W).
+
+    Returns:
+        The field D x, (..., 2, C, H, W).
+    """
+    down = functional.pad(x.diff(dim=-2), (0, 0, 0, 1))
+    right = functional.pad(x.diff(dim=-1), (0, 1))
+    return torch.stack((down, right), -4)
+
+
+def differences_into(field: Tensor, x: Tensor) -> None:
+    """Write D x over `field`, whose border must be zero already, as zeros or another D x have it."""
+    down, right = field.unbind(-4)
+    torch.sub(x[..., 1:, :], x[..., :-1, :], out=down[..., :-1, :])
+    torch.sub(x[..., 1:], x[..., :-1], out=right[..., :-1])
+
+
+def subtract_adjoint(v: Tensor, field: Tensor, factor: float, out: Tensor | None = None) -> Tensor:
+    """Return v - factor * D^T field.
+
+    Args:
+        v: pictures, (..., C, H, W).
+        field: (..., 2, C, H, W), with the zero border of a field of differences.
+        factor: any number.
+        out: where to write.
+    """
+    down, right = field.unbind(-4)
+    out = torch.add(v, down, alpha=factor, out=out)
+    out.add_(right, alpha=factor)
+    out[..., 1:, :].sub_(down[..., :-1, :], alpha=factor)
+    out[..., 1:].sub_(right[..., :-1], alpha=factor)
+    return out
+
+
+def square_norms(field: Tensor, kind: Kind) -> Tensor:
+    """Squared norms at each pixel: (..., 2, C, H, W) to the same, the joined axes of length 1."""
+    if not JOINED[kind]:
+        return field * field
+    down, right = field.unbind(-4)
+    squares = (down * down).addcmul_(right, right).unsqueeze(-4)
+    return squares.sum(-3, keepdim=True) if kind == "vectorial" else squares

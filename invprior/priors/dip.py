@@ -1,0 +1,163 @@
+"""Deep Image Prior: the picture is the output of a network that is fitted to this one measurement."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
+
+import torch
+from annotated_types import Ge, Gt, Lt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invprior.errors import OptionError
+from invprior.functionals import Reparameterization
+from invprior.networks.base import Network
+from invprior.networks.skip import Skip
+
+Input = Literal["uniform", "normal", "grid"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A complete set of DIP's options."""
+
+    net: Network
+    input: Input = "uniform"
+    channels: int = 32
+    input_scale: float = 0.1
+    input_noise: float = 1 / 30
+    average: float = 0.99
+    lr: float = 0.01
+    steps: int = 3000
+
+
+PRESETS = {
+    "default": Preset(net=Skip(), channels=8, lr=0.02, steps=900),
+    "paper": Preset(net=Skip(down=(128,) * 5, padding="reflect", upsample="bilinear")),
+}
+
+
+class DIP(Reparameterization):
+    """Deep Image Prior: x = f_theta(z), a convolutional network of a fixed random input z.
+
+    The network fits the picture's structure long before the noise: stop in time. `steps` is near the best moment for
+    moderate noise; clean measurements (inpainting, deblurring) gain from more, stronger noise wants fewer.
+    Use another prior when seconds matter.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020; the preset `paper` is their denoising
+    setting, and `default` reaches the same quality many times sooner on a CPU.
+
+    Args:
+        preset: sets every option that is not given.
+        net: the network.
+        input: what z is: uniform noise in [0, input_scale], normal noise of standard deviation input_scale, or the
+            grid of coordinates in [0, 1], which has 2 channels.
+        channels: channels of z.
+        input_scale: size of z; a grid has none.
+        input_noise: standard deviation of the noise that is added to z anew at every iteration.
+        average: decay of the running average of the output, which is the result; 0 for none.
+        lr: Adam's step size.
+        steps: iterations when no stopping rule is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: Literal["default", "paper"] = "default",
+        net: Network | None = None,
+        input: Input | None = None,
+        channels: Annotated[int, Gt(0)] | None = None,
+        input_scale: Annotated[float, Gt(0)] | None = None,
+        input_noise: Annotated[float, Ge(0)] | None = None,
+        average: Annotated[float, Ge(0), Lt(1)] | None = None,
+        lr: Annotated[float, Gt(0)] | None = None,
+        steps: Annotated[int, Gt(0)] | None = None,
+    ) -> None:
+        super().__init__()
+        default = PRESETS[preset]
+        self.preset = preset
+        self.net = chosen(net, default.net)
+        self.input = chosen(input, default.input)
+        self.channels = chosen(channels, 2 if self.input == "grid" else default.channels)
+        self.input_scale = chosen(input_scale, default.input_scale)
+        self.input_noise = chosen(input_noise, default.input_noise)
+        self.average = chosen(average, default.average)
+        self.lr = self.learning_rate = chosen(lr, default.lr)
+        self.steps = chosen(steps, default.steps)
+        if self.input == "grid" and self.channels != 2:
+            raise OptionError(
+                f'The channels of dip must be 2 when input is "grid"; got {self.channels}. Leave channels out.'
+            )
+
+    def build(self, x0: Tensor, generator: torch.Generator) -> Generated:
+        """Make a fresh network and its input; they differ at each call, as the generator moves on.
+
+        Args:
+            x0: gives the output's shape, dtype and device; its values are not used.
+            generator: source of the weights, of z and of the noise on it; on the CPU.
+
+        Returns:
+            A module whose `forward()` returns (1, C, H, W).
+        """
+        size = tuple(padded(n, self.net.stride) for n in x0.shape[-2:])
+        network = self.net.build(self.channels, x0.shape[1], generator)
+        z = self._input(size[0], size[1], generator)
+        noise = torch.Generator(x0.device)
+        noise.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        picture = Generated(network, z, self.input_noise, (x0.shape[-2], x0.shape[-1]), noise)
+        return picture.to(x0).to(memory_format=torch.channels_last)
+
+    def _input(self, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """Draw z, (1, channels, height, width)."""
+        if self.input == "grid":
+            y = torch.linspace(0, 1, height)[:, None].expand(height, width)
+            x = torch.linspace(0, 1, width).expand(height, width)
+            return torch.stack((x, y))[None]
+        draw = torch.rand if self.input == "uniform" else torch.randn
+        return draw(1, self.channels, height, width, generator=generator) * self.input_scale
+
+
+class Generated(nn.Module):
+    """The variable of DIP: a network, its input, and the noise on the input while training.
+
+    Args:
+        network: maps z to a picture of z's height and width.
+        z: the input, (1, channels, height, width).
+        noise: standard deviation of what is added to z at every call in training mode.
+        size: height and width of the output, cut from the middle of the network's.
+        generator: source of the noise, on the device where the module will be.
+    """
+
+    z: Tensor
+    noisy: Tensor
+
+    def __init__(
+        self, network: nn.Module, z: Tensor, noise: float, size: tuple[int, int], generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.network, self.noise, self.size, self.generator = network, noise, size, generator
+        self.register_buffer("z", z)
+        self.register_buffer("noisy", torch.empty_like(z), persistent=False)
+
+    def forward(self) -> Tensor:
+        """Return the picture, (1, C, H, W)."""
+        z = self.z
+        if self.training and self.noise > 0:
+            z = self.noisy.normal_(0, self.noise, generator=self.generator).add_(self.z)
+        out: Tensor = self.network(z)
+        (height, width), (tall, wide) = self.size, out.shape[-2:]
+        top, left = (tall - height) // 2, (wide - width) // 2
+        return out[..., top : top + height, left : left + width].contiguous()
+
+
+def padded(length: int, stride: int) -> int:
+    """Next multiple of the stride; at least two, for the deepest maps must hold more than one value."""
+    return max(2, math.ceil(length / stride)) * stride
+
+
+def chosen(given: T | None, preset: T) -> T:
+    """An option that was given beats the preset's."""
+    return preset if given is None else given

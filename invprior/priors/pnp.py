@@ -1,0 +1,30 @@
+"""Plug-and-play: a denoiser in the place of a proximal map."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invprior.denoisers.base import Denoiser
+from invprior.denoisers.nlm import NLM
+from invprior.functionals import Proximable
+
+
+class PnP(Proximable):
+    """Plug-and-play prior: prox(v, tau) = D(v, sqrt(tau)), the denoiser at noise level sqrt(tau).
+
+    There is no R(x) behind most denoisers, so a run ends at a fixed point, not at a minimum.
+
+    Args:
+        denoiser: the denoiser D.
+
+    Source: Venkatakrishnan, Bouman and Wohlberg 2013, "Plug-and-Play priors for model based
+    reconstruction".
+    """
+
+    def __init__(self, *, denoiser: Denoiser = NLM()) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def prox(self, v: Tensor, tau: float) -> Tensor:
+        """Denoise v at the noise level sqrt(tau)."""
+        return self.denoiser.denoise(v, tau**0.5)

@@ -1,0 +1,153 @@
+"""Sparsity of wavelet coefficients."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor
+
+from invprior.errors import IncompatibleError, OptionError
+from invprior.functionals import Penalty, Proximable
+from invprior.linalg import dot
+from invprior.wavelets import WaveletTransform, fitting_levels, load_filters
+
+
+class Wavelet(Penalty, Proximable):
+    """R(x) = ||details of W x||_1: natural pictures have few large wavelet coefficients.
+
+    The lowpass band is free. With an orthogonal wavelet the prox is exact in one pass, by
+    thresholding. With a biorthogonal one, or when translation invariant, the l1 prox has no closed
+    form: its dual is iterated until the energy is within 1e-4 of the minimum, relatively.
+
+    Args:
+        wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet, such as haar, db4,
+            sym8 or bior4.4.
+        levels: number of scales; when absent, 4 or as many as fit the picture.
+        kind: l1 sums magnitudes; l0 counts coefficients that are not zero, keeps edges sharper,
+            has no gradient, and asks for an orthogonal wavelet without translation invariance.
+        translation_invariant: average R over all shifts of the picture; better pictures without
+            blocks, at some hundred times the time.
+
+    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage"; the average
+    over shifts is Coifman and Donoho 1995, "Translation-invariant de-noising".
+    """
+
+    default_weight: ClassVar[float] = 10.0
+
+    def __init__(
+        self,
+        *,
+        wavelet: str = "sym8",
+        levels: Annotated[int, Ge(1)] | None = None,
+        kind: Literal["l1", "l0"] = "l1",
+        translation_invariant: bool = False,
+    ) -> None:
+        super().__init__()
+        self.wavelet = wavelet
+        self.levels = levels
+        self.kind = kind
+        self.translation_invariant = translation_invariant
+        self._filters = load_filters(wavelet)
+        self._basis = self._filters.orthogonal and not translation_invariant
+        if kind == "l0" and not self._basis:
+            raise OptionError(
+                "The kind of wavelet must be l1 unless the wavelet is orthogonal and not "
+                f"translation-invariant, as only then l0 has a prox; got l0 with {wavelet}, "
+                f"translation_invariant={str(translation_invariant).lower()}. "
+                "Take kind=l1, or wavelet=sym8 with translation_invariant=false."
+            )
+
+    def value(self, x: Tensor) -> Tensor:
+        """Compute R of each picture, (B,).
+
+        Raises:
+            IncompatibleError: a gradient of l0 is asked for.
+        """
+        if self.kind == "l0" and x.requires_grad:
+            raise IncompatibleError(
+                "wavelet with kind=l0 counts coefficients and has no gradient: take a solver that "
+                "uses its prox (fista, admm, hqs or pdhg), or kind=l1."
+            )
+        transform = self._transform(x)
+        _, details = transform.analysis(x)
+        sizes = [band.abs() if self.kind == "l1" else (band != 0).to(x) for band in details]
+        bands = zip(self._thresholds(transform, 1.0), sizes, strict=True)
+        return sum((scale * size.flatten(1).sum(1) for scale, size in bands), 0.0 * x.flatten(1).sum(1))
+
+    def prox(self, v: Tensor, tau: float) -> Tensor:
+        """Threshold softly (l1) or hard (l0) in a basis; otherwise solve the dual problem."""
+        transform = self._transform(v)
+        if not self._basis:
+            return _analysis_prox(transform, v, self._thresholds(transform, tau))
+        low, details = transform.analysis(v)
+        if self.kind == "l1":
+            details = [torch.nn.functional.softshrink(band, tau) for band in details]
+        else:
+            details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
+        return transform.synthesis(low, details)
+
+    def _transform(self, x: Tensor) -> WaveletTransform:
+        levels = fitting_levels(self._filters, x.shape[-2], x.shape[-1], self.levels)
+        return WaveletTransform(self._filters, levels, self.translation_invariant)
+
+    def _thresholds(self, transform: WaveletTransform, tau: float) -> list[float]:
+        """Weight of each band; the frame's level j gathers 4^j bases, with atoms 2^j as large."""
+        halvings = 1 if self.translation_invariant else 0
+        return [tau * 0.5 ** (halvings * (1 + i // 3)) for i in range(3 * transform.levels)]
+
+
+def _analysis_prox(
+    transform: WaveletTransform,
+    v: Tensor,
+    thresholds: list[float],
+    *,
+    tolerance: float = 1e-4,
+    steps: int = 500,
+) -> Tensor:
+    """Minimise sum_b thresholds_b ||W_b x||_1 + 1/2 ||x - v||^2 by accelerated dual ascent.
+
+    x = v - W^T p, with each dual band p_b in a box of half its threshold's width. With a Parseval
+    frame the first step is the mean of thresholding over all shifts (cycle spinning).
+
+    Args:
+        transform: W.
+        v: pictures, (B, C, H, W).
+        thresholds: one a band.
+        tolerance: a picture is ready when its duality gap is this part of its energy.
+        steps: at most this many.
+
+    Source: Beck and Teboulle 2009, "Fast gradient-based algorithms for constrained total variation
+    image denoising", with wavelet analysis in the place of the gradient.
+    """
+    step = transform.norm() ** -2
+    low, details = transform.analysis(v)
+    nothing = torch.zeros_like(low)
+    dual = [torch.zeros_like(band) for band in details]
+    ahead, momentum = dual, 1.0
+    ready = torch.zeros(len(v), dtype=torch.bool, device=v.device)
+    result = v
+    for iteration in range(1, steps + 1):
+        previous = dual
+        dual = [
+            (point + step * band).clamp_(-threshold, threshold)
+            for point, band, threshold in zip(ahead, details, thresholds, strict=True)
+        ]
+        faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5)
+        pull, momentum = (momentum - 1.0) / faster, faster
+        ahead = [torch.lerp(old, new, 1.0 + pull) for old, new in zip(previous, dual, strict=True)]
+        if iteration % 5 == 0 or iteration == steps:
+            x = v - transform.adjoint(nothing, dual)
+            _, details = transform.analysis(x)
+            energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].flatten(1).sum(1))
+            for threshold, point, band in zip(thresholds, dual, details, strict=True):
+                penalty = threshold * band.abs().flatten(1).sum(1)
+                energy, gap = energy + penalty, gap + penalty - dot(point, band)
+            # A picture keeps its first estimate that is ready, whatever the rest of the batch does.
+            result = torch.where(ready.view(-1, 1, 1, 1), result, x)
+            ready = ready | (gap <= tolerance * energy)
+            if bool(ready.all()):
+                break
+        _, details = transform.analysis(v - transform.adjoint(nothing, ahead))
+    return result

@@ -1,0 +1,236 @@
+"""The problem, and the objective: what a solver may use of it.
+
+    minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) with u = theta
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from invprior.errors import IncompatibleError, MeasurementError
+from invprior.fidelities.base import Fidelity, QuadraticFidelity
+from invprior.fidelities.gaussian import Gaussian
+from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
+from invprior.noise_level import estimate_sigma
+from invprior.operators.base import LinearOperator, Operator
+from invprior.options import plain_name
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One picture's inverse problem, checked.
+
+    Args:
+        operator: the forward operator A.
+        y: the measurement, (1, *operator.measurement_shape), finite.
+        prior: the weighted terms R_k.
+        fidelity: E; an open noise parameter is set to the level estimated from y.
+
+    Raises:
+        MeasurementError: y has another shape or holds NaN or infinity.
+        IncompatibleError: the prior reparameterises x twice.
+    """
+
+    operator: Operator
+    y: Tensor
+    prior: Prior
+    fidelity: Fidelity = field(default_factory=Gaussian)
+
+    def __post_init__(self) -> None:
+        expected = (1, *self.operator.measurement_shape)
+        if tuple(self.y.shape) != expected:
+            raise MeasurementError(
+                f"The measurement must have the shape {expected} that the operator "
+                f"{type(self.operator).__name__} gives; got {tuple(self.y.shape)}."
+            )
+        if not bool(torch.isfinite(self.y).all()):
+            count = int((~torch.isfinite(self.y)).sum())
+            raise MeasurementError(
+                f"The measurement must be finite; {count} of its {self.y.numel()} values are NaN or infinite. "
+                'Leave them out of the fit with nan="mask" (--nan mask).'
+            )
+        if self.observed is not None:  # what was not measured must not count in E
+            object.__setattr__(self, "y", self.y * self.observed)
+        object.__setattr__(self, "fidelity", self.fidelity.with_noise_level(self.noise_level))
+        names = [type(t.functional).__name__ for t in self.prior.terms if isinstance(t.functional, Reparameterization)]
+        if len(names) > 1:
+            raise IncompatibleError(f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them.")
+
+    @cached_property
+    def noise_level(self) -> float:
+        """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
+        if isinstance(self.fidelity, QuadraticFidelity):
+            sigma = getattr(self.fidelity, "sigma", 1.0)
+            if sigma is not None:
+                return float(self.fidelity.precision**-0.5)
+        return estimate_sigma(self.y, self.observed)
+
+    @property
+    def observed(self) -> Tensor | None:
+        """Which measurements carry data; None means all."""
+        return self.operator.observed
+
+    @cached_property
+    def measurements(self) -> int:
+        """How many measurements carry data."""
+        if self.observed is None:
+            return self.y.numel()
+        return int(self.observed.expand(self.y.shape).sum())
+
+    @property
+    def reparameterization(self) -> Reparameterization | None:
+        """The term that sets x = f(z), if there is one."""
+        found = (t.functional for t in self.prior.terms if isinstance(t.functional, Reparameterization))
+        return next(found, None)
+
+    def first_guess(self) -> Tensor:
+        """A smooth x0 of the right shape: the mean of y, plus the damped pseudo-inverse of the rest."""
+        shape = (1, *self.operator.image_shape)
+        if not isinstance(self.operator, LinearOperator):
+            same = self.y.shape == shape
+            return self.y.clone() if same else self.y.mean().expand(shape).clone()
+        mean = float(self.y.sum()) / max(self.measurements, 1)
+        constant = self.y.new_full(shape, mean)
+        damping = 0.01 * self.operator.norm() ** 2
+        rest = self.operator.adjoint(self.y - self.operator(constant))
+        return (constant + self.operator.solve_damped(rest, damping)).detach()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A problem's terms, sorted into those a solver differentiates and those it takes the prox of."""
+
+    problem: Problem
+    smooth: tuple[tuple[float, Penalty], ...]
+    proximal: tuple[tuple[float, Proximable], ...]
+
+    def variable(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
+        """Make what is optimised: a module whose `forward()` gives x; the pixels themselves, or a network."""
+        network = self.problem.reparameterization
+        return Pixels(x0) if network is None else network.build(x0, generator)
+
+    def fit(self, x: Tensor) -> Tensor:
+        """E(A x; y), a scalar; differentiable."""
+        return self.problem.fidelity.value(self.problem.operator(x), self.problem.y).sum()
+
+    def differentiable(self, x: Tensor) -> Tensor:
+        """E plus the smooth terms, a scalar; differentiable."""
+        total = self.fit(x)
+        for weight, penalty in self.smooth:
+            total = total + weight * penalty.value(x).sum()
+        return total
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Gradient of `differentiable` for a linear operator, without building a graph."""
+        operator = self.problem.operator
+        assert isinstance(operator, LinearOperator)
+        total = operator.adjoint(self.problem.fidelity.gradient(operator(x), self.problem.y))
+        for weight, penalty in self.smooth:
+            total = total + weight * penalty.gradient(x)
+        return total
+
+    def curvature(self) -> float:
+        """Upper bound on the Lipschitz constant of `gradient`."""
+        operator = self.problem.operator
+        assert isinstance(operator, LinearOperator)
+        fit = self.problem.fidelity.curvature() * operator.norm() ** 2
+        return fit + sum(weight * penalty.curvature() for weight, penalty in self.smooth)
+
+    @torch.no_grad()
+    def energy(self, x: Tensor) -> Tensor:
+        """E plus every term that has a value, a scalar; a denoiser in a prox's place has none."""
+        total = self.fit(x)
+        for term in self.problem.prior.terms:
+            if isinstance(term.functional, Penalty):
+                total = total + term.weight * term.functional.value(x).sum()
+        return total
+
+
+class Pixels(nn.Module):
+    """The variable x itself."""
+
+    def __init__(self, x0: Tensor) -> None:
+        super().__init__()
+        self.x = nn.Parameter(x0.detach().clone())
+
+    def forward(self) -> Tensor:
+        """Return x."""
+        return self.x
+
+
+def route(
+    problem: Problem,
+    solver: str,
+    *,
+    network: bool,
+    prox: Literal["no", "one", "many"],
+    lipschitz: bool = False,
+    linear: bool = False,
+) -> Objective:
+    """Sort the terms for a solver by their types.
+
+    Args:
+        problem: the problem.
+        solver: the solver's name, for messages.
+        network: whether the solver can optimise a network's parameters.
+        prox: how many terms the solver takes through their prox.
+        lipschitz: whether everything it differentiates must have a known Lipschitz constant.
+        linear: whether it needs a linear operator.
+
+    Raises:
+        IncompatibleError: with every reason.
+    """
+    faults = []
+    smooth: list[tuple[float, Penalty]] = []
+    proximal: list[tuple[float, Proximable]] = []
+    if problem.reparameterization is not None and not network:
+        faults.append(f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)")
+    if linear and not isinstance(problem.operator, LinearOperator):
+        faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
+    if lipschitz and math.isinf(problem.fidelity.curvature()):
+        faults.append(f"{solver} needs a fidelity of bounded curvature, and {_name(problem.fidelity)} has none")
+    for term in problem.prior.terms:
+        functional = term.functional
+        if isinstance(functional, Reparameterization) or term.weight == 0:
+            continue
+        takes_prox = isinstance(functional, Proximable) and prox != "no"
+        easy = isinstance(functional, Penalty) and math.isfinite(functional.curvature())
+        if takes_prox and not (prox == "one" and easy):
+            assert isinstance(functional, Proximable)
+            proximal.append((term.weight, functional))
+        elif isinstance(functional, Penalty) and (easy or not lipschitz):
+            smooth.append((term.weight, functional))
+        elif isinstance(functional, Penalty):
+            faults.append(f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither")
+        else:
+            faults.append(f"{solver} needs a value to differentiate, and {_name(functional)} has only a prox")
+    if prox == "one" and len(proximal) > 1:
+        names = " and ".join(_name(p) for _, p in proximal)
+        faults.append(f"{solver} takes one term through its prox, and {names} need theirs")
+    if faults:
+        raise IncompatibleError("; ".join(faults) + ".")
+    return Objective(problem, tuple(smooth), tuple(proximal))
+
+
+def _name(part: nn.Module) -> str:
+    return plain_name(type(part))
+
+
+def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
+    """Leave the non-finite entries of y out of the fit: mask the operator and zero them."""
+    known = torch.isfinite(y)
+    if bool(known.all()):
+        return operator, y
+    if not isinstance(operator, LinearOperator):
+        raise IncompatibleError('nan="mask" needs a linear operator; remove the NaN from the measurement yourself.')
+    from invprior.operators.inpaint import Inpaint
+
+    mask = Inpaint(operator.measurement_shape, mask=known[0])
+    return mask.to(y.device) @ operator, torch.where(known, y, torch.zeros_like(y))
+

@@ -1,0 +1,96 @@
+"""What a result must carry so that somebody else can make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invprior import registry
+from invprior.functionals import Prior, Reparameterization
+from invprior.problem import Problem
+from invprior.spec import Spec
+from invprior.solvers.base import Solver
+from invprior.stopping.base import AllOf, AnyOf, StoppingRule
+
+_LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")
+
+
+def provenance(problem: Problem, solver: Solver, why: str, stop: StoppingRule, seed: int) -> dict[str, Any]:
+    """Collect every option with its default filled in, versions, plugin packages, data hash, seed and device."""
+    y = problem.y
+    parts = [problem.operator, problem.fidelity, solver, *(t.functional for t in problem.prior.terms), *_rules(stop)]
+    record: dict[str, Any] = {
+        "operator": str(registry.describe(problem.operator)),
+        "fidelity": str(registry.describe(problem.fidelity)),
+        "prior": prior_text(problem.prior),
+        "solver": str(registry.describe(solver)),
+        "stop": stop_text(stop),
+        "noise_level": problem.noise_level,
+        "seed": seed,
+        "image_shape": list(problem.operator.image_shape),
+        "measurement_shape": list(problem.operator.measurement_shape),
+        "measurement_sha256": data_hash(y),
+        "dtype": str(y.dtype).removeprefix("torch."),
+        "device": device_text(y.device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _LIBRARIES},
+        "plugins": _packages(parts),
+    }
+    if why:
+        record["solver_chosen_because"] = why
+    return record
+
+
+def prior_text(prior: Prior) -> str:
+    """Print a sum of terms, weights filled in, as text that `prior_from` reads."""
+    texts = []
+    for term in prior.terms:
+        spec = registry.describe(term.functional)
+        if not isinstance(term.functional, Reparameterization):
+            spec = Spec(spec.name, {"weight": float(term.weight), **spec.options})
+        texts.append(str(spec))
+    return " + ".join(texts)
+
+
+def stop_text(stop: StoppingRule) -> str:
+    """Print a stopping rule as text that `stop_from` reads."""
+    if isinstance(stop, AnyOf):
+        return " | ".join(stop_text(rule) for rule in stop.rules)
+    if isinstance(stop, AllOf):
+        inner = [(stop_text(rule), isinstance(rule, AnyOf)) for rule in stop.rules]
+        return " & ".join(f"({text})" if group else text for text, group in inner)
+    return str(registry.describe(stop))
+
+
+def data_hash(y: Tensor) -> str:
+    """SHA-256 of a tensor's bytes."""
+    return hashlib.sha256(y.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+
+
+def device_text(device: torch.device) -> str:
+    """Name a device as a person would."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def _rules(stop: StoppingRule) -> Iterable[StoppingRule]:
+    return [r for rule in stop.rules for r in _rules(rule)] if isinstance(stop, AnyOf | AllOf) else [stop]
+
+
+def _packages(parts: Iterable[object]) -> dict[str, str]:
+    found = (registry.entry_of(type(part)) for part in parts)
+    return {e.package: e.version for e in found if e is not None and e.package != registry.CORE}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

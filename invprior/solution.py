@@ -1,0 +1,105 @@
+"""What a run gives: `Iterate` while it goes on, `Stop` when it ends, `Solution` as its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invprior.problem import Objective
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """One iteration's result.
+
+    Attributes:
+        step: 1 after the first step.
+        x: the estimate that would be returned now (for DIP the running average), (1, C, H, W), on the device.
+        objective: the problem's terms as the solver sees them.
+        seconds: time since the run began.
+    """
+
+    step: int
+    x: Tensor
+    objective: Objective
+    seconds: float
+    previous: Tensor = field(repr=False)
+    known_energy: Tensor | None = field(default=None, repr=False)
+
+    @cached_property
+    def energy(self) -> Tensor:
+        """E(Ax; y) + R(x), a scalar on the device; computed when read, unless the solver had it."""
+        return self.objective.energy(self.x) if self.known_energy is None else self.known_energy
+
+    @cached_property
+    def change(self) -> Tensor:
+        """||x - previous x|| / ||previous x||, a scalar on the device; computed when read."""
+        norm = torch.linalg.vector_norm
+        return norm(self.x - self.previous) / norm(self.previous).clamp_min(1e-12)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run ended.
+
+    Attributes:
+        name: the rule's registered name, or "interrupted", "diverged".
+        ok: whether this is a good end; if not, `message` says what to do.
+        message: one sentence.
+        x: an earlier, better iterate to return instead of the last one.
+    """
+
+    name: str
+    ok: bool
+    message: str
+    x: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A restored picture, or a batch of them, and how it came about.
+
+    Attributes:
+        x: the restoration, (B, C, H, W), intensities in [0, 1] (not clipped).
+        stop: why the run ended; for a batch, the first picture's that did not end well, else the last one's.
+        steps: iterations taken, the sum over a batch.
+        seconds: time spent in the solver.
+        history: rows of step, seconds, energy (and what callbacks recorded).
+        provenance: every option with defaults filled in, versions, seed, data hash.
+        pictures: for a batch of several, one solution each.
+    """
+
+    x: Tensor
+    stop: Stop
+    steps: int
+    seconds: float
+    history: tuple[Mapping[str, float], ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[Solution, ...] = ()
+
+    def to_numpy(self) -> Any:
+        """Return x clipped to [0, 1] as (H, W), (H, W, C) or, for a batch, with B in front; float32."""
+        pictures = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
+        pictures = pictures[..., 0] if pictures.shape[-1] == 1 else pictures
+        return pictures[0] if len(pictures) == 1 else pictures
+
+
+def batch(parts: list[Solution]) -> Solution:
+    """Join the solutions of a batch's pictures."""
+    if len(parts) == 1:
+        return parts[0]
+    bad = [p.stop for p in parts if not p.stop.ok]
+    return Solution(
+        x=torch.cat([p.x for p in parts]),
+        stop=bad[0] if bad else parts[-1].stop,
+        steps=sum(p.steps for p in parts),
+        seconds=sum(p.seconds for p in parts),
+        history=parts[0].history,
+        provenance=parts[0].provenance,
+        pictures=tuple(parts),
+    )

@@ -1,0 +1,64 @@
+"""What a solver is: frozen hyper-parameters, `route`, `init` and `step`; all state lives in the `State`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from invprior.options import Plugin
+from invprior.problem import Objective, Problem
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.relative_change import RelativeChange
+
+
+@dataclass
+class State:
+    """What a solver carries from step to step; solvers derive their own.
+
+    Attributes:
+        x: the estimate that would be returned now, (1, C, H, W), never changed in place.
+        energy: E + R at x or at the last evaluation when the step computed it anyway, else None.
+        step_size: for the message when the run diverges.
+    """
+
+    x: Tensor
+    energy: Tensor | None = None
+    step_size: float | None = None
+
+
+class Solver(ABC, metaclass=Plugin):
+    """A minimiser of an objective; a frozen, keyword-only dataclass of its hyper-parameters."""
+
+    plugin_group: ClassVar[str] = "solvers"
+
+    @abstractmethod
+    def route(self, problem: Problem) -> Objective:
+        """Sort the problem's terms as this solver uses them; see `problem.route`.
+
+        Raises:
+            IncompatibleError: the solver does not fit the problem; nothing has been computed.
+        """
+
+    @abstractmethod
+    def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
+        """Begin at x0, (1, C, H, W). Every random number comes from `generator`."""
+
+    @abstractmethod
+    def step(self, objective: Objective, state: State) -> State:
+        """Do one iteration."""
+
+    def choose(self, problem: Problem) -> tuple[Solver, str]:
+        """Return the solver that runs, and why when that is not plain; `auto` returns another."""
+        return self, ""
+
+    def default_stop(self, problem: Problem) -> StoppingRule:
+        """The rule used when none is given."""
+        network = problem.reparameterization
+        if network is not None:
+            return MaxSteps(steps=network.steps)
+        return RelativeChange() | MaxSteps(steps=500)

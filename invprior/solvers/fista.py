@@ -1,0 +1,76 @@
+"""FISTA: accelerated proximal gradient."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from invprior.errors import IncompatibleError
+from invprior.problem import Objective, Problem, route
+from invprior.solvers.base import Solver, State
+
+
+@dataclass
+class FISTAState(State):
+    """The extrapolated point and the momentum."""
+
+    point: Tensor = None  # type: ignore[assignment]
+    t: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FISTA(Solver):
+    """Proximal gradient with Nesterov momentum, for one prior with a prox. Not for Deep Image Prior.
+
+    x_(k+1) = prox(p - step grad(p)), p extrapolated; the momentum restarts when it points uphill.
+    Sources: Beck and Teboulle 2009; gradient restart of O'Donoghue and Candes 2015.
+
+    Args:
+        step_size: step size; 1 / L from the operator's checked norm when absent.
+        restart: restart the momentum when it points away from the minimum.
+        momentum: extrapolate; without it this is plain proximal gradient (ISTA).
+        force: run even with a step that cannot be shown to converge.
+    """
+
+    step_size: Annotated[float, Gt(0)] | None = None
+    restart: bool = True
+    momentum: bool = True
+    force: bool = False
+
+    def route(self, problem: Problem) -> Objective:
+        """One prox, everything else with a known Lipschitz constant; refuse a step that cannot converge."""
+        objective = route(problem, "fista", network=False, prox="one", lipschitz=True, linear=True)
+        limit = (1.0 if self.momentum else 2.0) / objective.curvature()
+        if self.step_size is not None and self.step_size > limit and not self.force:
+            raise IncompatibleError(
+                f"The step_size of fista must be at most {limit:.4g} for this problem "
+                f"({'1' if self.momentum else '2'} / L, L from the operator's norm and the fidelity); "
+                f"got {self.step_size:g}. Leave it out, or add force=true."
+            )
+        return objective
+
+    def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> FISTAState:
+        """Begin at x0 with the largest safe step."""
+        step = self.step_size or 1.0 / objective.curvature()
+        return FISTAState(x0, step_size=step, point=x0)
+
+    def step(self, objective: Objective, state: State) -> FISTAState:
+        """One gradient, one prox, one extrapolation."""
+        assert isinstance(state, FISTAState)
+        assert state.step_size is not None
+        x = state.point - state.step_size * objective.gradient(state.point)
+        for weight, prior in objective.proximal:
+            x = prior.prox(x, state.step_size * weight)
+        if not self.momentum:
+            return FISTAState(x, step_size=state.step_size, point=x)
+        move = x - state.x
+        uphill = self.restart and float(((state.point - x) * move).sum()) > 0
+        t = 1.0 if uphill else state.t
+        following = (1.0 + math.sqrt(1.0 + 4.0 * t * t)) / 2.0
+        point = x if uphill else x + (t - 1.0) / following * move
+        return FISTAState(x, step_size=state.step_size, point=point, t=following)

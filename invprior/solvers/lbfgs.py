@@ -1,0 +1,68 @@
+"""L-BFGS, for smooth objectives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from invprior.problem import Objective, Problem, route
+from invprior.solvers.base import Solver, State
+
+
+@dataclass
+class LBFGSState(State):
+    """The variable and the optimiser with its memory."""
+
+    variable: nn.Module = None  # type: ignore[assignment]
+    optimizer: torch.optim.LBFGS = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LBFGS(Solver):
+    """Limited-memory BFGS with a strong Wolfe line search. For smooth priors; not for noisy network inputs.
+
+    Source: Liu and Nocedal 1989.
+
+    Args:
+        memory: how many past steps shape the metric.
+        evaluations: gradient evaluations that one line search may take.
+    """
+
+    memory: Annotated[int, Ge(1)] = 10
+    evaluations: Annotated[int, Ge(2)] = 20
+
+    def route(self, problem: Problem) -> Objective:
+        """Differentiate everything."""
+        return route(problem, "lbfgs", network=True, prox="no")
+
+    def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> LBFGSState:
+        """Build the variable and its optimiser."""
+        variable = objective.variable(x0, generator)
+        optimizer = torch.optim.LBFGS(
+            variable.parameters(),
+            max_iter=1,
+            max_eval=self.evaluations,
+            history_size=self.memory,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+        )
+        return LBFGSState(x0, variable=variable, optimizer=optimizer)
+
+    def step(self, objective: Objective, state: State) -> LBFGSState:
+        """One quasi-Newton step."""
+        assert isinstance(state, LBFGSState)
+
+        def closure() -> Tensor:
+            state.optimizer.zero_grad()
+            energy = objective.differentiable(state.variable())
+            energy.backward()
+            return energy.detach()
+
+        state.optimizer.step(closure)  # type: ignore[arg-type]
+        with torch.no_grad():
+            return LBFGSState(state.variable().clone(), variable=state.variable, optimizer=state.optimizer)

@@ -1,0 +1,107 @@
+"""What a stopping rule is, and how rules join with `|` and `&`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import torch
+
+from invprior.options import Plugin, plain_name
+from invprior.problem import Problem
+from invprior.solution import Iterate, Stop
+
+Watcher: TypeAlias = Callable[[Iterate], Stop | None]
+
+
+class StoppingRule(ABC, metaclass=Plugin):
+    """A rule that ends a run; a frozen, keyword-only dataclass. All state lives in the watcher that `start` returns.
+
+    Attributes:
+        budget: whether the rule only limits the cost and says nothing about quality.
+    """
+
+    plugin_group: ClassVar[str] = "stopping"
+    budget: ClassVar[bool] = False
+
+    def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
+        """Change the problem before the run, as a hold-out rule does; unchanged by default."""
+        return problem
+
+    @abstractmethod
+    def start(self, problem: Problem) -> Watcher:
+        """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it."""
+
+    def __or__(self, other: StoppingRule) -> StoppingRule:
+        return AnyOf((self, other))
+
+    def __and__(self, other: StoppingRule) -> StoppingRule:
+        return AllOf((self, other))
+
+
+@dataclass(frozen=True)
+class _Joint(StoppingRule):
+    rules: tuple[StoppingRule, ...]
+
+    def __post_init__(self) -> None:  # (a | b) | c is a | b | c
+        inner = (r.rules if type(r) is type(self) else (r,) for r in self.rules)
+        object.__setattr__(self, "rules", tuple(rule for rules in inner for rule in rules))
+
+    def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
+        for rule in self.rules:
+            problem = rule.prepare(problem, generator)
+        return problem
+
+
+class AnyOf(_Joint):
+    """Stops with the first of its rules. A budget that runs out before a rule of quality is met is not a good end."""
+
+    def start(self, problem: Problem) -> Watcher:
+        """Watch with every rule."""
+        watchers = [(rule, rule.start(problem)) for rule in self.rules]
+        hoped = [_name(rule) for rule in self.rules if not _is_budget(rule)]
+
+        def watch(iterate: Iterate) -> Stop | None:
+            stops = [(rule, stop) for rule, watcher in watchers if (stop := watcher(iterate))]
+            for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
+                if _is_budget(rule) and hoped:
+                    remedy = f"{stop.message}, before {' or '.join(hoped)} was met; allow more if the picture matters"
+                    return Stop(stop.name, False, remedy, stop.x)
+                return stop
+            return None
+
+        return watch
+
+
+class AllOf(_Joint):
+    """Stops once every rule has asked to, each at its own time."""
+
+    def start(self, problem: Problem) -> Watcher:
+        """Watch with every rule, and remember which have fired."""
+        watchers = [rule.start(problem) for rule in self.rules]
+        fired: dict[int, Stop] = {}
+
+        def watch(iterate: Iterate) -> Stop | None:
+            for index, watcher in enumerate(watchers):
+                if index not in fired and (stop := watcher(iterate)):
+                    fired[index] = stop
+            if len(fired) < len(watchers):
+                return None
+            stops = [fired[i] for i in sorted(fired)]
+            message = " and ".join(stop.message for stop in stops)
+            better = next((s.x for s in stops if s.x is not None), None)
+            return Stop(" & ".join(s.name for s in stops), all(s.ok for s in stops), message, better)
+
+        return watch
+
+
+def _is_budget(rule: StoppingRule) -> bool:
+    return all(map(_is_budget, rule.rules)) if isinstance(rule, _Joint) else rule.budget
+
+
+def _name(rule: StoppingRule) -> str:
+    if isinstance(rule, _Joint):
+        return (" and " if isinstance(rule, AllOf) else " or ").join(map(_name, rule.rules))
+    return plain_name(type(rule))

@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from invprior.errors import OptionError
+from invprior.noises.poisson import PoissonNoise
+
+
+@pytest.mark.parametrize("peak", [2.0, 50.0])
+def test_mean_and_variance_are_those_of_counts(peak):
+    clean = torch.full((1, 1, 200, 200), 0.5)
+    y = PoissonNoise(peak=peak).sample(clean, torch.Generator().manual_seed(0))
+    assert float(y.mean()) == pytest.approx(0.5, rel=0.02)
+    assert float(y.var()) == pytest.approx(0.5 / peak, rel=0.03)
+    assert torch.allclose(y * peak, (y * peak).round(), atol=1e-4)
+
+
+def test_negative_intensities_count_as_zero():
+    clean = torch.full((1, 1, 9, 9), -0.5)
+    assert PoissonNoise().sample(clean, torch.Generator()).abs().max() == 0
+
+
+def test_the_fidelity_has_its_peak():
+    assert PoissonNoise(peak=9.0).fidelity().peak == 9
+
+
+def test_peak_must_be_positive():
+    with pytest.raises(OptionError, match="peak"):
+        PoissonNoise(peak=-1.0)

@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from invprior import images, samples
+from invprior.comparison import GAP
+
+
+def test_pictures_stand_in_a_row_under_their_titles():
+    x = samples.load("astronaut", 200).x
+    page = images.side_by_side([("left", x), ("right", 1 - x)])
+    assert page.shape[:2] == (1, 3)
+    width = page.shape[3]
+    assert width == 2 * 200 + 3 * GAP
+    shown = page[..., -GAP - 200 : -GAP, GAP : GAP + 200]
+    assert torch.allclose(shown, x, atol=1e-3)
+    title = page[..., : -GAP - 200, :]
+    assert (title[..., : width // 2] < 0.5).any()
+    assert (title[..., width // 2 :] < 0.5).any()
+
+
+def test_a_small_measurement_shows_its_pixels():
+    x = samples.load("camera", 200).x
+    small = torch.zeros(1, 1, 50, 50)
+    small[0, 0, 20, 30] = 1
+    page = images.side_by_side([("x", x), ("y", small)])
+    shown = page[0, 0, -GAP - 200 : -GAP, -GAP - 200 : -GAP]
+    assert torch.equal(shown, small[0, 0].repeat_interleave(4, 0).repeat_interleave(4, 1))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [(8, 8), (3, 40), (40, 3), (301, 17)])
+def test_any_picture_can_be_shown(channels, size):
+    x = torch.full((1, channels, *size), torch.nan)
+    page = images.side_by_side([("a title that is far too long for its picture", x), ("", x)])
+    assert page.isfinite().all()
+    assert 0 <= page.min() <= page.max() <= 1
