@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from invprior.functionals import Reparameterization as Reparameterization
     from invprior.images import load as load
     from invprior.images import save as save
+    from invprior.loop import Interrupted as Interrupted
+    from invprior.loop import iterate as iterate
+    from invprior.loop import solve as solve
+    from invprior.loop import solve_problem as solve_problem
     from invprior.metrics.base import Metric as Metric
     from invprior.networks.base import Network as Network
     from invprior.noises.base import Noise as Noise
@@ -68,10 +72,6 @@ if TYPE_CHECKING:
     from invprior.solution import Iterate as Iterate
     from invprior.solution import Solution as Solution
     from invprior.solution import Stop as Stop
-    from invprior.loop import Interrupted as Interrupted
-    from invprior.loop import iterate as iterate
-    from invprior.loop import solve as solve
-    from invprior.loop import solve_problem as solve_problem
     from invprior.solvers.base import Solver as Solver
     from invprior.solvers.base import State as State
     from invprior.spec import Spec as Spec

@@ -28,11 +28,23 @@ Picture: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
 M = TypeVar("M", bound=nn.Module)
 
 
-def picture(y: Picture, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Turn a tensor, an array or a file into (B, C, H, W) on a device; without one, a tensor stays where it is."""
+def picture(
+    y: Picture, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Turn a tensor, an array or a file into (B, C, H, W); a tensor stays on its own device."""
     if device is None and not isinstance(y, Tensor):
         device = default_device()
-    return to_tensor(y).to(device=device, dtype=dtype)
+    if not dtype.is_floating_point:
+        raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
+    tensor = to_tensor(y)
+    try:
+        return tensor.to(device=device, dtype=dtype)
+    except (RuntimeError, AssertionError) as error:  # torch has no type of its own for this
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise OptionError(
+            f'The option "device" must be one that this machine has; got "{device}" ({reason}). '
+            'Use "cpu".'
+        ) from None
 
 
 def default_device() -> torch.device:
@@ -41,9 +53,12 @@ def default_device() -> torch.device:
 
 
 def operator_for(
-    operator: str | Spec | Recipe | Operator, *, image: Shape | None = None, measurement: Shape | None = None
+    operator: str | Spec | Recipe | Operator,
+    *,
+    image: Shape | None = None,
+    measurement: Shape | None = None,
 ) -> Operator:
-    """Make the operator, from the shape of the picture or of the measurement (without the batch)."""
+    """Make the operator for a picture's or a measurement's shape (without the batch)."""
     if isinstance(operator, Operator):
         return operator
     if not isinstance(operator, str | Spec | Recipe):
@@ -61,7 +76,13 @@ def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior
     """Make the sum of weighted terms, from text such as `dip + tv:weight=0.1`."""
     if isinstance(prior, Functional | Prior):
         return as_prior(prior)
-    specs = parse_sum(prior) if isinstance(prior, str) else (prior,) if isinstance(prior, Spec) else prior
+    specs = (
+        parse_sum(prior)
+        if isinstance(prior, str)
+        else (prior,)
+        if isinstance(prior, Spec)
+        else prior
+    )
     if not isinstance(specs, Sequence):
         as_prior(specs)  # raises
     terms: list[Prior] = []
@@ -83,9 +104,15 @@ def _term(spec: Spec) -> Prior:
     if issubclass(cls, Reparameterization):
         return as_prior(registry.create("priors", spec))
     faults = []
-    number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < float("inf")
+    number = (
+        isinstance(weight, int | float)
+        and not isinstance(weight, bool)
+        and 0 <= weight < float("inf")
+    )
     if weight is not None and not number:
-        faults.append(f'The option "weight" of {spec.name} must be a finite number >= 0; got {weight!r}.')
+        faults.append(
+            f'The option "weight" of {spec.name} must be a finite number >= 0; got {weight!r}.'
+        )
     try:
         functional = registry.create("priors", Spec(spec.name, options))
     except OptionError as error:
@@ -120,7 +147,9 @@ def solver_from(solver: str | Spec | Solver) -> Solver:
     return made
 
 
-def fidelity_from(fidelity: str | Spec | Fidelity | None, noise: str | Spec | Noise | None) -> Fidelity:
+def fidelity_from(
+    fidelity: str | Spec | Fidelity | None, noise: str | Spec | Noise | None
+) -> Fidelity:
     """Make the fidelity; without one, the noise's log-likelihood; without that, least squares."""
     if isinstance(noise, str | Spec):
         noise = registry.create("noises", noise)
@@ -161,9 +190,11 @@ def build(
     )
     forward = _placed(forward, measured)
     likelihood = _placed(likelihood, measured)
-    terms = Prior(tuple(type(t)(_placed(t.functional, measured), t.given_weight) for t in terms.terms))
+    terms = Prior(
+        tuple(type(t)(_placed(t.functional, measured), t.given_weight) for t in terms.terms)
+    )
     problems = []
-    for one in measured.split(1):
+    for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
         problems.append(Problem(operator=own, y=known, prior=terms, fidelity=likelihood))
     return problems
@@ -195,5 +226,8 @@ def _wrong(what: str, kind: str, got: object) -> OptionError:
 def _placed(module: M, like: Tensor) -> M:
     """Bring a module to a tensor's device and dtype, without moving the caller's own object."""
     tensors = [*module.parameters(), *module.buffers()]
-    same = all(t.device == like.device and (t.dtype == like.dtype or not t.is_floating_point()) for t in tensors)
+    same = all(
+        t.device == like.device and (t.dtype == like.dtype or not t.is_floating_point())
+        for t in tensors
+    )
     return module if same else copy.deepcopy(module).to(device=like.device, dtype=like.dtype)

@@ -23,7 +23,9 @@ class Recorder:
         measures: further figures by name, each a function of the iterate's x, (1, C, H, W).
     """
 
-    def __init__(self, every: int = 10, measures: Mapping[str, Callable[[Tensor], Tensor]] | None = None) -> None:
+    def __init__(
+        self, every: int = 10, measures: Mapping[str, Callable[[Tensor], Tensor]] | None = None
+    ) -> None:
         self.every = every
         self.measures = dict(measures or {})
         self._kept: list[tuple[int, float, dict[str, Tensor]]] = []
@@ -38,7 +40,7 @@ class Recorder:
 
     @property
     def rows(self) -> tuple[Mapping[str, float], ...]:
-        """The table so far: one mapping a row, with the columns step, seconds, energy and the measures."""
+        """The table so far: rows of step, seconds, energy and the measures."""
         return tuple(
             {"step": step, "seconds": seconds, **{k: float(v) for k, v in figures.items()}}
             for step, seconds, figures in self._kept

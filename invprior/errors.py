@@ -1,6 +1,7 @@
 """Errors that a user can cause, each with its remedy in the message.
 
-All derive from `InvpriorError`; the command line prints the message alone and exits with `exit_code`.
+All derive from `InvpriorError`; the command line prints the message alone and exits with
+`exit_code`.
 """
 
 from __future__ import annotations

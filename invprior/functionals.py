@@ -6,7 +6,8 @@ A prior is any class that derives from one or more of the forms:
 * `Proximable` has a proximal map (or a denoiser in its place);
 * `Reparameterization` sets x = f_theta(z) and optimises theta, as Deep Image Prior does.
 
-`0.1 * TV() + Wavelet()` is a sum of terms. A term without a weight takes the prior's `default_weight`.
+`0.1 * TV() + Wavelet()` is a sum of terms. A term without a weight takes the prior's
+`default_weight`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """Base of every prior; derive from one of the three forms, not from this.
 
     Attributes:
-        default_weight: the weight that a term takes when none is given; with the fidelity a negative
-            log-likelihood, one value serves all noise levels.
+        default_weight: the weight that a term takes when none is given; with the fidelity a
+            negative log-likelihood, one value serves all noise levels.
     """
 
     plugin_group: ClassVar[str] = "priors"
@@ -78,7 +79,8 @@ class Proximable(Functional):
 
         Args:
             v: pictures, (B, C, H, W).
-            tau: the step times the weight, positive. A denoiser in the prox's place takes the noise level sqrt(tau).
+            tau: the step times the weight, positive. A denoiser in the prox's place takes the noise
+                level sqrt(tau).
         """
 
 
@@ -87,7 +89,8 @@ class Reparameterization(Functional):
 
     Attributes:
         learning_rate: Adam's step size for theta when the solver is given none.
-        average: decay of the exponential average over iterations that is returned as x; 0 returns the last output.
+        average: decay of the exponential average over iterations that is returned as x; 0 returns
+            the last output.
         steps: how many iterations to run when no stopping rule is given.
     """
 
@@ -100,9 +103,10 @@ class Reparameterization(Functional):
         """Make a fresh network.
 
         Args:
-            x0: a picture of the shape, dtype and device that the output must have, (1, C, H, W); its values are the
-                solver's first guess, which most networks ignore.
-            generator: the source of every random number, at construction and later; never the global one.
+            x0: a picture of the shape, dtype and device that the output must have, (1, C, H, W);
+                its values are the solver's first guess, which most networks ignore.
+            generator: the source of every random number, at construction and later; never the
+                global one.
 
         Returns:
             A module whose `forward()` takes nothing and returns x, (1, C, H, W).
@@ -133,11 +137,15 @@ class Prior:
 
     def __mul__(self, weight: float) -> Prior:
         if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
-            raise OptionError(f"The weight of a prior must be a finite number >= 0; got {weight!r}.")
+            raise OptionError(
+                f"The weight of a prior must be a finite number >= 0; got {weight!r}."
+            )
         for term in self.terms:
             if isinstance(term.functional, Reparameterization):
                 name = type(term.functional).__name__
-                raise OptionError(f"{name} sets x = f(z) and takes no weight; weight the terms added to it.")
+                raise OptionError(
+                    f"{name} sets x = f(z) and takes no weight; weight the terms added to it."
+                )
         return Prior(
             tuple(
                 Term(t.functional, weight * (1.0 if t.given_weight is None else t.given_weight))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,18 +14,17 @@ from invprior.building import Picture, all_of, build, picture, solver_from, stop
 from invprior.callbacks import Callback, Recorder
 from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
-from invprior.functionals import Functional, Penalty, Prior
+from invprior.functionals import Functional, Prior
+from invprior.guard import Guard
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
 from invprior.problem import Objective, Problem
 from invprior.provenance import provenance
 from invprior.solution import Iterate, Solution, Stop, batch
-from invprior.solvers.base import Solver, State
+from invprior.solvers.base import Solver
 from invprior.spec import RuleSpec, Spec
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
-
-_EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
 
 
 class Interrupted(KeyboardInterrupt):
@@ -49,7 +47,8 @@ def iterate(
         seed: of every random number in the run.
 
     Raises:
-        IncompatibleError: the solver does not fit the problem; before any step, with the solvers that do.
+        IncompatibleError: the solver does not fit the problem; before any step, with the solvers
+            that do.
         DivergedError: an iterate became non-finite or exploded.
     """
     solver, _ = chosen(problem, solver)
@@ -57,65 +56,28 @@ def iterate(
     return _iterates(objective, solver, x0, seed)
 
 
-def _iterates(objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> Iterator[Iterate]:
+def _iterates(
+    objective: Objective, solver: Solver, x0: Tensor | None, seed: int
+) -> Iterator[Iterate]:
     problem = objective.problem
     expected = (1, *problem.operator.image_shape)
     if x0 is not None and tuple(x0.shape) != expected:
-        raise MeasurementError(f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}.")
+        raise MeasurementError(
+            f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}."
+        )
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
-    start = problem.first_guess() if x0 is None else x0.to(problem.y)
-    state = solver.init(objective, start, generator)
-    guard = _Guard(objective, state)
+    start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
+    with torch.enable_grad():  # also where the caller has switched gradients off
+        state = solver.init(objective, start, generator)
+    guard = Guard(objective, state)
     for step in range(1, 2**62):
         previous = state.x
-        state = solver.step(objective, state)
+        with torch.enable_grad():
+            state = solver.step(objective, state)
         now = Iterate(step, state.x, objective, time.perf_counter() - began, previous, state.energy)
         guard(now, state)
         yield now
-
-
-class _Guard:
-    """Stops a run whose iterates become non-finite or explode; keeps the best of a few iterates until then."""
-
-    def __init__(self, objective: Objective, state: State) -> None:
-        y = objective.problem.y
-        self.objective = objective
-        self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
-        self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
-        self.best, self.best_energy = state.x, math.inf
-
-    def __call__(self, now: Iterate, state: State) -> None:
-        if now.step & (now.step - 1) == 0:  # steps 1, 2, 4, 8, ...: cheap enough to ask for the energy
-            energy = float(self.objective.energy(now.x))
-            if energy < self.best_energy:
-                self.best, self.best_energy = now.x, energy
-        if now.step % self.every:
-            return
-        low, high = torch.aminmax(now.x)
-        size = max(-float(low), float(high))
-        if not size <= self.limit:  # NaN compares false
-            raise DivergedError(self._message(now, state, size), self._solution(now))
-
-    def _message(self, now: Iterate, state: State, size: float) -> str:
-        what = "became non-finite" if not math.isfinite(size) else f"exploded to {size:.3g}"
-        step = "" if state.step_size is None else f" with step size {state.step_size:.3g}"
-        return (
-            f"The run diverged: x {what} at iteration {now.step}{step}; the term that grew is {self._term(now.x)}. "
-            "Use a smaller step size (lr, step_size), or leave it to the solver."
-        )
-
-    def _term(self, x: Tensor) -> str:
-        problem = self.objective.problem
-        values = {"fidelity": float(self.objective.fit(x))}
-        for term in problem.prior.terms:
-            if isinstance(term.functional, Penalty):
-                values[type(term.functional).__name__.lower()] = float(term.weight * term.functional.value(x).sum())
-        return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
-
-    def _solution(self, now: Iterate) -> Solution:
-        stop = Stop("diverged", False, f"diverged at iteration {now.step}; this is the best iterate before")
-        return Solution(self.best.detach(), stop, now.step, now.seconds)
 
 
 def solve(
@@ -141,8 +103,9 @@ def solve(
     Every part is a spec ("tv:weight=8"), or an object of a class of invprior's or of your own.
 
     Args:
-        y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W, C), or a file.
-            Intensities in [0, 1]; integer arrays and files are scaled to it. Pictures of a batch are solved one by one.
+        y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
+            C), or a file. Intensities in [0, 1]; integer arrays and files are scaled to it.
+            Pictures of a batch are solved one by one.
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
         fidelity: E; the noise's log-likelihood when absent.
@@ -150,7 +113,8 @@ def solve(
         solver: how to minimise; "auto" picks one that fits.
         stop: when to stop; the solver's or the prior's own rule when absent.
         steps: stop after so many iterations at the latest.
-        x0: where to begin; a damped pseudo-inverse of y when absent. A network begins at random weights.
+        x0: where to begin; a damped pseudo-inverse of y when absent. A network begins at random
+            weights.
         seed: of every random number in the run; the same seed gives the same bits on the CPU.
         nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
         device: where to compute; a tensor's own device, else the GPU when there is one.
@@ -165,9 +129,19 @@ def solve(
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
-    parts: dict[str, Any] = dict(operator=operator, prior=prior, fidelity=fidelity, noise=noise)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
     problems, solver, rule = all_of(
-        lambda: build(y, **parts, nan=nan, device=device, dtype=dtype),
+        lambda: build(
+            y,
+            operator=operator,
+            prior=prior,
+            fidelity=fidelity,
+            noise=noise,
+            nan=nan,
+            device=device,
+            dtype=dtype,
+        ),
         lambda: solver_from(solver),
         lambda: None if stop is None else stop_from(stop),
     )
@@ -175,19 +149,27 @@ def solve(
         rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
     guess = None if x0 is None else picture(x0, problems[0].y.device, dtype)
     if guess is not None and len(guess) not in (1, len(problems)):
-        raise MeasurementError(f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}.")
+        raise MeasurementError(
+            f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}."
+        )
     done: list[Solution] = []
     for index, problem in enumerate(problems):
         first = None if guess is None else guess[index % len(guess)][None]
         try:
             done.append(
                 solve_problem(
-                    problem, solver, stop=rule, x0=first, seed=seed, callbacks=callbacks, record_every=record_every
+                    problem,
+                    solver,
+                    stop=rule,
+                    x0=first,
+                    seed=seed,
+                    callbacks=callbacks,
+                    record_every=record_every,
                 )
             )
         except (DivergedError, Interrupted) as error:
-            if parts_done := [*done, *([error.solution] if error.solution else [])]:
-                error.solution = batch(parts_done)  # the pictures before it are not lost
+            if kept := [*done, *([error.solution] if error.solution else [])]:
+                error.solution = batch(kept)  # the pictures before it are not lost
             raise
     return batch(done)
 
@@ -209,7 +191,7 @@ def solve_problem(
     objective = route_or_explain(problem, solver)
     watch = rule.start(problem)
     recorder = Recorder(record_every) if record_every else None
-    watchers = [*([recorder] if recorder else []), *callbacks]
+    watchers: list[Callback] = [*([recorder] if recorder else []), *callbacks]
     record = provenance(problem, solver, why, rule, seed)
 
     def solution(x: Tensor, stop: Stop, steps: int, seconds: float) -> Solution:
@@ -220,14 +202,16 @@ def solve_problem(
         for now in _iterates(objective, solver, x0, seed):
             for watcher in watchers:
                 watcher(now)
-            stop = watch(now)
-            if stop is not None:
-                return solution(now.x if stop.x is None else stop.x, stop, now.step, now.seconds)
+            end = watch(now)
+            if end is not None:
+                return solution(now.x if end.x is None else end.x, end, now.step, now.seconds)
     except KeyboardInterrupt:
         if now is None:
             raise Interrupted(None) from None
-        stop = Stop("interrupted", False, f"interrupted after {now.step} steps; this is the estimate so far")
-        raise Interrupted(solution(now.x, stop, now.step, now.seconds)) from None
+        end = Stop(
+            "interrupted", False, f"interrupted after {now.step} steps; this is the estimate so far"
+        )
+        raise Interrupted(solution(now.x, end, now.step, now.seconds)) from None
     except DivergedError as error:
         if error.solution is not None:
             kept = error.solution
@@ -246,7 +230,11 @@ def route_or_explain(problem: Problem, solver: Solver) -> Objective:
     try:
         return solver.route(problem)
     except IncompatibleError as error:
-        fitting = [e.name for e in registry.entries("solvers") if e.package == registry.CORE and _fits(e.name, problem)]
+        fitting = [
+            e.name
+            for e in registry.entries("solvers")
+            if e.package == registry.CORE and _fits(e.name, problem)
+        ]
         if not fitting:
             raise
         raise IncompatibleError(f"{error} Use {' or '.join(fitting)}.") from None

@@ -6,11 +6,11 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 QUANTISATION = 1 / (255 * math.sqrt(12))  # the rounding error of an 8-bit file: no sigma below it
 SMOOTH = 0.1  # share of the blocks that counts, the smoothest
-FEWEST = 64  # blocks; fewer say nothing
+FEWEST = 32  # blocks; fewer say nothing
 
 
 def estimate_sigma(y: Tensor, observed: Tensor | None = None) -> float:
@@ -23,10 +23,10 @@ def estimate_sigma(y: Tensor, observed: Tensor | None = None) -> float:
     the choice adds no bias; in a picture it leaves out most of the texture, which other estimates
     take for noise. What texture fills the whole picture still counts as noise.
 
-    Blocks with missing pixels, and those with the lowest or highest value of their channel, which
-    may be clipped, are left out. With fewer than 64 blocks left the quantisation step is returned:
-    give sigma then. A measurement that is no picture is treated as a row of samples of a smooth
-    signal, which is a crude guess.
+    Blocks with missing pixels are left out, and so are those with or beside a pixel of the lowest
+    or highest value of its channel, which may be clipped. With fewer than 32 blocks left the
+    quantisation step is returned: give sigma then. A measurement that is no picture is treated as
+    rows of samples of a smooth signal, which is a crude guess.
 
     Args:
         y: measurements, (B, C, H, W), or (B, ...) of another shape.
@@ -39,14 +39,16 @@ def estimate_sigma(y: Tensor, observed: Tensor | None = None) -> float:
     known = y.isfinite() if observed is None else y.isfinite() & observed.to(y.device)
     y = y.detach().masked_fill(~known, 0)
     if y.dim() == 4 and min(y.shape[2:]) >= 2:
-        sigma = _from_blocks(y, _unclipped(y, known))
+        sigma = _from_blocks(y, known)
     else:
         sigma = _from_rows(y.flatten(0, -2), known.flatten(0, -2))
     return max(sigma, QUANTISATION)
 
 
 def _from_blocks(y: Tensor, known: Tensor) -> float:
-    whole = torch.stack(_corners(known)).all(0)
+    clipped = torch.stack(_corners(_extreme(y, known))).any(0)
+    beside_clipped = max_pool2d(clipped.to(y), 3, 1, 1) > 0
+    whole = torch.stack(_corners(known)).all(0) & ~beside_clipped
     a, b, c, d = _corners(y)
     across, down, diagonal = (a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2
     texture = avg_pool2d((across**2 + down**2) * whole, 3, 1, 1)
@@ -73,10 +75,11 @@ def _gaussian_sigma(samples: Tensor) -> float:
     return float(samples.abs().mean()) * math.sqrt(math.pi / 2)
 
 
-def _unclipped(y: Tensor, known: Tensor) -> Tensor:
+def _extreme(y: Tensor, known: Tensor) -> Tensor:
+    """Which pixels have the lowest or highest known value of their channel."""
     lowest = y.masked_fill(~known, math.inf).amin((-2, -1), keepdim=True)
     highest = y.masked_fill(~known, -math.inf).amax((-2, -1), keepdim=True)
-    return known & (y > lowest) & (y < highest)
+    return known & ((y == lowest) | (y == highest))
 
 
 def _corners(y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -1,8 +1,9 @@
 """Typed options: a plugin's options are its constructor's keyword-only parameters.
 
-Every plugin base class has the metaclass `Plugin`, so options are validated, all faults at once, whether the object
-comes from a spec, from the command line or from Python. An option annotated with a plugin base class takes a nested
-spec; `option_values` reads an object's options back from the attributes of the same names.
+Every plugin base class has the metaclass `Plugin`, so options are validated, all faults at once,
+whether the object comes from a spec, from the command line or from Python. An option annotated with
+a plugin base class takes a nested spec; `option_values` reads an object's options back from the
+attributes of the same names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import typing
 from abc import ABCMeta
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,16 +30,16 @@ _FIELD = "option_"  # so that an option may have any name, even one that pydanti
 
 
 class Plugin(ABCMeta):
-    """Metaclass of the plugin base classes: validates the options before the constructor sees them."""
+    """Metaclass of the plugin base classes: checks the options before the constructor runs."""
 
     if not TYPE_CHECKING:  # a checker must see each class's own constructor
 
-        def __call__(cls, *args, **options):
+        def __call__(cls, *args, **options):  # noqa: D102
             plain = {name: options.pop(name) for name in _positional(cls) if name in options}
             return super().__call__(*args, **plain, **validate(cls, options))
 
     def from_options(cls, options: dict[str, Any]) -> Any:
-        """Make what a spec stands for; a plugin base may return something other than an instance."""
+        """Make what a spec stands for; an operator's is a recipe, not an instance."""
         return cls(**options)
 
 
@@ -93,31 +94,35 @@ def options_of(cls: type) -> list[Option]:
 def option_values(obj: Any) -> tuple[type, dict[str, Any]]:
     """Return a plugin's class and its options' values, defaults filled in and absent ones left out.
 
-    A plugin keeps each option as an attribute of the option's name; what stands for a plugin not made yet (a recipe)
-    says so by a method `described() -> (class, options given)`.
+    A plugin keeps each option as an attribute of the option's name; what stands for a plugin not
+    made yet (a recipe) says so by a method `described() -> (class, options given)`.
     """
     cls: Any
     cls, given = obj.described() if hasattr(obj, "described") else (type(obj), None)
     values = {}
     for parameter, _ in _parameters(cls):
         default = None if parameter.default is REQUIRED else parameter.default
-        source = getattr(obj, parameter.name, None) if given is None else given.get(parameter.name, default)
+        source = (
+            getattr(obj, parameter.name, None)
+            if given is None
+            else given.get(parameter.name, default)
+        )
         if source is not None:
             values[parameter.name] = source
     return cls, values
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parameters(cls: Any) -> tuple[tuple[inspect.Parameter, Any], ...]:
     parameters = inspect.signature(cls.__init__).parameters.values()
     return tuple((p, _hint(cls, p)) for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _positional(cls: Any) -> tuple[str, ...]:
     """Name the constructor's ordinary parameters, which Python code may also pass by keyword."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[1:]
+    _, *parameters = inspect.signature(cls.__init__).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
 
 
 def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
@@ -125,7 +130,9 @@ def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
     from pydantic import ConfigDict, TypeAdapter
 
     written = Any if parameter.annotation is parameter.empty else parameter.annotation
-    owners = [base for base in cls.__mro__ if parameter.name in vars(base).get("__annotations__", {})]
+    owners = [
+        base for base in cls.__mro__ if parameter.name in vars(base).get("__annotations__", {})
+    ]
     scopes = [getattr(cls.__init__, "__globals__", {})]
     scopes += [vars(sys.modules[base.__module__]) for base in owners]  # inherited dataclass fields
     for scope in scopes:
@@ -137,7 +144,7 @@ def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
     return Any
 
 
-@lru_cache(maxsize=None)
+@cache
 def _model(cls: Any) -> type[BaseModel]:
     from pydantic import ConfigDict, Field, create_model
 
@@ -193,7 +200,11 @@ def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
         cause = fault.get("ctx", {}).get("error")
         if fault["type"] == "extra_forbidden" and not inside:
             hint = did_you_mean(option, known)
-            lines.append(f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.')
+            if option in _positional(cls):
+                hint = " (its constructor takes that by position too; options are keyword-only)"
+            lines.append(
+                f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.'
+            )
         elif fault["type"] == "missing" and not inside:
             lines.append(f'The option "{option}" of {name} must be given.')
         elif isinstance(cause, InvpriorError):
@@ -247,6 +258,8 @@ def _descriptions(cls: Any) -> dict[str, str]:
         section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", doc, re.M)
         if section is None:
             continue
-        for match in re.finditer(r"^ {4}(\w+)(?: \(.*?\))?:\s*(.*(?:\n {5,}.*)*)", section.group(1), re.M):
+        for match in re.finditer(
+            r"^ {4}(\w+)(?: \(.*?\))?:\s*(.*(?:\n {5,}.*)*)", section.group(1), re.M
+        ):
             found[match.group(1)] = " ".join(match.group(2).split())
     return found

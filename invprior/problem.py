@@ -1,6 +1,6 @@
 """The problem, and the objective: what a solver may use of it.
 
-    minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) with u = theta
+minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) with u = theta
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
 from invprior.noise_level import estimate_sigma
 from invprior.operators.base import LinearOperator, Operator
+from invprior.operators.masked import Masked
 from invprior.options import plain_name
 
 
@@ -43,6 +44,7 @@ class Problem:
     fidelity: Fidelity = field(default_factory=Gaussian)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "y", self.y.detach())
         expected = (1, *self.operator.measurement_shape)
         if tuple(self.y.shape) != expected:
             raise MeasurementError(
@@ -52,15 +54,22 @@ class Problem:
         if not bool(torch.isfinite(self.y).all()):
             count = int((~torch.isfinite(self.y)).sum())
             raise MeasurementError(
-                f"The measurement must be finite; {count} of its {self.y.numel()} values are NaN or infinite. "
+                f"The measurement must be finite; {count} of its {self.y.numel()} values "
+                "are NaN or infinite. "
                 'Leave them out of the fit with nan="mask" (--nan mask).'
             )
         if self.observed is not None:  # what was not measured must not count in E
             object.__setattr__(self, "y", self.y * self.observed)
         object.__setattr__(self, "fidelity", self.fidelity.with_noise_level(self.noise_level))
-        names = [type(t.functional).__name__ for t in self.prior.terms if isinstance(t.functional, Reparameterization)]
+        names = [
+            type(t.functional).__name__
+            for t in self.prior.terms
+            if isinstance(t.functional, Reparameterization)
+        ]
         if len(names) > 1:
-            raise IncompatibleError(f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them.")
+            raise IncompatibleError(
+                f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them."
+            )
 
     @cached_property
     def noise_level(self) -> float:
@@ -86,11 +95,13 @@ class Problem:
     @property
     def reparameterization(self) -> Reparameterization | None:
         """The term that sets x = f(z), if there is one."""
-        found = (t.functional for t in self.prior.terms if isinstance(t.functional, Reparameterization))
+        found = (
+            t.functional for t in self.prior.terms if isinstance(t.functional, Reparameterization)
+        )
         return next(found, None)
 
     def first_guess(self) -> Tensor:
-        """A smooth x0 of the right shape: the mean of y, plus the damped pseudo-inverse of the rest."""
+        """A smooth x0: the mean of y, plus the damped pseudo-inverse of the rest."""
         shape = (1, *self.operator.image_shape)
         if not isinstance(self.operator, LinearOperator):
             same = self.y.shape == shape
@@ -104,14 +115,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Objective:
-    """A problem's terms, sorted into those a solver differentiates and those it takes the prox of."""
+    """A problem's terms: those a solver differentiates and those it takes the prox of."""
 
     problem: Problem
     smooth: tuple[tuple[float, Penalty], ...]
     proximal: tuple[tuple[float, Proximable], ...]
 
     def variable(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
-        """Make what is optimised: a module whose `forward()` gives x; the pixels themselves, or a network."""
+        """Make what is optimised, the pixels or a network: a module whose `forward()` gives x."""
         network = self.problem.reparameterization
         return Pixels(x0) if network is None else network.build(x0, generator)
 
@@ -190,11 +201,16 @@ def route(
     smooth: list[tuple[float, Penalty]] = []
     proximal: list[tuple[float, Proximable]] = []
     if problem.reparameterization is not None and not network:
-        faults.append(f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)")
+        faults.append(
+            f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)"
+        )
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
     if lipschitz and math.isinf(problem.fidelity.curvature()):
-        faults.append(f"{solver} needs a fidelity of bounded curvature, and {_name(problem.fidelity)} has none")
+        faults.append(
+            f"{solver} needs a fidelity of bounded curvature, "
+            f"and {_name(problem.fidelity)} has none"
+        )
     for term in problem.prior.terms:
         functional = term.functional
         if isinstance(functional, Reparameterization) or term.weight == 0:
@@ -207,9 +223,13 @@ def route(
         elif isinstance(functional, Penalty) and (easy or not lipschitz):
             smooth.append((term.weight, functional))
         elif isinstance(functional, Penalty):
-            faults.append(f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither")
+            faults.append(
+                f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither"
+            )
         else:
-            faults.append(f"{solver} needs a value to differentiate, and {_name(functional)} has only a prox")
+            faults.append(
+                f"{solver} needs a value to differentiate, and {_name(functional)} has only a prox"
+            )
     if prox == "one" and len(proximal) > 1:
         names = " and ".join(_name(p) for _, p in proximal)
         faults.append(f"{solver} takes one term through its prox, and {names} need theirs")
@@ -228,9 +248,9 @@ def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     if bool(known.all()):
         return operator, y
     if not isinstance(operator, LinearOperator):
-        raise IncompatibleError('nan="mask" needs a linear operator; remove the NaN from the measurement yourself.')
-    from invprior.operators.inpaint import Inpaint
-
-    mask = Inpaint(operator.measurement_shape, mask=known[0])
-    return mask.to(y.device) @ operator, torch.where(known, y, torch.zeros_like(y))
-
+        raise IncompatibleError(
+            'nan="mask" needs a linear operator; remove the NaN from the measurement yourself.'
+        )
+    if not bool(known.any()):
+        raise MeasurementError("The measurement holds no finite value.")
+    return Masked(operator, known), torch.where(known, y, torch.zeros_like(y))

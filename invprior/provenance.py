@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,17 +14,25 @@ from torch import Tensor
 from invprior import registry
 from invprior.functionals import Prior, Reparameterization
 from invprior.problem import Problem
-from invprior.spec import Spec
 from invprior.solvers.base import Solver
+from invprior.spec import Spec, Value
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 
 _LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")
 
 
-def provenance(problem: Problem, solver: Solver, why: str, stop: StoppingRule, seed: int) -> dict[str, Any]:
-    """Collect every option with its default filled in, versions, plugin packages, data hash, seed and device."""
+def provenance(
+    problem: Problem, solver: Solver, why: str, stop: StoppingRule, seed: int
+) -> dict[str, Any]:
+    """Collect every option, defaults filled in, versions, plugins, data hash, seed and device."""
     y = problem.y
-    parts = [problem.operator, problem.fidelity, solver, *(t.functional for t in problem.prior.terms), *_rules(stop)]
+    parts = [
+        problem.operator,
+        problem.fidelity,
+        solver,
+        *(t.functional for t in problem.prior.terms),
+        *_rules(stop),
+    ]
     record: dict[str, Any] = {
         "operator": str(registry.describe(problem.operator)),
         "fidelity": str(registry.describe(problem.fidelity)),
@@ -35,6 +43,7 @@ def provenance(problem: Problem, solver: Solver, why: str, stop: StoppingRule, s
         "seed": seed,
         "image_shape": list(problem.operator.image_shape),
         "measurement_shape": list(problem.operator.measurement_shape),
+        "measurements": problem.measurements,
         "measurement_sha256": data_hash(y),
         "dtype": str(y.dtype).removeprefix("torch."),
         "device": device_text(y.device),
@@ -42,7 +51,7 @@ def provenance(problem: Problem, solver: Solver, why: str, stop: StoppingRule, s
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in _LIBRARIES},
-        "plugins": _packages(parts),
+        "plugins": _packages(map(registry.describe, parts)),
     }
     if why:
         record["solver_chosen_because"] = why
@@ -81,12 +90,26 @@ def device_text(device: torch.device) -> str:
 
 
 def _rules(stop: StoppingRule) -> Iterable[StoppingRule]:
-    return [r for rule in stop.rules for r in _rules(rule)] if isinstance(stop, AnyOf | AllOf) else [stop]
+    return (
+        [r for rule in stop.rules for r in _rules(rule)]
+        if isinstance(stop, AnyOf | AllOf)
+        else [stop]
+    )
 
 
-def _packages(parts: Iterable[object]) -> dict[str, str]:
-    found = (registry.entry_of(type(part)) for part in parts)
-    return {e.package: e.version for e in found if e is not None and e.package != registry.CORE}
+def _packages(specs: Iterable[Spec]) -> dict[str, str]:
+    """Find the packages other than invprior that parts, and parts of parts, come from."""
+    used = {name.partition("/")[0] for spec in specs for name in _names(spec)}
+    return {e.package: e.version for e in registry.entries() if e.package in used - {registry.CORE}}
+
+
+def _names(value: Value) -> Iterator[str]:
+    inside: Iterable[Value] = value if isinstance(value, list) else ()
+    if isinstance(value, Spec):
+        yield value.name
+        inside = value.options.values()
+    for part in inside:
+        yield from _names(part)
 
 
 def _version(name: str) -> str:

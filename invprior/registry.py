@@ -1,7 +1,9 @@
-"""Discovery of plugins: find (reads text files only), load (imports one plugin), create (makes it from a spec).
+"""Discovery of plugins: find, load, create.
 
-Plugins are the entry points of installed packages in the groups `invprior.operators`, `.priors` and so on; invprior's
-own register in the same way. Finding never imports a plugin, and a faulty package never hides a healthy one.
+Finding reads text files only, loading imports one plugin, creating makes it from a spec.
+Plugins are the entry points of installed packages in the groups `invprior.operators`, `.priors` and
+so on; invprior's own register in the same way. Finding never imports a plugin, and a faulty package
+never hides a healthy one.
 """
 
 from __future__ import annotations
@@ -106,8 +108,11 @@ def load(entry: Entry) -> Any:
         raise _broken(entry, f"{type(error).__name__}: {error}") from error
     if not isinstance(found, Plugin) or getattr(found, "plugin_group", None) != entry.group:
         article = "an" if GROUPS[entry.group][0] in "aeiou" else "a"
-        reason = f"{entry.target} is not {article} {GROUPS[entry.group]} class; derive it from invprior's base class"
-        raise _broken(entry, reason)
+        raise _broken(
+            entry,
+            f"{entry.target} is not {article} {GROUPS[entry.group]} class; "
+            "derive it from invprior's base class",
+        )
     return found
 
 
@@ -131,14 +136,21 @@ def create(group: str, spec: Spec | str, **more: Any) -> Any:
     except InvpriorError:
         raise
     except (Exception, SystemExit) as error:
-        raise _broken(entry, f"its constructor failed with {type(error).__name__}: {error}") from error
+        raise _broken(
+            entry, f"its constructor failed with {type(error).__name__}: {error}"
+        ) from error
 
 
 def describe(obj: Any) -> Spec:
-    """Return the spec, every option filled in, that names an object; own classes are named `module:Class`."""
+    """Return the spec, every option filled in, that names an object.
+
+    A class that is not registered is named `module:Class`.
+    """
     cls, values = option_values(obj)
     entry = entry_of(cls)
-    name = _target(cls) if entry is None else entry.name if entry.package == CORE else entry.full_name
+    name = (
+        _target(cls) if entry is None else entry.name if entry.package == CORE else entry.full_name
+    )
     return Spec(name, {key: _plain(value) for key, value in values.items()})
 
 
@@ -148,7 +160,7 @@ def entry_of(cls: type) -> Entry | None:
 
 
 def _loaded(entry: Entry) -> Any:
-    """Return what an entry point names if its module has been imported: packages often re-export a class."""
+    """Return what an entry point names if its module is imported: packages re-export classes."""
     module, _, attribute = entry.target.partition(":")
     return vars(sys.modules[module]).get(attribute) if module in sys.modules else None
 
@@ -158,7 +170,7 @@ def _target(cls: type) -> str:
 
 
 def _plain(value: Any) -> Value:
-    """Turn an option's value into what a spec can hold; a tensor is named by a hash of its content."""
+    """Turn an option's value into what a spec can hold; a tensor becomes a hash of its content."""
     if isinstance(value, bool | int | float | str | Spec):
         return value
     if getattr(value, "plugin_group", None) in GROUPS:
@@ -251,7 +263,7 @@ def _entries_of(file: Path, package: str, version: str) -> Iterator[Entry]:
 
 
 def _read_target(target: str) -> tuple[str, str | None]:
-    """Return `module:Class` and what is wrong with it, as far as it shows without importing the plugin."""
+    """Return `module:Class` and what is wrong with it, as far as it shows without importing it."""
     match = entrypoints.entry_point_pattern.match(target)
     if match is None or match.group("objectname") is None:
         return target, f'the entry point "{target}" must read module:Class'

@@ -49,7 +49,9 @@ def simulate(
     made = operator_for(operator, image=tuple(x.shape[1:])).to(device=x.device, dtype=dtype)
     model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
     if not isinstance(model, Noise):
-        raise OptionError(f"The noise must be a name, a spec or a Noise; got {type(model).__name__}.")
+        raise OptionError(
+            f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
+        )
     with torch.no_grad():
         y = model.sample(made(x), derived_generator(seed, "noise"))
         return (y if made.observed is None else y * made.observed), made
@@ -58,4 +60,6 @@ def simulate(
 def derived_generator(seed: int, *keys: str) -> torch.Generator:
     """A random stream of its own for each purpose, so that adding one draw changes no other."""
     text = "\x1f".join([str(seed), *keys])
-    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1)
+    return torch.Generator().manual_seed(
+        int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    )

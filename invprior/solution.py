@@ -19,7 +19,8 @@ class Iterate:
 
     Attributes:
         step: 1 after the first step.
-        x: the estimate that would be returned now (for DIP the running average), (1, C, H, W), on the device.
+        x: the estimate that would be returned now (for DIP the running average), (1, C, H, W), on
+            the device.
         objective: the problem's terms as the solver sees them.
         seconds: time since the run began.
     """
@@ -40,7 +41,8 @@ class Iterate:
     def change(self) -> Tensor:
         """||x - previous x|| / ||previous x||, a scalar on the device; computed when read."""
         norm = torch.linalg.vector_norm
-        return norm(self.x - self.previous) / norm(self.previous).clamp_min(1e-12)
+        change: Tensor = norm(self.x - self.previous) / norm(self.previous).clamp_min(1e-12)
+        return change
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Solution:
 
     Attributes:
         x: the restoration, (B, C, H, W), intensities in [0, 1] (not clipped).
-        stop: why the run ended; for a batch, the first picture's that did not end well, else the last one's.
+        stop: why the run ended; for a batch, the first picture's that did not end well, else the
+            last one's.
         steps: iterations taken, the sum over a batch.
         seconds: time spent in the solver.
         history: rows of step, seconds, energy (and what callbacks recorded).
@@ -83,7 +86,7 @@ class Solution:
     pictures: tuple[Solution, ...] = ()
 
     def to_numpy(self) -> Any:
-        """Return x clipped to [0, 1] as (H, W), (H, W, C) or, for a batch, with B in front; float32."""
+        """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
         pictures = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
         pictures = pictures[..., 0] if pictures.shape[-1] == 1 else pictures
         return pictures[0] if len(pictures) == 1 else pictures

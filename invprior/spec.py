@@ -6,8 +6,9 @@
     dip + tv:weight=0.1                        a sum of terms (`parse_sum`)
     discrepancy | max-steps:steps=500          stopping rules joined by | and & (`parse_rule`)
 
-Values are TOML (numbers, booleans, quoted strings, lists); a word that is no TOML value is a string, so quotes are
-needed only around characters that the grammar itself uses. `str(spec)` prints text that parses back to an equal spec.
+Values are TOML (numbers, booleans, quoted strings, lists); a word that is no TOML value is a
+string, so quotes are needed only around characters that the grammar itself uses. `str(spec)` prints
+text that parses back to an equal spec.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _BARE = re.compile(r"[^\s,()\[\]+|&=\"']+")
 
 @dataclass(frozen=True)
 class Spec:
-    """A component's name and the options given for it; what is absent takes the plugin's default."""
+    """A component's name and the options given for it; absent ones take the plugin's default."""
 
     name: str
     options: Mapping[str, Value] = field(default_factory=dict)
@@ -71,7 +72,9 @@ class RuleSpec:
     def __str__(self) -> str:
         # Only `&` inside `|` needs no parentheses.
         bare = "&" if self.joint == "|" else ""
-        texts = [f"({p})" if isinstance(p, RuleSpec) and p.joint != bare else str(p) for p in self.parts]
+        texts = [
+            f"({p})" if isinstance(p, RuleSpec) and p.joint != bare else str(p) for p in self.parts
+        ]
         return f" {self.joint} ".join(texts)
 
 
@@ -130,7 +133,8 @@ class _Parser:
     def fault(self, what: str) -> SpecError:
         return SpecError(
             f"Cannot read the spec: {what}.\n  {self.text}\n  {' ' * self.at}^\n"
-            "Write name:key=value,key=value, with quotes around values that hold spaces, commas or + | & ( ) [ ]."
+            "Write name:key=value,key=value, "
+            "with quotes around values that hold spaces, commas or + | & ( ) [ ]."
         )
 
     def finish(self, result: T) -> T:
@@ -231,6 +235,12 @@ def _print(value: Value) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(_print(item) for item in value) + "]"
     if isinstance(value, str):
-        plain = _BARE.fullmatch(value) and not _NUMBER.fullmatch(value) and value not in ("true", "false")
+        plain = (
+            _BARE.fullmatch(value)
+            and not _NUMBER.fullmatch(value)
+            and value not in ("true", "false")
+        )
         return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return repr(value) if isinstance(value, int) else repr(float(value))  # a NumPy float prints its type
+    return (
+        repr(value) if isinstance(value, int) else repr(float(value))
+    )  # a NumPy float prints its type

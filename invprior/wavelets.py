@@ -1,4 +1,4 @@
-"""Separable 2-D wavelet transforms on tensors, on any device and differentiable: decimated and undecimated.
+"""Separable 2-D wavelet transforms on tensors, decimated and undecimated, differentiable.
 
 Both wrap around at the borders, which is what keeps them exact: with an orthogonal filter the
 decimated transform is an orthonormal basis and the undecimated one a Parseval frame, for every
@@ -12,7 +12,7 @@ are PyWavelets'.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pywt
@@ -47,7 +47,7 @@ class Filters:
         return len(self.analysis[0])
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_filters(name: str) -> Filters:
     """Look up a wavelet of PyWavelets by name.
 
@@ -129,14 +129,21 @@ class WaveletTransform:
             return both[0], both[1]
         pairs = x.shape[dim] // 2
         sums = [
-            _filter(_every_other(x, dim, phase, pairs), dim, *(_phase(t, phase) for t in (low, high)))
+            _filter(
+                _every_other(x, dim, phase, pairs), dim, *(_phase(t, phase) for t in (low, high))
+            )
             for phase in (0, 1)
         ]
         rest = x.narrow(dim, 2 * pairs, x.shape[dim] % 2)
         return torch.cat((sums[0][0] + sums[1][0], rest), dim), sums[0][1] + sums[1][1]
 
     def _merge(
-        self, low: Tensor, high: Tensor, filters: tuple[tuple[float, ...], ...], level: int, dim: int
+        self,
+        low: Tensor,
+        high: Tensor,
+        filters: tuple[tuple[float, ...], ...],
+        level: int,
+        dim: int,
     ) -> Tensor:
         if self.undecimated:
             taps = [_mirrored(_taps(t, 2**level, 0.5**0.5)) for t in filters]
@@ -193,7 +200,8 @@ def _mirrored(taps: Taps) -> Taps:
 
 
 def _every_other(x: Tensor, dim: int, phase: int, pairs: int) -> Tensor:
-    return x.narrow(dim, 0, 2 * pairs).unflatten(dim, (pairs, 2)).select(x.dim() + dim + 1, phase)
+    both: Tensor = x.narrow(dim, 0, 2 * pairs).unflatten(dim, (pairs, 2))
+    return both.select(x.dim() + dim + 1, phase)
 
 
 def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
@@ -211,9 +219,9 @@ def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
     return results
 
 
-@lru_cache(maxsize=None)
+@cache
 def _norm(transform: WaveletTransform) -> float:
-    """Measure the norm on a picture that holds the coarsest filter; it hardly depends on the size."""
+    """Measure the norm on one picture; it hardly depends on the size."""
 
     def normal(x: Tensor) -> Tensor:
         return transform.adjoint(*transform.analysis(x))

@@ -13,12 +13,12 @@ def test_a_fresh_name_is_writable_and_not_made(tmp_path):
 
 def test_faults_are_named_before_anything_is_written(tmp_path, monkeypatch):
     (tmp_path / "old").write_text("old")
-    with pytest.raises(MeasurementError, match="exists already.*--overwrite"):
+    with pytest.raises(MeasurementError, match=r"exists already.*--overwrite"):
         writable(tmp_path / "old")
     writable(tmp_path / "old", overwrite=True)
     with pytest.raises(MeasurementError, match="it is a folder"):
         writable(tmp_path, overwrite=True)
-    with pytest.raises(MeasurementError, match="does not exist. Make it first"):
+    with pytest.raises(MeasurementError, match=r"does not exist\. Make it first"):
         writable(tmp_path / "none" / "x")
     with pytest.raises(MeasurementError, match="does not exist"):
         writable(tmp_path / "old" / "x")
@@ -51,16 +51,25 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path, failure):
     (tmp_path / "x").write_text("old")
     expected = MeasurementError if isinstance(failure, OSError) else type(failure)
-    with pytest.raises(expected), atomic(tmp_path / "x", overwrite=True) as file:
-        file.write(b"half")
-        raise failure
+
+    def write():
+        with atomic(tmp_path / "x", overwrite=True) as file:
+            file.write(b"half")
+            raise failure
+
+    with pytest.raises(expected):
+        write()
     assert (tmp_path / "x").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_file_made_by_another_meanwhile_is_kept(tmp_path):
-    with pytest.raises(MeasurementError, match="exists already"), atomic(tmp_path / "x") as file:
-        file.write(b"mine")
-        (tmp_path / "x").write_text("theirs")
+    def write():
+        with atomic(tmp_path / "x") as file:
+            file.write(b"mine")
+            (tmp_path / "x").write_text("theirs")
+
+    with pytest.raises(MeasurementError, match="exists already"):
+        write()
     assert (tmp_path / "x").read_text() == "theirs"
     assert len(list(tmp_path.iterdir())) == 1

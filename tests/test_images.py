@@ -309,7 +309,7 @@ def test_16_bits_in_a_compression_that_is_not_known_are_refused_not_truncated(tm
 def test_an_existing_file_is_kept_unless_asked(tmp_path):
     path = tmp_path / "x.png"
     path.write_text("mine")
-    with pytest.raises(MeasurementError, match="exists already.*--overwrite"):
+    with pytest.raises(MeasurementError, match=r"exists already.*--overwrite"):
         images.save(path, torch.zeros(1, 1, 4, 4))
     assert path.read_text() == "mine"
     images.save(path, torch.zeros(1, 1, 4, 4), overwrite=True)

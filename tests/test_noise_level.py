@@ -35,6 +35,13 @@ def test_missing_pixels_do_not_count(name):
     )
 
 
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee"])
+@pytest.mark.parametrize("sigma", [25, 50])
+def test_clipping_to_8_bits_hides_little(name, sigma):
+    y = (255 * noisy(name, sigma).clamp(0, 1)).round() / 255
+    assert 255 * estimate_sigma(y) == pytest.approx(sigma, rel=0.12)
+
+
 def test_saturated_regions_do_not_count():
     y = noisy("astronaut", 10)
     y[..., :200, :] = y[..., :200, :] - 2

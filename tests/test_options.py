@@ -95,7 +95,10 @@ def test_every_fault_is_reported_at_once():
     message = fault(Full, strenght=1, norm="l3", decay=2, size="x", restart="perhaps")
     lines = message.splitlines()
     assert len(lines) == 6
-    assert 'full has no option "strenght" (did you mean "strength"?); it has: strength, norm,' in message
+    assert (
+        'full has no option "strenght" (did you mean "strength"?); it has: strength, norm,'
+        in message
+    )
     assert 'The option "strength" of full must be given.' in lines
     assert """The option "norm" of full must be 'l1' or 'l2'; got 'l3'.""" in lines
     assert 'The option "decay" of full must be less than 1; got 2.' in lines
@@ -115,7 +118,10 @@ def test_every_fault_is_reported_at_once():
         ({"strength": 1, "size": 2.5}, "must be a valid integer"),
         ({"strength": 1, "size": 4}, 'The option "size" of full must be odd; got 4.'),
         ({"strength": 1, "whole": 1.5}, "is wrong (parts are not allowed); got 1.5."),
-        ({"strength": 1, "shape": [1]}, 'The option "shape" of full is wrong (field required); got [1].'),
+        (
+            {"strength": 1, "shape": [1]},
+            'The option "shape" of full is wrong (field required); got [1].',
+        ),
         ({"strength": 1, "shape": [1, "a"]}, "must be a valid integer"),
         ({"strength": 1, "norm": "x" * 500}, "..."),
     ],
@@ -129,9 +135,17 @@ def test_a_wrong_value_is_named_with_what_was_expected(options, text):
 
 def test_values_are_converted_sensibly():
     made = Full(
-        strength="0.5", size="5", shape=[3, "4"], kernel="k.npy", restart="False", sigma=1, decay=np.float32(0.5)
+        strength="0.5",
+        size="5",
+        shape=[3, "4"],
+        kernel="k.npy",
+        restart="False",
+        sigma=1,
+        decay=np.float32(0.5),
     )
-    assert made == Full(strength=0.5, size=5, shape=(3, 4), kernel=Path("k.npy"), restart=False, sigma=1.0)
+    assert made == Full(
+        strength=0.5, size=5, shape=(3, 4), kernel=Path("k.npy"), restart=False, sigma=1.0
+    )
     assert type(made.sigma) is float
     assert type(made.decay) is float
     assert Full(strength=np.float64(2), size=np.int64(3)).size == 3
@@ -171,7 +185,9 @@ def test_abstract_classes_say_what_is_missing():
         @abstractmethod
         def again(self) -> None: ...
 
-    with pytest.raises(OptionError, match="Unfinished cannot be used yet: it must define again, denoise"):
+    with pytest.raises(
+        OptionError, match="Unfinished cannot be used yet: it must define again, denoise"
+    ):
         Unfinished()
 
 
@@ -192,29 +208,31 @@ def test_options_without_or_with_odd_annotations_work():
             self,
             *,
             free=3,
-            text: "a number above 0" = 1,
+            text: "a number above 0" = 1,  # noqa: F722
             unknown: Missing | None = None,
             local: Local | None = None,
             broken: Annotated[float, Gt(0)].nothing = 1.0,
             value: 3 = 3,
             checked: Annotated[int, Gt(0)] = 1,
-            implicit: float = None,
+            implicit: float = None,  # noqa: RUF013
             copy: int = 1,
             schema: int = 2,
             model_config: int = 3,
             _private: int = 4,
         ) -> None:
-            self.kept = dict(free=free, text=text, unknown=unknown, broken=broken, value=value)
+            self.kept = [free, text, unknown, broken, value]
             self.shadows = (copy, schema, model_config, _private)
             self.implicit = implicit
 
     anything = object()
     made = Odd(free=anything, text="x", unknown=5, broken="y", value=[], local=Local())
-    assert made.kept == dict(free=anything, text="x", unknown=5, broken="y", value=[])
+    assert made.kept == [anything, "x", 5, "y", []]
     assert Odd(implicit=None).implicit is None
     assert Odd(copy=5, schema=6, model_config=7, _private=8).shadows == (5, 6, 7, 8)
     assert fault(Odd, checked=0, implicit="x", copy="y").count("\n") == 2  # the others stay checked
-    assert fault(Odd, fre=0).startswith('odd has no option "fre" (did you mean "free"?); it has: free, text')
+    assert fault(Odd, fre=0).startswith(
+        'odd has no option "fre" (did you mean "free"?); it has: free, text'
+    )
     assert [option.name for option in options_of(Odd)][:3] == ["free", "text", "unknown"]
 
 
@@ -248,7 +266,7 @@ def test_ordinary_parameters_pass_through_from_python_only():
 
     assert Sized((1,), size="2").all == ((1,), "p", 2)
     assert Sized(shape=(1,), plain="q").all == ((1,), "q", 1)
-    with pytest.raises(OptionError, match='no option "shape"'):
+    with pytest.raises(OptionError, match=r'no option "shape" .*options are keyword-only'):
         validate(Sized, {"shape": (1,)})
 
 
@@ -291,7 +309,13 @@ def test_values_are_read_back_from_attributes():
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("MaxSteps", "max-steps"), ("PnP", "pnp"), ("TV", "tv"), ("LBFGS", "lbfgs"), ("WaveletDenoiser", "wavelet-denoiser")],
+    [
+        ("MaxSteps", "max-steps"),
+        ("PnP", "pnp"),
+        ("TV", "tv"),
+        ("LBFGS", "lbfgs"),
+        ("WaveletDenoiser", "wavelet-denoiser"),
+    ],
 )
 def test_plain_names(name, text):
     assert plain_name(type(name, (), {})) == text

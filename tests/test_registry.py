@@ -40,17 +40,23 @@ class Packages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, name: str, entries: str, version: str = "1.0", kind: str = "dist-info", **modules: str) -> None:
+    def add(
+        self, name: str, entries: str, version: str = "1.0", kind: str = "dist-info", **modules: str
+    ) -> None:
         info = self.folder / (f"{name}-{version}.{kind}" if version else f"{name}.{kind}")
         info.mkdir()
-        (info / "entry_points.txt").write_bytes(entries.encode() if isinstance(entries, str) else entries)
+        (info / "entry_points.txt").write_bytes(
+            entries.encode() if isinstance(entries, str) else entries
+        )
         for module, source in modules.items():
             path = self.folder / (module.replace("__", "/") + ".py")  # a__b is the module a.b
             path.parent.mkdir(exist_ok=True)
             path.write_text(source)
         registry._discover.cache_clear()  # a process lists once
 
-    def prior(self, name: str, target: str, package: str = "acme", **modules: str) -> registry.Entry:
+    def prior(
+        self, name: str, target: str, package: str = "acme", **modules: str
+    ) -> registry.Entry:
         """Add a package with one prior, and return its entry."""
         self.add(package, f"[invprior.priors]\n{name} = {target}\n", **modules)
         return next(e for e in registry.entries("priors") if e.package == package.lower())
@@ -71,14 +77,27 @@ def rows(package):
 
 
 def test_listing_imports_nothing_and_is_in_order(packages):
-    packages.add("zeta", "[invprior.priors]\nbb = boom:B\naa = boom:A\n", boom="raise SystemExit('imported')")
-    packages.add("Acme_Tools", "[invprior.solvers]\nss = boom:S\n[invprior.priors]\nbb = boom:B\n[other]\nx = y\n")
+    packages.add(
+        "zeta", "[invprior.priors]\nbb = boom:B\naa = boom:A\n", boom="raise SystemExit('imported')"
+    )
+    packages.add(
+        "Acme_Tools",
+        "[invprior.solvers]\nss = boom:S\n[invprior.priors]\nbb = boom:B\n[other]\nx = y\n",
+    )
     listed = registry.entries()
     assert "boom" not in sys.modules
-    keys = [(list(registry.GROUPS).index(e.group), e.package != "invprior", e.name, e.package) for e in listed]
+    keys = [
+        (list(registry.GROUPS).index(e.group), e.package != "invprior", e.name, e.package)
+        for e in listed
+    ]
     assert keys == sorted(keys)
     foreign = [e.full_name for e in listed if e.package != "invprior"]
-    assert [n for n in foreign if n.startswith(("zeta", "acme"))] == ["zeta/aa", "acme-tools/bb", "zeta/bb", "acme-tools/ss"]
+    assert [n for n in foreign if n.startswith(("zeta", "acme"))] == [
+        "zeta/aa",
+        "acme-tools/bb",
+        "zeta/bb",
+        "acme-tools/ss",
+    ]
     assert {e.fault for e in listed if e.package in ("zeta", "acme-tools")} == {None}
     assert "boom" not in sys.modules
 
@@ -105,7 +124,9 @@ def test_a_plugin_is_found_loaded_and_made(packages):
 
 
 def test_a_re_exported_class_is_recognised(packages):
-    packages.prior("mine", "acme_front:Mine", acme_front="from acme_back import Mine", acme_back=PRIOR)
+    packages.prior(
+        "mine", "acme_front:Mine", acme_front="from acme_back import Mine", acme_back=PRIOR
+    )
     made = registry.create("priors", "mine")
     assert type(made).__module__ == "acme_back"
     assert registry.describe(made).name == "acme/mine"
@@ -122,7 +143,9 @@ def test_a_re_exported_class_is_recognised(packages):
     ],
 )
 def test_a_faulty_entry_is_a_broken_row_and_fails_only_when_used(packages, target, reason):
-    packages.add("acme", f"[invprior.priors]\nbad = {target}\ngood = acme_good:Mine\n", acme_good=PRIOR)
+    packages.add(
+        "acme", f"[invprior.priors]\nbad = {target}\ngood = acme_good:Mine\n", acme_good=PRIOR
+    )
     bad, good = rows("acme")
     assert bad.fault == reason
     assert good.fault is None
@@ -130,7 +153,9 @@ def test_a_faulty_entry_is_a_broken_row_and_fails_only_when_used(packages, targe
     assert registry.summary(bad) == ""
     with pytest.raises(PluginError) as caught:
         registry.create("priors", "bad")
-    assert f'The prior "bad" is broken: {reason} (acme 1.0). Update or uninstall acme' in str(caught.value)
+    assert f'The prior "bad" is broken: {reason} (acme 1.0). Update or uninstall acme' in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +180,11 @@ def test_an_unreadable_file_is_a_broken_row(packages, text):
 
 
 def test_a_file_in_another_encoding_breaks_only_its_own_rows(packages):
-    packages.add("acme", "[invprior.priors]\nbad = m\xfcll:Mine\ngood = acme_good:Mine\n".encode("latin-1"), acme_good=PRIOR)
+    packages.add(
+        "acme",
+        "[invprior.priors]\nbad = m\xfcll:Mine\ngood = acme_good:Mine\n".encode("latin-1"),
+        acme_good=PRIOR,
+    )
     assert [e.fault is None for e in rows("acme")] == [False, True]
 
 
@@ -167,7 +196,10 @@ def test_foreign_files_that_name_no_group_are_not_even_read(packages):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("import torch_but_not_quite", "ModuleNotFoundError: No module named 'torch_but_not_quite'"),
+        (
+            "import torch_but_not_quite",
+            "ModuleNotFoundError: No module named 'torch_but_not_quite'",
+        ),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("def f(:", "SyntaxError: "),
         ("1 / 0", "ZeroDivisionError: division by zero"),
@@ -175,11 +207,19 @@ def test_foreign_files_that_name_no_group_are_not_even_read(packages):
         ("Mine = 3", "acme_bad:Mine is not a prior class; derive it from invprior's base class"),
         ("class Mine: ...", "acme_bad:Mine is not a prior class"),
         ("from invprior.solvers.fista import FISTA as Mine", "acme_bad:Mine is not a prior class"),
-        ("import invprior.functionals as f; Mine = f.as_prior", "acme_bad:Mine is not a prior class"),
+        (
+            "import invprior.functionals as f; Mine = f.as_prior",
+            "acme_bad:Mine is not a prior class",
+        ),
     ],
 )
 def test_a_plugin_that_cannot_be_loaded_is_named_with_its_package(packages, source, reason):
-    packages.add("acme", "[invprior.priors]\nbad = acme_bad:Mine\ngood = acme_good:Mine\n", acme_bad=source, acme_good=PRIOR)
+    packages.add(
+        "acme",
+        "[invprior.priors]\nbad = acme_bad:Mine\ngood = acme_good:Mine\n",
+        acme_bad=source,
+        acme_good=PRIOR,
+    )
     assert [e.fault for e in rows("acme")] == [None, None]
     with pytest.raises(PluginError) as caught:
         registry.create("priors", "bad")
@@ -195,7 +235,9 @@ def test_the_article_fits_the_kind(packages):
         registry.create("operators", "bad")
 
 
-@pytest.mark.parametrize("crash", ["raise RuntimeError('no weights')", "raise SystemExit('no weights')"])
+@pytest.mark.parametrize(
+    "crash", ["raise RuntimeError('no weights')", "raise SystemExit('no weights')"]
+)
 def test_a_constructor_that_crashes_is_named_with_its_package(packages, crash):
     packages.prior("bad", "acme_bad:Mine", acme_bad=PRIOR.replace("super().__init__()", crash))
     with pytest.raises(PluginError, match=r"constructor failed with \w+: no weights \(acme 1.0\)"):
@@ -205,11 +247,15 @@ def test_a_constructor_that_crashes_is_named_with_its_package(packages, crash):
 def test_a_name_held_by_two_packages_must_be_spelt_out(packages):
     packages.prior("mine", "one_mod:Mine", package="one", one_mod=PRIOR)
     packages.prior("mine", "two_mod:Mine", package="two", two_mod=PRIOR.replace("2.0", "5.0"))
-    with pytest.raises(PluginError, match='"mine" is held by several packages: write one/mine or two/mine'):
+    with pytest.raises(
+        PluginError, match='"mine" is held by several packages: write one/mine or two/mine'
+    ):
         registry.create("priors", "mine")
     assert registry.create("priors", "one/mine").power == 2.0
     assert registry.create("priors", "two/mine").power == 5.0
-    with pytest.raises(PluginError, match=r'Unknown prior "two/mien" \(did you mean "two/mine"\?\)'):
+    with pytest.raises(
+        PluginError, match=r'Unknown prior "two/mien" \(did you mean "two/mine"\?\)'
+    ):
         registry.create("priors", "two/mien")
 
 
@@ -238,7 +284,9 @@ def test_the_first_of_two_installations_counts(packages, tmp_path, monkeypatch):
 
 def test_a_package_installed_in_place_has_its_version(packages, tmp_path):
     packages.add("acme", "[invprior.priors]\nx = m:M\n", version="", kind="egg-info")
-    (tmp_path / "acme.egg-info" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 3.1\n")
+    (tmp_path / "acme.egg-info" / "PKG-INFO").write_text(
+        "Metadata-Version: 2.1\nName: acme\nVersion: 3.1\n"
+    )
     assert rows("acme")[0].version == "3.1"
 
 
@@ -250,7 +298,8 @@ def test_a_package_without_any_version_is_listed(packages):
 def test_summary_reads_packages_and_gives_up_quietly(packages):
     packages.add(
         "acme",
-        "[invprior.priors]\na = acme_pack:Mine\nb = acme_pack:Absent\nc = acme_pack.gone:Mine\nd = acme_syntax:Mine\n",
+        "[invprior.priors]\na = acme_pack:Mine\nb = acme_pack:Absent\n"
+        "c = acme_pack.gone:Mine\nd = acme_syntax:Mine\n",
         acme_pack__other=PRIOR,
         acme_syntax="def f(:",
     )
@@ -261,7 +310,9 @@ def test_summary_reads_packages_and_gives_up_quietly(packages):
 
 def test_describe_fills_in_every_option():
     assert registry.describe(FISTA()) == parse("fista:restart=true,momentum=true,force=false")
-    assert registry.create("solvers", registry.describe(FISTA(step_size=0.5))) == FISTA(step_size=0.5)
+    assert registry.create("solvers", registry.describe(FISTA(step_size=0.5))) == FISTA(
+        step_size=0.5
+    )
 
 
 def test_describe_names_own_classes_by_module_and_class():
@@ -282,8 +333,14 @@ def test_describe_names_own_classes_by_module_and_class():
     spec = registry.describe(Own(inner="max-steps:steps=3"))
     assert spec.name.startswith(f"{__name__}:")
     assert spec.name.endswith("Own")
-    assert spec.options == {"inner": Spec("max-steps", {"steps": 3}), "path": "a.npy", "sizes": [1, 2]}
-    one, two = (registry.describe(Own(mask=torch.full((3,), v))).options["mask"] for v in (1.0, 2.0))
+    assert spec.options == {
+        "inner": Spec("max-steps", {"steps": 3}),
+        "path": "a.npy",
+        "sizes": [1, 2],
+    }
+    one, two = (
+        registry.describe(Own(mask=torch.full((3,), v))).options["mask"] for v in (1.0, 2.0)
+    )
     assert one.startswith("sha256-")
     assert one != two
 
@@ -317,7 +374,12 @@ def test_listing_needs_neither_torch_nor_pydantic(tmp_path):
     )
     folder = Path(registry.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder, env=dict(os.environ)
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=dict(os.environ),
     )
     found, seconds = done.stdout.splitlines()
     assert found == "[]"

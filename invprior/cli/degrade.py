@@ -13,11 +13,17 @@ from invprior.cli.console import err, out, reporting
 @reporting
 def degrade(
     picture: Annotated[str, typer.Argument(help="The true picture: a file, or sample:NAME.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the measurement goes: .npy, .npz or .tif.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the measurement goes: .npy, .npz or .tif.")
+    ],
     operator: Annotated[str, typer.Option(help="Forward operator, e.g. blur:sigma=2.")] = "denoise",
-    noise: Annotated[str | None, typer.Option(help="Noise, e.g. gaussian:sigma=0.05, or none.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Noise, e.g. gaussian:sigma=0.05, or none.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Simulate a measurement y = noise(A(x)) of a known picture and save it as floats, without loss."""
@@ -31,7 +37,9 @@ def degrade(
     lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")
     images.save(output, y, depth="float32" if lossless else None, overwrite=overwrite)
     if not lossless:
-        err.print(f"[yellow]{output.suffix} rounds and clips the values; .npy, .npz and .tif keep them.[/]")
+        err.print(
+            f"[yellow]{output.suffix} rounds and clips the values; .npy, .npz and .tif keep them.[/]"
+        )
     if not quiet:
         shape = " x ".join(str(n) for n in made.measurement_shape[1:])
         out.print(f"{operator} with {chosen}, seed {seed}: {shape} measurement in {output}")

@@ -29,7 +29,10 @@ def describe(
     options = options_of(cls)
     if group == "priors" and not hasattr(cls, "build"):
         weight = f"{cls.default_weight:g}"
-        options = [Option("weight", "float >= 0", float(weight), "weight of this term of the prior"), *options]
+        options = [
+            Option("weight", "float >= 0", float(weight), "weight of this term of the prior"),
+            *options,
+        ]
     text = (inspect.getdoc(cls) or "").split("\nArgs:")[0].strip()
     if as_json:
         rows = [{"name": o.name, "type": o.type, "required": o.required,
@@ -37,7 +40,9 @@ def describe(
         print(json.dumps({"group": group, "name": entry.name, "package": entry.package, "version": entry.version,
                           "target": entry.target, "text": text, "options": rows}, indent=2))  # fmt: skip
         return
-    out.print(f"[bold]{escape(entry.name)}[/]  [dim]{registry.GROUPS[group]} of {escape(entry.origin)}, {entry.target}[/]\n")
+    out.print(
+        f"[bold]{escape(entry.name)}[/]  [dim]{registry.GROUPS[group]} of {escape(entry.origin)}, {entry.target}[/]\n"
+    )
     out.print(escape(text) + "\n", soft_wrap=False)
     if not options:
         out.print("It has no options.")

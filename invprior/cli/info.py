@@ -12,7 +12,18 @@ from rich.table import Table
 
 from invprior.cli.console import out, reporting
 
-_PACKAGES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image", "entrypoints", "pydantic", "rich", "typer")
+_PACKAGES = (
+    "invprior",
+    "torch",
+    "numpy",
+    "scipy",
+    "pywavelets",
+    "scikit-image",
+    "entrypoints",
+    "pydantic",
+    "rich",
+    "typer",
+)
 
 
 @reporting
@@ -33,7 +44,10 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         "python": platform.python_version(),
         "platform": platform.platform(),
         **{package: version_of(package) for package in _PACKAGES},
-        "devices": ["cpu", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))],
+        "devices": [
+            "cpu",
+            *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())),
+        ],
         "cpu capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "plugin packages": foreign,
@@ -43,5 +57,8 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         return
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name, value in facts.items():
-        table.add_row(f"[bold]{name}[/]", ", ".join(value) or "none" if isinstance(value, list) else str(value))
+        table.add_row(
+            f"[bold]{name}[/]",
+            ", ".join(value) or "none" if isinstance(value, list) else str(value),
+        )
     out.print(table)

@@ -16,7 +16,9 @@ from invprior.errors import PluginError, did_you_mean
 
 @reporting
 def list_plugins(
-    only: Annotated[str, typer.Argument(metavar="[KIND]", help="Show one kind: operators, priors, ...")] = "",
+    only: Annotated[
+        str, typer.Argument(metavar="[KIND]", help="Show one kind: operators, priors, ...")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the registered operators, priors, solvers and so on, with the package each comes from."""
@@ -33,7 +35,11 @@ def list_plugins(
         table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading == "name")
     last = ""
     for entry in found:
-        note = f"[red]broken: {escape(entry.fault)}[/]" if entry.fault else escape(registry.summary(entry))
+        note = (
+            f"[red]broken: {escape(entry.fault)}[/]"
+            if entry.fault
+            else escape(registry.summary(entry))
+        )
         name = entry.full_name if shadowed(entry, found) else entry.name
         kind = registry.GROUPS[entry.group] if entry.group != last else ""
         origin = "" if entry.package == registry.CORE else entry.origin
@@ -59,4 +65,6 @@ def group_named(kind: str) -> str:
         if kind.lower() in (group, name, name.replace(" ", "-")):
             return group
     kinds = list(registry.GROUPS)
-    raise PluginError(f'Unknown kind "{kind}"{did_you_mean(kind, kinds)}. Kinds: {", ".join(kinds)}.')
+    raise PluginError(
+        f'Unknown kind "{kind}"{did_you_mean(kind, kinds)}. Kinds: {", ".join(kinds)}.'
+    )

@@ -48,11 +48,21 @@ class Outputs:
     @property
     def paths(self) -> list[Path]:
         """All of them, in the order they are reported."""
-        return [p for p in (self.measurement, self.restoration, self.comparison, self.record) if p is not None]
+        return [
+            p
+            for p in (self.measurement, self.restoration, self.comparison, self.record)
+            if p is not None
+        ]
 
 
 def settle(
-    output: Path | None, title: str, like: images.Picture, *, channels: int, simulated: bool, overwrite: bool
+    output: Path | None,
+    title: str,
+    like: images.Picture,
+    *,
+    channels: int,
+    simulated: bool,
+    overwrite: bool,
 ) -> Outputs:
     """Choose the paths and check that every one can be written; make no file.
 

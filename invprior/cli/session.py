@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Group
@@ -21,6 +21,7 @@ from invprior.errors import DivergedError, IncompatibleError, MeasurementError, 
 from invprior.loop import Interrupted, chosen, route_or_explain, solve_problem
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
+from invprior.operators.base import Operator
 from invprior.problem import Problem
 from invprior.simulation import default_noise, simulate
 from invprior.solution import Solution
@@ -59,7 +60,7 @@ class Session:
         seed: int,
         device: str,
         dtype: str,
-        nan: str,
+        nan: Literal["refuse", "mask"],
         overwrite: bool,
     ) -> Session:
         """Read and check everything.
@@ -70,17 +71,28 @@ class Session:
         sample = source is None or source.startswith(samples.PREFIX)
         simulated = simulated or sample
         if simulated and truth is not None:
-            raise OptionError("--truth goes with a real measurement; a simulated one has the picture itself as truth.")
+            raise OptionError(
+                "--truth goes with a real measurement; a simulated one has the picture itself as truth."
+            )
         given = samples.default() if source is None else samples.resolve(source)
         where, precision = _device(device), getattr(torch, dtype)
         known: Tensor | None = None
+        forward: str | Operator = operator
         if simulated:
             noise = noise or default_noise(operator)
             known = given.x.to(where, precision)
             y, forward = simulate(known, operator=operator, noise=noise, seed=seed)
         else:
-            y, forward = given.x.to(where, precision), operator  # type: ignore[assignment]
-        problem = build(y, operator=forward, prior=prior, fidelity=fidelity, noise=noise, nan=nan, dtype=precision)[0]  # type: ignore[arg-type]
+            y = given.x.to(where, precision)
+        problem = build(
+            y,
+            operator=forward,
+            prior=prior,
+            fidelity=fidelity,
+            noise=noise,
+            nan=nan,
+            dtype=precision,
+        )[0]
         if truth is not None:
             known = samples.resolve(str(truth)).x.to(where, precision)
             if tuple(known.shape[1:]) != problem.operator.image_shape:
@@ -93,17 +105,25 @@ class Session:
         rule = made.default_stop(problem) if stop is None else stop_from(stop)
         if steps is not None:
             rule = MaxSteps(steps=steps) if stop is None else rule | MaxSteps(steps=steps)
-        names = [Path(source).stem if source and not sample else (source or "astronaut").removeprefix(samples.PREFIX)]
+        names = [
+            Path(source).stem
+            if source and not sample
+            else (source or "astronaut").removeprefix(samples.PREFIX)
+        ]
         title = "-".join([*names, *(_plain(part) for part in (operator, prior))])
         channels = problem.operator.image_shape[0]
-        outputs = settle(output, title, given, channels=channels, simulated=simulated, overwrite=overwrite)
+        outputs = settle(
+            output, title, given, channels=channels, simulated=simulated, overwrite=overwrite
+        )
         return Session(problem, solver, rule, seed, given, known, outputs, overwrite, title)
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run gives the best so far, its `stop` says so."""
         with Live(self.stop, self.truth, quiet) as live:
             try:
-                return solve_problem(self.problem, self.solver, stop=self.stop, seed=self.seed, callbacks=[live])
+                return solve_problem(
+                    self.problem, self.solver, stop=self.stop, seed=self.seed, callbacks=[live]
+                )
             except Interrupted as interrupt:
                 if interrupt.solution is None:
                     raise
@@ -128,7 +148,12 @@ class Session:
         outputs.restoration.parent.mkdir(parents=True, exist_ok=True)
         y, x = self.problem.y, solution.x
         if outputs.measurement is not None:
-            images.save(outputs.measurement, y, depth=self._depth(outputs.measurement), overwrite=self.overwrite)
+            images.save(
+                outputs.measurement,
+                y,
+                depth=self._depth(outputs.measurement),
+                overwrite=self.overwrite,
+            )
         images.save(outputs.restoration, x, like=self.source, overwrite=self.overwrite)
         panels = [("measurement", y), ("restoration", x)]
         if self.truth is not None:
@@ -153,7 +178,10 @@ class Session:
     def table(self, record: dict[str, Any]) -> Group:
         """The summary that a person sees."""
         facts = Table.grid(padding=(0, 2))
-        facts.add_row("[bold]problem[/]", f"{record['provenance'].get('operator', '')}, noise {self.problem.noise_level:.4f}")
+        facts.add_row(
+            "[bold]problem[/]",
+            f"{record['provenance'].get('operator', '')}, noise {self.problem.noise_level:.4f}",
+        )
         for name in ("prior", "solver"):
             facts.add_row(f"[bold]{name}[/]", record["provenance"].get(name, ""))
         facts.add_row("[bold]stopped[/]", f"{record['stop']['message']}, {record['seconds']:.1f} s")
@@ -162,9 +190,13 @@ class Session:
             return Group(facts)
         scores = Table(box=None, padding=(0, 2, 0, 0))
         for heading in ("", "PSNR [dB]", "SSIM"):
-            scores.add_column(heading, justify="left" if not heading else "right", header_style="bold")
+            scores.add_column(
+                heading, justify="left" if not heading else "right", header_style="bold"
+            )
         for name, score in record["scores"].items():
-            scores.add_row(name, f"{score['psnr']:.2f}", f"{score['ssim']:.4f}" if "ssim" in score else "-")
+            scores.add_row(
+                name, f"{score['psnr']:.2f}", f"{score['ssim']:.4f}" if "ssim" in score else "-"
+            )
         return Group(facts, "", scores)
 
     def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
@@ -192,7 +224,9 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise IncompatibleError(f'The device "{name}" cannot be used: {reason}. Try --device cpu.') from None
+        raise IncompatibleError(
+            f'The device "{name}" cannot be used: {reason}. Try --device cpu.'
+        ) from None
     return device
 
 

@@ -17,21 +17,36 @@ _SPECS = "Parts are specs, name:key=value,key=value; invprior describe KIND NAME
 def solve(
     picture: Annotated[
         str | None,
-        typer.Argument(help="The measurement: a file. Absent, or sample:NAME: a sample picture is measured and restored."),
+        typer.Argument(
+            help="The measurement: a file. Absent, or sample:NAME: a sample picture is measured and restored."
+        ),
     ] = None,
-    operator: Annotated[str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")] = "denoise",
-    prior: Annotated[str, typer.Option(help='Prior R, e.g. tv:weight=8 or "dip+tv:weight=1".')] = "dip",
+    operator: Annotated[
+        str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")
+    ] = "denoise",
+    prior: Annotated[
+        str, typer.Option(help='Prior R, e.g. tv:weight=8 or "dip+tv:weight=1".')
+    ] = "dip",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The restoration's file, or a folder. [default: a new folder]")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The restoration's file, or a folder. [default: a new folder]"
+        ),
     ] = None,
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Take the file as the true picture, and measure it first.")
+        bool,
+        typer.Option("--simulate", help="Take the file as the true picture, and measure it first."),
     ] = False,
-    truth: Annotated[Path | None, typer.Option(help="The true picture's file, only to score the result.")] = None,
-    noise: Annotated[
-        str | None, typer.Option(help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05.")
+    truth: Annotated[
+        Path | None, typer.Option(help="The true picture's file, only to score the result.")
     ] = None,
-    fidelity: Annotated[str | None, typer.Option(help="Data fidelity E. [default: fits the noise]")] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05."),
+    ] = None,
+    fidelity: Annotated[
+        str | None, typer.Option(help="Data fidelity E. [default: fits the noise]")
+    ] = None,
     solver: Annotated[str, typer.Option(help="Solver; auto picks one that fits.")] = "auto",
     stop: Annotated[
         str | None, typer.Option(help='Stopping rule, e.g. "discrepancy | max-steps:steps=500".')
@@ -41,9 +56,12 @@ def solve(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Precision.")] = "float32",
     nan: Annotated[
-        Literal["refuse", "mask"], typer.Option(help="NaN in the measurement: refuse it, or leave these values out.")
+        Literal["refuse", "mask"],
+        typer.Option(help="NaN in the measurement: refuse it, or leave these values out."),
     ] = "refuse",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the record as JSON on stdout.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:

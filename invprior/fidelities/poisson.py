@@ -11,17 +11,20 @@ from torch import Tensor
 from invprior.fidelities.base import ProximableFidelity
 
 FLOOR = 0.01  # in counts: small against one photon, large enough for float32
+SHARE = 0.05  # of y: a count 20 times below what was measured is out of the question
 
 
 class Poisson(ProximableFidelity):
     """Kullback-Leibler divergence, peak * sum(q - y - y log(q / y)), q = Ax + background: counts.
 
-    y and Ax are counts over `peak`; negative values of y count as 0. Predictions stray out of the
-    domain q > 0 while a solver runs, so below e = 0.01 / peak the likelihood f(q) = q - y log q
-    goes on as the parabola of the same value and slope at e, and of curvature max(y / e^2, 1 / e).
-    E is then convex with a gradient everywhere, 0 at q = y and positive elsewhere; above e it is
-    the divergence, less at most 0.005 for each measurement with y < e. The curvature has no bound
-    that holds for every y.
+    y and Ax are counts over `peak`; negative values of y count as 0. Predictions leave the domain
+    q > 0 while a solver runs, and there the logarithm would end the run, or its steep gradient
+    spoil Adam's averages. So below e = max(0.01 / peak, y / 20) the likelihood f(q) = q - y log q
+    goes on as the parabola of the same value and slope, of curvature max(y, e) / e^2, and where
+    the slope has fallen by 2, as a straight line. E is then convex, 0 at q = y, positive elsewhere,
+    and finite with its gradient everywhere; above e it is the divergence, less at most 0.005 for
+    each measurement with y < 0.01 / peak. Its curvature, though bounded, is far too large for a
+    fixed step and is reported as infinite.
 
     Args:
         peak: expected count at intensity 1. It cannot be told from a noise level, since the noise
@@ -35,7 +38,6 @@ class Poisson(ProximableFidelity):
         super().__init__()
         self.peak = peak
         self.background = background
-        self._floor = FLOOR / peak
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute E of each picture, (B,)."""
@@ -44,36 +46,44 @@ class Poisson(ProximableFidelity):
         return self.peak * (self._likelihood(q, y) - self._likelihood(y, y)).flatten(1).sum(1)
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Gradient, peak (1 - y / q), and a straight line below the floor."""
+        """Gradient, peak (1 - y / q), and what continues it below e."""
         y = y.clamp_min(0)
         q = prediction + self.background
-        inside = q.clamp_min(self._floor)
-        return self.peak * (1 - y / inside + self._bend(y) * (q - inside))
+        edge, bend = self._edge(y)
+        inside = torch.maximum(q, edge)
+        return self.peak * (1 - y / inside + (bend * (q - inside)).clamp_min(-2))
 
     def prox(self, v: Tensor, y: Tensor, tau: float) -> Tensor:
         """Closed form: the positive root of q^2 - (v + background - t) q - t y = 0, t = tau peak.
 
-        Where that falls below the floor, the equation is linear.
+        Where that falls below e, the solution on the parabola, or else on the line.
         """
         y = y.clamp_min(0)
         t = tau * self.peak
         shifted = v + self.background
+        edge, bend = self._edge(y)
         s = shifted - t
         root = (s * s + 4 * t * y).sqrt()
         # For s < 0 the textbook formula (s + root) / 2 cancels; this is the same number.
-        q = torch.where(
-            s > 0, (s + root) / 2, 2 * t * y / (root - s).clamp_min(torch.finfo(v.dtype).tiny)
-        )
-        bend = t * self._bend(y)
-        below = (shifted - t * (1 - y / self._floor) + bend * self._floor) / (1 + bend)
-        return torch.where(q >= self._floor, q, below) - self.background
+        cancelling = 2 * t * y / (root - s).clamp_min(torch.finfo(v.dtype).tiny)
+        q = torch.where(s > 0, (s + root) / 2, cancelling)
+        slope = 1 - y / edge
+        parabola = edge + (shifted - edge - t * slope) / (1 + t * bend)
+        line = shifted - t * (slope - 2)
+        below = torch.where(bend * (parabola - edge) >= -2, parabola, line)
+        return torch.where(q >= edge, q, below) - self.background
 
     def _likelihood(self, q: Tensor, y: Tensor) -> Tensor:
-        inside = q.clamp_min(self._floor)
+        edge, bend = self._edge(y)
+        inside = torch.maximum(q, edge)
         below = q - inside  # 0 inside the domain
-        slope = 1 - y / self._floor
-        return inside - y * inside.log() + below * (slope + 0.5 * self._bend(y) * below)
+        fall = (bend * below).clamp_min(-2)
+        return inside - y * inside.log() + below * (1 - y / edge + fall) - 0.5 * fall**2 / bend
 
-    def _bend(self, y: Tensor) -> Tensor:
-        """The parabola's curvature; its lower limit puts the minimum at q = y for small y too."""
-        return y.clamp_min(self._floor) / self._floor**2
+    def _edge(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the divergence ends, e, and the curvature there.
+
+        The curvature's lower limit, 1 / e, puts the minimum at q = y for y < e too.
+        """
+        edge = (SHARE * y).clamp_min(FLOOR / self.peak)
+        return edge, torch.maximum(y, edge) / edge**2

@@ -1,4 +1,4 @@
-"""The layers that the networks share, with the authors' options and no use of the global random state."""
+"""The layers that the networks share: the authors' options, no use of the global random state."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def norm_and_activation(channels: int, norm: bool, activation: Activation) -> li
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm without running statistics: a network of one picture has no other mode than training."""
+    """Batch norm without running statistics: a network of one picture is always in training."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
 @torch.no_grad()
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every convolution's weights from PyTorch's default distribution, U(-b, b), b = fan_in^(-1/2).
+    """Draw all convolutions' weights as PyTorch does by default, U(-b, b) with b = fan_in^(-1/2).
 
     Args:
         network: a module on the generator's device.
@@ -104,7 +104,10 @@ class Reflect(nn.Module):
 
 
 class Lanczos2(nn.Module):
-    """Halve H and W with the Lanczos2 kernel of 8x8 taps, between the pixels, as the authors' Downsampler does."""
+    """Halve H and W with the Lanczos2 kernel of 8x8 taps, centred between the pixels.
+
+    The authors' code trains these taps with the rest; here they are fixed.
+    """
 
     kernel: Tensor
 

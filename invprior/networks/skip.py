@@ -8,16 +8,15 @@ from typing import Annotated, TypeAlias, TypeVar
 import torch
 from annotated_types import Ge, Gt, MinLen
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from invprior.errors import OptionError
 from invprior.networks.base import Network
+from invprior.networks.joint import Joint
 from invprior.networks.layers import (
     Activation,
     Downsampling,
     Padding,
     Upsampling,
-    batch_norm,
     conv_layers,
     initialise,
     norm_and_activation,
@@ -33,9 +32,9 @@ Natural = Annotated[int, Ge(0)]
 class Skip(Network):
     """The authors' hourglass with skip connections.
 
-    Lists hold one value per scale, the finest first; a shorter list goes on with its last value, and one value serves
-    all scales. The default is what two CPU cores manage; the paper's denoising network is
-    `skip(down=[128, 128, 128, 128, 128], padding="reflect", upsample="bilinear")`.
+    Lists hold one value per scale, the finest first; a shorter list goes on with its last value,
+    and one value serves all scales. The default is what two CPU cores manage; the paper's denoising
+    network is `skip(down=[128, 128, 128, 128, 128], padding="reflect", upsample="bilinear")`.
 
     Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, and the code beside it.
 
@@ -47,9 +46,9 @@ class Skip(Network):
         up_filter: side of the filters on the way up, odd.
         skip_filter: side of the bridges' filters, odd.
         padding: what stands beyond the border.
-        upsample: how the scale below is enlarged; when absent, bilinear at the finest scale, where it is seen, and
-            nearest, which is cheaper, below.
-        downsample: how a picture is halved, by every second value or by a filter behind the convolution.
+        upsample: how the scale below is enlarged; when absent, bilinear at the finest scale, where
+            it is seen, and nearest, which is cheaper, below.
+        downsample: how a map is halved: the convolution's stride, or a filter behind it.
         up_1x1: whether a 1x1 convolution follows each filter on the way up.
         activation: the nonlinearity; leaky-relu has slope 0.2.
         norm: whether batch norm follows each convolution.
@@ -77,14 +76,16 @@ class Skip(Network):
             value = getattr(self, option)
             if isinstance(value, tuple) and not 1 <= len(value) <= self.depth:
                 raise OptionError(
-                    f"The {option} of skip must have 1 to {self.depth} values, one per scale of down; got {len(value)}. "
-                    "Shorten it, or lengthen down."
+                    f"The {option} of skip must have 1 to {self.depth} values, at most one per "
+                    f"scale of down; got {len(value)}. Shorten it, or lengthen down."
                 )
         for option in ("down_filter", "up_filter", "skip_filter"):
             value = getattr(self, option)
             even = [v for v in (value if isinstance(value, tuple) else (value,)) if v % 2 == 0]
             if even:
-                raise OptionError(f"The {option} of skip must be odd; got {even[0]}. Use {even[0] + 1}.")
+                raise OptionError(
+                    f"The {option} of skip must be odd; got {even[0]}. Use {even[0] + 1}."
+                )
 
     @property
     def depth(self) -> int:
@@ -107,8 +108,17 @@ class Skip(Network):
     def _scale(self, level: int, channels: int) -> Scale:
         """Make one scale and all that lie below it."""
 
-        def block(inputs: int, outputs: int, size: int, halve: Downsampling | None = None) -> list[nn.Module]:
-            conv = conv_layers(inputs, outputs, size, padding=self.padding, bias=self.bias, downsample=halve)
+        def block(
+            inputs: int, outputs: int, size: int, downsample: Downsampling | None = None
+        ) -> list[nn.Module]:
+            conv = conv_layers(
+                inputs,
+                outputs,
+                size,
+                padding=self.padding,
+                bias=self.bias,
+                downsample=downsample,
+            )
             return [*conv, *norm_and_activation(outputs, self.norm, self.activation)]
 
         down, up = self.down[level], at(self.down if self.up is None else self.up, level)
@@ -119,14 +129,20 @@ class Skip(Network):
             inner = self._scale(level + 1, down)
             way_down.append(inner)
             below = inner.channels
-        joined = skip + below
-        way_up = [batch_norm(joined)] if self.norm else []
-        way_up += block(joined, up, at(self.up_filter, level))
+        modes: PerScale[Upsampling] = self.upsample or ("bilinear", "nearest")
+        joint = conv_layers(
+            skip + below, up, at(self.up_filter, level), padding=self.padding, bias=self.bias
+        )
+        way_up = norm_and_activation(up, self.norm, self.activation)
         if self.up_1x1:
             way_up += block(up, up, 1)
-        bridge = nn.Sequential(*block(channels, skip, self.skip_filter)) if skip else None
-        upsample = at(self.upsample or ("bilinear", "nearest"), level)
-        return Scale(nn.Sequential(*way_down), bridge, upsample, nn.Sequential(*way_up), up)
+        return Scale(
+            down=nn.Sequential(*way_down),
+            bridge=nn.Sequential(*block(channels, skip, self.skip_filter)) if skip else None,
+            joint=Joint(skip + below, joint, upsample=at(modes, level), norm=self.norm),
+            up=nn.Sequential(*way_up),
+            channels=up,
+        )
 
 
 def at(values: PerScale[T], level: int) -> T:
@@ -142,15 +158,20 @@ class Scale(nn.Module):
     """
 
     def __init__(
-        self, down: nn.Module, bridge: nn.Module | None, upsample: Upsampling, up: nn.Module, channels: int
+        self,
+        *,
+        down: nn.Module,
+        bridge: nn.Module | None,
+        joint: nn.Module,
+        up: nn.Module,
+        channels: int,
     ) -> None:
         super().__init__()
-        self.down, self.bridge, self.up = down, bridge, up
-        self.upsample, self.channels = upsample, channels
+        self.down, self.bridge, self.joint, self.up = down, bridge, joint, up
+        self.channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, channels, H, W); H and W even."""
-        enlarged = F.interpolate(self.down(x), scale_factor=2, mode=self.upsample)
-        joined = enlarged if self.bridge is None else torch.cat((self.bridge(x), enlarged), 1)
-        out: Tensor = self.up(joined)
+        bridge = None if self.bridge is None else self.bridge(x)
+        out: Tensor = self.up(self.joint(bridge, self.down(x)))
         return out

@@ -64,7 +64,8 @@ def _name(path: Path, what: str, names: list[str], index: str | None) -> str:
     if index not in names:
         asked = "none was chosen" if index is None else f'"{index}" is not among them'
         hint = did_you_mean(index, names) if index else ""
+        remedy = "Choose one with index=NAME" if what == "kernel" else "Save one in its own file"
         raise MeasurementError(
-            f"{path} holds the {what}s {', '.join(names)}; {asked}{hint}. Choose with index=NAME."
+            f"{path} holds the arrays {', '.join(names)}; {asked}{hint}. {remedy}."
         )
     return index

@@ -33,7 +33,7 @@ def differences(x: Tensor) -> Tensor:
 
 
 def differences_into(field: Tensor, x: Tensor) -> None:
-    """Write D x over `field`, whose border must be zero already, as zeros or another D x have it."""
+    """Write D x over `field`, whose border must be zero already, as that of another D x is."""
     down, right = field.unbind(-4)
     torch.sub(x[..., 1:, :], x[..., :-1, :], out=down[..., :-1, :])
     torch.sub(x[..., 1:], x[..., :-1], out=right[..., :-1])

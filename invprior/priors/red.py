@@ -29,7 +29,7 @@ class RED(Penalty):
     denoising", equations 4 and 11.
     """
 
-    default_weight: ClassVar[float] = 100.0
+    default_weight: ClassVar[float] = 400.0
 
     def __init__(
         self, *, denoiser: Denoiser = NLM(), sigma: Annotated[float, Gt(0)] = 0.05

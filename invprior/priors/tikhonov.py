@@ -25,7 +25,7 @@ class Tikhonov(Penalty, Proximable):
     discrete cosine transform".
     """
 
-    default_weight: ClassVar[float] = 50.0
+    default_weight: ClassVar[float] = 100.0
 
     def __init__(self, *, order: Literal[0, 1] = 1) -> None:
         super().__init__()
@@ -53,7 +53,8 @@ class Tikhonov(Penalty, Proximable):
         spectrum = torch.fft.rfft2(mirrored)
         rows, columns = _laplacian(2 * height, v), _laplacian(2 * width, v)[: width + 1]
         spectrum = spectrum / (1.0 + tau * (rows[:, None] + columns))
-        return torch.fft.irfft2(spectrum, s=mirrored.shape[-2:])[..., :height, :width]
+        solution: Tensor = torch.fft.irfft2(spectrum, s=mirrored.shape[-2:])
+        return solution[..., :height, :width]
 
 
 def _laplacian(n: int, like: Tensor) -> Tensor:

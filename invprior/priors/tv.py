@@ -16,9 +16,9 @@ from invprior.priors._tv_prox import tv_prox
 class TV(Penalty, Proximable):
     """Total variation: the sum over pixels of the norm of the differences to the next pixels.
 
-    It favours flat regions with sharp edges; on fine texture and smooth shading, which it turns into
-    steps, dip or nlm do better. The next pixels are those below and to the right, and there is no
-    difference across the picture's border.
+    It favours flat regions with sharp edges; on fine texture and smooth shading, which it turns
+    into steps, dip or nlm do better. The next pixels are those below and to the right, and there is
+    no difference across the picture's border.
 
     Args:
         kind: vectorial takes one Euclidean norm over both differences of all channels, so edges of

@@ -8,6 +8,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from invprior.denoisers.opponent import from_opponent, to_opponent
 from invprior.errors import IncompatibleError, OptionError
 from invprior.functionals import Penalty, Proximable
 from invprior.linalg import dot
@@ -17,9 +18,10 @@ from invprior.wavelets import WaveletTransform, fitting_levels, load_filters
 class Wavelet(Penalty, Proximable):
     """R(x) = ||details of W x||_1: natural pictures have few large wavelet coefficients.
 
-    The lowpass band is free. With an orthogonal wavelet the prox is exact in one pass, by
-    thresholding. With a biorthogonal one, or when translation invariant, the l1 prox has no closed
-    form: its dual is iterated until the energy is within 1e-4 of the minimum, relatively.
+    The lowpass band is free; colour pictures are taken in luma and chroma axes. With an orthogonal
+    wavelet the prox is exact in one pass, by thresholding. With a biorthogonal one, or when
+    translation invariant, the l1 prox has no closed form: its dual is iterated until the energy is
+    within 1e-4 of the minimum, relatively.
 
     Args:
         wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet, such as haar, db4,
@@ -28,18 +30,18 @@ class Wavelet(Penalty, Proximable):
         kind: l1 sums magnitudes; l0 counts coefficients that are not zero, keeps edges sharper,
             has no gradient, and asks for an orthogonal wavelet without translation invariance.
         translation_invariant: average R over all shifts of the picture; better pictures without
-            blocks, at some hundred times the time.
+            blocks, at hundreds of times the time.
 
     Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage"; the average
     over shifts is Coifman and Donoho 1995, "Translation-invariant de-noising".
     """
 
-    default_weight: ClassVar[float] = 10.0
+    default_weight: ClassVar[float] = 15.0
 
     def __init__(
         self,
         *,
-        wavelet: str = "sym8",
+        wavelet: str = "db4",
         levels: Annotated[int, Ge(1)] | None = None,
         kind: Literal["l1", "l0"] = "l1",
         translation_invariant: bool = False,
@@ -49,6 +51,8 @@ class Wavelet(Penalty, Proximable):
         self.levels = levels
         self.kind = kind
         self.translation_invariant = translation_invariant
+        if kind == "l0":  # a count needs another scale: hard thresholds at three noise levels
+            self.default_weight = 4.5  # type: ignore[misc]
         self._filters = load_filters(wavelet)
         self._basis = self._filters.orthogonal and not translation_invariant
         if kind == "l0" and not self._basis:
@@ -71,22 +75,24 @@ class Wavelet(Penalty, Proximable):
                 "uses its prox (fista, admm, hqs or pdhg), or kind=l1."
             )
         transform = self._transform(x)
-        _, details = transform.analysis(x)
+        _, details = transform.analysis(to_opponent(x))
         sizes = [band.abs() if self.kind == "l1" else (band != 0).to(x) for band in details]
         bands = zip(self._thresholds(transform, 1.0), sizes, strict=True)
-        return sum((scale * size.flatten(1).sum(1) for scale, size in bands), 0.0 * x.flatten(1).sum(1))
+        return sum(
+            (scale * size.flatten(1).sum(1) for scale, size in bands), 0.0 * x.flatten(1).sum(1)
+        )
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
         """Threshold softly (l1) or hard (l0) in a basis; otherwise solve the dual problem."""
-        transform = self._transform(v)
+        transform, v = self._transform(v), to_opponent(v)
         if not self._basis:
-            return _analysis_prox(transform, v, self._thresholds(transform, tau))
+            return from_opponent(_analysis_prox(transform, v, self._thresholds(transform, tau)))
         low, details = transform.analysis(v)
         if self.kind == "l1":
             details = [torch.nn.functional.softshrink(band, tau) for band in details]
         else:
             details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
-        return transform.synthesis(low, details)
+        return from_opponent(transform.synthesis(low, details))
 
     def _transform(self, x: Tensor) -> WaveletTransform:
         levels = fitting_levels(self._filters, x.shape[-2], x.shape[-1], self.levels)
@@ -108,7 +114,7 @@ def _analysis_prox(
 ) -> Tensor:
     """Minimise sum_b thresholds_b ||W_b x||_1 + 1/2 ||x - v||^2 by accelerated dual ascent.
 
-    x = v - W^T p, with each dual band p_b in a box of half its threshold's width. With a Parseval
+    x = v - W^T p, where no entry of a dual band p_b exceeds its threshold. With a Parseval
     frame the first step is the mean of thresholding over all shifts (cycle spinning).
 
     Args:

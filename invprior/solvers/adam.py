@@ -72,6 +72,8 @@ class Adam(Solver):
         return state
 
 
-def adam(variable: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
+def adam(
+    variable: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.Adam:
     """Make an Adam optimiser over a variable's parameters."""
     return torch.optim.Adam(variable.parameters(), lr=lr, betas=betas, fused=True)

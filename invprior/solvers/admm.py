@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -72,8 +73,12 @@ class ADMM(Solver):
         rho = state.rho
         targets = [z - u for z, u in zip(state.copies, state.multipliers, strict=True)]
         x = self._fit(objective, state, targets)
-        new = ADMMState(x, step_size=1.0 / rho, rho=rho, network=state.network, count=state.count + 1)
-        for (weight, prior), z, u in zip(objective.proximal, state.copies, state.multipliers, strict=True):
+        new = ADMMState(
+            x, step_size=1.0 / rho, rho=rho, network=state.network, count=state.count + 1
+        )
+        for (weight, prior), z, u in zip(
+            objective.proximal, state.copies, state.multipliers, strict=True
+        ):
             relaxed = self.relaxation * x + (1.0 - self.relaxation) * z
             copy = prior.prox(relaxed + u, weight / rho)
             new.copies.append(copy)
@@ -108,7 +113,9 @@ class ADMM(Solver):
         assert state.data is not None
         prediction = problem.operator(new.x)
         relaxed = self.relaxation * prediction + (1.0 - self.relaxation) * state.data
-        new.data = problem.fidelity.prox(relaxed + state.data_multiplier, problem.y, 1.0 / state.rho)
+        new.data = problem.fidelity.prox(
+            relaxed + state.data_multiplier, problem.y, 1.0 / state.rho
+        )
         new.data_multiplier = state.data_multiplier + relaxed - new.data
 
 
@@ -121,7 +128,10 @@ def first_rho(objective: Objective) -> float:
 
 def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) -> None:
     """Scale rho by the root of the ratio of the relative primal to the relative dual residual."""
-    splits = [(x, z, new_z, u) for z, new_z, u in zip(old.copies, new.copies, new.multipliers, strict=True)]
+    splits = [
+        (x, z, new_z, u)
+        for z, new_z, u in zip(old.copies, new.copies, new.multipliers, strict=True)
+    ]
     if old.data is not None:
         assert new.data is not None
         assert new.data_multiplier is not None
@@ -130,7 +140,7 @@ def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) 
         return
 
     def size(tensors: list[Tensor]) -> float:
-        return float(torch.stack([t.square().sum() for t in tensors]).sum()) ** 0.5 + 1e-12
+        return math.sqrt(float(torch.stack([t.square().sum() for t in tensors]).sum())) + 1e-12
 
     primal = size([p - new_z for p, _, new_z, _ in splits]) / size([p for p, _, _, _ in splits])
     dual = size([new_z - z for _, z, new_z, _ in splits]) / size([u for _, _, _, u in splits])

@@ -56,17 +56,27 @@ def _candidates(problem: Problem) -> list[tuple[Solver, str]]:
     implicit = any(isinstance(f, Proximable) and not isinstance(f, Penalty) for f in functionals)
     adam = (Adam(), "every term has a gradient")
     admm = (ADMM(), "every term has a prox and the data step a solver of its own")
-    hqs = (HQS(), "a denoiser in a prox's place does best with a strength that falls to the noise level")
+    hqs = (
+        HQS(),
+        "a denoiser in a prox's place does best with a strength that falls to the noise level",
+    )
     fista = (FISTA(), "the data term is smooth and one term needs a prox")
     lbfgs = (LBFGS(), "every term is smooth")
     pdhg = (PDHG(), "the terms need proxes and gradients together")
     if problem.reparameterization is not None:
-        return [(Adam(), "x = f(z), and every other term has a gradient"), (ADMM(), "x = f(z), and a term needs its prox")]
+        return [
+            (Adam(), "x = f(z), and every other term has a gradient"),
+            (ADMM(), "x = f(z), and a term needs its prox"),
+        ]
     if not isinstance(problem.operator, LinearOperator):
         return [adam, lbfgs]
+    if all(isinstance(f, Penalty) and f.curvature() == 0 for f in functionals):
+        return [(LBFGS(), "there is only the data term"), fista, pdhg, adam]
     if implicit and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]
-    if isinstance(problem.operator, Denoise):  # the data step is the identity: one prox is the solution
+    if isinstance(
+        problem.operator, Denoise
+    ):  # the data step is the identity: one prox is the solution
         return [fista, admm, pdhg, lbfgs, adam]
     if all(isinstance(f, Proximable) for f in functionals):
         return [admm, fista, pdhg, lbfgs, adam]

@@ -48,8 +48,12 @@ class HQS(Solver):
     def route(self, problem: Problem) -> Objective:
         """Everything through a prox; the data in closed form."""
         objective = split(problem, "hqs")
-        if problem.reparameterization is None and not isinstance(problem.fidelity, QuadraticFidelity):
-            raise IncompatibleError("hqs fits Gaussian data in closed form, and the fidelity is another.")
+        if problem.reparameterization is None and not isinstance(
+            problem.fidelity, QuadraticFidelity
+        ):
+            raise IncompatibleError(
+                "hqs fits Gaussian data in closed form, and the fidelity is another."
+            )
         return objective
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> HQSState:

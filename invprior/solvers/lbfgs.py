@@ -63,6 +63,8 @@ class LBFGS(Solver):
             energy.backward()
             return energy.detach()
 
-        state.optimizer.step(closure)  # type: ignore[arg-type]
+        state.optimizer.step(closure)
         with torch.no_grad():
-            return LBFGSState(state.variable().clone(), variable=state.variable, optimizer=state.optimizer)
+            return LBFGSState(
+                state.variable().clone(), variable=state.variable, optimizer=state.optimizer
+            )

@@ -43,9 +43,13 @@ class PDHG(Solver):
         rough = [p for _, p in objective.smooth if p.curvature() == float("inf")]
         if rough:
             names = " and ".join(type(p).__name__.lower() for p in rough)
-            raise IncompatibleError(f"pdhg needs a prox or a bounded curvature, and {names} has neither.")
+            raise IncompatibleError(
+                f"pdhg needs a prox or a bounded curvature, and {names} has neither."
+            )
         if not isinstance(problem.fidelity, ProximableFidelity):
-            raise IncompatibleError(f"pdhg needs a fidelity with a prox; {type(problem.fidelity).__name__} has none.")
+            raise IncompatibleError(
+                f"pdhg needs a fidelity with a prox; {type(problem.fidelity).__name__} has none."
+            )
         return objective
 
     def steps(self, objective: Objective) -> tuple[float, float]:
@@ -61,7 +65,9 @@ class PDHG(Solver):
         """Begin at x0 with zero duals."""
         primal, _ = self.steps(objective)
         duals = [torch.zeros_like(x0) for _ in objective.proximal[1:]]
-        return PDHGState(x0, step_size=primal, data=torch.zeros_like(objective.problem.y), duals=duals, ahead=x0)
+        return PDHGState(
+            x0, step_size=primal, data=torch.zeros_like(objective.problem.y), duals=duals, ahead=x0
+        )
 
     def step(self, objective: Objective, state: State) -> PDHGState:
         """Dual ascent at the point ahead, then primal descent."""

@@ -27,7 +27,9 @@ def split(problem: Problem, solver: str) -> Objective:
         names = " and ".join(type(p).__name__.lower() for _, p in objective.smooth)
         raise IncompatibleError(f"{solver} needs a prox, and {names} has only a value.")
     if not isinstance(problem.fidelity, ProximableFidelity):
-        raise IncompatibleError(f"{solver} needs a fidelity with a prox, and {type(problem.fidelity).__name__} has none.")
+        raise IncompatibleError(
+            f"{solver} needs a fidelity with a prox, and {type(problem.fidelity).__name__} has none."
+        )
     return objective
 
 

@@ -17,7 +17,9 @@ Watcher: TypeAlias = Callable[[Iterate], Stop | None]
 
 
 class StoppingRule(ABC, metaclass=Plugin):
-    """A rule that ends a run; a frozen, keyword-only dataclass. All state lives in the watcher that `start` returns.
+    """A rule that ends a run; a frozen, keyword-only dataclass.
+
+    All state lives in the watcher that `start` returns.
 
     Attributes:
         budget: whether the rule only limits the cost and says nothing about quality.
@@ -56,7 +58,10 @@ class _Joint(StoppingRule):
 
 
 class AnyOf(_Joint):
-    """Stops with the first of its rules. A budget that runs out before a rule of quality is met is not a good end."""
+    """Stops with the first of its rules.
+
+    A budget that runs out before a rule of quality is met is not a good end.
+    """
 
     def start(self, problem: Problem) -> Watcher:
         """Watch with every rule."""
@@ -67,7 +72,8 @@ class AnyOf(_Joint):
             stops = [(rule, stop) for rule, watcher in watchers if (stop := watcher(iterate))]
             for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
                 if _is_budget(rule) and hoped:
-                    remedy = f"{stop.message}, before {' or '.join(hoped)} was met; allow more if the picture matters"
+                    unmet = f"before {' or '.join(hoped)} was met"
+                    remedy = f"{stop.message}, {unmet}; allow more if the picture matters"
                     return Stop(stop.name, False, remedy, stop.x)
                 return stop
             return None
@@ -92,7 +98,9 @@ class AllOf(_Joint):
             stops = [fired[i] for i in sorted(fired)]
             message = " and ".join(stop.message for stop in stops)
             better = next((s.x for s in stops if s.x is not None), None)
-            return Stop(" & ".join(s.name for s in stops), all(s.ok for s in stops), message, better)
+            return Stop(
+                " & ".join(s.name for s in stops), all(s.ok for s in stops), message, better
+            )
 
         return watch
 

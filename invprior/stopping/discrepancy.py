@@ -38,6 +38,10 @@ class Discrepancy(StoppingRule):
                 residual = float(torch.linalg.vector_norm(problem.operator(iterate.x) - problem.y))
             if residual > goal:
                 return None
-            return Stop("discrepancy", True, f"the residual came down to the noise, sigma {problem.noise_level:.4f}")
+            return Stop(
+                "discrepancy",
+                True,
+                f"the residual came down to the noise, sigma {problem.noise_level:.4f}",
+            )
 
         return watch

@@ -14,7 +14,9 @@ from invprior.stopping.base import StoppingRule, Watcher
 
 @dataclass(frozen=True, kw_only=True)
 class RelativeChange(StoppingRule):
-    """Stops when ||x_k - x_(k-1)|| / ||x_(k-1)|| stays small. For convex problems, not for an untrained network.
+    """Stops when ||x_k - x_(k-1)|| / ||x_(k-1)|| stays small.
+
+    For convex problems, not for an untrained network.
 
     Args:
         tolerance: the change that counts as none.
@@ -33,6 +35,10 @@ class RelativeChange(StoppingRule):
             quiet = quiet + 1 if float(iterate.change) <= self.tolerance else 0
             if quiet < self.patience:
                 return None
-            return Stop("relative-change", True, f"the picture changed by less than {self.tolerance:g} a step")
+            return Stop(
+                "relative-change",
+                True,
+                f"the picture changed by less than {self.tolerance:g} a step",
+            )
 
         return watch

@@ -29,6 +29,8 @@ class TimeLimit(StoppingRule):
         def watch(iterate: Iterate) -> Stop | None:
             if iterate.seconds < self.seconds:
                 return None
-            return Stop("time-limit", True, f"reached {self.seconds:g} s after {iterate.step} steps")
+            return Stop(
+                "time-limit", True, f"reached {self.seconds:g} s after {iterate.step} steps"
+            )
 
         return watch

@@ -47,7 +47,7 @@ def test_each_picture_is_scored_on_its_own_and_clipped():
 
 
 def test_small_pictures_and_wrong_shapes_are_refused():
-    with pytest.raises(IncompatibleError, match="windows of 11 x 11 pixels.*10 x 30"):
+    with pytest.raises(IncompatibleError, match=r"windows of 11 x 11 pixels.*10 x 30"):
         SSIM().measure(torch.zeros(1, 1, 10, 30), torch.zeros(1, 1, 10, 30))
     with pytest.raises(IncompatibleError, match="same shape"):
         SSIM().measure(torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 21))

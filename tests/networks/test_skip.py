@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from invprior.errors import OptionError
+from invprior.networks.joint import Joint
 from invprior.networks.layers import Lanczos2
 from invprior.networks.skip import Skip
 
@@ -93,7 +95,7 @@ def test_the_generator_alone_decides_the_weights():
 
 def test_the_weights_have_pytorchs_default_distribution():
     network = Skip(down=[32], skip=0).build(8, 3, generator())
-    conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d))
+    conv = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
     bound = (8 * 9) ** -0.5
     assert conv.weight.abs().max() <= bound
     assert conv.weight.abs().max() > 0.99 * bound
@@ -102,10 +104,11 @@ def test_the_weights_have_pytorchs_default_distribution():
 
 
 def test_one_value_or_a_short_list_serves_the_remaining_scales():
-    count = [
-        sum(p.numel() for p in Skip(down=[4, 6, 8], skip=skip).build(2, 1, generator()).parameters())
+    networks = [
+        Skip(down=[4, 6, 8], skip=skip).build(2, 1, generator())
         for skip in (3, [3], [3, 3, 3], [3, 0])
     ]
+    count = [sum(p.numel() for p in network.parameters()) for network in networks]
     assert count[0] == count[1] == count[2] > count[3]
 
 
@@ -140,3 +143,30 @@ def test_lanczos2_halves_a_ramp_between_its_pixels():
 def test_reflection_copes_with_maps_smaller_than_the_filter():
     network = Skip(down=[4, 4], down_filter=7, padding="reflect").build(1, 1, generator())
     assert network(torch.rand(1, 1, 8, 8)).shape == (1, 1, 8, 8)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+@pytest.mark.parametrize("skip", [0, 2])
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_folded_joint_equals_enlarging_joining_and_convolving(size, skip, norm):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(skip + 3, 4, size, padding=size // 2)
+    joint = Joint(skip + 3, [convolution], upsample="nearest", norm=norm).double()
+    if norm:
+        nn.init.uniform_(joint.norm.weight)
+        nn.init.uniform_(joint.norm.bias)
+    below = torch.rand(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    bridge = torch.rand(1, skip, 8, 10, dtype=torch.float64) if skip else None
+    plain = below.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    plain = plain if bridge is None else torch.cat((bridge, plain), 1)
+    expected = convolution(plain if joint.norm is None else joint.norm(plain))
+    got = joint(bridge, below)
+    torch.testing.assert_close(got, expected)
+    inputs = [below, *joint.parameters()]
+    probe = torch.rand_like(expected)
+    for g, e in zip(
+        torch.autograd.grad((got * probe).sum(), inputs),
+        torch.autograd.grad((expected * probe).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(g, e)

@@ -84,10 +84,10 @@ def test_wrong_options(tmp_path: Path) -> None:
         Inpaint(SHAPE, text=" ")
     with pytest.raises(OptionError, match="some pixels known"):
         Inpaint(SHAPE, boxes=((0, 0, 12, 17),))
-    with pytest.raises(MeasurementError, match="12x17 .* it is 17x12"):
+    with pytest.raises(MeasurementError, match=r"12x17 .* it is 17x12"):
         Inpaint(SHAPE, mask=torch.ones(17, 12))
     imageio.imwrite(tmp_path / "m.png", np.full((5, 6), 255, np.uint8))
-    with pytest.raises(MeasurementError, match="m.png must have .* 12x17 .* it is 5x6"):
+    with pytest.raises(MeasurementError, match=r"m\.png must have .* 12x17 .* it is 5x6"):
         Inpaint(SHAPE, mask=tmp_path / "m.png")
     with pytest.raises(MeasurementError, match="does not exist"):
         Inpaint(SHAPE, mask="absent.png")

@@ -1,0 +1,76 @@
+"""The watch over a run: non-finite and exploding iterates never pass as results."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invprior.errors import DivergedError
+from invprior.functionals import Penalty
+from invprior.options import plain_name
+from invprior.problem import Objective
+from invprior.solution import Iterate, Solution, Stop
+from invprior.solvers.base import State
+
+_EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
+
+
+class Guard:
+    """Stops a run whose iterates become non-finite or explode; keeps the best of a few iterates."""
+
+    def __init__(self, objective: Objective, state: State) -> None:
+        y = objective.problem.y
+        self.objective = objective
+        self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
+        self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
+        self.best, self.best_energy = state.x, math.inf
+
+    def __call__(self, now: Iterate, state: State) -> None:
+        """Check an iterate.
+
+        Raises:
+            DivergedError: it is non-finite or has exploded; `solution` is the best one before.
+        """
+        power = (
+            now.step & (now.step - 1) == 0
+        )  # 1, 2, 4, 8, ...: cheap enough to ask for the energy
+        if now.step % self.every and not power:
+            return
+        low, high = torch.aminmax(now.x)
+        size = max(-float(low), float(high))
+        if not size <= self.limit:  # NaN compares false
+            what = "x became non-finite" if not math.isfinite(size) else f"x exploded to {size:.3g}"
+            raise DivergedError(self._message(now, state, what), self._solution(now))
+        energy = float(self.objective.energy(now.x)) if power else math.inf
+        if math.isnan(energy):
+            raise DivergedError(
+                self._message(now, state, "the energy became NaN"), self._solution(now)
+            )
+        if energy < self.best_energy:
+            self.best, self.best_energy = now.x, energy
+
+    def _message(self, now: Iterate, state: State, what: str) -> str:
+        step = "" if state.step_size is None else f" with step size {state.step_size:.3g}"
+        return (
+            f"The run diverged: {what} at iteration {now.step}{step}; "
+            f"the term that grew is {self._term(now.x)}. "
+            "Use a smaller step size (lr, step_size), or leave it to the solver."
+        )
+
+    def _term(self, x: Tensor) -> str:
+        problem = self.objective.problem
+        values = {"fidelity": float(self.objective.fit(x))}
+        for term in problem.prior.terms:
+            if isinstance(term.functional, Penalty):
+                values[plain_name(type(term.functional))] = float(
+                    term.weight * term.functional.value(x).sum()
+                )
+        return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
+
+    def _solution(self, now: Iterate) -> Solution:
+        stop = Stop(
+            "diverged", False, f"diverged at iteration {now.step}; this is the best iterate before"
+        )
+        return Solution(self.best.detach(), stop, now.step, now.seconds)

@@ -1,0 +1,43 @@
+"""Measurements left out of the fit; made by `nan="mask"`, not registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from invprior.operators.base import LinearOperator
+from invprior.options import option_values
+
+
+class Masked(LinearOperator):
+    """A linear operator some of whose measurements are left out of the fit, entry by entry."""
+
+    known: Tensor
+
+    def __init__(self, inner: LinearOperator, known: Tensor) -> None:
+        super().__init__(inner.image_shape, inner.measurement_shape)
+        self.inner = inner
+        self.register_buffer("known", known)
+
+    @property
+    def observed(self) -> Tensor:
+        """What is finite and what the operator itself observes."""
+        return self.known if self.inner.observed is None else self.known & self.inner.observed
+
+    def described(self) -> tuple[type, dict[str, Any]]:
+        """What provenance records: the operator; the mask is in the measurement."""
+        return option_values(self.inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the operator, and set what is left out to 0."""
+        prediction: Tensor = self.inner(x)
+        return prediction * self.known
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Set what is left out to 0, and apply the adjoint."""
+        return self.inner.adjoint(y * self.known)
+
+    def norm(self) -> float:
+        """The operator's norm, since a mask only shrinks."""
+        return self.inner.norm()

@@ -1,0 +1,76 @@
+"""Parts that several tests share: a small picture, and priors of the user's own, unregistered."""
+
+import pytest
+import torch
+
+from invprior.functionals import Penalty, Proximable, Reparameterization
+from invprior.operators.base import LinearOperator
+
+
+class Quadratic(Penalty):
+    """R(x) = ||x||^2 / 2: smooth, with a known curvature."""
+
+    def value(self, x):
+        return 0.5 * x.square().flatten(1).sum(1)
+
+    def curvature(self):
+        return 1.0
+
+
+class Sparse(Proximable):
+    """The l1 norm by its prox alone."""
+
+    def prox(self, v, tau):
+        return v.sign() * (v.abs() - tau).clamp_min(0)
+
+
+class Drawn(Reparameterization):
+    """x = a network's only weights, drawn from the generator."""
+
+    learning_rate = 0.05
+    steps = 20
+
+    def build(self, x0, generator):
+        return Weights(torch.rand(x0.shape, generator=generator, dtype=x0.dtype))
+
+
+class Weights(torch.nn.Module):
+    def __init__(self, start):
+        super().__init__()
+        self.theta = torch.nn.Parameter(start)
+
+    def forward(self):
+        return self.theta.sigmoid()
+
+
+class Doubled(LinearOperator):
+    """y = 2 x, with nothing but `forward`."""
+
+    def forward(self, x):
+        return 2.0 * x
+
+
+@pytest.fixture
+def quadratic():
+    return Quadratic()
+
+
+@pytest.fixture
+def sparse():
+    return Sparse()
+
+
+@pytest.fixture
+def drawn():
+    return Drawn()
+
+
+@pytest.fixture
+def doubled():
+    return Doubled((2, 6, 5))
+
+
+@pytest.fixture
+def y():
+    """A measurement of (1, 2, 6, 5)."""
+    return torch.rand((1, 2, 6, 5), generator=torch.Generator().manual_seed(3))

@@ -1,0 +1,152 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from invprior.errors import IncompatibleError, OptionError
+from invprior.priors.wavelet import Wavelet, _analysis_prox
+
+OPTIONS = [
+    {"wavelet": "db2"},
+    {"wavelet": "bior2.2"},
+    {"wavelet": "haar", "translation_invariant": True},
+    {"wavelet": "db2", "levels": 1, "translation_invariant": True},
+]
+options = pytest.mark.parametrize("options", OPTIONS, ids=str)
+
+
+def random(*shape, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def energy(prior, x, v, tau):
+    return tau * prior.value(x) + 0.5 * (x - v).square().flatten(1).sum(1)
+
+
+@options
+@pytest.mark.parametrize("shape", [(2, 1, 5, 6), (1, 3, 4, 4)])
+def test_prox_minimises_the_energy(options, shape):
+    """No smoothed descent from anywhere gets below it, and its own energy is within the gap."""
+    prior, v, tau = Wavelet(**options), random(*shape), 0.1
+    found = energy(prior, prior.prox(v, tau), v, tau)
+    x = v.clone().requires_grad_()
+    best = energy(prior, v, v, tau)
+    for step in range(1, 300):  # subgradient descent with a strongly convex step: rate 1 / steps
+        value = energy(prior, x, v, tau)
+        (slope,) = torch.autograd.grad(value.sum(), x)
+        best = torch.minimum(best, value.detach())
+        x = (x - 2.0 / (step + 1) * slope).detach().requires_grad_()
+    assert (found <= best * (1 + 2e-4)).all()
+    assert (found >= best * (1 - 2e-2)).all()  # the descent came near, so it could have won
+
+
+def test_l0_prox_beats_every_choice_of_one_coefficient():
+    prior, v, tau = Wavelet(wavelet="haar", levels=1, kind="l0"), random(1, 1, 4, 4), 0.01
+    found = prior.prox(v, tau)
+    low, details = prior._transform(v).analysis(v)
+    kept = prior._transform(v).analysis(found)[1]
+    for band, own in zip(details, kept, strict=True):
+        # each coefficient is a problem of its own: keep it for tau, or drop it for half its square
+        best = torch.minimum(torch.full_like(band, tau), 0.5 * band.square())
+        cost = tau * (own.abs() > 1e-12) + 0.5 * (own - band).square()
+        torch.testing.assert_close(cost, best)
+    assert (prior._transform(v).analysis(found)[0] - low).abs().max() < 1e-12
+    assert any((own.abs() < 1e-12).any() for own in kept)
+    assert any((own.abs() > 0.1).any() for own in kept)
+
+
+def test_l0_counts_and_has_no_gradient():
+    prior = Wavelet(wavelet="haar", levels=1, kind="l0")
+    flat = torch.zeros(2, 1, 4, 4)
+    flat[1, 0, 0, 0] = 1.0
+    assert prior.value(flat).tolist() == [0.0, 3.0]
+    with pytest.raises(IncompatibleError, match="kind=l1"):
+        prior.gradient(flat)
+    assert prior.default_weight != Wavelet().default_weight
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3, 4]), st.booleans())
+def test_any_size_and_channels(height, width, channels, invariant):
+    prior, v = (
+        Wavelet(wavelet="haar", translation_invariant=invariant),
+        random(1, channels, height, width),
+    )
+    x = prior.prox(v, 0.1)
+    assert x.shape == v.shape
+    assert energy(prior, x, v, 0.1) <= energy(prior, v, v, 0.1) + 1e-12
+
+
+@options
+def test_batch_dtype_determinism_and_input_untouched(options):
+    prior, v = Wavelet(**options), random(2, 3, 9, 7, dtype=torch.float32)
+    v[1] *= 5.0
+    before, x = v.clone(), prior.prox(v, 0.05)
+    assert x.dtype == v.dtype
+    assert torch.equal(v, before)
+    assert torch.equal(x, prior.prox(v, 0.05))
+    for i in range(2):
+        torch.testing.assert_close(x[i : i + 1], prior.prox(v[i : i + 1], 0.05), atol=1e-5, rtol=0)
+    torch.testing.assert_close(prior.value(v)[1:2], prior.value(v[1:2]))
+
+
+def test_translation_invariant_value_is_the_mean_over_shifts():
+    x = random(1, 1, 8, 8)
+    basis = Wavelet(wavelet="db2", levels=2)
+    shifted = [basis.value(x.roll((i, j), (-2, -1))) for i in range(8) for j in range(8)]
+    frame = Wavelet(wavelet="db2", levels=2, translation_invariant=True)
+    torch.testing.assert_close(frame.value(x), torch.stack(shifted).mean(0))
+
+
+@options
+def test_gradient_is_the_slope_of_the_value(options):
+    prior, x, direction = Wavelet(**options), random(1, 3, 7, 9), random(1, 3, 7, 9, seed=1) - 0.5
+    step = 1e-7
+    slope = (prior.value(x + step * direction) - prior.value(x - step * direction)) / (2 * step)
+    assert float((prior.gradient(x) * direction).sum()) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_denoises_a_picture_and_invariance_pays():
+    clean = torch.from_numpy(data.astronaut()[64:160, 160:256] / 255.0).permute(2, 0, 1)[None]
+    noise = torch.randn(
+        clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    sigma = 25 / 255
+    y = clean + sigma * noise
+
+    def error(prior):
+        tau = prior.default_weight * sigma**2
+        return float((prior.prox(y, tau) - clean).square().mean())
+
+    plain = error(Wavelet())
+    assert plain < sigma**2 / 4
+    assert error(Wavelet(kind="l0")) < sigma**2 / 3.5
+    assert error(Wavelet(wavelet="haar", translation_invariant=True)) < plain
+
+
+def test_a_smaller_gap_comes_nearer():
+    prior, v = Wavelet(wavelet="haar", translation_invariant=True), random(1, 1, 8, 8)
+    transform = prior._transform(v)
+    thresholds = prior._thresholds(transform, 0.3)
+    exact = _analysis_prox(transform, v, thresholds, tolerance=1e-8, steps=1000)
+    errors = [
+        float((_analysis_prox(transform, v, thresholds, tolerance=t) - exact).square().sum())
+        for t in (1e-2, 1e-4)
+    ]
+    goal = energy(prior, exact, v, 0.3)
+    assert (
+        errors[1] <= 2e-4 * goal
+    )  # strong convexity: half the squared distance is at most the gap
+    assert errors[1] < errors[0]
+
+
+def test_refusals():
+    with pytest.raises(OptionError, match='did you mean "sym8"'):
+        Wavelet(wavelet="sim8")
+    for wrong in ({"wavelet": "bior4.4"}, {"translation_invariant": True}):
+        with pytest.raises(OptionError, match="l0"):
+            Wavelet(kind="l0", **wrong)
+    with pytest.raises(OptionError, match="levels"):
+        Wavelet(levels=0)

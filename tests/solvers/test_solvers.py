@@ -1,0 +1,279 @@
+"""Every solver against a known minimiser, against the others, and against what it must refuse."""
+
+import itertools
+
+import pytest
+import torch
+
+import invprior
+from invprior import Penalty, Proximable
+from invprior.fidelities.base import Fidelity
+from invprior.fidelities.gaussian import Gaussian
+from invprior.fidelities.poisson import Poisson
+from invprior.functionals import as_prior
+from invprior.loop import chosen, iterate, route_or_explain, solve_problem
+from invprior.operators.base import LinearOperator, Operator
+from invprior.problem import Problem
+from invprior.solvers.admm import ADMM
+from invprior.solvers.fista import FISTA
+from invprior.solvers.hqs import HQS
+from invprior.stopping.max_steps import MaxSteps
+
+SHAPE = (2, 4, 3)
+CONVERGENT = [
+    "adam:lr=0.02",
+    "lbfgs",
+    "fista",
+    "fista:momentum=false",
+    "admm",
+    "admm:balance=false,rho=60",
+    "pdhg",
+]
+
+
+class Ridge(Penalty, Proximable):
+    """1/2 ||x||^2."""
+
+    def value(self, x):
+        return 0.5 * x.square().flatten(1).sum(1)
+
+    def prox(self, v, tau):
+        return v / (1 + tau)
+
+    def curvature(self):
+        return 1.0
+
+
+class Sparse(Penalty, Proximable):
+    """||x||_1."""
+
+    def value(self, x):
+        return x.abs().flatten(1).sum(1)
+
+    def prox(self, v, tau):
+        return v.sign() * (v.abs() - tau).clamp_min(0)
+
+
+class Threshold(Proximable):
+    """A prox without a value."""
+
+    def prox(self, v, tau):
+        return v.sign() * (v.abs() - tau).clamp_min(0)
+
+
+class Rough(Penalty):
+    """A value of unbounded curvature and no prox."""
+
+    def value(self, x):
+        return (x - 0.3).abs().flatten(1).sum(1)
+
+
+class Mixing(LinearOperator):
+    """A well-conditioned dense matrix."""
+
+    def __init__(self, image_shape=SHAPE):
+        super().__init__(image_shape)
+        n = torch.Size(image_shape).numel()
+        generator = torch.Generator().manual_seed(1)
+        matrix = torch.eye(n) + 0.4 * torch.randn(n, n, generator=generator) / n**0.5
+        self.register_buffer("matrix", matrix.double())
+
+    def forward(self, x):
+        return (x.flatten(1) @ self.matrix.T).view(-1, *self.image_shape)
+
+
+class Squaring(Operator):
+    """A non-linear operator."""
+
+    def forward(self, x):
+        return x.square()
+
+
+def problem(*priors, operator=None, fidelity=None):
+    operator = operator or Mixing()
+    generator = torch.Generator().manual_seed(2)
+    truth = torch.rand(1, *operator.image_shape, generator=generator, dtype=torch.float64)
+    y = operator(truth) + 0.05 * torch.randn(truth.shape, generator=generator, dtype=torch.float64)
+    prior = invprior.Prior(tuple(t for p in priors for t in as_prior(p).terms))
+    return Problem(operator=operator, y=y, prior=prior, fidelity=fidelity or Gaussian(sigma=0.2))
+
+
+def run(which, solver, steps=3000):
+    for now in itertools.islice(iterate(which, solver), steps):
+        if float(now.change) < 1e-10:
+            break
+    return now.x
+
+
+@pytest.mark.parametrize("solver", CONVERGENT)
+def test_reaches_the_closed_form_of_ridge_regression(solver):
+    case = problem(7.0 * Ridge())
+    a, precision = case.operator.matrix, 1 / 0.2**2
+    n = len(a)
+    expected = torch.linalg.solve(
+        precision * a.T @ a + 7.0 * torch.eye(n).double(), precision * a.T @ case.y.flatten()
+    )
+    steps = 1500 if solver.startswith("adam") else 800
+    torch.testing.assert_close(run(case, solver, steps).flatten(), expected, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("solver", [s for s in CONVERGENT if s[:4] in ("fist", "admm", "pdhg")])
+@pytest.mark.parametrize(
+    "priors", [(4.0 * Sparse(),), (4.0 * Sparse(), 3.0 * Ridge())], ids=["l1", "elastic"]
+)
+def test_meets_the_optimality_conditions_of_l1(solver, priors):
+    case = problem(*priors)
+    x = run(case, solver, 2000)
+    ridge = 3.0 if len(priors) == 2 else 0.0
+    slope = case.operator.adjoint(case.operator(x) - case.y) / 0.2**2 + ridge * x
+    small = x.abs() < 1e-4
+    assert small.any()
+    assert (~small).any()
+    torch.testing.assert_close(slope[~small], -4.0 * x[~small].sign(), atol=1e-2, rtol=0)
+    assert slope[small].abs().max() <= 4.0 + 1e-2
+
+
+@pytest.mark.parametrize("solver", ["admm", "pdhg"])
+@pytest.mark.parametrize(
+    "priors", [(2.0 * Sparse(), 1.0 * Threshold(), 3.0 * Ridge())], ids=["three terms"]
+)
+def test_any_number_of_terms(solver, priors):
+    merged = problem(3.0 * Sparse(), 3.0 * Ridge())
+    torch.testing.assert_close(
+        run(problem(*priors), solver), run(merged, "fista"), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("solver", ["admm", "pdhg:ratio=0.1"])
+def test_fidelities_other_than_least_squares(solver):
+    case = problem(4.0 * Ridge(), fidelity=Poisson(peak=40.0))
+    torch.testing.assert_close(run(case, solver, 4000), run(case, "lbfgs", 300), atol=1e-4, rtol=0)
+
+
+def test_admm_needs_far_fewer_steps_with_balancing():
+    case = problem(0.5 * Ridge())
+    goal = run(case, "lbfgs", 300)
+    bad_rho = 1e4
+
+    def steps_until(solver):
+        for now in iterate(case, solver):
+            if float((now.x - goal).abs().max()) < 1e-3 or now.step == 2000:
+                return now.step
+        raise AssertionError
+
+    assert steps_until(ADMM(rho=bad_rho)) * 4 < steps_until(ADMM(rho=bad_rho, balance=False))
+
+
+def test_hqs_follows_its_schedule_to_the_noise_level():
+    strengths = []
+
+    class Spy(Proximable):
+        def prox(self, v, tau):
+            strengths.append(tau**0.5)
+            return v
+
+    case = problem(0.3 * Spy())
+    solution = solve_problem(case, HQS(steps=5, start=0.8))
+    assert solution.steps == 5
+    assert strengths == pytest.approx([0.8, 0.8 * 0.5**0.5, 0.4, 0.4 * 0.5**0.5, 0.2])
+
+
+@pytest.mark.parametrize("solver", [*CONVERGENT, "hqs"])
+def test_same_seed_same_bits_and_a_run_does_not_touch_the_input(solver):
+    case = problem(7.0 * Ridge())
+    kept = case.y.clone()
+    assert torch.equal(run(case, solver, 20), run(case, solver, 20))
+    assert torch.equal(case.y, kept)
+
+
+@pytest.mark.parametrize("solver", ["adam", "fista", "admm", "hqs", "pdhg", "lbfgs"])
+def test_states_carry_everything(solver):
+    """k steps and k more are 2k steps, also with another run of the same solver in between."""
+    case = problem(7.0 * Ridge())
+    made, _ = chosen(case, solver)
+    objective = made.route(case)
+
+    def begin():
+        return made.init(objective, case.first_guess(), torch.Generator().manual_seed(0))
+
+    one, other = begin(), begin()
+    for _ in range(6):
+        one = made.step(objective, one)
+    for _ in range(3):
+        other = made.step(objective, other)
+    disturbing = begin()
+    for _ in range(4):
+        disturbing = made.step(objective, disturbing)
+    for _ in range(3):
+        other = made.step(objective, other)
+    assert torch.equal(one.x, other.x)
+
+
+def test_fista_refuses_a_step_that_cannot_converge_unless_forced():
+    case = problem(7.0 * Ridge())
+    limit = 1 / FISTA().route(case).curvature()
+    FISTA(step_size=0.99 * limit).route(case)
+    FISTA(step_size=1.9 * limit, momentum=False).route(case)
+    with pytest.raises(
+        invprior.IncompatibleError, match=r"step_size of fista must be at most .*force=true"
+    ):
+        FISTA(step_size=1.1 * limit).route(case)
+    with pytest.raises(invprior.IncompatibleError, match="step_size"):
+        FISTA(step_size=2.1 * limit, momentum=False).route(case)
+    FISTA(step_size=9 * limit, force=True).route(case)
+
+
+class Absolute(Fidelity):
+    """A fidelity without a prox or a bounded curvature."""
+
+    def value(self, prediction, y):
+        return (prediction - y).abs().flatten(1).sum(1)
+
+
+REFUSALS = [
+    ("fista", (2.0 * Sparse(), 2.0 * Sparse()), {}, "one term through its prox.*Use .*admm"),
+    ("fista", (Rough(),), {}, "neither.*Use adam or lbfgs"),
+    ("adam", (Threshold(),), {}, "only a prox.*Use .*fista"),
+    ("lbfgs", (Threshold(),), {}, "only a prox"),
+    ("admm", (Rough(),), {}, "admm needs a prox, and rough"),
+    ("pdhg", (Rough(),), {}, "neither"),
+    ("fista", (Ridge(),), {"fidelity": Poisson()}, "bounded curvature, and poisson has none"),
+    ("admm", (Ridge(),), {"fidelity": Absolute()}, "fidelity with a prox"),
+    ("pdhg", (Ridge(),), {"fidelity": Absolute()}, "fidelity with a prox"),
+    ("hqs", (Ridge(),), {"fidelity": Poisson()}, "Gaussian"),
+    ("fista", (Ridge(),), {"operator": Squaring(SHAPE)}, "linear operator"),
+    ("admm", (Ridge(),), {"operator": Squaring(SHAPE)}, "linear operator"),
+]
+
+
+@pytest.mark.parametrize(("solver", "priors", "parts", "message"), REFUSALS)
+def test_refuses_before_any_step_and_names_the_remedy(solver, priors, parts, message):
+    with pytest.raises(invprior.IncompatibleError, match=f"(?s){message}"):
+        solve_problem(problem(*priors, **parts), solver, stop=MaxSteps(steps=1))
+
+
+AUTO = [
+    ((Ridge(),), {}, "ADMM"),
+    ((Sparse(),), {}, "ADMM"),
+    ((Sparse(), Threshold()), {}, "HQS"),
+    ((Rough(),), {}, "LBFGS"),
+    ((Rough(), Sparse()), {}, "LBFGS"),
+    ((Ridge(),), {"fidelity": Poisson()}, "ADMM"),
+    ((Threshold(),), {"fidelity": Poisson()}, "ADMM"),
+    ((Ridge(),), {"operator": Squaring(SHAPE)}, "Adam"),
+    ((Ridge(),), {"fidelity": Absolute()}, "LBFGS"),
+]
+
+
+@pytest.mark.parametrize(("priors", "parts", "expected"), AUTO)
+def test_auto_picks_a_solver_that_fits_and_says_why(priors, parts, expected):
+    case = problem(*priors, **parts)
+    solver, why = chosen(case, "auto")
+    assert type(solver).__name__ == expected
+    assert why
+    route_or_explain(case, solver)
+
+
+def test_auto_says_why_nothing_fits():
+    with pytest.raises(invprior.IncompatibleError, match=r"(?s)No solver fits.*adam: .*lbfgs: "):
+        chosen(problem(Threshold(), operator=Squaring(SHAPE)), "auto")
