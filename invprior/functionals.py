@@ -33,7 +33,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "priors"
-    default_weight: ClassVar[float] = 1.0
+    default_weight: float = 1.0
 
     def __mul__(self, weight: float) -> Prior:
         return Prior((Term(self),)) * weight

@@ -12,7 +12,8 @@ from invprior.cli.solve import solve
 
 app = typer.Typer(
     name="invprior",
-    help="Imaging inverse problems without training data: minimise E(x; x0) + R(x) over pluggable operators and priors.",
+    help="Imaging inverse problems without training data: minimise E(A x; y) + R(x), with operators A and priors R "
+    "that plug in.",
     epilog="Try: invprior solve --operator blur --prior dip",
     no_args_is_help=True,
     add_completion=False,

@@ -29,7 +29,7 @@ def reporting(command: Callable[P, None]) -> Callable[P, None]:
             err.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            err.print("Interrupted; nothing was written.")
+            err.print("Interrupted; no file was left half-written.")
             raise typer.Exit(130) from None
 
     return run

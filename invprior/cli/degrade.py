@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
 
@@ -18,9 +19,12 @@ def degrade(
     ],
     operator: Annotated[str, typer.Option(help="Forward operator, e.g. blur:sigma=2.")] = "denoise",
     noise: Annotated[
-        str | None, typer.Option(help="Noise, e.g. gaussian:sigma=0.05, or none.")
+        str | None,
+        typer.Option(
+            help="Noise; absent: gaussian:sigma=0.098 for denoise, gaussian:sigma=0.01 for the others."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
@@ -30,16 +34,18 @@ def degrade(
     from invprior import images, samples
     from invprior.simulation import default_noise, simulate
 
-    images.writable(output, overwrite=overwrite)
     truth = samples.resolve(picture)
+    images.writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)
     lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")
-    images.save(output, y, depth="float32" if lossless else None, overwrite=overwrite)
+    depth = "float32" if lossless else None
+    images.save(output, y, depth=depth, like=truth, overwrite=overwrite)
     if not lossless:
         err.print(
             f"[yellow]{output.suffix} rounds and clips the values; .npy, .npz and .tif keep them.[/]"
         )
     if not quiet:
         shape = " x ".join(str(n) for n in made.measurement_shape[1:])
-        out.print(f"{operator} with {chosen}, seed {seed}: {shape} measurement in {output}")
+        text = f"{operator} with {chosen}, seed {seed}: {shape} measurement in {output}"
+        out.print(escape(text), soft_wrap=True)

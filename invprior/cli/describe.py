@@ -35,15 +35,23 @@ def describe(
         ]
     text = (inspect.getdoc(cls) or "").split("\nArgs:")[0].strip()
     if as_json:
-        rows = [{"name": o.name, "type": o.type, "required": o.required,
-                 "default": None if o.required else _default(o), "description": o.description} for o in options]  # fmt: skip
+        rows = [
+            {
+                "name": o.name,
+                "type": o.type,
+                "required": o.required,
+                "default": None if o.required else _plain(o.default),
+                "description": o.description,
+            }
+            for o in options
+        ]
         print(json.dumps({"group": group, "name": entry.name, "package": entry.package, "version": entry.version,
                           "target": entry.target, "text": text, "options": rows}, indent=2))  # fmt: skip
         return
     out.print(
         f"[bold]{escape(entry.name)}[/]  [dim]{registry.GROUPS[group]} of {escape(entry.origin)}, {entry.target}[/]\n"
     )
-    out.print(escape(text) + "\n", soft_wrap=False)
+    out.print(escape(_reflowed(text)) + "\n")
     if not options:
         out.print("It has no options.")
         return
@@ -58,14 +66,26 @@ def describe(
     out.print(f"\n[dim]Write {entry.name}:{first.name}=...[/]")
 
 
-def _default(option: Option) -> str:
-    value: Any = option.default
-    if value is None:
-        return "-"
+def _plain(value: Any) -> Any:
+    """A default as JSON can hold it: a component as its spec."""
     if getattr(value, "plugin_group", None):
         return str(registry.describe(value))
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _default(option: Option) -> str:
+    value = _plain(option.default)
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(list(value)) if isinstance(value, tuple) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _reflowed(text: str) -> str:
+    """Join the lines of each paragraph, so that the terminal's width breaks them; keep what is indented."""
+    paragraphs = [
+        block if "\n " in block or block.startswith(" ") else block.replace("\n", " ")
+        for block in text.split("\n\n")
+    ]
+    return "\n\n".join(paragraphs)

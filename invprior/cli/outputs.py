@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -17,12 +18,19 @@ DEFAULT_FOLDER = Path("invprior-out")
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where each result goes; `measurement` only when it was simulated."""
+    """Where each result goes.
+
+    Args:
+        restoration, comparison, record: files.
+        measurement: a file, only when it was simulated.
+        fresh: whether they go into a new folder, numbered when its name is taken.
+    """
 
     restoration: Path
     comparison: Path
     record: Path
     measurement: Path | None
+    fresh: bool = False
 
     @staticmethod
     def beside(restoration: Path, simulated: bool) -> Outputs:
@@ -36,14 +44,37 @@ class Outputs:
         )
 
     @staticmethod
-    def in_folder(folder: Path, suffix: str, simulated: bool) -> Outputs:
+    def in_folder(folder: Path, suffix: str, simulated: bool, *, fresh: bool = False) -> Outputs:
         """Use plain names inside a folder."""
         return Outputs(
             folder / f"restoration{suffix}",
             folder / "comparison.png",
             folder / "record.json",
             folder / f"measurement{suffix}" if simulated else None,
+            fresh,
         )
+
+    def claimed(self) -> Outputs:
+        """Make the fresh folder: after the run, so that one which ends early leaves nothing behind.
+
+        Raises:
+            MeasurementError: the system refuses.
+        """
+        if not self.fresh:
+            return self
+        base = folder = self.restoration.parent
+        for number in itertools.count(2):
+            try:
+                folder.mkdir(parents=True)
+                break
+            except FileExistsError:
+                folder = base.with_name(f"{base.name}-{number}")
+            except OSError as error:
+                raise MeasurementError(
+                    f'Cannot make the folder "{folder}": {error.strerror}. '
+                    "Name another place with --output."
+                ) from None
+        return Outputs.in_folder(folder, self.restoration.suffix, self.measurement is not None)
 
     @property
     def paths(self) -> list[Path]:
@@ -71,13 +102,17 @@ def settle(
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
     """
-    suffix = ".png" if channels in (1, 3) else ".tif"
+    suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
-        outputs = Outputs.in_folder(_fresh(DEFAULT_FOLDER, title), suffix, simulated)
+        outputs = Outputs.in_folder(DEFAULT_FOLDER / title, suffix, simulated, fresh=True)
         _check_makeable(outputs.restoration.parent)
         return outputs
     if output.is_dir():
         outputs = Outputs.in_folder(output, suffix, simulated)
+    elif not output.suffix:
+        raise MeasurementError(
+            f'There is no folder "{output}". Make it first, or name a file such as "{output}.png".'
+        )
     else:
         outputs = Outputs.beside(output, simulated)
     images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
@@ -88,18 +123,11 @@ def settle(
 
 def _check_makeable(folder: Path) -> None:
     existing = next(p for p in folder.absolute().parents if p.exists())
+    fault = "is a file" if not existing.is_dir() else "is read-only"
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         raise MeasurementError(
-            f'Cannot make the folder "{folder}": "{existing}" is read-only. Name another place with --output.'
+            f'Cannot make the folder "{folder}": "{existing}" {fault}. Name another place with --output.'
         )
-
-
-def _fresh(parent: Path, title: str) -> Path:
-    folder, number = parent / title, 1
-    while folder.exists():
-        number += 1
-        folder = parent / f"{title}-{number}"
-    return folder
 
 
 def to_json(record: Any) -> str:

@@ -8,23 +8,34 @@ from typing import Any, Literal
 
 import torch
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
 import invprior
-from invprior import files, images, samples
-from invprior.building import build, default_device, stop_from
+from invprior import files, images, registry, samples
+from invprior.building import (
+    all_of,
+    build,
+    default_device,
+    picture,
+    prior_from,
+    solver_from,
+    stop_from,
+)
 from invprior.cli.outputs import Outputs, settle, to_json
 from invprior.cli.progress import Live
 from invprior.comparison import side_by_side
-from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
+from invprior.errors import DivergedError, MeasurementError, OptionError
 from invprior.loop import Interrupted, chosen, route_or_explain, solve_problem
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
-from invprior.operators.base import Operator
+from invprior.noises.base import Noise
 from invprior.problem import Problem
 from invprior.simulation import default_noise, simulate
 from invprior.solution import Solution
+from invprior.solvers.base import Solver
+from invprior.spec import parse_sum
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
@@ -34,18 +45,19 @@ class Session:
     """A checked problem, where its results go, and the truth when there is one."""
 
     problem: Problem
-    solver: str
+    solver: Solver
     stop: StoppingRule
     seed: int
-    source: images.Picture
+    source: str
+    like: images.Picture
+    noise: Noise | None
     truth: Tensor | None
     outputs: Outputs
     overwrite: bool
-    title: str
 
     @staticmethod
     def prepare(
-        source: str | None,
+        source: str,
         *,
         operator: str,
         prior: str,
@@ -66,56 +78,64 @@ class Session:
         """Read and check everything.
 
         Raises:
-            InvpriorError: whatever is wrong; nothing has been written or computed.
+            InvpriorError: whatever is wrong, all faults that can be seen at once; nothing has been
+                written or computed.
         """
-        sample = source is None or source.startswith(samples.PREFIX)
-        simulated = simulated or sample
+        simulated = simulated or source.startswith(samples.PREFIX)
         if simulated and truth is not None:
             raise OptionError(
-                "--truth goes with a real measurement; a simulated one has the picture itself as truth."
+                "--truth goes with a real measurement; a simulated one has the picture itself as "
+                "truth. Leave out --truth or --simulate."
             )
-        given = samples.default() if source is None else samples.resolve(source)
-        where, precision = _device(device), getattr(torch, dtype)
-        known: Tensor | None = None
-        forward: str | Operator = operator
+        if simulated and noise is None:
+            noise = default_noise(operator)
+        given, true, where, forward, terms, model, likelihood, how, rule, limit, _ = all_of(
+            lambda: samples.resolve(source),
+            lambda: None if truth is None else samples.resolve(truth),
+            lambda: _device(device),
+            lambda: registry.create("operators", operator),
+            lambda: prior_from(prior),
+            lambda: None if noise is None else registry.create("noises", noise),
+            lambda: None if fidelity is None else registry.create("fidelities", fidelity),
+            lambda: solver_from(solver),
+            lambda: None if stop is None else stop_from(stop),
+            lambda: None if steps is None else MaxSteps(steps=steps),
+            lambda: _check_seed(seed),
+        )
+        y = picture(given.x, where, getattr(torch, dtype))
+        known = y if simulated else None if true is None else true.x.to(y)
         if simulated:
-            noise = noise or default_noise(operator)
-            known = given.x.to(where, precision)
-            y, forward = simulate(known, operator=operator, noise=noise, seed=seed)
-        else:
-            y = given.x.to(where, precision)
+            y, forward = simulate(y, operator=forward, noise=model, seed=seed)
         problem = build(
             y,
             operator=forward,
-            prior=prior,
-            fidelity=fidelity,
-            noise=noise,
+            prior=terms,
+            fidelity=likelihood,
+            noise=model,
             nan=nan,
-            dtype=precision,
+            dtype=y.dtype,
         )[0]
-        if truth is not None:
-            known = samples.resolve(str(truth)).x.to(where, precision)
-            if tuple(known.shape[1:]) != problem.operator.image_shape:
-                raise MeasurementError(
-                    f'The truth "{truth}" must have the shape {problem.operator.image_shape} of the restoration; '
-                    f"got {tuple(known.shape[1:])}."
-                )
-        made, _ = chosen(problem, solver)
+        shape = problem.operator.image_shape
+        if known is not None and tuple(known.shape[1:]) != shape:
+            raise MeasurementError(
+                f'The truth "{truth}" must have the shape {shape} of the restoration (channels, '
+                f"height, width); got {tuple(known.shape[1:])}. Crop or convert it."
+            )
+        made, _ = chosen(problem, how)
         route_or_explain(problem, made)
-        rule = made.default_stop(problem) if stop is None else stop_from(stop)
-        if steps is not None:
-            rule = MaxSteps(steps=steps) if stop is None else rule | MaxSteps(steps=steps)
-        names = [
-            Path(source).stem
-            if source and not sample
-            else (source or "astronaut").removeprefix(samples.PREFIX)
-        ]
-        title = "-".join([*names, *(_plain(part) for part in (operator, prior))])
-        channels = problem.operator.image_shape[0]
+        if rule is None:
+            rule = limit or made.default_stop(problem)
+        elif limit is not None:
+            rule = rule | limit
         outputs = settle(
-            output, title, given, channels=channels, simulated=simulated, overwrite=overwrite
+            output,
+            "-".join([_stem(source), _names(operator), _names(prior)]),
+            given,
+            channels=shape[0],
+            simulated=simulated,
+            overwrite=overwrite,
         )
-        return Session(problem, solver, rule, seed, given, known, outputs, overwrite, title)
+        return Session(problem, how, rule, seed, source, given, model, known, outputs, overwrite)
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run gives the best so far, its `stop` says so."""
@@ -132,8 +152,7 @@ class Session:
                 if error.solution is None:
                     raise
                 message = f"{error} The best iterate before is written"
-                stop = invprior.Stop("diverged", False, message)
-                return replace(error.solution, stop=stop)
+                return replace(error.solution, stop=invprior.Stop("diverged", False, message))
 
     def naive(self) -> tuple[str, Tensor]:
         """What one has without a prior: the measurement, or its damped pseudo-inverse when sizes differ."""
@@ -143,70 +162,66 @@ class Session:
         return "pseudo-inverse", self.problem.first_guess()
 
     def write(self, solution: Solution, command: list[str]) -> dict[str, Any]:
-        """Write the files, each whole or not at all, and return the record."""
-        outputs = self.outputs
-        outputs.restoration.parent.mkdir(parents=True, exist_ok=True)
+        """Write the files, each whole or not at all, the restoration first; return the record."""
+        to = self.outputs.claimed()
         y, x = self.problem.y, solution.x
-        if outputs.measurement is not None:
-            images.save(
-                outputs.measurement,
-                y,
-                depth=self._depth(outputs.measurement),
-                overwrite=self.overwrite,
-            )
-        images.save(outputs.restoration, x, like=self.source, overwrite=self.overwrite)
+        images.save(to.restoration, x, like=self.like, overwrite=self.overwrite)
+        if to.measurement is not None:
+            floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
+            depth = "float32" if floats else None
+            images.save(to.measurement, y, depth=depth, overwrite=self.overwrite)
         panels = [("measurement", y), ("restoration", x)]
         if self.truth is not None:
             panels.append(("truth", self.truth))
-        images.save(outputs.comparison, side_by_side(panels), overwrite=self.overwrite)
+        images.save(to.comparison, side_by_side(panels), overwrite=self.overwrite)
+        simulated = to.measurement is not None and self.noise is not None
         record = {
             "invprior": invprior.__version__,
             "command": command,
+            "picture": self.source,
+            "simulated_noise": str(registry.describe(self.noise)) if simulated else None,
             "stop": {"name": solution.stop.name, "ok": solution.stop.ok, "message": solution.stop.message},
             "steps": solution.steps,
             "seconds": solution.seconds,
             "scores": self._scores(x),
-            "files": {"restoration": outputs.restoration, "comparison": outputs.comparison,
-                      "measurement": outputs.measurement},
+            "files": {"restoration": to.restoration, "measurement": to.measurement,
+                      "comparison": to.comparison, "record": to.record},
             "provenance": solution.provenance,
             "history": solution.history,
         }  # fmt: skip
-        with files.atomic(outputs.record, overwrite=self.overwrite) as file:
+        with files.atomic(to.record, overwrite=self.overwrite) as file:
             file.write(to_json(record).encode())
         return record
 
     def table(self, record: dict[str, Any]) -> Group:
         """The summary that a person sees."""
         facts = Table.grid(padding=(0, 2))
-        facts.add_row(
-            "[bold]problem[/]",
-            f"{record['provenance'].get('operator', '')}, noise {self.problem.noise_level:.4f}",
-        )
-        for name in ("prior", "solver"):
-            facts.add_row(f"[bold]{name}[/]", record["provenance"].get(name, ""))
-        facts.add_row("[bold]stopped[/]", f"{record['stop']['message']}, {record['seconds']:.1f} s")
-        facts.add_row("[bold]wrote[/]", ", ".join(path.name for path in self.outputs.paths))
-        if self.truth is None:
+        facts.add_column(style="bold")
+        facts.add_column(overflow="fold")
+        parts, stop = record["provenance"], record["stop"]
+        guessed = self.noise is None and parts["fidelity"].startswith("gaussian")
+        level = f"noise {self.problem.noise_level:.4f}" + (" (estimated)" if guessed else "")
+        end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
+        facts.add_row("problem", escape(f"{parts['operator']}, {level}"))
+        facts.add_row("prior", escape(parts["prior"]))
+        facts.add_row("solver", escape(parts["solver"]))
+        facts.add_row("stopped", escape(f"{end}, {record['seconds']:.1f} s"))
+        if not record["scores"]:
             return Group(facts)
         scores = Table(box=None, padding=(0, 2, 0, 0))
-        for heading in ("", "PSNR [dB]", "SSIM"):
-            scores.add_column(
-                heading, justify="left" if not heading else "right", header_style="bold"
-            )
+        scores.add_column("")
+        scores.add_column(escape("PSNR [dB]"), justify="right", header_style="bold")
+        scores.add_column("SSIM", justify="right", header_style="bold")
         for name, score in record["scores"].items():
-            scores.add_row(
-                name, f"{score['psnr']:.2f}", f"{score['ssim']:.4f}" if "ssim" in score else "-"
-            )
-        return Group(facts, "", scores)
+            ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"
+            scores.add_row(name, f"{score['psnr']:.2f}", ssim)
+        return Group(facts, "", scores, "")
 
     def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
         if self.truth is None:
             return {}
         name, before = self.naive()
         return {name: _score(before, self.truth), "restoration": _score(x, self.truth)}
-
-    def _depth(self, path: Path) -> str | None:
-        return "float32" if path.suffix.lower() in (".npy", ".npz", ".tif", ".tiff") else None
 
 
 def _score(x: Tensor, truth: Tensor) -> dict[str, float]:
@@ -217,19 +232,19 @@ def _score(x: Tensor, truth: Tensor) -> dict[str, float]:
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        return default_device()
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise IncompatibleError(
-            f'The device "{name}" cannot be used: {reason}. Try --device cpu.'
-        ) from None
-    return device
+    return default_device() if name == "auto" else picture(torch.empty(1, 1), name).device
 
 
-def _plain(spec: str) -> str:
-    names = [part.split(":")[0].split("(")[0].strip() for part in spec.split("+")]
-    return "+".join(name.rpartition("/")[2] for name in names)
+def _check_seed(seed: int) -> None:
+    if not -(2**63) <= seed < 2**64:
+        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed}.')
+
+
+def _stem(source: str) -> str:
+    if source.startswith(samples.PREFIX):
+        return source.removeprefix(samples.PREFIX).partition(":")[0]
+    return Path(source).stem
+
+
+def _names(text: str) -> str:
+    return "+".join(spec.name.rpartition("/")[2] for spec in parse_sum(text))

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
-
-_SPECS = "Parts are specs, name:key=value,key=value; invprior describe KIND NAME lists the options."
 
 
 @reporting
 def solve(
     picture: Annotated[
-        str | None,
+        str,
         typer.Argument(
-            help="The measurement: a file. Absent, or sample:NAME: a sample picture is measured and restored."
+            help="The measurement: a file. With sample:NAME or sample:NAME:SIZE, a sample picture "
+            "is measured first and then restored."
         ),
-    ] = None,
+    ] = "sample:astronaut:256",
     operator: Annotated[
         str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")
     ] = "denoise",
@@ -30,7 +30,7 @@ def solve(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The restoration's file, or a folder. [default: a new folder]"
+            "--output", "-o", help="The restoration's file, or a folder; absent: a new folder."
         ),
     ] = None,
     simulate: Annotated[
@@ -42,17 +42,21 @@ def solve(
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05."),
+        typer.Option(
+            help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05; "
+            "absent: estimated."
+        ),
     ] = None,
     fidelity: Annotated[
-        str | None, typer.Option(help="Data fidelity E. [default: fits the noise]")
+        str | None,
+        typer.Option(help="Data fidelity E, e.g. huber; absent: the one that fits the noise."),
     ] = None,
     solver: Annotated[str, typer.Option(help="Solver; auto picks one that fits.")] = "auto",
     stop: Annotated[
         str | None, typer.Option(help='Stopping rule, e.g. "discrepancy | max-steps:steps=500".')
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="At most so many iterations.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="At most so many iterations.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Precision.")] = "float32",
     nan: Annotated[
@@ -67,10 +71,14 @@ def solve(
 ) -> None:
     """Restore a picture: minimise E(A x; y) + R(x) over x, or over a network that makes x.
 
-    With no picture, a bundled sample is degraded by the operator and restored:
+    With no picture, a sample is degraded by the operator and restored:
 
         invprior solve --operator blur --prior dip
+
+    Operators, priors and the other parts are written name:key=value,key=value;
+    "invprior describe KIND NAME" shows what each can be given.
     """
+    from invprior.cli.outputs import to_json
     from invprior.cli.session import Session
 
     session = Session.prepare(
@@ -91,17 +99,15 @@ def solve(
         nan=nan,
         overwrite=overwrite,
     )
-    result = session.run(quiet=quiet or as_json)
-    record: dict[str, Any] = session.write(result, command=sys.argv[1:])
+    solution = session.run(quiet=quiet or as_json)
+    record = session.write(solution, command=sys.argv[1:])
     if as_json:
-        from invprior.cli.outputs import to_json
-
         print(to_json(record))
     elif not quiet:
+        paths = [path for path in record["files"].values() if path is not None]
+        names = ", ".join(path.name for path in paths)
         out.print(session.table(record))
-        out.print(f"[dim]in {session.outputs.restoration.parent}/[/]")
-    code = 0
-    if not result.stop.ok:
-        err.print(f"[yellow]{result.stop.message}.[/]", soft_wrap=True)
-        code = {"interrupted": 130, "diverged": 2}.get(result.stop.name, 0)
-    raise typer.Exit(code)
+        out.print(escape(f"Wrote {names} in {paths[0].parent}"), soft_wrap=True)
+    if not solution.stop.ok:
+        err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
+    raise typer.Exit({"interrupted": 130, "diverged": 2}.get(solution.stop.name, 0))

@@ -60,9 +60,11 @@ def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
         )
     mean = v.mean((-2, -1), keepdim=True)  # TV does not see it, and rounding is finer without
     centred = v - mean
+    rest = centred.mean((-2, -1), keepdim=True)  # what rounding leaves of a large mean
+    centred -= rest
     # Unjoined channels are problems of their own, and one alone stays in the processor's cache.
     parts = (centred,) if kind == "vectorial" else centred.split(1)
-    return torch.cat([_solve(part, tau, kind, gap)[0] for part in parts]).add_(mean)
+    return torch.cat([_solve(part, tau, kind, gap)[0] for part in parts]).add_(rest).add_(mean)
 
 
 def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tensor]:
@@ -154,9 +156,10 @@ def _from_coarse(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor,
     half = functional.avg_pool2d(
         v[None], (min(2, height), min(2, width)), ceil_mode=True, count_include_pad=False
     )[0]
+    mean = half.mean((-2, -1), keepdim=True)  # not zero when a side is odd
     x, u = (
         t.repeat_interleave(2, -2).repeat_interleave(2, -1)[..., :height, :width].contiguous()
-        for t in _solve(half, tau / 2, kind, max(gap, COARSE_GAP))
+        for t in _solve(half - mean, tau / 2, kind, max(gap, COARSE_GAP))
     )
     down, right = u[0], u[1].transpose(-2, -1)
     for flow in (down, right):
@@ -164,4 +167,4 @@ def _from_coarse(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor,
         inside = flow[..., 2::2, :]
         inside.add_(flow[..., 1:-1:2, :]).mul_(0.5)
         flow[..., -1, :] = 0.0
-    return x, _project(u, kind)
+    return x.add_(mean), _project(u, kind)

@@ -36,7 +36,7 @@ class Preset:
 
 
 PRESETS = {
-    "default": Preset(net=Skip(), channels=8, lr=0.02, steps=900),
+    "default": Preset(net=Skip(up=(16, 16, 32, 64, 128)), channels=8, lr=0.02, steps=1400),
     "paper": Preset(
         net=Skip(down=(128,) * 5, padding="reflect", upsample="bilinear"), precision="full"
     ),
@@ -64,7 +64,7 @@ class DIP(Reparameterization):
         average: decay of the running average of the output, which is the result; 0 for none.
         lr: Adam's step size.
         steps: iterations when no stopping rule is given.
-        precision: of the network's layers on float32 pictures: bfloat16 is about 1.6 times faster
+        precision: of the network's layers on float32 pictures: bfloat16 is about 1.4 times faster
             where the processor computes in it, and as good after as many iterations; auto uses it
             there and only there. Weights, energy and result stay float32.
     """
@@ -170,13 +170,16 @@ class Generated(nn.Module):
         self.network, self.noise, self.size = network, noise, size
         self.low_precision, self.generator = low_precision, generator
         self.register_buffer("z", z)
-        self.register_buffer("noisy", torch.empty_like(z), persistent=False)
+        channels, *sides = z.shape[1:]
+        self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
 
     def forward(self) -> Tensor:
         """Return the picture, (1, C, H, W)."""
         z = self.z
         if self.training and self.noise > 0:
-            z = self.noisy.normal_(0, self.noise, generator=self.generator).add_(self.z)
+            # Drawn as (H, W, channels): in another order of memory torch draws eight times slower.
+            self.noisy.normal_(0, self.noise, generator=self.generator)
+            z = self.noisy.movedim(-1, 0)[None].add_(z)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
             out: Tensor = self.network(z)
         (height, width), (tall, wide) = self.size, out.shape[-2:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Gt
@@ -10,11 +10,13 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.nlm import NLM
-from invprior.functionals import Penalty
-from invprior.linalg import dot
+from invprior.functionals import Penalty, Proximable
+from invprior.linalg import dot, norm
+
+_ROUNDS, _TOLERANCE = 50, 1e-4  # of the prox's fixed point, which contracts by tau / (1 + tau)
 
 
-class RED(Penalty):
+class RED(Penalty, Proximable):
     """Regularisation by denoising: R(x) = 1/2 <x, x - D(x)>, whose gradient is x - D(x).
 
     The gradient is that of the paper, also where x = f(z) and autograd chains it to z: D itself is
@@ -29,7 +31,7 @@ class RED(Penalty):
     denoising", equations 4 and 11.
     """
 
-    default_weight: ClassVar[float] = 400.0
+    default_weight: float = 400.0
 
     def __init__(
         self, *, denoiser: Denoiser = NLM(), sigma: Annotated[float, Gt(0)] = 0.05
@@ -47,6 +49,15 @@ class RED(Penalty):
         """The residual x - D(x)."""
         with torch.no_grad():
             return x - self.denoiser.denoise(x, self.sigma)
+
+    def prox(self, v: Tensor, tau: float) -> Tensor:
+        """Solve x + tau (x - D(x)) = v by the paper's fixed point, x = (v + tau D(x)) / (1 + tau)."""
+        x = v
+        for _ in range(_ROUNDS):
+            previous, x = x, (v + tau * self.denoiser.denoise(x, self.sigma)) / (1.0 + tau)
+            if bool((norm(x - previous) <= _TOLERANCE * norm(v)).all()):
+                break
+        return x
 
     def curvature(self) -> float:
         """2, for a denoiser that does not expand distances."""

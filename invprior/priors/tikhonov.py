@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class Tikhonov(Penalty, Proximable):
     discrete cosine transform".
     """
 
-    default_weight: ClassVar[float] = 100.0
+    default_weight: float = 100.0
 
     def __init__(self, *, order: Literal[0, 1] = 1) -> None:
         super().__init__()

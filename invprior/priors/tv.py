@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from annotated_types import Gt, Lt
@@ -31,7 +31,7 @@ class TV(Penalty, Proximable):
     Source: Rudin, Osher and Fatemi 1992; Bresson and Chan 2008 (vectorial).
     """
 
-    default_weight: ClassVar[float] = 10.0
+    default_weight: float = 10.0
 
     def __init__(
         self, *, kind: Kind = "vectorial", gap: Annotated[float, Gt(0), Lt(1)] = 1e-4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge
@@ -36,7 +36,7 @@ class Wavelet(Penalty, Proximable):
     over shifts is Coifman and Donoho 1995, "Translation-invariant de-noising".
     """
 
-    default_weight: ClassVar[float] = 15.0
+    default_weight: float = 15.0
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Wavelet(Penalty, Proximable):
         self.kind = kind
         self.translation_invariant = translation_invariant
         if kind == "l0":  # a count needs another scale: hard thresholds at three noise levels
-            self.default_weight = 4.5  # type: ignore[misc]
+            self.default_weight = 4.5
         self._filters = load_filters(wavelet)
         self._basis = self._filters.orthogonal and not translation_invariant
         if kind == "l0" and not self._basis:

@@ -1,0 +1,119 @@
+"""Everything that the documentation shows is run: its Python, its commands, its links.
+
+A block is left out only by a comment with a reason before it, `<!-- not run: reason -->`; a block
+of commands that must fail says `<!-- exit code: 2 -->`. The blocks of a page share a namespace and
+a folder.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(
+    r"^(?:<!-- (?P<note>[^\n]*) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+)
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+CLI = "from invprior.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    line: int
+    note: str
+
+    @property
+    def run(self):
+        return not self.note.startswith("not run: ")
+
+    @property
+    def exit_code(self):
+        return int(self.note.removeprefix("exit code: ")) if self.note[:4] == "exit" else 0
+
+
+def blocks(page, language):
+    text = page.read_text()
+    found = [
+        Block(m["language"], m["text"], text[: m.start("text")].count("\n") + 1, m["note"] or "")
+        for m in FENCE.finditer(text)
+    ]
+    return [b for b in found if b.language == language and b.run]
+
+
+def commands(block):
+    lines = [line for line in block.text.splitlines() if line.startswith("$ ")]
+    return [line[2:] for line in lines if line.startswith("$ invprior ")]
+
+
+def pages_with(language):
+    return [pytest.param(p, id=p.stem) for p in PAGES if blocks(p, language)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_runs(page, monkeypatch):
+    module = types.ModuleType(f"page_{page.stem}".replace("-", "_"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # where classes look their types up
+    for block in blocks(page, "python"):
+        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+        exec(code, vars(module))
+
+
+@pytest.mark.parametrize("page", pages_with("console"))
+def test_commands_run(page):
+    for block in blocks(page, "console"):
+        for command in commands(block):
+            arguments = [sys.executable, "-c", CLI, *shlex.split(command)[1:]]
+            done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+            where = f"{page.name}, block at line {block.line}: {command}"
+            assert done.returncode == block.exit_code, f"{where}\n{done.stdout}\n{done.stderr}"
+            assert "Traceback" not in done.stderr, where
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_resolve(page):
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        assert other.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(other), f"{page.name} links to {target}"
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.M)
+    return {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_is_left_out_says_why(page):
+    for comment in re.findall(r"<!-- (.*?) -->", page.read_text()):
+        assert re.fullmatch(r"not run: .{10,}|exit code: \d+", comment), comment
+
+
+def test_the_first_commands_can_be_found():
+    """CI takes them out of the README, so that what people copy is what is tested."""
+    text = (ROOT / "README.md").read_text()
+    first = re.findall(r"^python3 -m venv .*invprior solve --operator blur --prior dip$", text, re.M)
+    second = re.findall(r"^python3 -m venv .*pytest$", text, re.M)
+    assert (len(first), len(second)) == (1, 1)
+
+
+def test_the_example_plugin_is_the_one_shown():
+    module = (ROOT / "plugins" / "invprior-example" / "invprior_example.py").read_text()
+    body = module[module.index("class Charbonnier") :]
+    assert body in (ROOT / "docs" / "write-a-prior.md").read_text()
