@@ -71,7 +71,14 @@ class Penalty(Functional):
 
 
 class Proximable(Functional):
-    """A prior with a proximal map."""
+    """A prior with a proximal map.
+
+    Attributes:
+        convex: whether the map is the prox of a convex function; not so for most denoisers in its place. Solvers then
+            hold its strength to the noise level instead of adapting it.
+    """
+
+    convex: bool = True
 
     @abstractmethod
     def prox(self, v: Tensor, tau: float) -> Tensor:

@@ -20,6 +20,17 @@ def norm(a: Tensor) -> Tensor:
     return length
 
 
+def negative_laplacian(x: Tensor) -> Tensor:
+    """Apply grad^T grad, forward differences with free borders: (B, C, H, W) to the same."""
+    result = torch.zeros_like(x)
+    for dim in (-2, -1):
+        size = x.shape[dim] - 1
+        step = x.diff(dim=dim)
+        result.narrow(dim, 1, size).add_(step)
+        result.narrow(dim, 0, size).sub_(step)
+    return result
+
+
 def conjugate_gradients(
     matrix: Callable[[Tensor], Tensor],
     rhs: Tensor,

@@ -17,10 +17,13 @@ from invprior.errors import IncompatibleError, MeasurementError
 from invprior.fidelities.base import Fidelity, QuadraticFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
+from invprior.linalg import conjugate_gradients, negative_laplacian
 from invprior.noise_level import estimate_sigma
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.masked import Masked
 from invprior.options import plain_name
+
+_SMOOTHNESS = 60.0  # weight of 1/2 ||grad x||^2 that suits natural pictures at any noise level
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ class Problem:
         )
         return next(found, None)
 
-    def first_guess(self) -> Tensor:
-        """A smooth x0: the mean of y, plus the damped pseudo-inverse of the rest."""
+    def pseudo_inverse(self) -> Tensor:
+        """What the measurement alone says: its mean, plus the damped pseudo-inverse of the rest."""
         shape = (1, *self.operator.image_shape)
         if not isinstance(self.operator, LinearOperator):
             same = self.y.shape == shape
@@ -111,6 +114,29 @@ class Problem:
         damping = 0.01 * self.operator.norm() ** 2
         rest = self.operator.adjoint(self.y - self.operator(constant))
         return (constant + self.operator.solve_damped(rest, damping)).detach()
+
+    def first_guess(self) -> Tensor:
+        """An x0 to begin at: the pseudo-inverse, made smooth where there is a prior.
+
+        Denoisers need it: they cannot fill holes or undo aliasing that they take for structure.
+        """
+        x0 = self.pseudo_inverse()
+        operator = self.operator
+        silent = all(
+            isinstance(t.functional, Penalty) and t.functional.curvature() == 0
+            for t in self.prior.terms
+        )
+        if silent or not isinstance(operator, LinearOperator) or x0.dim() != 4:
+            return x0
+        smoothing = _SMOOTHNESS * self.noise_level**2
+        with torch.no_grad():
+            return conjugate_gradients(
+                lambda x: operator.normal(x) + smoothing * negative_laplacian(x),
+                operator.adjoint(self.y),
+                x0,
+                tolerance=1e-3,
+                steps=60,
+            )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor
 
 import invprior
@@ -159,7 +160,7 @@ class Session:
         y = self.problem.y
         if tuple(y.shape[1:]) == self.problem.operator.image_shape:
             return "measurement", y
-        return "pseudo-inverse", self.problem.first_guess()
+        return "pseudo-inverse", self.problem.pseudo_inverse()
 
     def write(self, solution: Solution, command: list[str]) -> dict[str, Any]:
         """Write the files, each whole or not at all, the restoration first; return the record."""
@@ -200,11 +201,11 @@ class Session:
         facts.add_column(overflow="fold")
         parts, stop = record["provenance"], record["stop"]
         guessed = self.noise is None and parts["fidelity"].startswith("gaussian")
-        level = f"noise {self.problem.noise_level:.4f}" + (" (estimated)" if guessed else "")
+        level = f"sigma {self.problem.noise_level:.4f}" + (" (estimated)" if guessed else "")
         end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
-        facts.add_row("problem", escape(f"{parts['operator']}, {level}"))
-        facts.add_row("prior", escape(parts["prior"]))
-        facts.add_row("solver", escape(parts["solver"]))
+        for name in ("operator", "prior", "solver"):  # one line each; the record has all options
+            facts.add_row(name, Text(parts[name], no_wrap=True, overflow="ellipsis"))
+        facts.add_row("noise", level)
         facts.add_row("stopped", escape(f"{end}, {record['seconds']:.1f} s"))
         if not record["scores"]:
             return Group(facts)

@@ -21,6 +21,9 @@ class PnP(Proximable):
     reconstruction".
     """
 
+    default_weight: float = 0.2
+    convex: bool = False
+
     def __init__(self, *, denoiser: Denoiser = NLM()) -> None:
         super().__init__()
         self.denoiser = denoiser

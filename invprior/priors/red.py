@@ -9,14 +9,12 @@ from annotated_types import Gt
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
-from invprior.denoisers.nlm import NLM
-from invprior.functionals import Penalty, Proximable
-from invprior.linalg import dot, norm
-
-_ROUNDS, _TOLERANCE = 50, 1e-4  # of the prox's fixed point, which contracts by tau / (1 + tau)
+from invprior.denoisers.wavelet import WaveletDenoiser
+from invprior.functionals import Penalty
+from invprior.linalg import dot
 
 
-class RED(Penalty, Proximable):
+class RED(Penalty):
     """Regularisation by denoising: R(x) = 1/2 <x, x - D(x)>, whose gradient is x - D(x).
 
     The gradient is that of the paper, also where x = f(z) and autograd chains it to z: D itself is
@@ -24,7 +22,7 @@ class RED(Penalty, Proximable):
     scale with their input; for the others it is the residual that the method is defined by.
 
     Args:
-        denoiser: the denoiser D.
+        denoiser: the denoiser D; one that expands distances, as nlm and bilateral do, can blow up what A cannot see.
         sigma: noise level that D is told to remove, in intensities of [0, 1]: its strength.
 
     Source: Romano, Elad and Milanfar 2017, "The little engine that could: regularization by
@@ -34,7 +32,7 @@ class RED(Penalty, Proximable):
     default_weight: float = 400.0
 
     def __init__(
-        self, *, denoiser: Denoiser = NLM(), sigma: Annotated[float, Gt(0)] = 0.05
+        self, *, denoiser: Denoiser = WaveletDenoiser(), sigma: Annotated[float, Gt(0)] = 0.05
     ) -> None:
         super().__init__()
         self.denoiser = denoiser
@@ -49,15 +47,6 @@ class RED(Penalty, Proximable):
         """The residual x - D(x)."""
         with torch.no_grad():
             return x - self.denoiser.denoise(x, self.sigma)
-
-    def prox(self, v: Tensor, tau: float) -> Tensor:
-        """Solve x + tau (x - D(x)) = v by the paper's fixed point, x = (v + tau D(x)) / (1 + tau)."""
-        x = v
-        for _ in range(_ROUNDS):
-            previous, x = x, (v + tau * self.denoiser.denoise(x, self.sigma)) / (1.0 + tau)
-            if bool((norm(x - previous) <= _TOLERANCE * norm(v)).all()):
-                break
-        return x
 
     def curvature(self) -> float:
         """2, for a denoiser that does not expand distances."""

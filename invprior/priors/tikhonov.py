@@ -25,7 +25,7 @@ class Tikhonov(Penalty, Proximable):
     discrete cosine transform".
     """
 
-    default_weight: float = 100.0
+    default_weight: float = 60.0
 
     def __init__(self, *, order: Literal[0, 1] = 1) -> None:
         super().__init__()

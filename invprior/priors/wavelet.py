@@ -53,6 +53,7 @@ class Wavelet(Penalty, Proximable):
         self.translation_invariant = translation_invariant
         if kind == "l0":  # a count needs another scale: hard thresholds at three noise levels
             self.default_weight = 4.5
+            self.convex = False
         self._filters = load_filters(wavelet)
         self._basis = self._filters.orthogonal and not translation_invariant
         if kind == "l0" and not self._basis:

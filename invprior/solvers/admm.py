@@ -38,8 +38,8 @@ class ADMM(Solver):
     Sources: Boyd et al. 2011, with over-relaxation (section 3.4.3); balancing of relative residuals, Wohlberg 2017.
 
     Args:
-        rho: coupling of the copies; from the noise level when absent.
-        balance: let rho adapt so that primal and dual residuals stay alike.
+        rho: coupling of the copies, a denoiser's strength being sqrt(weight / rho); from the noise level when absent.
+        balance: let rho adapt so that primal and dual residuals stay alike; only for convex terms.
         relaxation: over-relaxation, 1 for none.
         inner: Adam steps on a network per iteration.
     """
@@ -56,7 +56,7 @@ class ADMM(Solver):
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> ADMMState:
         """Begin with every copy at x0."""
         problem = objective.problem
-        rho = self.rho or first_rho(objective)
+        rho = self.rho or _first_rho(objective)
         state = ADMMState(x0, step_size=1.0 / rho, rho=rho)
         state.copies = [x0 for _ in objective.proximal]
         state.multipliers = [torch.zeros_like(x0) for _ in objective.proximal]
@@ -86,7 +86,7 @@ class ADMM(Solver):
         if state.data is not None:
             self._fit_data(objective, state, new)
         # It converges for a fixed rho, so rho settles after a while.
-        if self.balance and new.count % 5 == 0 and new.count <= 100:
+        if self.balance and new.count % 5 == 0 and new.count <= 100 and _convex(objective):
             _rebalance(state, new, x, objective)
         if new.copies:  # a copy has the prior's structure; x only tends to it
             new.x = new.copies[0]
@@ -119,11 +119,15 @@ class ADMM(Solver):
         new.data_multiplier = state.data_multiplier + relaxed - new.data
 
 
-def first_rho(objective: Objective) -> float:
-    """A coupling that lets the prior's first prox move pixels by about the noise."""
+def _first_rho(objective: Objective) -> float:
+    """A coupling at which a prior's prox moves pixels by about the noise."""
     weights = [weight for weight, _ in objective.proximal]
     sigma = objective.problem.noise_level
-    return max(weights, default=1.0 / sigma) / sigma
+    return max(weights, default=1.0 / sigma) / (sigma if _convex(objective) else sigma**2)
+
+
+def _convex(objective: Objective) -> bool:
+    return all(prior.convex for _, prior in objective.proximal)
 
 
 def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) -> None:

@@ -53,30 +53,26 @@ class Auto(Solver):
 
 def _candidates(problem: Problem) -> list[tuple[Solver, str]]:
     functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
-    implicit = any(isinstance(f, Proximable) and not isinstance(f, Penalty) for f in functionals)
+    convex = all(f.convex for f in functionals if isinstance(f, Proximable))
     adam = (Adam(), "every term has a gradient")
-    admm = (ADMM(), "every term has a prox and the data step a solver of its own")
+    admm = (ADMM(), "every term has a prox, and the data step a solver of its own")
     hqs = (
         HQS(),
-        "a denoiser in a prox's place does best with a strength that falls to the noise level",
+        "a denoiser in a prox's place does best when its strength falls to the noise level",
     )
-    fista = (FISTA(), "the data term is smooth and one term needs a prox")
+    fista = (FISTA(), "the data term is smooth and at most one term needs a prox")
     lbfgs = (LBFGS(), "every term is smooth")
     pdhg = (PDHG(), "the terms need proxes and gradients together")
     if problem.reparameterization is not None:
-        return [
-            (Adam(), "x = f(z), and every other term has a gradient"),
-            (ADMM(), "x = f(z), and a term needs its prox"),
-        ]
+        by_prox = (ADMM(), "x = f(z), and another term needs its prox")
+        return [(Adam(), "x = f(z), and every other term has a gradient"), by_prox]
     if not isinstance(problem.operator, LinearOperator):
         return [adam, lbfgs]
     if all(isinstance(f, Penalty) and f.curvature() == 0 for f in functionals):
         return [(LBFGS(), "there is only the data term"), fista, pdhg, adam]
-    if implicit and isinstance(problem.fidelity, QuadraticFidelity):
+    if not convex and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]
-    if isinstance(
-        problem.operator, Denoise
-    ):  # the data step is the identity: one prox is the solution
+    if isinstance(problem.operator, Denoise):  # the data step is the identity: one prox solves it
         return [fista, admm, pdhg, lbfgs, adam]
     if all(isinstance(f, Proximable) for f in functionals):
         return [admm, fista, pdhg, lbfgs, adam]

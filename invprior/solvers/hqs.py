@@ -40,7 +40,7 @@ class HQS(Solver):
         inner: Adam steps on a network per iteration.
     """
 
-    steps: Annotated[int, Ge(1)] = 24
+    steps: Annotated[int, Ge(1)] = 8
     start: Annotated[float, Gt(0)] = 49 / 255
     end: Annotated[float, Gt(0)] | None = None
     inner: Annotated[int, Ge(1)] = 40

@@ -1,6 +1,6 @@
 """A prior in a package of its own."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from annotated_types import Gt
@@ -16,7 +16,7 @@ class Charbonnier(Penalty):
         width: differences well below it are penalised as squares, well above it as absolute values.
     """
 
-    default_weight: ClassVar[float] = 10.0
+    default_weight: float = 10.0
 
     def __init__(self, *, width: Annotated[float, Gt(0)] = 0.01) -> None:
         super().__init__()

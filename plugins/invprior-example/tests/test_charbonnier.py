@@ -4,7 +4,7 @@ import invprior
 from invprior import samples
 
 
-def test_it_restores_a_picture() -> None:
+def test_it_restores_a_picture():
     truth = samples.load("camera", 64).x
     y, blur = invprior.simulate(truth, operator="blur", noise="gaussian:sigma=0.02")
     x = invprior.solve(y, operator=blur, prior="charbonnier:width=0.02", steps=50).x
