@@ -1,0 +1,106 @@
+"""What one step of the framework costs beside the same step written by hand.
+
+    python benchmarks/solver_overhead.py [--size 256] [--rounds 15]
+
+Both sides run alternately in one process, some steps at a time; the table shows medians and their ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import invprior
+from invprior import samples
+from invprior.problem import Problem
+
+
+def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
+    """FISTA with restart, as one would write it in a notebook."""
+    operator, y, precision = problem.operator, problem.y, problem.fidelity.precision
+    (term,) = problem.prior.terms
+    step = 1 / (precision * operator.norm() ** 2)
+    x = point = problem.first_guess()
+    t = 1.0
+    while True:
+        gradient = operator.adjoint((operator(point) - y) * precision)
+        new = term.functional.prox(point - step * gradient, step * term.weight)
+        if float(((point - new) * (new - x)).sum()) > 0:
+            t, point = 1.0, new
+        else:
+            faster = (1 + (1 + 4 * t * t) ** 0.5) / 2
+            point = new + (t - 1) / faster * (new - x)
+            t = faster
+        x = new
+        yield x
+
+
+def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
+    """Deep Image Prior's loop: forward, loss, backward, Adam, running average."""
+    prior = problem.reparameterization
+    network = prior.build(problem.first_guess(), torch.Generator().manual_seed(0))
+    adam = torch.optim.Adam(network.parameters(), lr=prior.learning_rate, fused=True)
+    scale = 0.5 * problem.fidelity.precision
+    average = None
+    while True:
+        output = network()
+        loss = scale * (problem.operator(output) - problem.y).square().sum()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        output = output.detach()
+        average = output if average is None else output.lerp(average, prior.average)
+        yield average
+
+
+def median_seconds(sides: dict[str, Iterator[object]], steps: int, rounds: int) -> dict[str, float]:
+    """Time the sides alternately, some steps at a time; the median of a step's seconds."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for side in sides.values():  # warm-up: plans, caches, first allocations
+        for _ in itertools.islice(side, 3):
+            pass
+    for number in range(rounds):
+        order = list(sides) if number % 2 else list(sides)[::-1]
+        for name in order:
+            began = time.perf_counter()
+            for _ in itertools.islice(sides[name], steps):
+                pass
+            times[name].append((time.perf_counter() - began) / steps)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    truth = samples.load("astronaut", options.size).x
+    cases: list[tuple[str, str, str, str, Callable[[Problem], Iterator[torch.Tensor]], int]] = [
+        ("FISTA", "blur", "wavelet", "fista", by_hand_fista, 40),
+        ("DIP", "blur", "dip", "adam", by_hand_dip, 5),
+    ]
+    table = Table("step", "by hand [ms]", "invprior [ms]", "ratio", box=None)
+    for name, operator, prior, solver, by_hand, steps in cases:
+        noise = "gaussian:sigma=0.02"
+        y, made = invprior.simulate(truth, operator=operator, noise=noise)
+        (problem,) = invprior.build(y, operator=made, prior=prior, noise=noise)
+        sides: dict[str, Iterator[object]] = {
+            "hand": by_hand(problem),
+            "ours": invprior.iterate(problem, solver),
+        }
+        found = median_seconds(sides, steps, options.rounds)
+        ratio = f"{found['ours'] / found['hand']:.3f}"
+        table.add_row(name, f"{1e3 * found['hand']:.2f}", f"{1e3 * found['ours']:.2f}", ratio)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
