@@ -99,11 +99,13 @@ class Reparameterization(Functional):
         average: decay of the exponential average over iterations that is returned as x; 0 returns
             the last output.
         steps: how many iterations to run when no stopping rule is given.
+        back_projection: whether Adam may fit the back-projected residual in place of the residual.
     """
 
     learning_rate: float = 0.01
     average: float = 0.0
     steps: int = 1000
+    back_projection: bool = True
 
     @abstractmethod
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:

@@ -39,7 +39,7 @@ PRIORS = (
 def measured(problem):
     """The true picture, its measurement, and the operator."""
     text, sigma, _ = PROBLEMS[problem]
-    truth = samples.load("astronaut", 256).x[..., 16:64, 88:136]  # the face
+    truth = samples.load("astronaut", 256).x[..., 8:72, 80:144]  # the face
     return truth, *simulate(truth, operator=text, noise=f"gaussian:sigma={sigma}", seed=1)
 
 

@@ -27,7 +27,9 @@ class Gaussian(QuadraticFidelity):
     def precision(self) -> float:
         """1 / sigma^2."""
         if self.sigma is None:
-            raise OptionError("gaussian has no sigma yet: give one, or let a Problem estimate it from y.")
+            raise OptionError(
+                "gaussian has no sigma yet: give one, or let a Problem estimate it from y."
+            )
         return 1.0 / self.sigma**2
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:

@@ -69,6 +69,11 @@ class LinearOperator(Operator):
         """Apply A^H A: (B, *image_shape) to the same."""
         return self.adjoint(self(x))
 
+    @property
+    def direct(self) -> bool:
+        """Whether `solve_damped` is a closed form, about as cheap as `normal`; else it iterates."""
+        return False
+
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Solve (A^H A + damping I) x = rhs; by conjugate gradients unless overridden.
 

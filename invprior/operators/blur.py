@@ -96,6 +96,11 @@ class Blur(LinearOperator):
         """Correlate y with the kernel, border included exactly."""
         return apply_linear(self._filter.adjoint, self._filter.forward, y)
 
+    @property
+    def direct(self) -> bool:
+        """Where the boundary and the kernel's symmetry let a transform diagonalise the blur."""
+        return self._diagonal is not None
+
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Solve exactly by Fourier (circular) or cosine transforms (reflect, symmetric kernel).
 

@@ -25,6 +25,11 @@ class Denoise(LinearOperator):
         """Return x."""
         return x
 
+    @property
+    def direct(self) -> bool:
+        """Always in closed form."""
+        return True
+
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Closed form: rhs / (1 + damping)."""
         return rhs / (1.0 + damping)

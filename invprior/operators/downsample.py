@@ -61,6 +61,11 @@ class Downsample(LinearOperator):
         """Spread every pixel of y over its window, border included exactly."""
         return apply_linear(self._filter.adjoint, self._filter.forward, y)
 
+    @property
+    def direct(self) -> bool:
+        """Always in closed form."""
+        return True
+
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Exact, for every boundary and size.
 

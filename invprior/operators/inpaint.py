@@ -83,6 +83,11 @@ class Inpaint(LinearOperator):
         """Set the missing pixels to 0."""
         return x * self.known
 
+    @property
+    def direct(self) -> bool:
+        """Always in closed form."""
+        return True
+
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Closed form, pixel by pixel."""
         return rhs / (self.known + damping)

@@ -33,12 +33,15 @@ class Preset:
     lr: float = 0.01
     steps: int = 3000
     precision: Precision = "auto"
+    back_projection: bool = True
 
 
 PRESETS = {
-    "default": Preset(net=Skip(), channels=8, lr=0.02, steps=1400),
+    "default": Preset(net=Skip(up=(16, 16, 32, 64, 128)), channels=8, lr=0.02, steps=1400),
     "paper": Preset(
-        net=Skip(down=(128,) * 5, padding="reflect", upsample="bilinear"), precision="full"
+        net=Skip(down=(128,) * 5, padding="reflect", upsample="bilinear"),
+        precision="full",
+        back_projection=False,
     ),
 }
 
@@ -86,6 +89,7 @@ class DIP(Reparameterization):
         super().__init__()
         default = PRESETS[preset]
         self.preset = preset
+        self.back_projection = default.back_projection
         self.net = chosen(net, default.net)
         self.input = chosen(input, default.input)
         self.channels = chosen(channels, 2 if self.input == "grid" else default.channels)
