@@ -1,8 +1,9 @@
 """What one step of the framework costs beside the same step written by hand.
 
-    python benchmarks/solver_overhead.py [--size 256] [--rounds 15]
+    python benchmarks/solver_overhead.py [--size 256] [--rounds 40]
 
 Both sides run alternately in one process, some steps at a time; the table shows medians and their ratio.
+Two runs of the same code differ by a percent or two here: repeat before believing the last digit.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -60,19 +62,25 @@ def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
         yield average
 
 
-def median_seconds(sides: dict[str, Iterator[object]], steps: int, rounds: int) -> dict[str, float]:
-    """Time the sides alternately, some steps at a time; the median of a step's seconds."""
+def median_seconds(
+    sides: dict[str, Callable[[], Iterator[object]]], steps: int, rounds: int
+) -> dict[str, float]:
+    """Time the sides alternately; the median of a step's seconds.
+
+    Every round begins new runs, because where a run's memory happens to lie changes its speed by several percent.
+    """
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for side in sides.values():  # warm-up: plans, caches, first allocations
-        for _ in itertools.islice(side, 3):
-            pass
     for number in range(rounds):
-        order = list(sides) if number % 2 else list(sides)[::-1]
-        for name in order:
-            began = time.perf_counter()
-            for _ in itertools.islice(sides[name], steps):
+        runs = {name: begin() for name, begin in sides.items()}
+        for run in runs.values():  # warm-up: plans, caches, first allocations
+            for _ in itertools.islice(run, 3):
                 pass
-            times[name].append((time.perf_counter() - began) / steps)
+        for turn in range(4):
+            for name in list(runs)[:: 1 if (number + turn) % 2 else -1]:
+                began = time.perf_counter()
+                for _ in itertools.islice(runs[name], steps):
+                    pass
+                times[name].append((time.perf_counter() - began) / steps)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -80,21 +88,21 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     truth = samples.load("astronaut", options.size).x
     cases: list[tuple[str, str, str, str, Callable[[Problem], Iterator[torch.Tensor]], int]] = [
-        ("FISTA", "blur", "wavelet", "fista", by_hand_fista, 40),
-        ("DIP", "blur", "dip", "adam", by_hand_dip, 5),
+        ("FISTA", "blur", "wavelet", "fista", by_hand_fista, 10),
+        ("DIP", "denoise", "dip", "adam", by_hand_dip, 3),
     ]
     table = Table("step", "by hand [ms]", "invprior [ms]", "ratio", box=None)
     for name, operator, prior, solver, by_hand, steps in cases:
         noise = "gaussian:sigma=0.02"
         y, made = invprior.simulate(truth, operator=operator, noise=noise)
         (problem,) = invprior.build(y, operator=made, prior=prior, noise=noise)
-        sides: dict[str, Iterator[object]] = {
-            "hand": by_hand(problem),
-            "ours": invprior.iterate(problem, solver),
+        sides: dict[str, Callable[[], Iterator[object]]] = {
+            "hand": partial(by_hand, problem),
+            "ours": partial(invprior.iterate, problem, solver),
         }
         found = median_seconds(sides, steps, options.rounds)
         ratio = f"{found['ours'] / found['hand']:.3f}"

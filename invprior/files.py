@@ -28,6 +28,10 @@ def writable(path: str | Path, *, overwrite: bool = False) -> Path:
             f'"{path}" exists already and is kept. Choose another name, or replace it with '
             "--overwrite (overwrite=True)."
         )
+    if folder.exists() and not folder.is_dir():
+        raise MeasurementError(
+            f'Cannot write "{path}": "{folder}" is a file, not a folder. Choose another folder.'
+        )
     if not folder.is_dir():
         raise MeasurementError(
             f'Cannot write "{path}": the folder "{folder}" does not exist. Make it first.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import torch
 from torch import Tensor
@@ -18,14 +19,18 @@ _EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
 
 
 class Guard:
-    """Stops a run whose iterates become non-finite or explode; keeps the best of a few iterates."""
+    """Stops a run whose iterates become non-finite or explode.
+
+    It keeps the iterates 1, 2, 4, 8, ... (the last few of them), and asks for their energies only once a run has
+    diverged, to hand back the best: a healthy run pays for one look at x a step.
+    """
 
     def __init__(self, objective: Objective, state: State) -> None:
         y = objective.problem.y
         self.objective = objective
         self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
         self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
-        self.best, self.best_energy = state.x, math.inf
+        self.kept = deque([state.x], maxlen=8)
 
     def __call__(self, now: Iterate, state: State) -> None:
         """Check an iterate.
@@ -33,9 +38,7 @@ class Guard:
         Raises:
             DivergedError: it is non-finite or has exploded; `solution` is the best one before.
         """
-        power = (
-            now.step & (now.step - 1) == 0
-        )  # 1, 2, 4, 8, ...: cheap enough to ask for the energy
+        power = now.step & (now.step - 1) == 0
         if now.step % self.every and not power:
             return
         low, high = torch.aminmax(now.x)
@@ -43,13 +46,11 @@ class Guard:
         if not size <= self.limit:  # NaN compares false
             what = "x became non-finite" if not math.isfinite(size) else f"x exploded to {size:.3g}"
             raise DivergedError(self._message(now, state, what), self._solution(now))
-        energy = float(self.objective.energy(now.x)) if power else math.inf
-        if math.isnan(energy):
-            raise DivergedError(
-                self._message(now, state, "the energy became NaN"), self._solution(now)
-            )
-        if energy < self.best_energy:
-            self.best, self.best_energy = now.x, energy
+        if now.known_energy is not None and bool(now.known_energy.isnan()):
+            message = self._message(now, state, "the energy became NaN")
+            raise DivergedError(message, self._solution(now))
+        if power:
+            self.kept.append(now.x)
 
     def _message(self, now: Iterate, state: State, what: str) -> str:
         step = "" if state.step_size is None else f" with step size {state.step_size:.3g}"
@@ -70,7 +71,11 @@ class Guard:
         return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
 
     def _solution(self, now: Iterate) -> Solution:
-        stop = Stop(
-            "diverged", False, f"diverged at iteration {now.step}; this is the best iterate before"
+        energies = [float(self.objective.energy(x)) for x in self.kept]
+        best = min(
+            range(len(energies)), key=lambda i: math.inf if math.isnan(energies[i]) else energies[i]
         )
-        return Solution(self.best.detach(), stop, now.step, now.seconds)
+        message = f"diverged at iteration {now.step}; this is the best iterate before"
+        return Solution(
+            self.kept[best].detach(), Stop("diverged", False, message), now.step, now.seconds
+        )

@@ -54,6 +54,8 @@ def load(path: str | PathLike[str]) -> Picture:
         values = _scaled(array)
     except Exception as error:  # decoders raise nearly every type on broken files
         text = str(error) or type(error).__name__
+        if "cannot identify image file" in text:
+            text = "its content is no picture of a known format"
         if isinstance(error, OSError) and error.strerror:
             text = error.strerror
         raise MeasurementError(

@@ -230,21 +230,24 @@ def route_or_explain(problem: Problem, solver: Solver) -> Objective:
     try:
         return solver.route(problem)
     except IncompatibleError as error:
-        fitting = [
-            e.name
-            for e in registry.entries("solvers")
-            if e.package == registry.CORE and _fits(e.name, problem)
-        ]
-        if not fitting:
-            raise
-        raise IncompatibleError(f"{error} Use {' or '.join(fitting)}.") from None
+        fitting = {
+            e.name: made for e in registry.entries("solvers") if (made := _fitting(e, problem))
+        }
+        if not fitting or type(solver) in map(type, fitting.values()):
+            raise  # what the solver was given is at fault, not the solver
+        *first, last = fitting
+        raise IncompatibleError(
+            f"{error} Use {', '.join(first)}{' or ' * bool(first)}{last}."
+        ) from None
 
 
-def _fits(name: str, problem: Problem) -> bool:
-    if name == "auto":
-        return False
+def _fitting(entry: registry.Entry, problem: Problem) -> Solver | None:
+    """Make one of invprior's own solvers when it fits the problem."""
+    if entry.package != registry.CORE or entry.name == "auto":
+        return None
+    made: Solver = registry.create("solvers", entry.name)
     try:
-        registry.create("solvers", name).route(problem)
+        made.route(problem)
     except IncompatibleError:
-        return False
-    return True
+        return None
+    return made

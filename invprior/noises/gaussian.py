@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from annotated_types import Gt
+from annotated_types import Ge
 from torch import Tensor
 
 from invprior.fidelities.gaussian import Gaussian
@@ -18,12 +18,12 @@ class GaussianNoise(Noise):
     """White Gaussian noise, added to every measurement.
 
     Args:
-        sigma: standard deviation, in intensities of [0, 1].
+        sigma: standard deviation, in intensities of [0, 1]; 0 for none.
         clip: limit the result to [0, 1], as a camera does.
         quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.
     """
 
-    sigma: Annotated[float, Gt(0)] = 25 / 255
+    sigma: Annotated[float, Ge(0)] = 25 / 255
     clip: bool = False
     quantise: bool = False
 
@@ -36,5 +36,5 @@ class GaussianNoise(Noise):
         return noisy.clamp(0, 1) if self.clip else noisy
 
     def fidelity(self) -> Gaussian:
-        """Least squares with this sigma; clipping and rounding are left out of the model."""
-        return Gaussian(sigma=self.sigma)
+        """Least squares with this sigma, or an estimated one where it is 0; clipping and rounding are left out."""
+        return Gaussian(sigma=self.sigma or None)
