@@ -20,7 +20,7 @@ def test_faults_are_named_before_anything_is_written(tmp_path, monkeypatch):
         writable(tmp_path, overwrite=True)
     with pytest.raises(MeasurementError, match=r"does not exist\. Make it first"):
         writable(tmp_path / "none" / "x")
-    with pytest.raises(MeasurementError, match="does not exist"):
+    with pytest.raises(MeasurementError, match="is a file, not a folder"):
         writable(tmp_path / "old" / "x")
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "old")
     with pytest.raises(MeasurementError, match="the file is read-only"):

@@ -265,7 +265,7 @@ def broken(folder: Path, case: str) -> Path:
         ("empty png", "empty"),
         ("empty tif", "empty"),
         ("empty npy", "empty"),
-        ("text png", "PNG picture: cannot identify"),
+        ("text png", "PNG picture: its content is no picture"),
         ("text tif", "TIF picture"),
         ("text npy", "NPY picture"),
         ("truncated png", "truncated"),

@@ -54,7 +54,7 @@ class DIP(Reparameterization):
     stronger noise wants fewer. Use another prior when seconds matter.
 
     Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020. The preset `paper` is
-    their denoising setting; an iteration of `default` takes an eighteenth of its time on a CPU.
+    their denoising setting; an iteration of `default` takes about a twentieth of its time on a CPU.
 
     Args:
         preset: sets every option that is not given.

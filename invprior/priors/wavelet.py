@@ -111,7 +111,7 @@ def _analysis_prox(
     thresholds: list[float],
     *,
     tolerance: float = 1e-4,
-    steps: int = 500,
+    steps: int = 5000,
 ) -> Tensor:
     """Minimise sum_b thresholds_b ||W_b x||_1 + 1/2 ||x - v||^2 by accelerated dual ascent.
 
@@ -125,11 +125,16 @@ def _analysis_prox(
         tolerance: a picture is ready when its duality gap is this part of its energy.
         steps: at most this many.
 
+    Raises:
+        OptionError: the gap is still open after that.
+
     Source: Beck and Teboulle 2009, "Fast gradient-based algorithms for constrained total variation
     image denoising", with wavelet analysis in the place of the gradient.
     """
     step = transform.norm() ** -2
     low, details = transform.analysis(v)
+    if not details:  # a picture too small for one level
+        return v
     nothing = torch.zeros_like(low)
     dual = [torch.zeros_like(band) for band in details]
     ahead, momentum = dual, 1.0
@@ -144,7 +149,7 @@ def _analysis_prox(
         faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5)
         pull, momentum = (momentum - 1.0) / faster, faster
         ahead = [torch.lerp(old, new, 1.0 + pull) for old, new in zip(previous, dual, strict=True)]
-        if iteration % 5 == 0 or iteration == steps:
+        if iteration % 5 == 0:
             x = v - transform.adjoint(nothing, dual)
             _, details = transform.analysis(x)
             energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].flatten(1).sum(1))
@@ -153,8 +158,11 @@ def _analysis_prox(
                 energy, gap = energy + penalty, gap + penalty - dot(point, band)
             # A picture keeps its first estimate that is ready, whatever the rest of the batch does.
             result = torch.where(ready.view(-1, 1, 1, 1), result, x)
-            ready = ready | (gap <= tolerance * energy)
+            ready = ready | ~(gap > tolerance * energy)  # NaN in, NaN out
             if bool(ready.all()):
-                break
+                return result
         _, details = transform.analysis(v - transform.adjoint(nothing, ahead))
-    return result
+    raise OptionError(
+        f"The prox of wavelet did not close its duality gap in {steps} steps. Take an orthogonal wavelet "
+        "with translation_invariant=false, whose prox is exact, or a smaller weight."
+    )

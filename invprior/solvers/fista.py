@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -20,7 +19,7 @@ class FISTAState(State):
     """The extrapolated point and the momentum."""
 
     point: Tensor = None  # type: ignore[assignment]
-    t: float = 1.0
+    t: Tensor = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ class FISTA(Solver):
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> FISTAState:
         """Begin at x0 with the largest safe step."""
         step = self.step_size or 1.0 / objective.curvature()
-        return FISTAState(x0, step_size=step, point=x0)
+        return FISTAState(x0, step_size=step, point=x0, t=x0.new_ones(()))
 
     def step(self, objective: Objective, state: State) -> FISTAState:
         """One gradient, one prox, one extrapolation."""
@@ -67,10 +66,11 @@ class FISTA(Solver):
         for weight, prior in objective.proximal:
             x = prior.prox(x, state.step_size * weight)
         if not self.momentum:
-            return FISTAState(x, step_size=state.step_size, point=x)
+            return FISTAState(x, step_size=state.step_size, point=x, t=state.t)
+        # The test stays on the device: a look at it would make a GPU wait at every step.
         move = x - state.x
-        uphill = self.restart and float(((state.point - x) * move).sum()) > 0
-        t = 1.0 if uphill else state.t
-        following = (1.0 + math.sqrt(1.0 + 4.0 * t * t)) / 2.0
-        point = x if uphill else x + (t - 1.0) / following * move
-        return FISTAState(x, step_size=state.step_size, point=point, t=following)
+        uphill = ((state.point - x) * move).sum() > 0 if self.restart else state.t < 0
+        t = torch.where(uphill, 1.0, state.t)
+        following = (1.0 + (1.0 + 4.0 * t * t).sqrt()) / 2.0
+        pull = torch.where(uphill, 0.0, (t - 1.0) / following)
+        return FISTAState(x, step_size=state.step_size, point=x + pull * move, t=following)

@@ -32,6 +32,13 @@ def test_the_fidelity_has_its_sigma():
     assert GaussianNoise(sigma=0.2).fidelity().sigma == 0.2
 
 
-def test_sigma_must_be_positive():
-    with pytest.raises(OptionError, match="sigma"):
-        GaussianNoise(sigma=0.0)
+def test_sigma_must_not_be_negative():
+    with pytest.raises(OptionError, match=r"sigma.*>= 0|sigma.*greater than or equal to 0"):
+        GaussianNoise(sigma=-0.1)
+
+
+def test_sigma_zero_adds_nothing_and_leaves_the_level_to_be_estimated():
+    clean = torch.rand(1, 1, 5, 4)
+    noise = GaussianNoise(sigma=0.0)
+    assert torch.equal(noise.sample(clean, torch.Generator()), clean)
+    assert noise.fidelity().sigma is None

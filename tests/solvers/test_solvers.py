@@ -61,6 +61,12 @@ class Threshold(Proximable):
         return v.sign() * (v.abs() - tau).clamp_min(0)
 
 
+class Denoising(Threshold):
+    """A denoiser in a prox's place."""
+
+    convex = False
+
+
 class Rough(Penalty):
     """A value of unbounded curvature and no prox."""
 
@@ -255,11 +261,12 @@ def test_refuses_before_any_step_and_names_the_remedy(solver, priors, parts, mes
 AUTO = [
     ((Ridge(),), {}, "ADMM"),
     ((Sparse(),), {}, "ADMM"),
-    ((Sparse(), Threshold()), {}, "HQS"),
+    ((Sparse(), Threshold()), {}, "ADMM"),
+    ((Sparse(), Denoising()), {}, "HQS"),
     ((Rough(),), {}, "LBFGS"),
     ((Rough(), Sparse()), {}, "LBFGS"),
     ((Ridge(),), {"fidelity": Poisson()}, "ADMM"),
-    ((Threshold(),), {"fidelity": Poisson()}, "ADMM"),
+    ((Denoising(),), {"fidelity": Poisson()}, "ADMM"),
     ((Ridge(),), {"operator": Squaring(SHAPE)}, "Adam"),
     ((Ridge(),), {"fidelity": Absolute()}, "LBFGS"),
 ]
