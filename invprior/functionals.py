@@ -28,12 +28,14 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """Base of every prior; derive from one of the three forms, not from this.
 
     Attributes:
+        term_options: what a term's spec may hold beside the constructor's options.
         default_weight: the weight that a term takes when none is given; with the fidelity a
             negative log-likelihood, one value serves all noise levels.
     """
 
     plugin_group: ClassVar[str] = "priors"
     default_weight: float = 1.0
+    term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __mul__(self, weight: float) -> Prior:
         return Prior((Term(self),)) * weight
@@ -102,6 +104,7 @@ class Reparameterization(Functional):
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
     """
 
+    term_options: ClassVar[tuple[str, ...]] = ()
     learning_rate: float = 0.01
     average: float = 0.0
     steps: int = 1000

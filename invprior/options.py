@@ -194,6 +194,7 @@ def _component(base: Any, value: Any) -> Any:
 def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
     name = plain_name(cls)
     known = [option.removeprefix(_FIELD) for option in model.model_fields]
+    known += getattr(cls, "term_options", ())  # which its spec may hold beside the constructor's
     lines = []
     for fault in error.errors():
         option, *inside = fault["loc"]

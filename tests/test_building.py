@@ -85,7 +85,9 @@ def test_the_faults_of_all_parts_are_told_at_once(y):
         )
     message = str(caught.value)
     assert 'Unknown operator "denoize" (did you mean "denoise"?)' in message
-    assert 'tikhonov has no option "wieght"' in message
+    assert (
+        'tikhonov has no option "wieght" (did you mean "weight"?); it has: order, weight' in message
+    )
     assert 'Unknown prior "tvv" (did you mean "tv"?)' in message
     assert 'The option "weight" of tv must be a finite number >= 0; got -1.' in message
     assert 'The option "sigma" of gaussian must be greater than 0; got 0.' in message

@@ -27,7 +27,7 @@ def describe(
     entry = registry.find(group, name)
     cls = registry.load(entry)
     options = options_of(cls)
-    if group == "priors" and not hasattr(cls, "build"):
+    if "weight" in getattr(cls, "term_options", ()):
         weight = f"{cls.default_weight:g}"
         options = [
             Option("weight", "float >= 0", float(weight), "weight of this term of the prior"),
