@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from invprior import images, samples
-from invprior.comparison import GAP
+from invprior import samples
+from invprior.comparison import GAP, side_by_side
 
 
 def test_pictures_stand_in_a_row_under_their_titles():
     x = samples.load("astronaut", 200).x
-    page = images.side_by_side([("left", x), ("right", 1 - x)])
+    page = side_by_side([("left", x), ("right", 1 - x)])
     assert page.shape[:2] == (1, 3)
     width = page.shape[3]
     assert width == 2 * 200 + 3 * GAP
@@ -22,7 +22,7 @@ def test_a_small_measurement_shows_its_pixels():
     x = samples.load("camera", 200).x
     small = torch.zeros(1, 1, 50, 50)
     small[0, 0, 20, 30] = 1
-    page = images.side_by_side([("x", x), ("y", small)])
+    page = side_by_side([("x", x), ("y", small)])
     shown = page[0, 0, -GAP - 200 : -GAP, -GAP - 200 : -GAP]
     assert torch.equal(shown, small[0, 0].repeat_interleave(4, 0).repeat_interleave(4, 1))
 
@@ -31,6 +31,6 @@ def test_a_small_measurement_shows_its_pixels():
 @pytest.mark.parametrize("size", [(8, 8), (3, 40), (40, 3), (301, 17)])
 def test_any_picture_can_be_shown(channels, size):
     x = torch.full((1, channels, *size), torch.nan)
-    page = images.side_by_side([("a title that is far too long for its picture", x), ("", x)])
+    page = side_by_side([("a title that is far too long for its picture", x), ("", x)])
     assert page.isfinite().all()
     assert 0 <= page.min() <= page.max() <= 1

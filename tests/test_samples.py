@@ -20,7 +20,7 @@ def test_every_sample_is_there_without_a_network(name, monkeypatch):
 
 
 def test_the_default_is_a_small_colour_picture():
-    picture = samples.default()
+    picture = samples.resolve("sample:astronaut:256")
     assert picture.x.shape == (1, 3, 256, 256)
     assert picture.depth == "uint8"
 

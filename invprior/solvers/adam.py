@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -63,17 +63,26 @@ class Adam(Solver):
             )
         return objective
 
+    def choose(self, problem: Problem) -> tuple[Solver, str]:
+        """Fill in what the prior decides, so that the record shows it."""
+        return self._filled(problem), ""
+
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""
-        prior = objective.problem.reparameterization
-        lr = self.lr or (prior.learning_rate if prior else 0.01)
-        decay = self.average if self.average is not None else (prior.average if prior else 0.0)
+        own = self._filled(objective.problem)
+        assert own.lr is not None
+        assert own.average is not None
         variable = objective.variable(x0, generator)
-        optimizer = adam(variable, lr, (self.beta1, self.beta2))
-        state = AdamState(x0, step_size=lr, variable=variable, optimizer=optimizer, decay=decay)
-        if self._back_projects(objective):
-            state.damping = _DAMPING * objective.problem.noise_level**2
-        return state
+        optimizer = adam(variable, own.lr, (own.beta1, own.beta2))
+        damping = _DAMPING * objective.problem.noise_level**2 if own.back_projection else None
+        return AdamState(
+            x0,
+            step_size=own.lr,
+            variable=variable,
+            optimizer=optimizer,
+            decay=own.average,
+            damping=damping,
+        )
 
     def step(self, objective: Objective, state: State) -> AdamState:
         """Evaluate, step, average."""
@@ -94,14 +103,22 @@ class Adam(Solver):
         state.energy = energy.detach()
         return state
 
-    def _back_projects(self, objective: Objective) -> bool:
-        if self.back_projection is not None:
-            return self.back_projection
-        problem = objective.problem
+    def _filled(self, problem: Problem) -> Adam:
         prior = problem.reparameterization
-        if prior is None or not prior.back_projection or objective.smooth:
-            return False
-        return _can_back_project(problem) and getattr(problem.operator, "direct", False)
+        lr, average, back_projection = 0.01, 0.0, False
+        if prior is not None:
+            lr, average = prior.learning_rate, prior.average
+            alone = all(t.functional is prior or t.weight == 0 for t in problem.prior.terms)
+            direct = _can_back_project(problem) and getattr(problem.operator, "direct", False)
+            back_projection = prior.back_projection and alone and direct
+        return replace(
+            self,
+            lr=lr if self.lr is None else self.lr,
+            average=average if self.average is None else self.average,
+            back_projection=back_projection
+            if self.back_projection is None
+            else self.back_projection,
+        )
 
 
 _DAMPING = 30.0  # times sigma^2: the ratio at which natural pictures' fine detail drowns in noise

@@ -12,6 +12,7 @@ from invprior.fidelities.base import QuadraticFidelity
 from invprior.functionals import Penalty, Proximable
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
+from invprior.options import plain_name
 from invprior.problem import Objective, Problem
 from invprior.solvers.adam import Adam
 from invprior.solvers.admm import ADMM
@@ -33,9 +34,9 @@ class Auto(Solver):
             try:
                 solver.route(problem)
             except IncompatibleError as error:
-                faults.append(f"  {type(solver).__name__.lower()}: {error}")
+                faults.append(f"  {plain_name(type(solver))}: {error}")
             else:
-                return solver, why
+                return solver.choose(problem)[0], why
         raise IncompatibleError("No solver fits this problem:\n" + "\n".join(faults))
 
     def route(self, problem: Problem) -> Objective:

@@ -1,0 +1,107 @@
+"""Adam: what the prior fills in, and the back-projected residual."""
+
+import itertools
+
+import pytest
+import torch
+
+import invprior
+from invprior import build, iterate, samples, simulate
+from invprior.fidelities.gaussian import Gaussian
+from invprior.functionals import Prior, Reparameterization
+from invprior.loop import chosen
+from invprior.metrics.psnr import PSNR
+from invprior.priors.none import NoPrior
+from invprior.problem import Pixels
+from invprior.solvers.adam import Adam
+
+
+class Free(Reparameterization):
+    """x itself as the "network"."""
+
+    learning_rate = 0.05
+    average = 0.5
+
+    def build(self, x0, generator):
+        return Pixels(torch.full_like(x0, 0.5))
+
+
+def blurred(prior, **options):
+    truth = samples.load("camera", 32).x.double()
+    noise, double = "gaussian:sigma=0.001", {"dtype": torch.float64}
+    y, operator = simulate(truth, operator="blur:sigma=1.2", noise=noise, **double)
+    (problem,) = build(y, operator=operator, prior=prior, noise=noise, **double, **options)
+    return problem
+
+
+def last(problem, solver, steps):
+    *_, now = itertools.islice(iterate(problem, solver), steps)
+    return now
+
+
+def test_the_prior_fills_in_what_is_not_given():
+    problem = blurred(Free())
+    assert chosen(problem, "adam")[0] == Adam(lr=0.05, average=0.5, back_projection=True)
+    assert chosen(problem, "auto")[0] == Adam(lr=0.05, average=0.5, back_projection=True)
+    given = Adam(lr=0.1, average=0.0, back_projection=False)
+    assert chosen(problem, given)[0] == given
+    pixels = blurred(NoPrior())
+    assert chosen(pixels, "adam")[0] == Adam(lr=0.01, average=0.0, back_projection=False)
+
+
+@pytest.mark.parametrize(
+    ("prior", "options"),
+    [
+        (Free() + 0.1 * NoPrior(), {}),
+        ("dip:preset=paper", {}),
+        (Free(), {"fidelity": "poisson"}),
+    ],
+    ids=["another term", "the authors' setting", "not Gaussian"],
+)
+def test_back_projection_is_off_where_it_would_change_the_problem(prior, options):
+    problem = blurred(prior, **options)
+    assert chosen(problem, "adam")[0].back_projection is False
+
+
+def test_back_projection_restores_far_sooner():
+    truth = samples.load("astronaut", 256).x[..., 8:72, 80:144]  # the face
+    noise = "gaussian:sigma=0.01"
+    y, operator = simulate(truth, operator="blur", noise=noise)
+    prior = "dip:net=skip(down=[16,32],up=[16,32],skip=4)"
+    (problem,) = build(y, operator=operator, prior=prior, noise=noise)
+
+    def psnr(solver):
+        return float(PSNR().measure(last(problem, solver, 300).x, truth))
+
+    assert psnr("adam") > psnr("adam:back_projection=false") + 1.0
+
+
+def test_the_gradient_is_the_damped_inverse_of_the_residual():
+    problem = blurred(Free())
+    solver = Adam(back_projection=True)
+    objective = solver.route(problem)
+    state = solver.init(objective, problem.first_guess(), torch.Generator())
+    x = state.variable().detach().clone()
+    state = solver.step(objective, state)
+    a = problem.operator
+    back = state.variable.x.grad
+    damping = 30 * 0.001**2
+    expected = (1 + damping) * a.adjoint(a(x) - problem.y) / 0.001**2
+    torch.testing.assert_close(a.normal(back) + damping * back, expected, rtol=1e-6, atol=1e-3)
+    assert float(state.energy) == pytest.approx(float(problem.fidelity.value(a(x), problem.y)))
+
+
+def test_for_the_identity_it_changes_nothing():
+    y = torch.rand(1, 1, 6, 5, dtype=torch.float64)
+    (problem,) = build(y, prior=Free(), fidelity=Gaussian(sigma=0.1), dtype=torch.float64)
+    torch.testing.assert_close(
+        last(problem, "adam", 20).x, last(problem, "adam:back_projection=false", 20).x
+    )
+
+
+def test_it_is_refused_where_it_has_no_meaning():
+    problem = blurred(Prior(()), fidelity="poisson")
+    with pytest.raises(
+        invprior.IncompatibleError, match=r"back_projection of adam needs .* Gaussian"
+    ):
+        Adam(back_projection=True).route(problem)
