@@ -15,7 +15,7 @@ from invprior import registry
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Functional, Prior, Reparameterization, as_prior
+from invprior.functionals import Functional, Prior, Reparameterization, Term, as_prior
 from invprior.images import to_tensor
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe, Shape
@@ -188,11 +188,9 @@ def build(
         lambda: prior_from(prior),
         lambda: fidelity_from(fidelity, noise),
     )
-    forward = _placed(forward, measured)
-    likelihood = _placed(likelihood, measured)
-    terms = Prior(
-        tuple(type(t)(_placed(t.functional, measured), t.given_weight) for t in terms.terms)
-    )
+    forward = placed(forward, measured)
+    likelihood = placed(likelihood, measured)
+    terms = Prior(tuple(Term(placed(t.functional, measured), t.given_weight) for t in terms.terms))
     problems = []
     for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
@@ -212,6 +210,16 @@ def all_of(*makers: Callable[[], Any]) -> list[Any]:
     return made
 
 
+def check_seed(seed: object) -> None:
+    """Refuse what torch's generators cannot take.
+
+    Raises:
+        OptionError: it is no whole number of 64 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
+
+
 def _raise_all(faults: Sequence[InvpriorError]) -> None:
     if len(faults) == 1:
         raise faults[0]
@@ -223,7 +231,7 @@ def _wrong(what: str, kind: str, got: object) -> OptionError:
     return OptionError(f"The {what} must be a name, a spec or {kind}; got {type(got).__name__}.")
 
 
-def _placed(module: M, like: Tensor) -> M:
+def placed(module: M, like: Tensor) -> M:
     """Bring a module to a tensor's device and dtype, without moving the caller's own object."""
     tensors = [*module.parameters(), *module.buffers()]
     same = all(

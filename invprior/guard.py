@@ -25,35 +25,39 @@ class Guard:
     diverged, to hand back the best: a healthy run pays for one look at x a step.
     """
 
-    def __init__(self, objective: Objective, state: State) -> None:
+    def __init__(self, objective: Objective) -> None:
         y = objective.problem.y
         self.objective = objective
         self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
         self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
-        self.kept = deque([state.x], maxlen=8)
+        self.kept: deque[Tensor] = deque(maxlen=8)
+        self.step_size: float | None = None
 
     def __call__(self, now: Iterate, state: State) -> None:
+        """Check an iterate when its turn has come; errors as for `look`."""
+        self.step_size = state.step_size
+        power = now.step & (now.step - 1) == 0
+        if power or now.step % self.every == 0:
+            self.look(now)
+        if power:
+            self.kept.append(now.x)
+
+    def look(self, now: Iterate) -> None:
         """Check an iterate.
 
         Raises:
             DivergedError: it is non-finite or has exploded; `solution` is the best one before.
         """
-        power = now.step & (now.step - 1) == 0
-        if now.step % self.every and not power:
-            return
         low, high = torch.aminmax(now.x)
         size = max(-float(low), float(high))
         if not size <= self.limit:  # NaN compares false
             what = "x became non-finite" if not math.isfinite(size) else f"x exploded to {size:.3g}"
-            raise DivergedError(self._message(now, state, what), self._solution(now))
+            raise DivergedError(self._message(now, what), self._solution(now))
         if now.known_energy is not None and bool(now.known_energy.isnan()):
-            message = self._message(now, state, "the energy became NaN")
-            raise DivergedError(message, self._solution(now))
-        if power:
-            self.kept.append(now.x)
+            raise DivergedError(self._message(now, "the energy became NaN"), self._solution(now))
 
-    def _message(self, now: Iterate, state: State, what: str) -> str:
-        step = "" if state.step_size is None else f" with step size {state.step_size:.3g}"
+    def _message(self, now: Iterate, what: str) -> str:
+        step = "" if self.step_size is None else f" with step size {self.step_size:.3g}"
         return (
             f"The run diverged: {what} at iteration {now.step}{step}; "
             f"the term that grew is {self._term(now.x)}. "
@@ -71,11 +75,12 @@ class Guard:
         return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
 
     def _solution(self, now: Iterate) -> Solution:
-        energies = [float(self.objective.energy(x)) for x in self.kept]
+        kept = list(self.kept)
+        energies = [float(self.objective.energy(x)) for x in kept]
         best = min(
-            range(len(energies)), key=lambda i: math.inf if math.isnan(energies[i]) else energies[i]
+            range(len(kept)), key=lambda i: math.inf if math.isnan(energies[i]) else energies[i]
         )
         message = f"diverged at iteration {now.step}; this is the best iterate before"
         return Solution(
-            self.kept[best].detach(), Stop("diverged", False, message), now.step, now.seconds
+            kept[best].detach(), Stop("diverged", False, message), now.step, now.seconds
         )

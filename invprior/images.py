@@ -13,7 +13,6 @@ from torch import Tensor
 
 from invprior import codecs, files
 from invprior.codecs import Array
-from invprior.comparison import side_by_side as side_by_side
 from invprior.errors import MeasurementError
 
 

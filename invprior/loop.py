@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.building import Picture, all_of, build, picture, solver_from, stop_from
+from invprior.building import (
+    Picture,
+    all_of,
+    build,
+    check_seed,
+    picture,
+    solver_from,
+    stop_from,
+)
 from invprior.callbacks import Callback, Recorder
 from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
@@ -53,11 +61,11 @@ def iterate(
     """
     solver, _ = chosen(problem, solver)
     objective = route_or_explain(problem, solver)
-    return _iterates(objective, solver, x0, seed)
+    return _iterates(objective, solver, x0, seed, Guard(objective))
 
 
 def _iterates(
-    objective: Objective, solver: Solver, x0: Tensor | None, seed: int
+    objective: Objective, solver: Solver, x0: Tensor | None, seed: int, guard: Guard
 ) -> Iterator[Iterate]:
     problem = objective.problem
     expected = (1, *problem.operator.image_shape)
@@ -70,7 +78,7 @@ def _iterates(
     start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
     with torch.enable_grad():  # also where the caller has switched gradients off
         state = solver.init(objective, start, generator)
-    guard = Guard(objective, state)
+    guard.kept.append(state.x)
     for step in range(1, 2**62):
         previous = state.x
         with torch.enable_grad():
@@ -129,8 +137,7 @@ def solve(
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
-    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
-        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
+    check_seed(seed)
     problems, solver, rule = all_of(
         lambda: build(
             y,
@@ -189,7 +196,7 @@ def solve_problem(
     rule = stop or solver.default_stop(problem)
     problem = rule.prepare(problem, torch.Generator().manual_seed(seed))
     objective = route_or_explain(problem, solver)
-    watch = rule.start(problem)
+    watch, guard = rule.start(problem), Guard(objective)
     recorder = Recorder(record_every) if record_every else None
     watchers: list[Callback] = [*([recorder] if recorder else []), *callbacks]
     record = provenance(problem, solver, why, rule, seed)
@@ -199,11 +206,12 @@ def solve_problem(
 
     now: Iterate | None = None
     try:
-        for now in _iterates(objective, solver, x0, seed):
+        for now in _iterates(objective, solver, x0, seed, guard):
             for watcher in watchers:
                 watcher(now)
             end = watch(now)
             if end is not None:
+                guard.look(now)
                 return solution(now.x if end.x is None else end.x, end, now.step, now.seconds)
     except KeyboardInterrupt:
         if now is None:

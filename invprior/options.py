@@ -228,7 +228,7 @@ def _short(value: Any) -> str:
 
 
 def _type_text(hint: Any) -> str:
-    """Print an annotation as a user would say it: `float > 0`, `"l1" or "l0"`."""
+    """Print an annotation as a user would say it: `float > 0`, `l1 | l0`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         bounds = [_bound(m) for m in arguments[1:]]

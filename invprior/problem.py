@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.fidelities.base import Fidelity, QuadraticFidelity
+from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
 from invprior.linalg import conjugate_gradients, negative_laplacian
@@ -77,11 +77,8 @@ class Problem:
     @cached_property
     def noise_level(self) -> float:
         """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
-        if isinstance(self.fidelity, QuadraticFidelity):
-            sigma = getattr(self.fidelity, "sigma", 1.0)
-            if sigma is not None:
-                return float(self.fidelity.precision**-0.5)
-        return estimate_sigma(self.y, self.observed)
+        known = self.fidelity.noise_level
+        return estimate_sigma(self.y, self.observed) if known is None else known
 
     @property
     def observed(self) -> Tensor | None:

@@ -50,7 +50,7 @@ def provenance(
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: _version(name) for name in _LIBRARIES},
+        "versions": {name: version_of(name) for name in _LIBRARIES},
         "plugins": _packages(map(registry.describe, parts)),
     }
     if why:
@@ -112,7 +112,8 @@ def _names(value: Value) -> Iterator[str]:
         yield from _names(part)
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """The installed version of a package."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -67,11 +67,6 @@ def load(name: str, size: int | None = None) -> images.Picture:
     return images.Picture(images.to_tensor(array))
 
 
-def default() -> images.Picture:
-    """The demonstration's picture: the astronaut, 256 x 256, in colour."""
-    return load("astronaut", 256)
-
-
 def resolve(source: str | PathLike[str]) -> images.Picture:
     """Read a picture by its file's path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
     text = str(source)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.building import Picture, operator_for, picture
+from invprior.building import Picture, operator_for, picture, placed
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
@@ -46,7 +46,7 @@ def simulate(
         The measurement, (B, *measurement_shape), and the operator, made for the picture's size.
     """
     x = picture(truth, device, dtype)
-    made = operator_for(operator, image=tuple(x.shape[1:])).to(device=x.device, dtype=dtype)
+    made = placed(operator_for(operator, image=tuple(x.shape[1:])), x)
     model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
     if not isinstance(model, Noise):
         raise OptionError(

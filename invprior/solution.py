@@ -23,6 +23,8 @@ class Iterate:
             the device.
         objective: the problem's terms as the solver sees them.
         seconds: time since the run began.
+        previous: the iterate before, or where the run began.
+        known_energy: what the solver computed anyway, at its last evaluation; else None.
     """
 
     step: int
@@ -34,7 +36,7 @@ class Iterate:
 
     @cached_property
     def energy(self) -> Tensor:
-        """E(Ax; y) + R(x), a scalar on the device; computed when read, unless the solver had it."""
+        """E(Ax; y) + R(x), a scalar on the device; the solver's last figure if it had one, else computed when read."""
         return self.objective.energy(self.x) if self.known_energy is None else self.known_energy
 
     @cached_property
@@ -72,8 +74,8 @@ class Solution:
             last one's.
         steps: iterations taken, the sum over a batch.
         seconds: time spent in the solver.
-        history: rows of step, seconds, energy (and what callbacks recorded).
-        provenance: every option with defaults filled in, versions, seed, data hash.
+        history: rows of step, seconds, energy; for a batch, the first picture's.
+        provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first picture's.
         pictures: for a batch of several, one solution each.
     """
 

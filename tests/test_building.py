@@ -189,3 +189,12 @@ def test_every_error_is_an_invprior_error_with_an_exit_code():
         assert issubclass(kind, InvpriorError)
         assert issubclass(kind, ValueError)
         assert kind.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "level"),
+    [("gaussian:sigma=0.2", 0.2), ("huber:sigma=0.2", 0.2), ("laplace:scale=0.2", 0.2 * 2**0.5)],
+)
+def test_a_fidelity_that_knows_the_noise_is_believed(y, fidelity, level):
+    (problem,) = build(y[:1], prior="tikhonov", fidelity=fidelity)
+    assert problem.noise_level == pytest.approx(level)

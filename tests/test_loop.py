@@ -17,6 +17,7 @@ from invprior.errors import (
     PluginError,
 )
 from invprior.functionals import Penalty
+from invprior.guard import Guard
 from invprior.loop import Interrupted, iterate, solve
 from invprior.solution import Iterate
 from invprior.solvers.adam import Adam
@@ -375,3 +376,26 @@ def test_solvers_are_frozen_and_equal_by_value(solver):
     one, two = registry.create("solvers", solver), registry.create("solvers", solver)
     assert one == two
     assert hash(one) == hash(two)
+
+
+def test_the_returned_picture_is_looked_at_also_where_looking_is_rare(y, monkeypatch):
+    """On a GPU the guard looks every 20 steps; a run that stops in between must not return NaN."""
+
+    class Late(Penalty):
+        calls = 0
+
+        def value(self, x):
+            Late.calls += 1
+            poison = float("nan") if Late.calls == 3 else 1.0
+            return poison * x.square().flatten(1).sum(1)
+
+    begin = Guard.__init__
+
+    def rarely(guard, objective):
+        begin(guard, objective)
+        guard.every = 20
+
+    monkeypatch.setattr(Guard, "__init__", rarely)
+    with pytest.raises(DivergedError, match="non-finite at iteration 3") as caught:
+        solve(y, prior=Late(), solver="adam:average=0", steps=3, record_every=0, **KNOWN)
+    assert caught.value.solution.x.isfinite().all()

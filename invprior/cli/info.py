@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
@@ -32,12 +31,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     import torch
 
     from invprior import registry
-
-    def version_of(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return "not installed"
+    from invprior.provenance import device_text, version_of
 
     foreign = sorted({e.origin for e in registry.entries() if e.package != registry.CORE})
     facts: dict[str, Any] = {
@@ -46,7 +40,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         **{package: version_of(package) for package in _PACKAGES},
         "devices": [
             "cpu",
-            *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())),
+            *(device_text(torch.device("cuda", i)) for i in range(torch.cuda.device_count())),
         ],
         "cpu capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),

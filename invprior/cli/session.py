@@ -18,6 +18,7 @@ from invprior import files, images, registry, samples
 from invprior.building import (
     all_of,
     build,
+    check_seed,
     default_device,
     picture,
     prior_from,
@@ -101,7 +102,7 @@ class Session:
             lambda: solver_from(solver),
             lambda: None if stop is None else stop_from(stop),
             lambda: None if steps is None else MaxSteps(steps=steps),
-            lambda: _check_seed(seed),
+            lambda: check_seed(seed),
         )
         y = picture(given.x, where, getattr(torch, dtype))
         known = y if simulated else None if true is None else true.x.to(y)
@@ -234,11 +235,6 @@ def _score(x: Tensor, truth: Tensor) -> dict[str, float]:
 
 def _device(name: str) -> torch.device:
     return default_device() if name == "auto" else picture(torch.empty(1, 1), name).device
-
-
-def _check_seed(seed: int) -> None:
-    if not -(2**63) <= seed < 2**64:
-        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed}.')
 
 
 def _stem(source: str) -> str:

@@ -11,6 +11,7 @@ from annotated_types import Gt, Interval
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
+from invprior.denoisers.pairs import half_window, regions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +38,12 @@ class Bilateral(Denoiser):
         height, width = x.shape[-2:]
         scale = -0.5 / (self.strength * max(sigma, 1e-6)) ** 2 / x.shape[1]
         total, weights = x.clone(), torch.ones_like(x[:, :1])
-        down, across = min(self.radius, height - 1), min(self.radius, width - 1)
-        for dy in range(down + 1):
-            for dx in range(-across if dy else 1, across + 1):
-                here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-                there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
-                near = math.exp(-0.5 * (dy**2 + dx**2) / self.sigma_spatial**2)
-                distance = (x[here] - x[there]).square_().sum(1, keepdim=True)
-                weight = distance.mul_(scale).exp_().mul_(near)
-                for a, b in ((here, there), (there, here)):
-                    total[a].addcmul_(weight, x[b])
-                    weights[a] += weight
+        for dy, dx in half_window(height, width, self.radius):
+            here, there = regions(height, width, dy, dx)
+            near = math.exp(-0.5 * (dy**2 + dx**2) / self.sigma_spatial**2)
+            distance = (x[here] - x[there]).square_().sum(1, keepdim=True)
+            weight = distance.mul_(scale).exp_().mul_(near)
+            for a, b in ((here, there), (there, here)):
+                total[a].addcmul_(weight, x[b])
+                weights[a] += weight
         return total.div_(weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,7 +11,9 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.opponent import to_opponent
+from invprior.denoisers.pairs import half_window, regions
 from invprior.errors import OptionError
+from invprior.operators.boundary import extend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +52,13 @@ class NLM(Denoiser):
         """
         height, width = x.shape[-2:]
         h2 = (self.strength * max(sigma, 1e-6)) ** 2  # a floor, for a weight must stay a number
-        guide = _mirror(_guide(x), self.patch // 2)
+        guide, margin = _guide(x), self.patch // 2
+        for dim in (-2, -1):
+            guide = extend(guide, dim, margin, margin, "reflect")
         total, weights = torch.zeros_like(x), torch.zeros_like(x[:, :1])
         best = weights.clone()
-        for dy, dx in self._shifts(height, width):
-            here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-            there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        for dy, dx in half_window(height, width, self.window):
+            here, there = regions(height, width, dy, dx)
             distance = _patch_distance(guide, dy, dx, self.patch)
             weight = distance.sub_(2 * sigma**2).clamp_(min=0).mul_(-1 / h2).exp_()
             for a, b in ((here, there), (there, here)):
@@ -66,13 +68,6 @@ class NLM(Denoiser):
         best.clamp_(min=1e-12)  # a pixel that is like no other stays itself
         return total.addcmul_(best, x).div_(weights.add_(best))
 
-    def _shifts(self, height: int, width: int) -> Iterator[tuple[int, int]]:
-        """Half of the window's shifts, one of each opposite pair, as far as the picture reaches."""
-        down, across = min(self.window, height - 1), min(self.window, width - 1)
-        for dy in range(down + 1):
-            for dx in range(-across if dy else 1, across + 1):
-                yield dy, dx
-
 
 def _guide(x: Tensor) -> Tensor:
     """Channels for the distances, weighted so that noise adds as much as in one channel."""
@@ -81,21 +76,10 @@ def _guide(x: Tensor) -> Tensor:
     return to_opponent(x) * (shares / shares.square().sum().sqrt()).view(-1, 1, 1)
 
 
-def _mirror(x: Tensor, margin: int) -> Tensor:
-    """Extend by reflection at the borders, as often as a margin wider than the picture needs."""
-    for dim in (-2, -1):
-        n = x.shape[dim]
-        index = torch.arange(-margin, n + margin, device=x.device) % (2 * n)
-        x = x.index_select(dim, torch.minimum(index, 2 * n - 1 - index))
-    return x
-
-
 def _patch_distance(guide: Tensor, dy: int, dx: int, patch: int) -> Tensor:
     """Mean squared distance of each pixel's patch to the one (dy, dx) further."""
-    height, width = guide.shape[-2:]
-    a = guide[..., : height - dy, max(0, -dx) : width - max(0, dx)]
-    b = guide[..., dy:, max(0, dx) : width + min(0, dx)]
-    squares = (a - b).square_().sum(1, keepdim=True)
+    here, there = regions(guide.shape[-2], guide.shape[-1], dy, dx)
+    squares = (guide[here] - guide[there]).square_().sum(1, keepdim=True)
     for dim in (-2, -1):
         n = squares.shape[dim] - patch + 1
         rows = [squares.narrow(dim, i, n) for i in range(patch)]

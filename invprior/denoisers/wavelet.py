@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated
 
 import torch
@@ -57,16 +58,17 @@ class WaveletDenoiser(Denoiser):
         return band - torch.minimum(torch.maximum(band, -threshold), threshold)
 
 
-def _noise_gains(filters: Filters, levels: int) -> list[float]:
+@cache
+def _noise_gains(filters: Filters, levels: int) -> tuple[float, ...]:
     """Standard deviation that white noise of deviation 1 has in each undecimated band.
 
     Taps overlap nowhere in an orthogonal cascade, so level j holds 2^-j; a biorthogonal one is
     measured on an impulse.
     """
     if filters.orthogonal:
-        return [0.5 ** (1 + i // 3) for i in range(3 * levels)]
+        return tuple(0.5 ** (1 + i // 3) for i in range(3 * levels))
     side = 2**levels * filters.length
     impulse = torch.zeros(1, 1, side, side, dtype=torch.float64)
     impulse[..., side // 2, side // 2] = 1.0
     _, details = WaveletTransform(filters, levels, undecimated=True).analysis(impulse)
-    return [float(torch.linalg.vector_norm(band)) for band in details]
+    return tuple(float(torch.linalg.vector_norm(band)) for band in details)

@@ -32,6 +32,11 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         """Upper bound on the second derivative of E; infinite when there is none, as for Poisson and L1."""
         return math.inf
 
+    @property
+    def noise_level(self) -> float | None:
+        """Standard deviation of the noise that it stands for; None when it does not say."""
+        return None
+
     def with_noise_level(self, sigma: float) -> Fidelity:
         """Return the fidelity with its open noise parameter set to an estimate; itself when nothing is open.
 
@@ -56,3 +61,8 @@ class QuadraticFidelity(ProximableFidelity):
     @abstractmethod
     def precision(self) -> float:
         """1 / sigma^2."""
+
+    @property
+    def noise_level(self) -> float | None:
+        """Standard deviation of the noise, from the precision."""
+        return float(self.precision**-0.5)

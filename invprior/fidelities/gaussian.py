@@ -32,6 +32,11 @@ class Gaussian(QuadraticFidelity):
             )
         return 1.0 / self.sigma**2
 
+    @property
+    def noise_level(self) -> float | None:
+        """Sigma, or None while it is open."""
+        return self.sigma
+
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute E of each picture, (B,)."""
         residual = prediction - y

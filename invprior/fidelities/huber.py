@@ -37,6 +37,11 @@ class Huber(ProximableFidelity):
         self.sigma = sigma
         self.delta = delta
 
+    @property
+    def noise_level(self) -> float | None:
+        """Sigma, or None while it is open."""
+        return self.sigma
+
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute E of each picture, (B,)."""
         sigma = self._sigma()

@@ -28,6 +28,11 @@ class Laplace(ProximableFidelity):
         super().__init__()
         self.scale = scale
 
+    @property
+    def noise_level(self) -> float | None:
+        """Standard deviation of Laplace noise of this scale, or None while it is open."""
+        return None if self.scale is None else self.scale * math.sqrt(2)
+
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute E of each picture, (B,)."""
         return (prediction - y).abs().flatten(1).sum(1) / self._scale()

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge
 from torch import Tensor
 
-from invprior.errors import IncompatibleError, OptionError
-from invprior.metrics.base import Metric
+from invprior.errors import OptionError
+from invprior.metrics.base import Metric, check_shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,7 @@ class PSNR(Metric):
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
         """Score each picture, (B,), in decibels."""
-        if x.shape != truth.shape:
-            raise IncompatibleError(
-                f"A picture {tuple(x.shape)} cannot be scored against a truth "
-                f"{tuple(truth.shape)}; they must have the same shape."
-            )
+        check_shapes(x, truth)
         height, width = x.shape[-2:]
         if 2 * self.crop >= min(height, width):
             raise OptionError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.metrics.base import Metric
+from invprior.metrics.base import Metric, check_shapes
 
 WINDOW = 11  # pixels: a Gaussian of standard deviation 1.5, cut at 3.5 of them
 
@@ -30,11 +30,7 @@ class SSIM(Metric):
 
         similarity: Any = metrics.structural_similarity  # it carries no types
 
-        if x.shape != truth.shape:
-            raise IncompatibleError(
-                f"A picture {tuple(x.shape)} cannot be scored against a truth "
-                f"{tuple(truth.shape)}; they must have the same shape."
-            )
+        check_shapes(x, truth)
         if min(x.shape[-2:]) < WINDOW:
             raise IncompatibleError(
                 f"ssim compares windows of {WINDOW} x {WINDOW} pixels, and the picture has "

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from invprior.operators.resampling import taps
+
 Activation = Literal["leaky-relu", "swish", "elu", "none"]
 Padding = Literal["reflect", "zero"]
 Upsampling = Literal["nearest", "bilinear"]
@@ -113,9 +115,7 @@ class Lanczos2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        t = torch.arange(-3.5, 4.0, dtype=torch.float64) / 2
-        taps = torch.sinc(t) * torch.sinc(t / 2)
-        self.register_buffer("kernel", (taps / taps.sum()).float(), persistent=False)
+        self.register_buffer("kernel", taps("lanczos2", 2).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter and decimate (B, C, H, W); the border is replicated."""

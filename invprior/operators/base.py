@@ -85,11 +85,11 @@ class LinearOperator(Operator):
 
     def norm(self) -> float:
         """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""
-        like = next(
-            (t for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()),
-            torch.zeros(()),
-        )
-        return spectral_norm(self.normal, like.new_zeros(1, *self.image_shape))
+        tensors = [*self.parameters(), *self.buffers()]
+        device = tensors[0].device if tensors else None
+        dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
+        like = torch.zeros(1, *self.image_shape, device=device, dtype=dtype)
+        return spectral_norm(self.normal, like)
 
     def __matmul__(self, inner: LinearOperator) -> LinearOperator:
         """`A @ B` applies B first."""

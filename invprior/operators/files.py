@@ -47,13 +47,14 @@ def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
 
 
 def _read(path: Path, what: str, index: str | None) -> NDArray[np.float64]:
-    if path.suffix == ".npz":
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             array = archive[_name(path, what, archive.files, index)]
             return np.asarray(array, np.float64)
     if index is not None:
         raise MeasurementError(f"{path} holds one {what}; index is for .npz files.")
-    if path.suffix == ".npy":
+    if suffix == ".npy":
         return np.asarray(np.load(path, allow_pickle=False), np.float64)
     return images.load(path).x[0].mean(0).numpy().astype(np.float64)
 

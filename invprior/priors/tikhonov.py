@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from invprior.functionals import Penalty, Proximable
-from invprior.linalg import dot
+from invprior.linalg import dot, negative_laplacian
+from invprior.operators.spectral import dct, idct
 
 
 class Tikhonov(Penalty, Proximable):
@@ -38,6 +39,10 @@ class Tikhonov(Penalty, Proximable):
         vertical, horizontal = x.diff(dim=-2), x.diff(dim=-1)
         return 0.5 * (dot(vertical, vertical) + dot(horizontal, horizontal))
 
+    def gradient(self, x: Tensor) -> Tensor:
+        """Closed form: minus the Laplacian for order 1, x for order 0."""
+        return negative_laplacian(x) if self.order else x
+
     def curvature(self) -> float:
         """8 for order 1, the bound on the Laplacian's norm; 1 for order 0."""
         return 8.0 if self.order else 1.0
@@ -46,18 +51,12 @@ class Tikhonov(Penalty, Proximable):
         """Closed form, by division in the cosine basis: (I + tau grad^T grad)^-1 v."""
         if self.order == 0:
             return v / (1.0 + tau)
-        height, width = v.shape[-2:]
-        # Mirrored to twice its size a picture is periodic, and a cosine basis becomes Fourier's.
-        mirrored = torch.cat((v, v.flip(-1)), -1)
-        mirrored = torch.cat((mirrored, mirrored.flip(-2)), -2)
-        spectrum = torch.fft.rfft2(mirrored)
-        rows, columns = _laplacian(2 * height, v), _laplacian(2 * width, v)[: width + 1]
-        spectrum = spectrum / (1.0 + tau * (rows[:, None] + columns))
-        solution: Tensor = torch.fft.irfft2(spectrum, s=mirrored.shape[-2:])
-        return solution[..., :height, :width]
+        rows, columns = (_eigenvalues(n, v) for n in v.shape[-2:])
+        spectrum = dct(dct(v, -1), -2) / (1.0 + tau * (rows[:, None] + columns))
+        return idct(idct(spectrum, -2), -1)
 
 
-def _laplacian(n: int, like: Tensor) -> Tensor:
-    """Eigenvalues of the negative periodic second difference of length n, (n,)."""
-    angles = torch.arange(n, dtype=like.dtype, device=like.device) * (math.pi / n)
+def _eigenvalues(n: int, like: Tensor) -> Tensor:
+    """Of the negative second difference of length n with free ends, in the cosine basis, (n,)."""
+    angles = torch.arange(n, dtype=like.dtype, device=like.device) * (math.pi / (2 * n))
     return 4.0 * angles.sin().square()

@@ -38,7 +38,8 @@ class ADMM(Solver):
     Sources: Boyd et al. 2011, with over-relaxation (section 3.4.3); balancing of relative residuals, Wohlberg 2017.
 
     Args:
-        rho: coupling of the copies, a denoiser's strength being sqrt(weight / rho); from the noise level when absent.
+        rho: coupling of the copies, a denoiser's strength being sqrt(weight / rho); from the weights and the noise
+            level when absent.
         balance: let rho adapt so that primal and dual residuals stay alike; only for convex terms.
         relaxation: over-relaxation, 1 for none.
         inner: Adam steps on a network per iteration.

@@ -44,8 +44,10 @@ class FISTA(Solver):
     def route(self, problem: Problem) -> Objective:
         """One prox, everything else with a known Lipschitz constant; refuse a step that cannot converge."""
         objective = route(problem, "fista", network=False, prox="one", lipschitz=True, linear=True)
+        if self.step_size is None or self.force:
+            return objective
         limit = (1.0 if self.momentum else 2.0) / objective.curvature()
-        if self.step_size is not None and self.step_size > limit and not self.force:
+        if self.step_size > limit:
             raise IncompatibleError(
                 f"The step_size of fista must be at most {limit:.4g} for this problem "
                 f"({'1' if self.momentum else '2'} / L, L from the operator's norm and the fidelity); "

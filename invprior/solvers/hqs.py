@@ -30,12 +30,14 @@ class HQSState(State):
 class HQS(Solver):
     """Half-quadratic splitting: alternate the data step and the prox, whose strength falls from coarse to the noise.
 
-    The prox of a term of weight w acts with tau = s_k^2, s_k falling geometrically from `start` to `end`; for a
-    denoiser s_k is its noise level. Sources: Geman and Yang 1995; the schedule of Zhang et al. 2021 (DPIR).
+    The prox of a single term acts with tau = s_k^2, s_k falling geometrically from `start` to `end`; for a denoiser s_k
+    is its noise level. Several terms share s_k^2 by their weights and act one after the other.
+
+    Sources: Geman and Yang 1995; the schedule of Zhang et al. 2021 (DPIR).
 
     Args:
         steps: iterations of the schedule.
-        start: first strength, in intensities.
+        start: first strength, in intensities of [0, 1]; at least `end`.
         end: last strength; the noise level when absent.
         inner: Adam steps on a network per iteration.
     """

@@ -12,17 +12,19 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import ProximableFidelity
 from invprior.operators.base import LinearOperator
+from invprior.options import plain_name
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 
 
 @dataclass
 class PDHGState(State):
-    """The dual variables: one for the data, one for each term after the first."""
+    """The dual variables, one for the data and one for each term after the first; the point ahead; the dual step."""
 
     data: Tensor = None  # type: ignore[assignment]
     duals: list[Tensor] = field(default_factory=list)
     ahead: Tensor = None  # type: ignore[assignment]
+    dual_step: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +41,16 @@ class PDHG(Solver):
 
     def route(self, problem: Problem) -> Objective:
         """Proxes where there are, gradients of bounded curvature elsewhere."""
-        objective = route(problem, "pdhg", network=False, prox="many", lipschitz=False, linear=True)
+        objective = route(problem, "pdhg", network=False, prox="many", linear=True)
         rough = [p for _, p in objective.smooth if p.curvature() == float("inf")]
         if rough:
-            names = " and ".join(type(p).__name__.lower() for p in rough)
+            names = " and ".join(plain_name(type(p)) for p in rough)
             raise IncompatibleError(
                 f"pdhg needs a prox or a bounded curvature, and {names} has neither."
             )
         if not isinstance(problem.fidelity, ProximableFidelity):
             raise IncompatibleError(
-                f"pdhg needs a fidelity with a prox; {type(problem.fidelity).__name__} has none."
+                f"pdhg needs a fidelity with a prox; {plain_name(type(problem.fidelity))} has none."
             )
         return objective
 
@@ -63,10 +65,15 @@ class PDHG(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> PDHGState:
         """Begin at x0 with zero duals."""
-        primal, _ = self.steps(objective)
+        primal, dual = self.steps(objective)
         duals = [torch.zeros_like(x0) for _ in objective.proximal[1:]]
         return PDHGState(
-            x0, step_size=primal, data=torch.zeros_like(objective.problem.y), duals=duals, ahead=x0
+            x0,
+            step_size=primal,
+            data=torch.zeros_like(objective.problem.y),
+            duals=duals,
+            ahead=x0,
+            dual_step=dual,
         )
 
     def step(self, objective: Objective, state: State) -> PDHGState:
@@ -76,7 +83,8 @@ class PDHG(Solver):
         operator, fidelity = problem.operator, problem.fidelity
         assert isinstance(operator, LinearOperator)
         assert isinstance(fidelity, ProximableFidelity)
-        primal, dual = self.steps(objective)
+        assert state.step_size is not None
+        primal, dual = state.step_size, state.dual_step
         # Moreau: the prox of the conjugate from the prox of the function itself.
         v = state.data + dual * operator(state.ahead)
         data = v - dual * fidelity.prox(v / dual, problem.y, 1.0 / dual)
@@ -91,4 +99,5 @@ class PDHG(Solver):
         x = state.x - primal * gradient
         for weight, prior in objective.proximal[:1]:
             x = prior.prox(x, primal * weight)
-        return PDHGState(x, step_size=primal, data=data, duals=duals, ahead=2.0 * x - state.x)
+        ahead = 2.0 * x - state.x
+        return PDHGState(x, step_size=primal, data=data, duals=duals, ahead=ahead, dual_step=dual)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import ProximableFidelity, QuadraticFidelity
 from invprior.operators.base import LinearOperator
+from invprior.options import plain_name
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.adam import adam
 
@@ -24,11 +25,11 @@ def split(problem: Problem, solver: str) -> Objective:
     if network:
         return objective
     if objective.smooth:
-        names = " and ".join(type(p).__name__.lower() for _, p in objective.smooth)
+        names = " and ".join(plain_name(type(p)) for _, p in objective.smooth)
         raise IncompatibleError(f"{solver} needs a prox, and {names} has only a value.")
     if not isinstance(problem.fidelity, ProximableFidelity):
         raise IncompatibleError(
-            f"{solver} needs a fidelity with a prox, and {type(problem.fidelity).__name__} has none."
+            f"{solver} needs a fidelity with a prox, and {plain_name(type(problem.fidelity))} has none."
         )
     return objective
 

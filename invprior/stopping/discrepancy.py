@@ -36,7 +36,7 @@ class Discrepancy(StoppingRule):
                 return None
             with torch.no_grad():
                 residual = float(torch.linalg.vector_norm(problem.operator(iterate.x) - problem.y))
-            if residual > goal:
+            if not residual <= goal:  # NaN is no end
                 return None
             return Stop(
                 "discrepancy",
