@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -85,14 +86,7 @@ def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior
     )
     if not isinstance(specs, Sequence):
         as_prior(specs)  # raises
-    terms: list[Prior] = []
-    faults: list[InvpriorError] = []
-    for spec in specs:
-        try:
-            terms.append(_term(spec))
-        except InvpriorError as error:
-            faults.append(error)
-    _raise_all(faults)
+    terms = all_of(*(partial(_term, spec) for spec in specs))
     return Prior(tuple(t for term in terms for t in term.terms))
 
 
@@ -206,7 +200,10 @@ def all_of(*makers: Callable[[], Any]) -> list[Any]:
             made.append(make())
         except InvpriorError as error:
             faults.append(error)
-    _raise_all(faults)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise OptionError("\n".join(map(str, faults)))
     return made
 
 
@@ -218,13 +215,6 @@ def check_seed(seed: object) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
         raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
-
-
-def _raise_all(faults: Sequence[InvpriorError]) -> None:
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise OptionError("\n".join(map(str, faults)))
 
 
 def _wrong(what: str, kind: str, got: object) -> OptionError:

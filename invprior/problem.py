@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.fidelities.base import Fidelity
+from invprior.fidelities.base import Fidelity, ProximableFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
 from invprior.linalg import conjugate_gradients, negative_laplacian
@@ -100,6 +100,12 @@ class Problem:
         )
         return next(found, None)
 
+    @property
+    def data_only(self) -> bool:
+        """Whether no term of the prior says anything, as with `none`."""
+        spoken = (t.functional for t in self.prior.terms if t.weight > 0)
+        return all(isinstance(f, Penalty) and f.curvature() == 0 for f in spoken)
+
     def pseudo_inverse(self) -> Tensor:
         """What the measurement alone says: its mean, plus the damped pseudo-inverse of the rest."""
         shape = (1, *self.operator.image_shape)
@@ -119,11 +125,7 @@ class Problem:
         """
         x0 = self.pseudo_inverse()
         operator = self.operator
-        silent = all(
-            isinstance(t.functional, Penalty) and t.functional.curvature() == 0
-            for t in self.prior.terms
-        )
-        if silent or not isinstance(operator, LinearOperator) or x0.dim() != 4:
+        if self.data_only or not isinstance(operator, LinearOperator) or x0.dim() != 4:
             return x0
         smoothing = _SMOOTHNESS * self.noise_level**2
         with torch.no_grad():
@@ -186,6 +188,9 @@ class Objective:
         return total
 
 
+Need: TypeAlias = Literal["any", "smooth", "prox"]
+
+
 class Pixels(nn.Module):
     """The variable x itself."""
 
@@ -204,7 +209,8 @@ def route(
     *,
     network: bool,
     prox: Literal["no", "one", "many"],
-    lipschitz: bool = False,
+    terms: Need = "any",
+    fidelity: Need = "any",
     linear: bool = False,
 ) -> Objective:
     """Sort the terms for a solver by their types.
@@ -214,7 +220,9 @@ def route(
         solver: the solver's name, for messages.
         network: whether the solver can optimise a network's parameters.
         prox: how many terms the solver takes through their prox.
-        lipschitz: whether everything it differentiates must have a known Lipschitz constant.
+        terms: what it needs of the terms that it does not take through their prox: any value, one of bounded
+            curvature ("smooth"), or that there be none ("prox").
+        fidelity: what it needs of the fidelity: any value, bounded curvature, or a prox.
         linear: whether it needs a linear operator.
 
     Raises:
@@ -229,10 +237,14 @@ def route(
         )
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
-    if lipschitz and math.isinf(problem.fidelity.curvature()):
+    if fidelity == "smooth" and math.isinf(problem.fidelity.curvature()):
         faults.append(
             f"{solver} needs a fidelity of bounded curvature, "
             f"and {_name(problem.fidelity)} has none"
+        )
+    if fidelity == "prox" and not isinstance(problem.fidelity, ProximableFidelity):
+        faults.append(
+            f"{solver} needs a fidelity with a prox, and {_name(problem.fidelity)} has none"
         )
     for term in problem.prior.terms:
         functional = term.functional
@@ -243,8 +255,10 @@ def route(
         if takes_prox and not (prox == "one" and easy):
             assert isinstance(functional, Proximable)
             proximal.append((term.weight, functional))
-        elif isinstance(functional, Penalty) and (easy or not lipschitz):
+        elif isinstance(functional, Penalty) and (terms == "any" or (terms == "smooth" and easy)):
             smooth.append((term.weight, functional))
+        elif isinstance(functional, Penalty) and terms == "prox":
+            faults.append(f"{solver} needs a prox, and {_name(functional)} has only a value")
         elif isinstance(functional, Penalty):
             faults.append(
                 f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither"

@@ -96,17 +96,16 @@ class ADMM(Solver):
     def _fit(self, objective: Objective, state: ADMMState, targets: list[Tensor]) -> Tensor:
         if state.network is not None:
             return state.network(objective, targets, state.rho)
+        targets = targets or [state.x]  # without a term, near where it is
         if state.data is None:
-            if not targets:
-                targets = [state.x]
             return quadratic_step(objective, targets, state.rho)
         operator = objective.problem.operator
         assert isinstance(operator, LinearOperator)
         assert state.data_multiplier is not None
         rhs = operator.adjoint(state.data - state.data_multiplier)
-        for target in targets or [state.x]:
+        for target in targets:
             rhs = rhs + target
-        return operator.solve_damped(rhs, float(max(len(targets), 1)))
+        return operator.solve_damped(rhs, float(len(targets)))
 
     def _fit_data(self, objective: Objective, state: ADMMState, new: ADMMState) -> None:
         problem = objective.problem

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.functionals import Penalty, Proximable
+from invprior.functionals import Proximable
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
 from invprior.options import plain_name
@@ -69,7 +69,7 @@ def _candidates(problem: Problem) -> list[tuple[Solver, str]]:
         return [(Adam(), "x = f(z), and every other term has a gradient"), by_prox]
     if not isinstance(problem.operator, LinearOperator):
         return [adam, lbfgs]
-    if all(isinstance(f, Penalty) and f.curvature() == 0 for f in functionals):
+    if problem.data_only:
         return [(LBFGS(), "there is only the data term"), fista, pdhg, adam]
     if not convex and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]

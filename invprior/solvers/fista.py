@@ -43,7 +43,15 @@ class FISTA(Solver):
 
     def route(self, problem: Problem) -> Objective:
         """One prox, everything else with a known Lipschitz constant; refuse a step that cannot converge."""
-        objective = route(problem, "fista", network=False, prox="one", lipschitz=True, linear=True)
+        objective = route(
+            problem,
+            "fista",
+            network=False,
+            prox="one",
+            terms="smooth",
+            fidelity="smooth",
+            linear=True,
+        )
         if self.step_size is None or self.force:
             return objective
         limit = (1.0 if self.momentum else 2.0) / objective.curvature()

@@ -75,7 +75,7 @@ class HQS(Solver):
         weight = sum(w for w, _ in objective.proximal) or 1.0
         rho = weight / strength**2
         if state.network is not None:
-            x = state.network(objective, [state.x], rho if objective.proximal else 0.0)
+            x = state.network(objective, [state.x] if objective.proximal else [], rho)
         else:
             x = quadratic_step(objective, [state.x], rho)
         for w, prior in objective.proximal:

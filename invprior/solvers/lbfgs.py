@@ -42,6 +42,8 @@ class LBFGS(Solver):
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> LBFGSState:
         """Build the variable and its optimiser."""
         variable = objective.variable(x0, generator)
+        # torch's L-BFGS flattens gradients by view, which channels_last weights do not allow.
+        variable.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         optimizer = torch.optim.LBFGS(
             variable.parameters(),
             max_iter=1,

@@ -9,10 +9,8 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from invprior.errors import IncompatibleError
 from invprior.fidelities.base import ProximableFidelity
 from invprior.operators.base import LinearOperator
-from invprior.options import plain_name
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 
@@ -41,18 +39,15 @@ class PDHG(Solver):
 
     def route(self, problem: Problem) -> Objective:
         """Proxes where there are, gradients of bounded curvature elsewhere."""
-        objective = route(problem, "pdhg", network=False, prox="many", linear=True)
-        rough = [p for _, p in objective.smooth if p.curvature() == float("inf")]
-        if rough:
-            names = " and ".join(plain_name(type(p)) for p in rough)
-            raise IncompatibleError(
-                f"pdhg needs a prox or a bounded curvature, and {names} has neither."
-            )
-        if not isinstance(problem.fidelity, ProximableFidelity):
-            raise IncompatibleError(
-                f"pdhg needs a fidelity with a prox; {plain_name(type(problem.fidelity))} has none."
-            )
-        return objective
+        return route(
+            problem,
+            "pdhg",
+            network=False,
+            prox="many",
+            terms="smooth",
+            fidelity="prox",
+            linear=True,
+        )
 
     def steps(self, objective: Objective) -> tuple[float, float]:
         """Primal and dual step: 1 / primal - dual (||A||^2 + terms) >= L / 2, L the smooth terms' curvature."""

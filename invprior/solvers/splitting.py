@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invprior.errors import IncompatibleError
-from invprior.fidelities.base import ProximableFidelity, QuadraticFidelity
+from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.options import plain_name
-from invprior.problem import Objective, Problem, route
+from invprior.problem import Need, Objective, Problem, route
 from invprior.solvers.adam import adam
 
 
@@ -21,17 +19,16 @@ def split(problem: Problem, solver: str) -> Objective:
     A network takes the smooth terms too, since its x-step is a descent.
     """
     network = problem.reparameterization is not None
-    objective = route(problem, solver, network=True, prox="many", linear=not network)
-    if network:
-        return objective
-    if objective.smooth:
-        names = " and ".join(plain_name(type(p)) for _, p in objective.smooth)
-        raise IncompatibleError(f"{solver} needs a prox, and {names} has only a value.")
-    if not isinstance(problem.fidelity, ProximableFidelity):
-        raise IncompatibleError(
-            f"{solver} needs a fidelity with a prox, and {plain_name(type(problem.fidelity))} has none."
-        )
-    return objective
+    need: Need = "any" if network else "prox"
+    return route(
+        problem,
+        solver,
+        network=True,
+        prox="many",
+        terms=need,
+        fidelity=need,
+        linear=not network,
+    )
 
 
 @dataclass
@@ -52,9 +49,8 @@ class NetworkStep:
 
     def __call__(self, objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
         """Reduce E + smooth terms + rho / 2 sum ||x - target||^2; return the last output."""
-        output = targets[0]
         for _ in range(self.inner):
-            output = self.variable()
+            output: Tensor = self.variable()
             energy = objective.differentiable(output)
             for target in targets:
                 energy = energy + 0.5 * rho * (output - target).square().sum()
@@ -73,4 +69,4 @@ def quadratic_step(objective: Objective, targets: list[Tensor], rho: float) -> T
     rhs = operator.adjoint(objective.problem.y)
     for target in targets:
         rhs = rhs + scale * target
-    return operator.solve_damped(rhs, scale * max(len(targets), 1))
+    return operator.solve_damped(rhs, scale * len(targets))

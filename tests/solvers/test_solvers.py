@@ -284,3 +284,22 @@ def test_auto_picks_a_solver_that_fits_and_says_why(priors, parts, expected):
 def test_auto_says_why_nothing_fits():
     with pytest.raises(invprior.IncompatibleError, match=r"(?s)No solver fits.*adam: .*lbfgs: "):
         chosen(problem(Threshold(), operator=Squaring(SHAPE)), "auto")
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "admm:inner=3", "hqs:inner=3"])
+@pytest.mark.parametrize("operator", ["denoise", "blur"])
+def test_every_solver_that_offers_itself_for_a_network_fits_it(solver, operator):
+    y = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    prior = "dip:net=skip(down=[4],up=[4]),input_noise=0"
+    (case,) = invprior.build(y, operator=operator, prior=prior, noise="gaussian:sigma=0.1")
+    energies = [float(now.energy) for now in itertools.islice(iterate(case, solver), 12)]
+    assert energies[-1] < energies[0]
+
+
+def test_admm_of_a_network_alone_is_adam():
+    """Without another term there is nothing to split: each iteration is `inner` plain steps of Adam."""
+    y = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    prior = "dip:net=skip(down=[4],up=[4]),input_noise=0,precision=full"
+    (case,) = invprior.build(y, prior=prior, noise="gaussian:sigma=0.1")
+    plain = run(case, "adam:average=0,back_projection=false", 6)
+    torch.testing.assert_close(run(case, "admm:inner=3", 2), plain)
