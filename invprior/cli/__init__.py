@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -12,5 +13,13 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:  # before a command could answer for itself
-        print("Interrupted; nothing was written.", file=sys.stderr)
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as end:  # typer turns one that meets it between two of ours into a mute exit
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            _interrupted()
+        raise
+
+
+def _interrupted() -> NoReturn:
+    print("Interrupted; nothing was written.", file=sys.stderr)
+    sys.exit(130)

@@ -178,3 +178,20 @@ def test_ctrl_c_keeps_the_best_so_far(folder, y):
     assert "Wrote x.png" in out
     assert images.load("x.png").x.shape == images.load(y).x.shape
     assert not list(folder.glob(".*"))
+
+
+def test_ctrl_c_inside_the_parser_is_told_too(monkeypatch, capsys):
+    """Typer ends a KeyboardInterrupt outside the commands with 130 and not a word."""
+    import typer
+
+    from invprior import cli
+
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["invprior", "info"])
+    monkeypatch.setattr(typer.core.TyperGroup, "invoke", interrupt)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "Interrupted; nothing was written.\n"
