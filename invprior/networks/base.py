@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
 from invprior.options import Plugin
+
+Input = Literal["uniform", "normal", "grid"]
 
 
 class Network(ABC, metaclass=Plugin):
@@ -18,7 +21,9 @@ class Network(ABC, metaclass=Plugin):
 
     @abstractmethod
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network that maps (B, in_channels, H, W) to (B, out_channels, H, W).
+        """Make a fresh network that maps z, (B, in_channels, h, w), to (B, out_channels, H, W).
+
+        H and W are h and w unless the network says otherwise in `input_size`.
 
         Args:
             in_channels: channels of z.
@@ -28,5 +33,29 @@ class Network(ABC, metaclass=Plugin):
 
     @property
     def stride(self) -> int:
-        """H and W of the input must be multiples of this; callers pad to it."""
+        """Height and width of z must be multiples of this."""
         return 1
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of z for an output that covers a picture; callers crop its middle.
+
+        Args:
+            height: the picture's, in pixels, at least 1.
+            width: the picture's, in pixels, at least 1.
+        """
+        return padded(height, self.stride), padded(width, self.stride)
+
+    @property
+    def natural_input(self) -> Input:
+        """What z this network is made for; "grid" is the coordinates (x, y) in [0, 1]."""
+        return "uniform"
+
+    @property
+    def natural_channels(self) -> int | None:
+        """How many channels of z it is made for; None where any number will do."""
+        return None
+
+
+def padded(length: int, stride: int) -> int:
+    """Next multiple of the stride; at least two, so that the deepest maps have a variance."""
+    return max(2, math.ceil(length / stride)) * stride

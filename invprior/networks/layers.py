@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Gt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invprior.operators.resampling import taps
 
-Activation = Literal["leaky-relu", "swish", "elu", "none"]
+Positive = Annotated[int, Gt(0)]
+Activation = Literal["leaky-relu", "relu", "swish", "elu", "none"]
 Padding = Literal["reflect", "zero"]
 Upsampling = Literal["nearest", "bilinear"]
 Downsampling = Literal["stride", "avg", "max", "lanczos2"]
@@ -65,6 +67,8 @@ def norm_and_activation(channels: int, norm: bool, activation: Activation) -> li
     layers: list[nn.Module] = [batch_norm(channels)] if norm else []
     if activation == "leaky-relu":
         layers.append(nn.LeakyReLU(0.2, inplace=True))
+    elif activation == "relu":
+        layers.append(nn.ReLU(inplace=True))
     elif activation == "swish":
         layers.append(nn.SiLU())
     elif activation == "elu":
@@ -81,12 +85,14 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Draw all convolutions' weights as PyTorch does by default, U(-b, b) with b = fan_in^(-1/2).
 
+    A transposed convolution's fan-in is, as in PyTorch, that of the convolution it transposes.
+
     Args:
         network: a module on the generator's device.
         generator: the only source of random numbers.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             bound = 1 / math.sqrt(module.weight[0].numel())
             for parameter in module.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,61 @@
+"""What the decoders share: from a small z up to the picture, with no way down and no bridges."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import MinLen
+from torch import nn
+
+from invprior.networks.base import Network
+from invprior.networks.layers import Positive, Upsampling, conv_layers, initialise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoder(Network):
+    """Layers that double the map, one that does not, and a 1x1 convolution to the picture.
+
+    Args:
+        channels: channels that each layer puts out, the coarsest first. All but the last double the
+            map, so z is 2^(values - 1) times smaller than the picture; shorten it for pictures
+            smaller than 2^values pixels.
+        upsample: how a map is enlarged.
+        sigmoid: whether the output is squeezed into (0, 1).
+    """
+
+    channels: Annotated[tuple[Positive, ...], MinLen(1)]
+    upsample: Upsampling
+    sigmoid: bool = True
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of z; at least 2, as one pixel enlarges to nothing but a constant."""
+        factor = 2 ** (len(self.channels) - 1)
+        return max(2, math.ceil(height / factor)), max(2, math.ceil(width / factor))
+
+    @property
+    def natural_channels(self) -> int:
+        """As many as the first layer puts out, so that every layer has the paper's width."""
+        return self.channels[0]
+
+    def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        layers: list[nn.Module] = []
+        inputs = in_channels
+        for index, outputs in enumerate(self.channels, start=1):
+            layers += self._layer(inputs, outputs, enlarge=index < len(self.channels))
+            inputs = outputs
+        layers += conv_layers(inputs, out_channels, 1, padding="zero", bias=False)
+        network = nn.Sequential(*layers, *([nn.Sigmoid()] if self.sigmoid else []))
+        initialise(network, generator)
+        return network
+
+    @abstractmethod
+    def _layer(self, inputs: int, outputs: int, *, enlarge: bool) -> list[nn.Module]:
+        """Make one layer; `enlarge` says whether it doubles height and width."""
+
+    def _enlarge(self, enlarge: bool) -> list[nn.Module]:
+        return [nn.Upsample(scale_factor=2, mode=self.upsample)] if enlarge else []

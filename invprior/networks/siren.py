@@ -1,0 +1,118 @@
+"""A coordinate network with sine activations: the picture as a smooth function of position."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invprior.networks.base import Input, Network
+from invprior.networks.layers import Positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Siren(Network):
+    """Each pixel's value from its coordinates alone, by layers sin(omega_0 (W h + b)).
+
+    No convolution ties neighbours together: smoothness comes from the sines, and `omega_0` says how
+    much detail they begin with. It suits smooth pictures and irregular sampling; noise on z blurs
+    the picture, as it displaces pixels, so `dip` should run it with `input_noise=0`.
+
+    Weights are stored in units of the hidden layers' initial bound, sqrt(6 / width) / omega_0: Adam
+    at 0.02, which suits the convolutional networks, then moves them as the paper's 1e-4 does.
+
+    Source: Sitzmann et al., "Implicit neural representations with periodic activation functions",
+    NeurIPS 2020; the initial weights are those of its section 3.2 and supplement 1.
+
+    Args:
+        width: channels of every hidden layer.
+        hidden: number of hidden layers between the first and the last.
+        omega_0: scale of the angles; larger for pictures with finer detail.
+        sigmoid: whether the output is squeezed into (0, 1).
+    """
+
+    width: Positive = 256
+    hidden: Annotated[int, Ge(0)] = 3
+    omega_0: Annotated[float, Gt(0)] = 30.0
+    sigmoid: bool = True
+
+    @property
+    def natural_input(self) -> Input:
+        """Coordinates."""
+        return "grid"
+
+    @property
+    def natural_channels(self) -> int:
+        """Two: x and y."""
+        return 2
+
+    def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        bound = math.sqrt(6 / self.width) / self.omega_0
+        layers = [PixelLayer(in_channels, self.width, bound=1 / in_channels, unit=bound)]
+        for channels in (*[self.width] * self.hidden, out_channels):
+            layers.append(PixelLayer(self.width, channels, bound=bound, unit=bound))
+        for layer in layers:
+            layer.draw(generator)
+        return Sines(layers, omega_0=self.omega_0, sigmoid=self.sigmoid)
+
+
+class Sines(nn.Module):
+    """Pixel-wise layers with sines between them.
+
+    Args:
+        layers: the first takes the coordinates, the last gives the picture.
+        omega_0: scale of the angles.
+        sigmoid: whether the output is squeezed into (0, 1).
+    """
+
+    def __init__(self, layers: list[PixelLayer], *, omega_0: float, sigmoid: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.omega_0, self.sigmoid = omega_0, sigmoid
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map coordinates in [0, 1], (B, in, H, W), to the picture, (B, out, H, W)."""
+        # Coordinates in bfloat16 would merge neighbouring pixels, so autocast stops here.
+        with torch.autocast(z.device.type, enabled=False):
+            *before, last = self.layers
+            x = 2 * z - 1
+            for layer in before:
+                x = torch.sin(layer(x, self.omega_0))
+            x = last(x)
+            return torch.sigmoid(x) if self.sigmoid else x
+
+
+class PixelLayer(nn.Module):
+    """The same affine map at every pixel, W h + b.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        bound: the weights begin uniform in [-bound, bound].
+        unit: what a stored value of 1 stands for.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bound: float, unit: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bound, self.unit = bound, unit
+
+    @torch.no_grad()
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the weights, and the biases as PyTorch does, in [-b, b] with b = inputs^(-1/2)."""
+        bias = 1 / math.sqrt(self.weight.shape[1])
+        for parameter, bound in ((self.weight, self.bound), (self.bias, bias)):
+            bound /= self.unit
+            parameter.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
+        """Map (B, inputs, H, W) to scale * (W x + b), (B, outputs, H, W)."""
+        scale *= self.unit
+        return F.conv2d(x, scale * self.weight, scale * self.bias)

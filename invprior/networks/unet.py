@@ -1,0 +1,148 @@
+"""The U-Net of Deep Image Prior: pooling on the way down, full-width bridges on the way up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import MinLen
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invprior.errors import OptionError
+from invprior.networks.base import Network
+from invprior.networks.layers import Padding, Positive, batch_norm, conv_layers, initialise
+
+Norm = Literal["batch", "instance", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNet(Network):
+    """The authors' U-Net.
+
+    Its wide bridges let noise through sooner than `skip` does, so it must be stopped earlier; it is
+    there to compare with, and for guide pictures. The authors' feature_scale s is
+    channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
+    inpainting of `library` is `unet(channels=[8,16,32,64,128,128],norm="instance")`.
+
+    Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code beside Ulyanov,
+    Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020.
+
+    Args:
+        channels: channels of each scale, the finest first.
+        upsample: how a map is enlarged: by a transposed 4x4 convolution, or by interpolation and a
+            3x3 convolution.
+        padding: what stands beyond the border.
+        norm: what normalises the maps on the way down; instance has no weights. On the way up there
+            is none.
+        concat_input: whether each scale also sees z, averaged down to its size; z's channels take
+            the place of the scale's own.
+        bias: whether the convolutions have one; the transposed always do.
+        sigmoid: whether the output is squeezed into (0, 1).
+    """
+
+    channels: Annotated[tuple[Positive, ...], MinLen(1)] = (16, 32, 64, 128, 256)
+    upsample: Literal["deconv", "nearest", "bilinear"] = "deconv"
+    padding: Padding = "zero"
+    norm: Norm = "batch"
+    concat_input: bool = False
+    bias: bool = True
+    sigmoid: bool = True
+
+    @property
+    def stride(self) -> int:
+        """One halving less than there are scales."""
+        return int(2 ** (len(self.channels) - 1))
+
+    def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network with weights from the generator, on the CPU in float32.
+
+        Raises:
+            OptionError: z has as many channels as a scale that it should be part of.
+        """
+        taken = in_channels if self.concat_input else 0
+        if min(self.channels) <= taken:
+            raise OptionError(
+                f"The channels of unet must be more than the {taken} of z when concat_input is on; "
+                f"got {min(self.channels)}. Use a z of fewer channels, or wider scales."
+            )
+        inputs = (in_channels, *self.channels)
+        hourglass = Hourglass(
+            down=[
+                self._pair(before, channels - taken, self.norm)
+                for before, channels in zip(inputs, self.channels, strict=False)
+            ],
+            enlarge=[
+                self._enlarge(below, channels)
+                for channels, below in zip(self.channels, self.channels[1:], strict=False)
+            ],
+            merge=[self._pair(2 * channels, channels, "none") for channels in self.channels[:-1]],
+            concat_input=self.concat_input,
+        )
+        last = conv_layers(self.channels[0], out_channels, 1, padding="zero", bias=self.bias)
+        network = nn.Sequential(hourglass, *last, *([nn.Sigmoid()] if self.sigmoid else []))
+        initialise(network, generator)
+        return network
+
+    def _pair(self, inputs: int, outputs: int, norm: Norm) -> nn.Module:
+        """Make two 3x3 convolutions, each normalised and rectified."""
+        layers: list[nn.Module] = []
+        for before in (inputs, outputs):
+            layers += conv_layers(before, outputs, 3, padding=self.padding, bias=self.bias)
+            if norm == "batch":
+                layers.append(batch_norm(outputs))
+            elif norm == "instance":
+                layers.append(nn.InstanceNorm2d(outputs))
+            layers.append(nn.ReLU(inplace=True))
+        return nn.Sequential(*layers)
+
+    def _enlarge(self, inputs: int, outputs: int) -> nn.Module:
+        """Make what doubles a map's height and width."""
+        if self.upsample == "deconv":
+            options = {"kernel_size": 4, "stride": 2, "padding": 1}
+            up: nn.Module = nn.utils.skip_init(nn.ConvTranspose2d, inputs, outputs, **options)
+            return up
+        conv = conv_layers(inputs, outputs, 3, padding=self.padding, bias=self.bias)
+        return nn.Sequential(nn.Upsample(scale_factor=2, mode=self.upsample), *conv)
+
+
+class Hourglass(nn.Module):
+    """Scales on the way down, joined on the way up.
+
+    Args:
+        down: what each scale does to the pooled map of the scale above, the finest first.
+        enlarge: what brings the scale below to each scale's size, the finest first.
+        merge: what each scale makes of the enlarged map and its own, the finest first.
+        concat_input: whether z, averaged, is appended to each scale's map.
+    """
+
+    def __init__(
+        self,
+        *,
+        down: list[nn.Module],
+        enlarge: list[nn.Module],
+        merge: list[nn.Module],
+        concat_input: bool,
+    ) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(down)
+        self.enlarge, self.merge = nn.ModuleList(enlarge), nn.ModuleList(merge)
+        self.concat_input = concat_input
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, channels of the finest scale, H, W)."""
+        maps: list[Tensor] = []
+        x = z
+        for scale in self.down:
+            if maps:
+                x = F.max_pool2d(x, 2)
+                z = F.avg_pool2d(z, 2) if self.concat_input else z
+            x = scale(x)
+            if self.concat_input:
+                x = torch.cat((x, z), 1)
+            maps.append(x)
+        x = maps.pop()
+        for level in reversed(range(len(maps))):
+            x = self.merge[level](torch.cat((self.enlarge[level](x), maps[level]), 1))
+        return x

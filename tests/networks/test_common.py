@@ -1,0 +1,145 @@
+"""What every network must hold."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import invprior
+from invprior import registry, samples
+from invprior.errors import OptionError
+from invprior.spec import Spec
+from tests.networks.cases import SMALL, count, crop, every, every_option, generator, z_for
+
+
+def test_each_name_of_the_registry_has_a_case():
+    assert set(SMALL) == {entry.name for entry in registry.entries("networks")}
+    for name, network in SMALL.items():
+        assert type(registry.create("networks", name)) is type(network)
+
+
+@every_option
+@settings(deadline=None, max_examples=8)
+@given(height=st.integers(1, 21), width=st.integers(1, 21), outputs=st.integers(1, 4))
+def test_the_output_covers_any_picture(network, height, width, outputs):
+    z = z_for(network, height, width)
+    assert min(z.shape[-2:]) >= 2
+    picture = network.build(z.shape[1], outputs, generator())(z)
+    assert picture.isfinite().all()
+    assert crop(picture, height, width).shape == (1, outputs, height, width)
+
+
+@every_option
+def test_gradients_reach_every_weight_and_z(network):
+    z = z_for(network, 12, 15).requires_grad_()
+    module = network.build(z.shape[1], 2, generator())
+    picture = module(z)
+    if network.sigmoid:
+        assert 0 < picture.min() < picture.max() < 1
+    weights = dict(module.named_parameters(), z=z)
+    probe = torch.rand(picture.shape, generator=generator(2))
+    gradients = torch.autograd.grad((picture * probe).sum(), list(weights.values()))
+    for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+        assert gradient.isfinite().all(), name
+        # Batch norm cancels a bias right before it, so that one may have no gradient.
+        assert weight.ndim == 1 or gradient.abs().max() > 0, name
+
+
+@every_option
+def test_float64_and_more_than_one_picture(network):
+    z = z_for(network, 9, 14)
+    alone = network.build(z.shape[1], 3, generator())(z)
+    both = network.build(z.shape[1], 3, generator()).double()(z.double().repeat(2, 1, 1, 1))
+    assert both.dtype == torch.float64
+    for picture in both.float():  # the same z twice, so statistics over the batch change nothing
+        torch.testing.assert_close(picture[None], alone, atol=1e-4, rtol=1e-4)
+
+
+@every
+def test_the_network_behaves_the_same_in_training_and_in_evaluation(network):
+    z = z_for(network, 12, 12)
+    module = network.build(z.shape[1], 3, generator())
+    first = module(z)
+    assert torch.equal(module.eval()(z), first)
+
+
+@every_option
+def test_the_generator_alone_decides_the_weights(network):
+    before = torch.random.get_rng_state()
+    source = generator(3)
+    first, second = (network.build(2, 3, source) for _ in range(2))
+    z = z_for(network, 12, 12, channels=2)[:, :2]
+    first(z)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    again = network.build(2, 3, generator(3)).state_dict()
+    other = second.state_dict()
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again[name]), name
+        if value.ndim == 4:
+            assert not torch.equal(value, other[name]), name
+
+
+@every
+def test_fits_a_picture(network):
+    truth = samples.load("astronaut", 32).x
+    z = z_for(network, 32, 32)
+    module = network.build(z.shape[1], 3, generator())
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
+    energies = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        energy = (crop(module(z), 32, 32) - truth).square().mean()
+        energy.backward()
+        optimiser.step()
+        energies.append(energy.item())
+    constant = (truth - truth.mean((2, 3), keepdim=True)).square().mean()
+    assert energies[-1] < 0.6 * energies[0]
+    assert energies[-1] < 0.8 * constant  # so it is more than the mean colour
+
+
+@every
+def test_the_default_is_buildable_and_has_room_for_small_pictures(network):
+    default = type(network)()
+    z = z_for(default, 5, 40)
+    module = default.build(z.shape[1], 1, generator())
+    assert count(module) > count(network.build(z.shape[1], 1, generator()))
+    assert crop(module(z), 5, 40).shape == (1, 1, 5, 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("unet", {"channels": []}, "channels"),
+        ("unet", {"channels": [4, 0]}, "channels"),
+        ("unet", {"upsample": "stride"}, "upsample"),
+        ("unet", {"norm": "group"}, "norm"),
+        ("resnet", {"blocks": -1}, "blocks"),
+        ("resnet", {"channels": 0}, "channels"),
+        ("resnet", {"activation": "tanh"}, "activation"),
+        ("texture", {"ratios": [4, 2]}, r"ratios of texture must fall to 1, .*got \[4, 2\]"),
+        ("texture", {"ratios": [6, 4, 1]}, "ratios of texture must"),
+        ("texture", {"ratios": [2, 2, 1]}, "ratios of texture must"),
+        ("texture", {"ratios": []}, "ratios"),
+        ("texture", {"fill": True}, "fill"),
+        ("deep-decoder", {"channels": []}, "channels"),
+        ("deep-decoder", {"padding": "zero"}, 'no option "padding"'),
+        ("conv-decoder", {"upsample": "deconv"}, "upsample"),
+        ("siren", {"omega_0": 0}, "omega_0"),
+        ("siren", {"hidden": -1}, "hidden"),
+    ],
+)
+def test_wrong_options_are_refused(name, options, text):
+    with pytest.raises(OptionError, match=text):
+        type(SMALL[name])(**options)
+
+
+@every
+def test_dip_solves_with_it_by_name(network):
+    truth = samples.load("camera", 24).x
+    prior = str(Spec("dip", {"net": registry.describe(network)}))
+    solution = invprior.solve(truth, operator="denoise", prior=prior, steps=3)
+    assert solution.steps == 3
+    assert solution.x.shape == truth.shape
+    assert solution.x.std() > 1e-4
