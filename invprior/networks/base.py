@@ -55,6 +55,16 @@ class Network(ABC, metaclass=Plugin):
         """How many channels of z it is made for; None where any number will do."""
         return None
 
+    @property
+    def natural_noise(self) -> float | None:
+        """Standard deviation of the noise on z that it bears; None where `dip`'s usual noise helps."""
+        return None
+
+    @property
+    def natural_lr(self) -> float | None:
+        """Adam's step size that suits it; None where any from 0.01 to 0.02 will do."""
+        return None
+
 
 def padded(length: int, stride: int) -> int:
     """Next multiple of the stride; at least two, so that the deepest maps have a variance."""

@@ -41,6 +41,11 @@ class Decoder(Network):
         """As many as the first layer puts out, so that every layer has the paper's width."""
         return self.channels[0]
 
+    @property
+    def natural_noise(self) -> float:
+        """No noise: a pixel of z is a large part of the picture, so noise on it blurs rather than helps."""
+        return 0.0
+
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network with weights from the generator, on the CPU in float32."""
         layers: list[nn.Module] = []

@@ -26,7 +26,7 @@ class ResNet(Network):
     """The authors' residual network, without any downsampling.
 
     It sees no further than its filters reach, 2 * blocks + 3 pixels, so it fills no large hole;
-    it is there to show what depth without scales does. The authors use it with a rate of 0.001.
+    it is there to show what depth without scales does.
 
     Source: He et al., "Deep residual learning", CVPR 2016, as in the code beside Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.
@@ -47,6 +47,11 @@ class ResNet(Network):
     activation: Activation = "leaky-relu"
     residual: bool = True
     sigmoid: bool = True
+
+    @property
+    def natural_lr(self) -> float:
+        """The authors' 0.001."""
+        return 0.001
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network with weights from the generator, on the CPU in float32."""

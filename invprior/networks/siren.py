@@ -20,8 +20,8 @@ class Siren(Network):
     """Each pixel's value from its coordinates alone, by layers sin(omega_0 (W h + b)).
 
     No convolution ties neighbours together: smoothness comes from the sines, and `omega_0` says how
-    much detail they begin with. It suits smooth pictures and irregular sampling; noise on z blurs
-    the picture, as it displaces pixels, so `dip` should run it with `input_noise=0`.
+    much detail they begin with. It suits smooth pictures and irregular sampling; it fits noise as
+    readily as detail, so small or noisy pictures want a smaller omega_0, or a short run.
 
     Weights are stored in units of the hidden layers' initial bound, sqrt(6 / width) / omega_0: Adam
     at 0.02, which suits the convolutional networks, then moves them as the paper's 1e-4 does.
@@ -50,6 +50,11 @@ class Siren(Network):
     def natural_channels(self) -> int:
         """Two: x and y."""
         return 2
+
+    @property
+    def natural_noise(self) -> float:
+        """No noise: it would displace the pixels."""
+        return 0.0
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network with weights from the generator, on the CPU in float32."""

@@ -27,8 +27,8 @@ from invprior.networks.layers import (
 class Texture(Network):
     """A pyramid of noise maps, each refined and joined to the enlarged coarser ones.
 
-    The cheapest network with scales: its maps are thin where they are large. It was made to
-    synthesise textures, and repeats them well; it blurs single objects more than `skip` does.
+    Made to synthesise textures. It has few weights, but its maps are widest where they are largest,
+    so the finest scale takes most of the time.
 
     Source: Ulyanov et al., "Texture Networks", ICML 2016, as in the code beside Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.

@@ -21,10 +21,9 @@ Norm = Literal["batch", "instance", "none"]
 class UNet(Network):
     """The authors' U-Net.
 
-    Its wide bridges let noise through sooner than `skip` does, so it must be stopped earlier; it is
-    there to compare with, and for guide pictures. The authors' feature_scale s is
-    channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
-    inpainting of `library` is `unet(channels=[8,16,32,64,128,128],norm="instance")`.
+    Its wide bridges make it fill large holes worse than `skip` without bridges, as the paper finds;
+    it is there to compare with. The authors' feature_scale s is channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
+    inpainting of `library` is `unet(channels=[8,16,32,64,128,128],norm=instance)`.
 
     Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code beside Ulyanov,
     Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020.
@@ -54,6 +53,11 @@ class UNet(Network):
     def stride(self) -> int:
         """One halving less than there are scales."""
         return int(2 ** (len(self.channels) - 1))
+
+    @property
+    def natural_lr(self) -> float:
+        """The authors' 0.001; at 0.01 it collapses to one colour."""
+        return 0.001
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network with weights from the generator, on the CPU in float32.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -106,6 +109,20 @@ def test_the_default_is_buildable_and_has_room_for_small_pictures(network):
     module = default.build(z.shape[1], 1, generator())
     assert count(module) > count(network.build(z.shape[1], 1, generator()))
     assert crop(module(z), 5, 40).shape == (1, 1, 5, 40)
+
+
+@every
+def test_the_documentation_states_what_it_wants(network):
+    page = (Path(__file__).parents[2] / "docs" / "networks.md").read_text()
+    name = registry.describe(network).name
+    row = re.search(rf"^\| `{name}` \| ([\d,]+) \| (\d+) \|(.*?)\|", page, re.M)
+    weights, channels, wants = row.groups()
+    default = registry.create("networks", name)
+    assert count(default.build(int(channels), 3, generator())) == int(weights.replace(",", ""))
+    assert default.natural_channels in (None, int(channels))
+    expected = [] if default.natural_lr is None else [f"lr={default.natural_lr:g}"]
+    expected += [] if default.natural_noise is None else [f"input_noise={default.natural_noise:g}"]
+    assert re.findall(r"`(.*?)`", wants) == expected
 
 
 @pytest.mark.parametrize(
