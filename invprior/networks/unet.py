@@ -22,7 +22,8 @@ class UNet(Network):
     """The authors' U-Net.
 
     Its wide bridges make it fill large holes worse than `skip` without bridges, as the paper finds;
-    it is there to compare with. The authors' feature_scale s is channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
+    it is there to compare with. The authors' feature_scale s is
+    channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
     inpainting of `library` is `unet(channels=[8,16,32,64,128,128],norm=instance)`.
 
     Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code beside Ulyanov,
