@@ -14,8 +14,8 @@ LEAST = 192  # pixels that a picture is high at least, so that its title fits
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
-def side_by_side(titled: Sequence[tuple[str, Tensor]]) -> Tensor:
-    """Compose pictures in a row on white, with their titles above.
+def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = None) -> Tensor:
+    """Compose pictures in a row, or in rows of so many, on white, with their titles above.
 
     A picture smaller than the largest is enlarged by the greatest whole factor that fits, without
     interpolation, and centred; so a low-resolution measurement shows its own pixels.
@@ -23,6 +23,7 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]]) -> Tensor:
     Args:
         titled: titles and pictures, (1, C, H, W), intensities in [0, 1] (others are clipped); more
             than 3 channels, or 2, show as their mean.
+        columns: pictures in a row, at least 1; all in one row when absent.
 
     Returns:
         (1, 3, H', W'), float32.
@@ -37,16 +38,19 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]]) -> Tensor:
     cell = max(width, LEAST) + GAP
     size = max(13, height // 20)
     bar = 2 * size
-    page = Image.new("RGB", (len(titled) * cell + GAP, bar + height + GAP), PAPER)
+    columns = min(columns or len(titled), len(titled))
+    tall, rows = bar + height + GAP, -(-len(titled) // columns)
+    page = Image.new("RGB", (columns * cell + GAP, rows * tall), PAPER)
     pen = ImageDraw.Draw(page)
     longest = max(pen.textlength(title, ImageFont.load_default(size)) for title, _ in titled)
     font = ImageFont.load_default(max(8.0, size * min(1.0, (cell - GAP) / max(longest, 1.0))))
     for i, ((title, _), picture) in enumerate(zip(titled, pictures, strict=True)):
-        middle = GAP + i * cell + (cell - GAP) // 2
+        row, column = divmod(i, columns)
+        top, middle = row * tall, GAP + column * cell + (cell - GAP) // 2
         factor = min(height // picture.shape[0], width // picture.shape[1])
         tile = Image.fromarray(picture.repeat(factor, 0).repeat(factor, 1))
-        page.paste(tile, (middle - tile.width // 2, bar + (height - tile.height) // 2))
-        pen.text((middle, bar / 2), title, INK, font, anchor="mm")
+        page.paste(tile, (middle - tile.width // 2, top + bar + (height - tile.height) // 2))
+        pen.text((middle, top + bar / 2), title, INK, font, anchor="mm")
     values = np.asarray(page, np.float32) / np.float32(255)
     return torch.from_numpy(values.transpose(2, 0, 1).copy())[None]
 

@@ -34,3 +34,15 @@ def test_any_picture_can_be_shown(channels, size):
     page = side_by_side([("a title that is far too long for its picture", x), ("", x)])
     assert page.isfinite().all()
     assert 0 <= page.min() <= page.max() <= 1
+
+
+def test_rows_of_so_many():
+    x = samples.load("camera", 200).x
+    page = side_by_side([(str(i), x * i / 4) for i in range(5)], columns=2)
+    assert page.shape[3] == 2 * 200 + 3 * GAP
+    alone = side_by_side([("4", x)])
+    tall = alone.shape[2]
+    assert page.shape[2] == 3 * tall
+    last = page[..., 2 * tall :, : GAP + 200]
+    assert torch.equal(last, alone[..., : GAP + 200])
+    assert (page[..., 2 * tall :, GAP + 200 :] == 1).all()

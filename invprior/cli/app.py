@@ -6,6 +6,7 @@ import typer
 
 from invprior.cli.degrade import degrade
 from invprior.cli.describe import describe
+from invprior.cli.experiment import app as experiment
 from invprior.cli.info import info
 from invprior.cli.list import list_plugins
 from invprior.cli.solve import solve
@@ -26,3 +27,4 @@ app.command()(degrade)
 app.command("list")(list_plugins)
 app.command()(describe)
 app.command()(info)
+app.add_typer(experiment, name="experiment")

@@ -1,0 +1,144 @@
+"""`invprior experiment`: the experiments about the prior itself, with plots, tables and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from invprior.cli.console import err, reporting
+
+app = typer.Typer(
+    help="Experiments about the prior itself, with plots and data.", no_args_is_help=True
+)
+
+Source = Annotated[
+    str, typer.Argument(help="The true picture: a file, sample:NAME or sample:NAME:SIZE.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="A folder; absent: a new one below invprior-out."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+
+
+@app.command()
+@reporting
+def impedance(
+    picture: Source = "sample:astronaut:128",
+    prior: Annotated[
+        str | None,
+        typer.Option(help="A dip spec; absent: the paper's network at half its width or less."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Iterations of each of the four fits; absent: 500.")
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help="Noise of the second target; absent: gaussian:sigma=0.098,clip=true."),
+    ] = None,
+    seed: Seed = 0,
+    output: Output = None,
+    quiet: Quiet = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Fit a network to a picture, to the picture with noise, to its shuffled pixels, to noise.
+
+    The network gives way to the picture and resists noise: the loss falls fast for the first,
+    slower for each of the others.
+    """
+    from invprior import samples
+    from invprior.cli import experiment_run as run
+    from invprior.experiments import impedance as experiment
+
+    given = samples.resolve(picture)
+    steps = experiment.STEPS if steps is None else steps
+    claimed = run.claim(output, "impedance", picture, given, experiment.FILES, overwrite=overwrite)
+    with run.Bar(4 * steps, quiet) as bar:
+        result = experiment.impedance(
+            given.x,
+            prior=prior or experiment.PRIOR,
+            steps=steps,
+            noise=noise or experiment.NOISE,
+            seed=seed,
+            watch=bar,
+        )
+    folder = claimed()
+    paths = result.write(folder, overwrite=overwrite)
+    run.write_record(folder, picture, result.record(), paths, overwrite=overwrite)
+    if not quiet:
+        run.say(run.losses(result), folder, paths)
+
+
+@app.command()
+@reporting
+def ablation(
+    picture: Source = "sample:astronaut:128",
+    operator: Annotated[
+        str | None, typer.Option(help="Forward operator; absent: inpaint:keep=0.1.")
+    ] = None,
+    noise: Annotated[str | None, typer.Option(help="Noise; absent: gaussian:sigma=0.01.")] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network's spec, e.g. skip:down=[16,32]; repeat it. Absent: skip of depth 1 "
+            "to 5, and each other family."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Iterations of each network; absent: 500.")
+    ] = None,
+    lr: Annotated[
+        list[str] | None,
+        typer.Option(help="Step size of a family, e.g. unet=0.002; repeat it. Absent: its own."),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="At most so many seconds for each network.")
+    ] = None,
+    seed: Seed = 0,
+    output: Output = None,
+    quiet: Quiet = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Restore one measurement with one network after another: quality and time side by side.
+
+    A network that is refused or fails is a row with its reason. Ctrl-C writes those that have
+    finished.
+    """
+    from invprior import samples
+    from invprior.cli import experiment_run as run
+    from invprior.experiments import ablation as experiment
+
+    given = samples.resolve(picture)
+    rates = run.rates_from(lr or [])
+    steps = experiment.STEPS if steps is None else steps
+    specs = networks or experiment.NETWORKS
+    claimed = run.claim(output, "ablation", picture, given, experiment.FILES, overwrite=overwrite)
+    with run.Bar(len(specs) * steps, quiet) as bar:
+        result = experiment.ablation(
+            given.x,
+            operator=operator or experiment.OPERATOR,
+            noise=noise or experiment.NOISE,
+            networks=specs,
+            steps=steps,
+            time_limit=time_limit,
+            rates=rates,
+            seed=seed,
+            watch=bar,
+        )
+    folder = claimed()
+    paths = result.write(folder, overwrite=overwrite)
+    run.write_record(folder, picture, result.record(), paths, overwrite=overwrite)
+    if not quiet:
+        run.say(run.trials(result), folder, paths)
+    for trial in result.trials:
+        if not trial.ok:
+            err.print(f"[yellow]{escape(trial.label)}: {escape(trial.end)}[/]", soft_wrap=True)
+    if result.interrupted:
+        done = f"{len(result.trials)} of {len(specs)}"
+        err.print(f"[yellow]Interrupted; the {done} networks that had finished are written.[/]")
+        raise typer.Exit(130)

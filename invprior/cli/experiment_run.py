@@ -1,0 +1,183 @@
+"""What the experiments' commands share: their folder, their progress, their record and their tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import invprior
+from invprior import files, images, samples
+from invprior.cli.console import err, out
+from invprior.cli.outputs import settle, to_json
+from invprior.errors import OptionError
+from invprior.experiments.ablation import AblationResult
+from invprior.experiments.impedance import ImpedanceResult
+from invprior.solution import Iterate
+
+RECORD = "record.json"
+LEVEL = 0.01  # mean squared error of a fair fit, 20 dB
+_PERIOD = 0.2  # seconds between redrawings
+
+
+class Bar:
+    """Draws the progress of several runs on a terminal's stderr and nothing elsewhere.
+
+    Args:
+        total: iterations of all runs together, if none ends early.
+        quiet: draw nothing.
+    """
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self.name, self.before, self.last = "", 0, 0.0
+        self.step = 0
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+            disable=quiet or not err.is_terminal,
+        )
+        self.task = self.progress.add_task("starting", total=total)
+
+    def __enter__(self) -> Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(self, name: str, iterate: Iterate) -> None:
+        """Count an iteration of the run of that name; redraw now and then."""
+        if name != self.name:
+            self.name, self.before = name, self.before + self.step
+        self.step = iterate.step
+        now = time.perf_counter()
+        if self.progress.disable or now - self.last < _PERIOD:
+            return
+        self.last = now
+        self.progress.update(self.task, completed=self.before + self.step, description=escape(name))
+
+
+def claim(
+    output: Path | None,
+    title: str,
+    picture: str,
+    like: images.Picture,
+    names: Sequence[str],
+    *,
+    overwrite: bool,
+) -> Callable[[], Path]:
+    """Check that the files can be written; return what makes the folder, after the run.
+
+    Raises:
+        MeasurementError: a file exists already, or the folder is missing or cannot be written to.
+    """
+    if output is None:
+        sample = picture.removeprefix(samples.PREFIX).partition(":")[0]
+        stem = sample if picture.startswith(samples.PREFIX) else Path(picture).stem
+        fresh = settle(None, f"{stem}-{title}", like, channels=3, simulated=False, overwrite=False)
+        return lambda: fresh.claimed().restoration.parent
+    folder = output
+    for name in [*names, RECORD]:
+        files.writable(folder / name, overwrite=overwrite)
+    return lambda: folder
+
+
+def rates_from(texts: Sequence[str]) -> dict[str, float]:
+    """Read step sizes such as "unet=0.002".
+
+    Raises:
+        OptionError: a text does not have that form.
+    """
+    rates = {}
+    for text in texts:
+        family, _, rate = text.partition("=")
+        try:
+            rates[family.strip()] = float(rate)
+        except ValueError:
+            raise OptionError(
+                f'The option "lr" must be FAMILY=RATE, as in unet=0.001; got "{text}".'
+            ) from None
+    return rates
+
+
+def write_record(
+    folder: Path, picture: str, record: dict[str, Any], paths: list[Path], *, overwrite: bool
+) -> None:
+    """Write the record beside the other files, as the last, and say where all of them are."""
+    path = folder / RECORD
+    whole = {
+        "invprior": invprior.__version__,
+        "command": sys.argv[1:],
+        "picture": picture,
+        **record,
+        "files": [*paths, path],
+    }
+    with files.atomic(path, overwrite=overwrite) as file:
+        file.write(to_json(whole).encode())
+
+
+def say(table: Table, folder: Path, paths: list[Path]) -> None:
+    """Print the table and where the files are."""
+    names = ", ".join([*(path.name for path in paths), RECORD])
+    out.print(table)
+    out.print(escape(f"\nWrote {names} in {folder}"), soft_wrap=True)
+
+
+def losses(result: ImpedanceResult) -> Table:
+    """The loss of each target at a few iterations, and when it was low."""
+    shown = [n for n in (10, 100, 300, 1000, 3000) if n < result.steps]
+    shown.append(result.steps)
+    table = _table("target", *(f"loss at {n}" for n in shown), f"first <= {LEVEL:g}")
+    below = result.steps_below(LEVEL)
+    for name, loss in result.losses.items():
+        first = f"> {result.steps}" if below[name] is None else str(below[name])
+        table.add_row(name, *(f"{loss[n - 1]:.4f}" for n in shown), first)
+    return table
+
+
+def trials(result: AblationResult) -> Table:
+    """One row a network: what it cost and what it gave, or why it gave nothing."""
+    table = _table(
+        "network", "parameters", "steps", "time [s]", "PSNR [dB]", "SSIM", "best [dB]", "at step"
+    )
+    for trial in result.trials:
+        best = trial.best
+        if trial.psnr is None or trial.seconds is None or best is None:
+            count = "" if trial.parameters is None else f"{trial.parameters:,}"
+            table.add_row(escape(trial.label), count)
+            continue
+        table.add_row(
+            escape(trial.label),
+            f"{trial.parameters:,}",
+            str(trial.steps),
+            f"{trial.seconds:.1f}",
+            f"{trial.psnr:.2f}",
+            "-" if trial.ssim is None else f"{trial.ssim:.4f}",
+            f"{best.psnr:.2f}",
+            str(best.step),
+        )
+    return table
+
+
+def _table(first: str, *rest: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for name in rest:
+        table.add_column(escape(name), justify="right", header_style="bold")
+    return table

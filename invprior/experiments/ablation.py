@@ -1,0 +1,233 @@
+"""Which part of the architecture is the prior: network families and depths on one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from invprior import images, registry
+from invprior.building import Picture, all_of, check_seed
+from invprior.comparison import side_by_side
+from invprior.errors import OptionError, PluginError
+from invprior.experiments import plots
+from invprior.experiments.common import Watch, noise_from, single
+from invprior.experiments.tables import write_table
+from invprior.experiments.trial import Task, Trial, labels
+from invprior.metrics.psnr import PSNR
+from invprior.noises.base import Noise
+from invprior.operators.base import Operator, Recipe
+from invprior.simulation import simulate
+from invprior.spec import Spec, parse
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.time_limit import TimeLimit
+
+# Nine tenths of the pixels missing tells depths apart: each scale reaches twice as far for data.
+OPERATOR = "inpaint:keep=0.1"
+NOISE = "gaussian:sigma=0.01"
+STEPS = 500
+_WIDTHS = (16, 32, 64, 128, 128)  # of dip's own network, the finest scale first
+NETWORKS = (
+    *(f"skip:down={list(_WIDTHS[:depth])}".replace(" ", "") for depth in range(1, 6)),
+    "unet",
+    "resnet",
+    "texture",
+    "deep-decoder:channels=[64,64,64,64,64,64]",
+    "conv-decoder",
+    "siren",
+)
+FILES = ("ablation.png", "ablation.svg", "pictures.png", "ablation.csv", "curves.csv")
+COLUMNS = 4  # of the grid of pictures
+
+
+@dataclass(frozen=True)
+class AblationResult:
+    """The networks' results on one measurement.
+
+    Attributes:
+        trials: one for each network, in the order given; when interrupted, those that had finished.
+        truth: the picture, (1, C, H, W).
+        y: the measurement, (1, *measurement_shape).
+        operator: the operator's text, options filled in.
+        noise: the noise's text, options filled in.
+        steps: iterations that each network was allowed.
+        time_limit: seconds that each network was allowed; None for no limit.
+        seed: of every random number.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    trials: tuple[Trial, ...]
+    truth: Tensor
+    y: Tensor
+    operator: str
+    noise: str
+    steps: int
+    time_limit: float | None
+    seed: int
+    interrupted: bool = False
+
+    @property
+    def measured(self) -> tuple[Trial, ...]:
+        """The trials that gave a picture."""
+        return tuple(trial for trial in self.trials if trial.x is not None)
+
+    @property
+    def start(self) -> float | None:
+        """PSNR of the measurement in dB, where it has the picture's shape."""
+        same = self.y.shape == self.truth.shape
+        return float(PSNR().measure(self.y, self.truth)) if same else None
+
+    def write(self, folder: Path, *, overwrite: bool = False) -> list[Path]:
+        """Write `FILES` into a folder, each whole or not at all.
+
+        Raises:
+            MeasurementError: a file exists already, or the folder cannot be written to.
+        """
+        paths = [folder / name for name in FILES]
+        plot, vector, pictures, table, curves = paths
+        figure = plots.ablation([_curve(trial) for trial in self.measured], start=self.start)
+        for path in (plot, vector):
+            plots.save(figure, path, overwrite=overwrite)
+        images.save(pictures, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
+        rows = [list(row.values()) for row in map(_row, self.trials)]
+        write_table(table, list(_row(self.trials[0])), rows, overwrite=overwrite)
+        points = [(trial.label, *point) for trial in self.trials for point in trial.curve]
+        header = ["label", "iteration", "seconds", "psnr_db"]
+        write_table(curves, header, points, overwrite=overwrite)
+        return paths
+
+    def record(self) -> dict[str, Any]:
+        """What somebody else needs to do it again, and the outcome in figures."""
+        return {
+            "experiment": "ablation",
+            "operator": self.operator,
+            "noise": self.noise,
+            "steps": self.steps,
+            "time_limit": self.time_limit,
+            "seed": self.seed,
+            "interrupted": self.interrupted,
+            "measurement_psnr_db": self.start,
+            "trials": [{**_row(t), "provenance": dict(t.provenance)} for t in self.trials],
+        }
+
+    def _titled(self) -> list[tuple[str, Tensor]]:
+        before = "measurement" if self.start is None else f"measurement  {self.start:.1f} dB"
+        made = [(f"{t.label}  {t.psnr:.1f} dB", t.x) for t in self.trials if t.x is not None]
+        return [("truth", self.truth), (before, self.y), *made]
+
+
+def ablation(
+    truth: Picture,
+    *,
+    operator: str | Spec | Recipe | Operator = OPERATOR,
+    noise: str | Spec | Noise = NOISE,
+    networks: Sequence[str] = NETWORKS,
+    steps: int = STEPS,
+    time_limit: float | None = None,
+    rates: Mapping[str, float] | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> AblationResult:
+    """Restore one measurement by dip with one network after another.
+
+    Everything but the network, and the step size and noise that it asks for, is dip's default. A
+    network that is refused or fails is a trial with the reason; Ctrl-C ends the experiment after the last
+    finished network.
+
+    Args:
+        truth: one picture, intensities in [0, 1], in any form that `solve` takes.
+        operator: the forward operator.
+        noise: of the measurement.
+        networks: the networks' specs, at least one.
+        steps: iterations of each network, at least 1.
+        time_limit: seconds for each network, above 0; none when absent.
+        rates: Adam's step size by family, above 0; the network's own or dip's when absent.
+        seed: of every random number.
+        watch: is called with each network's label and each iterate.
+
+    Raises:
+        InvpriorError: bad input, before any step; or no network gave a picture.
+        KeyboardInterrupt: Ctrl-C before the first network had finished.
+    """
+    x, model, stop, specs, given, _ = all_of(
+        lambda: single(truth),
+        lambda: noise_from(noise),
+        lambda: _stop(steps, time_limit),
+        lambda: _specs(networks),
+        lambda: _rates(rates or {}),
+        lambda: check_seed(seed),
+    )
+    y, forward = simulate(x, operator=operator, noise=model, seed=seed)
+    task = Task(x, forward, y, model.fidelity(), stop, seed, given)
+    trials: list[Trial] = []
+    interrupted = False
+    try:
+        for text, spec, label in zip(networks, specs, labels(specs), strict=True):
+            trials.append(task.attempt(text, spec, label, watch))
+    except KeyboardInterrupt:
+        if not trials:
+            raise
+        interrupted = True
+    result = AblationResult(
+        trials=tuple(trials),
+        truth=x,
+        y=y,
+        operator=str(registry.describe(forward)),
+        noise=str(registry.describe(model)),
+        steps=steps,
+        time_limit=time_limit,
+        seed=seed,
+        interrupted=interrupted,
+    )
+    if not result.measured:
+        reasons = "\n".join(f"{trial.label}: {trial.end}" for trial in trials)
+        raise PluginError(f"No network gave a picture.\n{reasons}")
+    return result
+
+
+def _stop(steps: int, time_limit: float | None) -> StoppingRule:
+    limit = MaxSteps(steps=steps)
+    return limit if time_limit is None else limit | TimeLimit(seconds=time_limit)
+
+
+def _specs(networks: Sequence[str]) -> list[Spec]:
+    if not networks:
+        raise OptionError("The networks of ablation must be at least one; got none. Name one.")
+    return list(all_of(*((lambda text=text: parse(text)) for text in networks)))
+
+
+def _rates(rates: Mapping[str, float]) -> Mapping[str, float]:
+    for family, rate in rates.items():
+        if not 0 < rate < float("inf"):
+            raise OptionError(
+                f"The lr of {family} must be a finite number > 0; got {rate}. Try {family}=0.001."
+            )
+    return rates
+
+
+def _row(trial: Trial) -> dict[str, object]:
+    """One line of the table, in the order of its columns."""
+    best = trial.best
+    return {
+        "network": trial.network,
+        "label": trial.label,
+        "parameters": trial.parameters,
+        "steps": trial.steps,
+        "seconds": trial.seconds,
+        "psnr_db": trial.psnr,
+        "ssim": trial.ssim,
+        "best_psnr_db": None if best is None else best.psnr,
+        "best_step": None if best is None else best.step,
+        "end": trial.end,
+    }
+
+
+def _curve(trial: Trial) -> plots.Curve:
+    assert trial.seconds is not None
+    assert trial.psnr is not None
+    steps, _, psnrs = zip(*trial.curve, strict=True)
+    return plots.Curve(trial.label, trial.family, trial.seconds, trial.psnr, steps, psnrs)

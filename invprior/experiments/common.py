@@ -1,0 +1,51 @@
+"""What the experiments share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from invprior import registry
+from invprior.building import Picture, picture
+from invprior.callbacks import Callback
+from invprior.errors import MeasurementError, OptionError
+from invprior.noises.base import Noise
+from invprior.solution import Iterate
+from invprior.spec import Spec
+
+Watch: TypeAlias = Callable[[str, Iterate], object]  # called with a run's name and each iterate
+
+
+def single(truth: Picture) -> Tensor:
+    """Turn one picture, in any form that `solve` takes, into (1, C, H, W).
+
+    Raises:
+        MeasurementError: there are several.
+    """
+    x = picture(truth)
+    if len(x) != 1:
+        raise MeasurementError(
+            f"The picture of an experiment must be one; got a batch of {len(x)}. Pass one of them."
+        )
+    return x
+
+
+def noise_from(noise: str | Spec | Noise) -> Noise:
+    """Make a noise model.
+
+    Raises:
+        InvpriorError: it is unknown, or its options are wrong.
+    """
+    made: Any = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
+    if not isinstance(made, Noise):
+        raise OptionError(
+            f"The noise must be a name, a spec or a Noise; got {type(made).__name__}."
+        )
+    return made
+
+
+def watching(watch: Watch | None, name: str) -> list[Callback]:
+    """Make the callbacks of one run: none, or the caller's with the run's name filled in."""
+    return [] if watch is None else [lambda iterate: watch(name, iterate)]

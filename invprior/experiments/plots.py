@@ -1,0 +1,156 @@
+"""The experiments' figures, drawn by matplotlib's objects, so that nothing global is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from invprior import files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
+
+# Okabe and Ito's colours, which all kinds of sight tell apart, without yellow, too light for lines,
+# and sky blue, too near to a family's light blue.
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, BLACK, GREY = "#E69F00", "#000000", "#8A8A8A"
+FAMILIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK, GREY)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)))
+RESOLUTION = 160  # of the PNG, pixels an inch
+_INK = "#333333"
+
+
+class Curve(NamedTuple):
+    """One network of the ablation as the figure shows it.
+
+    Attributes:
+        label: its name in the legend.
+        family: networks of a family share a colour's hue and a marker.
+        seconds: time of the whole run.
+        psnr: of its result, in dB.
+        steps: iterations at which the PSNR was taken.
+        psnrs: the PSNR at these iterations, in dB.
+    """
+
+    label: str
+    family: str
+    seconds: float
+    psnr: float
+    steps: Sequence[int]
+    psnrs: Sequence[float]
+
+
+def impedance(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """Draw the loss of each target over the iterations, both axes logarithmic."""
+    figure, (axes,) = _page(1, (6.4, 4.2))
+    for (name, loss), colour, dash in zip(
+        losses.items(), (BLUE, ORANGE, GREEN, VERMILION), DASHES, strict=False
+    ):
+        axes.plot(range(1, len(loss) + 1), loss, color=colour, linestyle=dash, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(1, max(2, *(len(loss) for loss in losses.values())))
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("mean squared error, intensities in [0, 1]")
+    axes.legend(frameon=False, loc="lower left", title="target", alignment="left")
+    return figure
+
+
+def ablation(curves: Sequence[Curve], *, start: float | None = None) -> Figure:
+    """Draw quality against time, and quality over the iterations.
+
+    Args:
+        curves: the networks, at least one.
+        start: PSNR of the measurement in dB, drawn as a line, when it has one.
+    """
+    figure, (left, right) = _page(2, (11.5, 4.4))
+    looks = _looks([curve.family for curve in curves])
+    for curve, (colour, marker, dash) in zip(curves, looks, strict=True):
+        left.plot(
+            curve.seconds, curve.psnr, marker, color=colour, markersize=8, label=curve.label,
+            markeredgecolor=_INK, markeredgewidth=0.6,
+        )  # fmt: skip
+        right.plot(curve.steps, curve.psnrs, color=colour, linestyle=dash)
+        right.plot(
+            curve.steps[-1:], curve.psnrs[-1:], marker, color=colour, markersize=6,
+            markeredgecolor=_INK, markeredgewidth=0.6, clip_on=False, zorder=3,
+        )  # fmt: skip
+    left.set_xscale("log")
+    for ticks in (left.xaxis.set_major_formatter, left.xaxis.set_minor_formatter):
+        ticks(_plain())
+    left.set_xlabel("time of the reconstruction [s]")
+    left.set_ylabel("PSNR of the result [dB]")
+    right.set_xlabel("iteration")
+    right.set_ylabel("PSNR of the running average [dB]")
+    right.set_xlim(left=0)
+    if start is not None:
+        right.axhline(start, color=_INK, linewidth=0.8, linestyle=":")
+        right.annotate(
+            "measurement", (1, start), xycoords=right.get_yaxis_transform(), color=_INK,
+            xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8,
+        )  # fmt: skip
+    figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
+    """Write a figure as PNG or SVG, by the file's ending, whole or not at all; the same bytes each time.
+
+    Raises:
+        MeasurementError: the file exists already or cannot be written.
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else {}
+    with files.atomic(path, overwrite=overwrite) as file, rc_context({"svg.hashsalt": "invprior"}):
+        figure.savefig(file, format=kind, dpi=RESOLUTION, metadata=metadata)
+
+
+def _page(panels: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
+    """Make a figure, its size in inches, with plain axes in a row."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    row = figure.subplots(1, panels, squeeze=False)[0]
+    for axes in row:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#DDDDDD", linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, row
+
+
+def _plain() -> LogFormatter:
+    """Write 4 and 20 on a logarithmic axis, for 4 x 10^0 and 2 x 10^1; not where they would crowd."""
+    from matplotlib.ticker import LogFormatter
+
+    return LogFormatter(labelOnlyBase=False)
+
+
+Look = tuple[str, str, Any]
+
+
+def _looks(families: Sequence[str]) -> list[Look]:
+    """Choose colour, marker and dash: a hue and a marker a family, its members from light to dark."""
+    kinds = list(dict.fromkeys(families))
+    looks: list[Look] = []
+    for index, family in enumerate(families):
+        kind, members = kinds.index(family), families.count(family)
+        nth = families[:index].count(family)
+        share = (members - 1 - nth) / max(members - 1, 1)
+        colour = _lighter(FAMILIES[kind % len(FAMILIES)], 0.65 * share)
+        dash = DASHES[kind // len(FAMILIES) % len(DASHES)]
+        looks.append((colour, MARKERS[kind % len(MARKERS)], dash))
+    return looks
+
+
+def _lighter(colour: str, share: float) -> str:
+    """Mix a colour with so large a share of white."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (c + (1 - c) * share for c in to_rgb(colour))
+    return str(to_hex((red, green, blue)))

@@ -1,0 +1,30 @@
+"""Tables as CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from invprior import files
+
+
+def write_table(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, overwrite: bool = False
+) -> None:
+    """Write a CSV file, whole or not at all; what is None is left empty, floats keep seven digits.
+
+    Raises:
+        MeasurementError: the file exists already or cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows([_cell(value) for value in row] for row in rows)
+    with files.atomic(path, overwrite=overwrite) as file:
+        file.write(text.getvalue().encode())
+
+
+def _cell(value: object) -> object:
+    return f"{value:.7g}" if isinstance(value, float) else value

@@ -1,0 +1,124 @@
+import json
+
+import pytest
+
+from invprior import images
+from invprior.experiments import ablation, impedance
+
+from .conftest import contents, strict_json
+
+SMALL = "dip:net=skip(down=[8,8]),channels=4,input_noise=0"
+
+
+@pytest.fixture
+def fit(run, y):
+    """`invprior experiment impedance` in a second."""
+
+    def call(*arguments, code=0):
+        return run(
+            "experiment", "impedance", y, "--prior", SMALL, "--steps", 12, *arguments, code=code
+        )
+
+    return call
+
+
+@pytest.fixture
+def compare(run, y):
+    """`invprior experiment ablation` in a second."""
+
+    def call(*arguments, code=0):
+        return run(
+            "experiment", "ablation", y, "--steps", 3, "--networks", "skip:down=[8]", *arguments,
+            code=code,
+        )  # fmt: skip
+
+    return call
+
+
+def test_impedance(fit, folder):
+    said = fit().stdout
+    made = folder / "invprior-out" / "y-impedance"
+    assert sorted(p.name for p in made.iterdir()) == sorted([*impedance.FILES, "record.json"])
+    for word in ("image + noise", "shuffled", "loss at 10", "loss at 12", "> 12", str(made.name)):
+        assert word in said
+    record = strict_json((made / "record.json").read_text())
+    assert record["picture"] == "y.png"
+    assert record["steps"] == 12
+    assert record["provenance"]["shuffled"]["seed"] == 0
+    fit()
+    assert (folder / "invprior-out" / "y-impedance-2" / "impedance.csv").exists()
+
+
+def test_ablation(compare, folder):
+    result = compare("--networks", "skipp", "--operator", "denoise", "--lr", "skip=0.003")
+    made = folder / "invprior-out" / "y-ablation"
+    assert sorted(p.name for p in made.iterdir()) == sorted([*ablation.FILES, "record.json"])
+    assert "PSNR [dB]" in result.stdout
+    assert 'skipp: Unknown network "skipp"' in result.stderr
+    record = json.loads((made / "record.json").read_text())
+    assert "lr=0.003" in record["trials"][0]["provenance"]["prior"]
+
+
+@pytest.mark.parametrize("command", ["fit", "compare"])
+def test_into_a_folder(command, folder, request, y):
+    call = request.getfixturevalue(command)
+    (folder / "made").mkdir()
+    result = call("-o", "made", "--quiet")
+    assert result.stdout == ""
+    assert (folder / "made" / "record.json").exists()
+    before = contents(folder)
+    assert "exists already" in call("-o", "made", code=2).stderr
+    assert contents(folder) == before
+    call("-o", "made", "--overwrite")
+
+
+def test_interrupted(compare, folder, monkeypatch):
+    """The first network is written, and the exit code is that of Ctrl-C."""
+    from invprior.experiments.trial import Task
+
+    whole = Task.attempt
+
+    def attempt(self, text, spec, label, watch):
+        if text == "skip:down=[8,8]":
+            raise KeyboardInterrupt
+        return whole(self, text, spec, label, watch)
+
+    monkeypatch.setattr(Task, "attempt", attempt)
+    result = compare("--networks", "skip:down=[8,8]", code=130)
+    assert "1 of 2 networks" in result.stderr
+    rows = (folder / "invprior-out" / "y-ablation" / "ablation.csv").read_text().splitlines()
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["impedance", "nothing.png"], 'no file "nothing.png"'),
+        (["impedance", "y.png", "--prior", "tv"], "must be a network alone"),
+        (["impedance", "y.png", "--steps", 0], "steps"),
+        (["impedance", "y.png", "-o", "nowhere"], 'the folder "nowhere" does not exist'),
+        (["ablation", "y.png", "--lr", "fast"], "must be FAMILY=RATE"),
+        (["ablation", "y.png", "--lr", "skip=-1"], "The lr of skip must be"),
+        (["ablation", "y.png", "--operator", "inpant"], 'did you mean "inpaint"?'),
+        (["ablation", "y.png", "--networks", "skipp"], "No network gave a picture"),
+    ],
+)
+def test_bad_input(refused, y, arguments, said):
+    assert said in refused("experiment", *arguments)
+
+
+def test_the_defaults_that_help_names_are_those_used(run):
+    said = " ".join(run("experiment", "ablation", "--help").stdout.replace("│", " ").split())
+    for default in (ablation.OPERATOR, ablation.NOISE, f"absent: {ablation.STEPS}."):
+        assert default in said
+    said = " ".join(run("experiment", "impedance", "--help").stdout.replace("│", " ").split())
+    for default in (impedance.NOISE, f"absent: {impedance.STEPS}."):
+        assert default in said
+
+
+def test_the_figure_is_a_picture(fit, folder):
+    fit("-q")
+    assert images.load(folder / "invprior-out" / "y-impedance" / "impedance.png").x.shape[1] in (
+        3,
+        4,
+    )
