@@ -52,6 +52,7 @@ def impedance(
     slower for each of the others.
     """
     from invprior import samples
+    from invprior.building import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import impedance as experiment
 
@@ -60,7 +61,7 @@ def impedance(
     claimed = run.claim(output, "impedance", picture, given, experiment.FILES, overwrite=overwrite)
     with run.Bar(4 * steps, quiet) as bar:
         result = experiment.impedance(
-            given.x,
+            given.x.to(default_device()),
             prior=prior or experiment.PRIOR,
             steps=steps,
             noise=noise or experiment.NOISE,
@@ -110,6 +111,7 @@ def ablation(
     finished.
     """
     from invprior import samples
+    from invprior.building import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import ablation as experiment
 
@@ -120,7 +122,7 @@ def ablation(
     claimed = run.claim(output, "ablation", picture, given, experiment.FILES, overwrite=overwrite)
     with run.Bar(len(specs) * steps, quiet) as bar:
         result = experiment.ablation(
-            given.x,
+            given.x.to(default_device()),
             operator=operator or experiment.OPERATOR,
             noise=noise or experiment.NOISE,
             networks=specs,

@@ -152,15 +152,13 @@ def losses(result: ImpedanceResult) -> Table:
 
 
 def trials(result: AblationResult) -> Table:
-    """One row a network: what it cost and what it gave, or why it gave nothing."""
-    table = _table(
-        "network", "parameters", "steps", "time [s]", "PSNR [dB]", "SSIM", "best [dB]", "at step"
-    )
+    """One row a network: what it cost and what it gave; narrow enough for 80 columns."""
+    table = _table("network", "weights", "steps", "time [s]", "PSNR [dB]", "SSIM", "best", "at")
     for trial in result.trials:
         best = trial.best
         if trial.psnr is None or trial.seconds is None or best is None:
-            count = "" if trial.parameters is None else f"{trial.parameters:,}"
-            table.add_row(escape(trial.label), count)
+            count = "-" if trial.parameters is None else f"{trial.parameters:,}"
+            table.add_row(escape(trial.label), count, *"------")
             continue
         table.add_row(
             escape(trial.label),

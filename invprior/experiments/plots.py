@@ -10,8 +10,8 @@ from invprior import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter
 
 # Okabe and Ito's colours, which all kinds of sight tell apart, without yellow, too light for lines,
 # and sky blue, too near to a family's light blue.
@@ -80,8 +80,7 @@ def ablation(curves: Sequence[Curve], *, start: float | None = None) -> Figure:
             markeredgecolor=_INK, markeredgewidth=0.6, clip_on=False, zorder=3,
         )  # fmt: skip
     left.set_xscale("log")
-    for ticks in (left.xaxis.set_major_formatter, left.xaxis.set_minor_formatter):
-        ticks(_plain())
+    _plain_ticks(left.xaxis, [curve.seconds for curve in curves])
     left.set_xlabel("time of the reconstruction [s]")
     left.set_ylabel("PSNR of the result [dB]")
     right.set_xlabel("iteration")
@@ -124,11 +123,15 @@ def _page(panels: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes
     return figure, row
 
 
-def _plain() -> LogFormatter:
-    """Write 4 and 20 on a logarithmic axis, for 4 x 10^0 and 2 x 10^1; not where they would crowd."""
-    from matplotlib.ticker import LogFormatter
+def _plain_ticks(axis: Axis, values: Sequence[float]) -> None:
+    """Write 0.5 and 20 along a logarithmic axis, for 5 x 10^-1 and 2 x 10^1; more of them where it is short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    return LogFormatter(labelOnlyBase=False)
+    long = max(values) > 20 * min(values)
+    steps = (1.0, 2.0, 5.0) if long else (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 Look = tuple[str, str, Any]
