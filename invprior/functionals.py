@@ -101,6 +101,8 @@ class Reparameterization(Functional):
         average: decay of the exponential average over iterations that is returned as x; 0 returns
             the last output.
         steps: how many iterations to run when no stopping rule is given.
+        langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
+            learning rate.
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
     """
 
@@ -108,6 +110,7 @@ class Reparameterization(Functional):
     learning_rate: float = 0.01
     average: float = 0.0
     steps: int = 1000
+    langevin: float = 0.0
     back_projection: bool = True
 
     @abstractmethod
@@ -123,6 +126,13 @@ class Reparameterization(Functional):
         Returns:
             A module whose `forward()` takes nothing and returns x, (1, C, H, W).
         """
+
+
+def child_generator(parent: torch.Generator, device: torch.device) -> torch.Generator:
+    """Make a random stream of its own on a device, seeded by one draw from the parent, which is on the CPU."""
+    child = torch.Generator(device)
+    child.manual_seed(int(torch.randint(2**62, (), generator=parent)))
+    return child
 
 
 @dataclass(frozen=True)

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
-from invprior.errors import OptionError
-from invprior.functionals import Reparameterization
+from invprior.errors import MeasurementError, OptionError
+from invprior.functionals import Reparameterization, child_generator
+from invprior.images import to_tensor
 from invprior.networks.base import Network
-from invprior.networks.skip import Skip
+from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
+from invprior.priors._generated import Generated
 
-Input = Literal["uniform", "normal", "grid"]
-Precision = Literal["auto", "full", "bfloat16"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A complete set of DIP's options."""
-
-    net: Network
-    input: Input = "uniform"
-    channels: int = 32
-    input_scale: float = 0.1
-    input_noise: float = 1 / 30
-    average: float = 0.99
-    lr: float = 0.01
-    steps: int = 3000
-    precision: Precision = "auto"
-    back_projection: bool = True
-
-
-PRESETS = {
-    "default": Preset(net=Skip(up=(16, 16, 32, 64, 128)), channels=8, lr=0.02, steps=1400),
-    "paper": Preset(
-        net=Skip(down=(128,) * 5, padding="reflect", upsample="bilinear"),
-        precision="full",
-        back_projection=False,
-    ),
-}
 
 
 class DIP(Reparameterization):
@@ -53,38 +27,50 @@ class DIP(Reparameterization):
     `steps` suits moderate noise; cleaner measurements gain from more, stronger noise wants fewer.
     Use another prior when seconds matter.
 
-    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020. The preset `paper` is
-    their denoising setting, and fits the plain residual where `default` lets Adam back-project it;
-    an iteration of `default` takes about a twentieth of its time on a CPU.
+    An option that is not given is the preset's, or what a network that is given wants for itself; the presets stand
+    on the page "Deep Image Prior" of the documentation.
+
+    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, whose settings for each task are the presets
+    `paper-...` (`paper` is denoising); these fit the plain residual where the others let Adam back-project it.
+    weight_noise and rollback are in the authors' code, langevin is Cheng et al., "A Bayesian perspective on the Deep
+    Image Prior", CVPR 2019.
 
     Args:
-        preset: sets every option that is not given.
-        net: the network; skip(up=[16,16,32,64,128]) by default.
+        preset: a complete setting.
+        net: the network.
         input: what z is: uniform noise in [0, input_scale], normal noise of standard deviation
-            input_scale, or the grid of coordinates in [0, 1], which has 2 channels; uniform by
-            default.
-        channels: channels of z; 8 by default, 32 in `paper`.
-        input_scale: size of z, 0.1 by default; a grid has none.
-        input_noise: standard deviation of the noise that is added to z anew at every iteration;
-            1/30 by default.
-        average: decay of the running average of the output, which is the result; 0 for none, 0.99
-            by default.
-        lr: Adam's step size; 0.02 by default, 0.01 in `paper`.
-        steps: iterations when no stopping rule is given; 1400 by default, 3000 in `paper`.
-        precision: of the network's layers on float32 pictures: bfloat16 is about 1.3 times faster
+            input_scale, the grid of coordinates (x, y) in [0, 1], or a guide picture of the same scene.
+        guide: the guide picture's file, of the restoration's size, as a flash photograph of the scene; in Python also
+            a tensor, (C, H, W). It makes "guide" the input.
+        learn_input: whether z is optimised together with the network's weights.
+        channels: channels of z; a grid has 2, a guide its own.
+        input_scale: size of the noise in z.
+        input_noise: standard deviation of the noise that is added to z anew at every iteration.
+        weight_noise: standard deviation of the noise that is added to the filters anew at every iteration, as a
+            fraction of each filter bank's own.
+        langevin: standard deviation of the noise that every step leaves in the filters, as a multiple of lr: the run
+            then samples networks instead of ending at one, and their average overfits later. 0 for none, 2 in the paper.
+        average: decay of the running average of the output, which is the result; 0 for none.
+        lr: Adam's step size.
+        steps: iterations when no stopping rule is given.
+        precision: of the network's layers on float32 pictures: bfloat16 is faster
             where the processor computes in it, and fits as quickly per iteration; auto uses it
-            there and only there, by default; `paper` is full. Weights, energy and result stay float32.
+            there and only there. Weights, energy and result stay float32.
     """
 
     def __init__(
         self,
         *,
-        preset: Literal["default", "paper"] = "default",
+        preset: PresetName = "default",
         net: Network | None = None,
         input: Input | None = None,
+        guide: str | Path | Tensor | None = None,
+        learn_input: bool = False,
         channels: Annotated[int, Gt(0)] | None = None,
         input_scale: Annotated[float, Gt(0)] | None = None,
         input_noise: Annotated[float, Ge(0)] | None = None,
+        weight_noise: Annotated[float, Ge(0)] | None = None,
+        langevin: Annotated[float, Ge(0)] = 0.0,
         average: Annotated[float, Ge(0), Lt(1)] | None = None,
         lr: Annotated[float, Gt(0)] | None = None,
         steps: Annotated[int, Gt(0)] | None = None,
@@ -92,20 +78,43 @@ class DIP(Reparameterization):
     ) -> None:
         super().__init__()
         default = PRESETS[preset]
-        self.preset = preset
-        self.back_projection = default.back_projection
+        self.preset, self.back_projection = preset, default.back_projection
         self.net = chosen(net, default.net)
-        self.input = chosen(input, default.input)
-        self.channels = chosen(channels, 2 if self.input == "grid" else default.channels)
+        self.guide, self._guide = guide, None if guide is None else _read(guide)
+        if net is not None:
+            default = default.suiting(net)
+        self.input = chosen(input, default.input if guide is None else "guide")
+        self.learn_input = learn_input
+        self.channels = chosen(channels, self._usual_channels(default.channels))
         self.input_scale = chosen(input_scale, default.input_scale)
         self.input_noise = chosen(input_noise, default.input_noise)
+        self.weight_noise = chosen(weight_noise, default.weight_noise)
+        self.langevin = langevin
         self.average = chosen(average, default.average)
         self.lr = self.learning_rate = chosen(lr, default.lr)
         self.steps = chosen(steps, default.steps)
         self.precision = chosen(precision, default.precision)
+        self._check()
+
+    def _usual_channels(self, preset: int) -> int:
+        if self.input == "grid":
+            return 2
+        return preset if self._guide is None else self._guide.shape[1]
+
+    def _check(self) -> None:
         if self.input == "grid" and self.channels != 2:
             raise OptionError(
                 'The channels of dip must be 2 when input is "grid"; '
+                f"got {self.channels}. Leave channels out."
+            )
+        if (self.input == "guide") != (self._guide is not None):
+            raise OptionError(
+                f'The guide of dip must be given when, and only when, input is "guide"; got input={self.input} '
+                f"and {'no guide' if self._guide is None else 'a guide'}. Name the picture: guide=flash.png."
+            )
+        if self._guide is not None and self.channels != self._guide.shape[1]:
+            raise OptionError(
+                f"The channels of dip must be the guide's, {self._guide.shape[1]}; "
                 f"got {self.channels}. Leave channels out."
             )
 
@@ -114,24 +123,27 @@ class DIP(Reparameterization):
 
         Args:
             x0: gives the output's shape, dtype and device; its values are not used.
-            generator: source of the weights, of z and of the noise on it; on the CPU.
+            generator: source of the weights, of z and of the noise on them; on the CPU.
 
         Returns:
             A module whose `forward()` returns (1, C, H, W).
+
+        Raises:
+            MeasurementError: the guide picture has another size.
         """
-        size = tuple(padded(n, self.net.stride) for n in x0.shape[-2:])
         network = self.net.build(self.channels, x0.shape[1], generator)
-        z = self._input(size[0], size[1], generator)
-        noise = torch.Generator(x0.device)
-        noise.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        z = self._z((x0.shape[-2], x0.shape[-1]), generator)
+        noise = child_generator(generator, x0.device)
         low = self.precision == "bfloat16"
         if self.precision == "auto":
             low = computes_in_bfloat16(x0.device)
         picture = Generated(
             network,
             z,
-            noise=self.input_noise,
             size=(x0.shape[-2], x0.shape[-1]),
+            noise=self.input_noise,
+            weight_noise=self.weight_noise,
+            learn_input=self.learn_input,
             low_precision=low,
             generator=noise,
         )
@@ -139,60 +151,43 @@ class DIP(Reparameterization):
         picture.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return picture
 
-    def _input(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Draw z, (1, channels, height, width)."""
+    def _z(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Make z, (1, channels, h, w), for an output of a height and width."""
+        height, width = self.net.input_size(*size)
         if self.input == "grid":
             y = torch.linspace(0, 1, height)[:, None].expand(height, width)
             x = torch.linspace(0, 1, width).expand(height, width)
             return torch.stack((x, y))[None]
+        if self._guide is not None:
+            return _extended(self._guide, size, (height, width))
         draw = torch.rand if self.input == "uniform" else torch.randn
         return draw(1, self.channels, height, width, generator=generator) * self.input_scale
 
 
-class Generated(nn.Module):
-    """The variable of DIP: a network, its input, and the noise on the input while training.
+def _read(guide: str | Path | Tensor) -> Tensor:
+    """Read the guide picture, (1, C, H, W)."""
+    picture = to_tensor(guide)
+    if len(picture) != 1:
+        raise MeasurementError(f"The guide of dip must be one picture; got {len(picture)}.")
+    return picture.detach().cpu().float()
 
-    Args:
-        network: maps z to a picture of z's height and width.
-        z: the input, (1, channels, height, width).
-        noise: standard deviation of what is added to z at every call in training mode.
-        size: height and width of the output, cut from the middle of the network's.
-        low_precision: whether a float32 network computes in bfloat16.
-        generator: source of the noise, on the device where the module will be.
-    """
 
-    z: Tensor
-    noisy: Tensor
-
-    def __init__(
-        self,
-        network: nn.Module,
-        z: Tensor,
-        *,
-        noise: float,
-        size: tuple[int, int],
-        low_precision: bool,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        self.network, self.noise, self.size = network, noise, size
-        self.low_precision, self.generator = low_precision, generator
-        self.register_buffer("z", z)
-        channels, *sides = z.shape[1:]
-        self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
-
-    def forward(self) -> Tensor:
-        """Return the picture, (1, C, H, W)."""
-        z = self.z
-        if self.training and self.noise > 0:
-            # Drawn as (H, W, channels): in another order of memory torch draws eight times slower.
-            self.noisy.normal_(0, self.noise, generator=self.generator)
-            z = self.noisy.movedim(-1, 0)[None].add_(z)
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
-            out: Tensor = self.network(z)
-        (height, width), (tall, wide) = self.size, out.shape[-2:]
-        top, left = (tall - height) // 2, (wide - width) // 2
-        return out[..., top : top + height, left : left + width].to(z.dtype).contiguous()
+def _extended(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
+    """Continue the guide by its border pixels to the size that the network needs, itself in the middle."""
+    if tuple(guide.shape[-2:]) != size:
+        raise MeasurementError(
+            f"The guide of dip must have the restoration's height and width, {size}; got {tuple(guide.shape[-2:])}. "
+            "Crop or resize it."
+        )
+    (height, width), (tall, wide) = size, whole
+    if tall < height or wide < width:
+        raise OptionError(
+            f"The network of dip takes a z of {tall} x {wide} for this picture, too small for a guide of its size. "
+            "Use skip, unet or resnet."
+        )
+    top, left = (tall - height) // 2, (wide - width) // 2
+    margins = (left, wide - width - left, top, tall - height - top)
+    return F.pad(guide, margins, mode="replicate")
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:
@@ -201,11 +196,6 @@ def computes_in_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in older torch
     return device.type == "cpu" and any(getattr(torch.cpu, t, bool)() for t in tests)
-
-
-def padded(length: int, stride: int) -> int:
-    """Next multiple of the stride; at least two, so that the deepest maps have a variance."""
-    return max(2, math.ceil(length / stride)) * stride
 
 
 def chosen(given: T | None, preset: T) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -11,20 +11,33 @@ from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
+from invprior.functionals import child_generator
 from invprior.operators.base import LinearOperator
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
+from invprior.solvers.rollback import Rollback
 
 
 @dataclass
 class AdamState(State):
-    """The variable, its optimiser, the decay of the running average, and the damping of back-projection, if any."""
+    """The variable, its optimiser, and what the options switch on.
+
+    Attributes:
+        decay: of the running average.
+        damping: of the back-projection.
+        langevin: standard deviation of Langevin noise, as a multiple of the step size.
+        noise: its source, if there is any.
+        rollback: the watch over the fit.
+    """
 
     variable: nn.Module = None  # type: ignore[assignment]
     optimizer: torch.optim.Adam = None  # type: ignore[assignment]
     decay: float = 0.0
     count: int = 0
     damping: float | None = None
+    langevin: float = 0.0
+    noise: torch.Generator | None = None
+    rollback: Rollback | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +49,10 @@ class Adam(Solver):
     term is by default the back-projected residual, (A^H A + d I)^-1 A^H (Ax - y) with d = 30 sigma^2: what the operator
     has weakened is fitted as soon as the rest, several times sooner than by A^H (Ax - y).
 
+    A network whose fit collapses returns to its last good weights and goes on with half the step size.
+
     Sources: Kingma and Ba 2015; Tirer and Giryes 2020, "Back-projection based fidelity term for ill-posed linear
-    inverse problems".
+    inverse problems"; Welling and Teh 2011, for langevin.
 
     Args:
         lr: step size; the prior's own when absent, 0.01 for pixels.
@@ -46,6 +61,9 @@ class Adam(Solver):
         average: decay of the running average of x, 0 for none; the prior's own when absent.
         back_projection: back-project the residual; when absent, for a network alone whose prior allows it, if the
             operator has a closed form for it.
+        langevin: standard deviation, as a multiple of lr, of the noise added to the filters after each step; the
+            prior's own when absent, 0 for pixels.
+        rollback: return to the last good weights when the fit gets worse by 5 dB; when absent, for networks.
     """
 
     lr: Annotated[float, Gt(0)] | None = None
@@ -53,6 +71,8 @@ class Adam(Solver):
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
     average: Annotated[float, Ge(0), Lt(1)] | None = None
     back_projection: bool | None = None
+    langevin: Annotated[float, Ge(0)] | None = None
+    rollback: bool | None = None
 
     def route(self, problem: Problem) -> Objective:
         """Differentiate everything."""
@@ -72,6 +92,7 @@ class Adam(Solver):
         own = self._filled(objective.problem)
         assert own.lr is not None
         assert own.average is not None
+        assert own.langevin is not None
         variable = objective.variable(x0, generator)
         optimizer = adam(variable, own.lr, (own.beta1, own.beta2))
         damping = _DAMPING * objective.problem.noise_level**2 if own.back_projection else None
@@ -82,6 +103,9 @@ class Adam(Solver):
             optimizer=optimizer,
             decay=own.average,
             damping=damping,
+            langevin=own.langevin,
+            noise=child_generator(generator, x0.device) if own.langevin > 0 else None,
+            rollback=Rollback(list(variable.parameters()), optimizer, x0) if own.rollback else None,
         )
 
     def step(self, objective: Objective, state: State) -> AdamState:
@@ -94,31 +118,39 @@ class Adam(Solver):
             energy.backward()
         else:
             energy = _back_project(objective, output, state.damping)
-        state.optimizer.step()
+        state.energy = energy.detach()
         state.count += 1
+        if state.rollback is not None:
+            note = state.rollback(state.count, state.energy, state.x)
+            if note is not None:
+                state.x = state.rollback.x
+                state.notes = (*state.notes, note)
+                return state
+        state.optimizer.step()
+        if state.noise is not None:
+            _stir(state.optimizer, state.langevin, state.noise)
         # Early on the average spans the last tenth of the run, so that it forgets the first random outputs.
         keep = min(state.decay, (state.count - 1) / (state.count + 9))
         output = output.detach()
         state.x = output.clone() if keep == 0.0 else output.lerp(state.x, keep)
-        state.energy = energy.detach()
         return state
 
     def _filled(self, problem: Problem) -> Adam:
         prior = problem.reparameterization
-        lr, average, back_projection = 0.01, 0.0, False
+        found: dict[str, Any] = {
+            "lr": 0.01, "average": 0.0, "back_projection": False, "langevin": 0.0, "rollback": False
+        }  # fmt: skip
         if prior is not None:
-            lr, average = prior.learning_rate, prior.average
             alone = all(t.functional is prior or t.weight == 0 for t in problem.prior.terms)
             direct = _can_back_project(problem) and getattr(problem.operator, "direct", False)
-            back_projection = prior.back_projection and alone and direct
-        return replace(
-            self,
-            lr=lr if self.lr is None else self.lr,
-            average=average if self.average is None else self.average,
-            back_projection=back_projection
-            if self.back_projection is None
-            else self.back_projection,
-        )
+            found = {
+                "lr": prior.learning_rate,
+                "average": prior.average,
+                "back_projection": prior.back_projection and alone and direct,
+                "langevin": prior.langevin,
+                "rollback": True,
+            }
+        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
 
 
 _DAMPING = 30.0  # times sigma^2: the ratio at which natural pictures' fine detail drowns in noise
@@ -144,6 +176,16 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
             gradient = gradient + weight * penalty.gradient(x)
     output.backward(gradient)
     return energy
+
+
+@torch.no_grad()
+def _stir(optimizer: torch.optim.Adam, langevin: float, generator: torch.Generator) -> None:
+    """Add the noise of Langevin dynamics to every filter, the gains and biases left alone."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.ndim > 1:
+                draw = torch.empty_like(weight).normal_(generator=generator)
+                weight.add_(draw, alpha=langevin * group["lr"])
 
 
 def adam(

@@ -24,11 +24,13 @@ class State:
         x: the estimate that would be returned now, (1, C, H, W), never changed in place.
         energy: E + R at x or at the last evaluation when the step computed it anyway, else None.
         step_size: for the message when the run diverges.
+        notes: what the user should know of the run so far, a sentence each.
     """
 
     x: Tensor
     energy: Tensor | None = None
     step_size: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Solver(ABC, metaclass=Plugin):

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import skimage.data
 import torch
 
-from invprior.errors import OptionError
+from invprior import samples, save, simulate, solve
+from invprior.errors import MeasurementError, OptionError
+from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
+from invprior.priors._dip_presets import PRESETS, PresetName
 from invprior.priors.dip import DIP
 
 SMALL = Skip(down=(4, 6), skip=2)
@@ -101,6 +106,143 @@ def test_a_grid_holds_the_coordinates():
     assert z.shape == (1, 2, 8, 12)
     assert torch.allclose(z[0, 0, 3], torch.linspace(0, 1, 12))
     assert torch.allclose(z[0, 1, :, 5], torch.linspace(0, 1, 8))
+
+
+def guide(*shape):
+    return torch.rand(shape, generator=generator(5))
+
+
+def test_a_guide_is_the_input_continued_by_its_border():
+    picture = guide(3, 13, 10)
+    dip = DIP(net=SMALL, guide=picture)
+    assert (dip.input, dip.channels) == ("guide", 3)
+    z = dip.build(torch.zeros(1, 1, 13, 10), generator()).z
+    assert z.shape == (1, 3, 16, 12)
+    assert torch.equal(z[0, :, 1:14, 1:11], picture)
+    assert torch.equal(z[0, :, 0, 1:11], picture[:, 0])
+
+
+def test_a_guide_from_a_file_is_kept_by_name(tmp_path):
+    path = tmp_path / "flash.npy"
+    save(path, guide(1, 3, 8, 8))
+    dip = DIP(net=SMALL, guide=str(path))
+    assert dip.guide == str(path)
+    assert dip.build(torch.zeros(1, 3, 8, 8), generator())().shape == (1, 3, 8, 8)
+
+
+def test_a_guide_restores_what_the_measurement_lacks():
+    """Flash and no flash: the scene's edges come from the guide."""
+    truth = samples.load("camera", 32).x
+    y, operator = simulate(truth, operator="inpaint:keep=0.2", noise="gaussian:sigma=0.01")
+    net = Skip(down=(16, 32), skip=4)
+
+    def psnr(**options):
+        prior = DIP(net=net, steps=250, **options)
+        x = solve(y, operator=operator, prior=prior, noise="gaussian:sigma=0.01").x
+        return float(PSNR().measure(x, truth))
+
+    assert psnr(guide=0.5 * truth[0] + 0.2, input_noise=0.0) > psnr() + 3.0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"input": "guide"}, OptionError, "guide of dip must be given"),
+        ({"guide": guide(1, 8, 8), "input": "uniform"}, OptionError, "only when, input is"),
+        ({"guide": guide(1, 8, 8), "channels": 2}, OptionError, "must be the guide's, 1; got 2"),
+        ({"guide": guide(2, 1, 8, 8)}, MeasurementError, "one picture; got 2"),
+        ({"guide": "missing.png"}, MeasurementError, "missing.png"),
+        ({"preset": "paper-flash"}, OptionError, "guide=flash.png"),
+    ],
+)
+def test_a_guide_that_cannot_be_is_refused(options, error, text):
+    with pytest.raises(error, match=text):
+        DIP(**options)
+
+
+def test_a_guide_of_another_size_is_refused():
+    with pytest.raises(MeasurementError, match=r"\(9, 8\); got \(8, 8\)"):
+        DIP(net=SMALL, guide=guide(1, 8, 8)).build(torch.zeros(1, 1, 9, 8), generator())
+    with pytest.raises(OptionError, match="too small for a guide"):
+        decoder = DIP(net="conv-decoder", guide=guide(1, 80, 80))
+        decoder.build(torch.zeros(1, 1, 80, 80), generator())
+
+
+def test_the_input_is_learnt_on_request():
+    fixed, learnt = (
+        small(learn_input=value).build(torch.zeros(1, 1, 8, 8), generator())
+        for value in (False, True)
+    )
+    assert "z" not in dict(fixed.named_parameters())
+    start = learnt.z.detach().clone()
+    learnt().square().sum().backward()
+    assert learnt.z.grad.abs().max() > 0
+    assert torch.equal(learnt.z, start)  # the noise is added to a copy
+    assert torch.equal(start, fixed.z)
+
+
+def test_weight_noise_is_fresh_relative_and_leaves_the_weights_alone():
+    dip = small(input_noise=0.0, weight_noise=0.1)
+    variable = dip.build(torch.zeros(1, 1, 16, 16), generator())
+    before = {k: v.clone() for k, v in variable.state_dict().items()}
+    assert not torch.equal(variable(), variable())
+    for name, value in variable.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    perturbed = variable._perturbed()
+    weights = dict(variable.network.named_parameters())
+    assert set(perturbed) == {name for name, p in weights.items() if p.ndim > 1}
+    name = max(perturbed, key=lambda n: weights[n].numel())
+    draw = (perturbed[name] - weights[name]) / weights[name].std()
+    assert draw.std().item() == pytest.approx(0.1, rel=0.2)
+    variable().square().sum().backward()
+    assert all(p.grad is not None for p in variable.parameters())
+    variable.eval()
+    assert torch.equal(variable(), variable())
+
+
+TABLES = {  # preset: weights for a picture of so many channels, input, noise, lr, steps
+    "paper": (3, 2_217_831, "uniform", 1 / 30, 0.01, 3000),
+    "paper-denoise-50": (3, 2_217_831, "uniform", 1 / 20, 0.01, 3000),
+    "paper-superres-x4": (3, 2_217_831, "uniform", 0.03, 0.01, 2000),
+    "paper-superres-x8": (3, 2_217_831, "uniform", 0.05, 0.01, 4000),
+    "paper-inpaint-50": (1, 2_217_573, "uniform", 0.03, 0.001, 11000),
+    "paper-inpaint-98": (3, 1_027_379, "uniform", 0.0, 0.01, 1000),
+    "paper-inpaint-text": (3, 3_002_627, "uniform", 0.03, 0.01, 6001),
+    "paper-inpaint-vase": (3, 2_157_955, "grid", 0.03, 0.01, 5001),
+    "paper-inpaint-library": (3, 2_996_467, "uniform", 0.0, 0.01, 3001),
+    "paper-inpaint-library-unet": (3, 1_616_315, "uniform", 0.0, 0.001, 3001),
+    "paper-inpaint-library-resnet": (3, 158_979, "uniform", 0.0, 0.001, 3001),
+    "paper-jpeg": (3, 572_827, "uniform", 1 / 30, 0.01, 2400),
+    "paper-flash": (3, None, "guide", 0.0, 0.1, 601),
+    "paper-feature-inversion": (3, None, "uniform", 0.0, 0.001, 3100),
+}
+
+
+@pytest.mark.parametrize("preset", TABLES)
+def test_each_task_of_the_paper_has_its_preset(preset):
+    channels, weights, *setting = TABLES[preset]
+    flash = {"guide": guide(3, 32, 32)} if preset == "paper-flash" else {}
+    dip = DIP(preset=preset, **flash)
+    assert [dip.input, dip.input_noise, dip.lr, dip.steps] == setting
+    assert (dip.precision, dip.back_projection) == ("full", False)
+    variable = dip.build(torch.zeros(1, channels, 32, 32), generator())
+    if weights is not None:
+        assert sum(p.numel() for p in variable.parameters()) == weights
+    assert variable().shape == (1, channels, 32, 32)
+
+
+def test_every_paper_preset_stands_in_the_table():
+    assert {name for name in PRESETS if name.startswith("paper")} == set(TABLES)
+    assert set(PRESETS) == set(get_args(PresetName))
+
+
+def test_another_network_brings_what_it_wants_unless_told_otherwise():
+    dip = DIP(net="siren")
+    assert (dip.input, dip.channels, dip.input_noise) == ("grid", 2, 0.0)
+    assert DIP(net="unet").lr == 0.001
+    assert DIP(net="unet", lr=0.5).lr == 0.5
+    assert DIP(preset="paper-inpaint-vase", net=SMALL).input == "grid"
+    assert DIP(net=SMALL).lr == DIP().lr
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ class Free(Reparameterization):
 
     learning_rate = 0.05
     average = 0.5
+    langevin = 1.5
 
     def build(self, x0, generator):
         return Pixels(torch.full_like(x0, 0.5))
@@ -41,12 +42,14 @@ def last(problem, solver, steps):
 
 def test_the_prior_fills_in_what_is_not_given():
     problem = blurred(Free())
-    assert chosen(problem, "adam")[0] == Adam(lr=0.05, average=0.5, back_projection=True)
-    assert chosen(problem, "auto")[0] == Adam(lr=0.05, average=0.5, back_projection=True)
-    given = Adam(lr=0.1, average=0.0, back_projection=False)
+    filled = Adam(lr=0.05, average=0.5, back_projection=True, langevin=1.5, rollback=True)
+    assert chosen(problem, "adam")[0] == filled
+    assert chosen(problem, "auto")[0] == filled
+    given = Adam(lr=0.1, average=0.0, back_projection=False, langevin=0.0, rollback=False)
     assert chosen(problem, given)[0] == given
     pixels = blurred(NoPrior())
-    assert chosen(pixels, "adam")[0] == Adam(lr=0.01, average=0.0, back_projection=False)
+    plain = Adam(lr=0.01, average=0.0, back_projection=False, langevin=0.0, rollback=False)
+    assert chosen(pixels, "adam")[0] == plain
 
 
 @pytest.mark.parametrize(

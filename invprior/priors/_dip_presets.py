@@ -1,0 +1,153 @@
+"""The complete settings of DIP: invprior's own, and the authors' for each task of their paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from invprior.networks.base import Network
+from invprior.networks.resnet import ResNet
+from invprior.networks.skip import Skip
+from invprior.networks.unet import UNet
+
+Input = Literal["uniform", "normal", "grid", "guide"]
+Precision = Literal["auto", "full", "bfloat16"]
+PresetName = Literal[
+    "default",
+    "paper",
+    "paper-denoise-50",
+    "paper-superres-x4",
+    "paper-superres-x8",
+    "paper-inpaint-50",
+    "paper-inpaint-98",
+    "paper-inpaint-text",
+    "paper-inpaint-vase",
+    "paper-inpaint-library",
+    "paper-inpaint-library-unet",
+    "paper-inpaint-library-resnet",
+    "paper-jpeg",
+    "paper-flash",
+    "paper-feature-inversion",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A complete set of DIP's options."""
+
+    net: Network
+    input: Input = "uniform"
+    channels: int = 32
+    input_scale: float = 0.1
+    input_noise: float = 1 / 30
+    weight_noise: float = 0.0
+    average: float = 0.99
+    lr: float = 0.01
+    steps: int = 3000
+    precision: Precision = "auto"
+    back_projection: bool = True
+
+    def suiting(self, net: Network) -> Preset:
+        """Take what another network wants for itself in place of what was chosen for this one."""
+        wanted = {
+            "input": None if net.natural_input == "uniform" else net.natural_input,
+            "channels": net.natural_channels,
+            "input_noise": net.natural_noise,
+            "lr": net.natural_lr,
+        }
+        return replace(self, net=net, **{k: v for k, v in wanted.items() if v is not None})
+
+
+def _authors(net: Network, *, steps: int, average: float = 0.0, **options: object) -> Preset:
+    """Make a setting of the authors' code: float32, the plain residual, only denoising averages."""
+    common = Preset(net=net, steps=steps, average=average, precision="full", back_projection=False)
+    return replace(common, **options)  # type: ignore[arg-type]
+
+
+_WIDE = (128,) * 5
+_NARROW = (16, 32, 64, 128, 128)
+_DENOISE = Skip(down=_WIDE, padding="reflect", upsample="bilinear")
+_PAPER = _authors(_DENOISE, steps=3000, average=0.99)
+_LIBRARY = Skip(
+    down=(*_NARROW, 128),
+    down_filter=5,
+    skip=0,
+    up_1x1=False,
+    padding="reflect",
+    upsample="nearest",
+)
+
+PRESETS: dict[PresetName, Preset] = {
+    "default": Preset(net=Skip(up=(16, 16, 32, 64, 128)), channels=8, lr=0.02, steps=1400),
+    "paper": _PAPER,
+    "paper-denoise-50": replace(_PAPER, input_noise=1 / 20),
+    "paper-superres-x4": _authors(_DENOISE, steps=2000, input_noise=0.03),
+    "paper-superres-x8": _authors(_DENOISE, steps=4000, input_noise=0.05),
+    "paper-inpaint-50": _authors(_DENOISE, steps=11000, lr=0.001, input_noise=0.03),
+    "paper-inpaint-98": _authors(
+        Skip(down=_NARROW, skip=0, padding="reflect", upsample="bilinear", downsample="avg"),
+        steps=1000,
+        input_noise=0.0,
+    ),
+    "paper-inpaint-text": _authors(
+        Skip(down=_WIDE, skip=128, padding="reflect", upsample="nearest"),
+        steps=6001,
+        input_noise=0.03,
+    ),
+    "paper-inpaint-vase": _authors(
+        Skip(down=_WIDE, skip=0, padding="reflect", upsample="nearest"),
+        input="grid",
+        channels=2,
+        steps=5001,
+        input_noise=0.03,
+    ),
+    "paper-inpaint-library": _authors(
+        _LIBRARY, channels=1, steps=3001, input_noise=0.0, weight_noise=1 / 50
+    ),
+    "paper-inpaint-library-unet": _authors(
+        UNet(channels=(8, 16, 32, 64, 128, 128), norm="instance"),
+        channels=1,
+        lr=0.001,
+        steps=3001,
+        input_noise=0.0,
+    ),
+    "paper-inpaint-library-resnet": _authors(
+        ResNet(), channels=1, lr=0.001, steps=3001, input_noise=0.0
+    ),
+    "paper-jpeg": _authors(
+        Skip(
+            down=(8, 16, 32, 64, 128),
+            skip=(0, 0, 0, 4, 4),
+            padding="reflect",
+            upsample="bilinear",
+        ),
+        channels=3,
+        steps=2400,
+        average=0.99,
+    ),
+    "paper-flash": _authors(
+        Skip(
+            down=_WIDE,
+            padding="reflect",
+            upsample=("nearest", "nearest", "bilinear", "bilinear", "bilinear"),
+        ),
+        input="guide",
+        channels=3,
+        lr=0.1,
+        steps=601,
+        input_noise=0.0,
+    ),
+    "paper-feature-inversion": _authors(
+        Skip(
+            down=(*_NARROW, 128),
+            down_filter=(7, 7, 5, 5, 3, 3),
+            up_filter=(7, 7, 5, 5, 3, 3),
+            padding="zero",
+            upsample="nearest",
+            downsample="avg",
+        ),
+        lr=0.001,
+        steps=3100,
+        input_noise=0.0,
+    ),
+}

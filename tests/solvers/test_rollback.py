@@ -1,0 +1,128 @@
+"""A network whose fit collapses goes back to its last good weights; other noise than the weights' is left out."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+import invprior
+from invprior.functionals import Reparameterization
+from invprior.solvers.adam import Adam
+
+
+class Fragile(nn.Module):
+    """Its weights are spoilt once, from outside, at one call."""
+
+    def __init__(self, x0, at, damage):
+        super().__init__()
+        self.theta = nn.Parameter(torch.full_like(x0, 0.5))
+        self.at, self.damage, self.calls = at, damage, 0
+
+    def forward(self):
+        self.calls += 1
+        if self.calls == self.at:
+            with torch.no_grad():
+                self.theta.add_(self.damage)
+        return self.theta * 1.0
+
+
+class Spoilt(Reparameterization):
+    """A "network" that is spoilt at a step."""
+
+    learning_rate = 0.02
+
+    def __init__(self, at=130, damage=30.0):
+        super().__init__()
+        self.at, self.damage = at, damage
+
+    def build(self, x0, generator):
+        return Fragile(x0, self.at, self.damage)
+
+
+def run(steps, solver="adam", **options):
+    y = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(2))
+    (problem,) = invprior.build(y, prior=Spoilt(**options), noise="gaussian:sigma=0.05")
+    solver = Adam(lr=0.02, rollback=solver == "adam", average=0.0)
+    objective = solver.route(problem)
+    state = solver.init(objective, problem.first_guess(), torch.Generator())
+    for _ in range(steps):
+        state = solver.step(objective, state)
+        yield state, float(objective.energy(state.x))
+
+
+@pytest.mark.parametrize("damage", [30.0, float("nan")])
+def test_a_collapse_is_undone_with_half_the_step_size_and_said(damage):
+    *_, (state, energy) = run(200, damage=damage)
+    assert energy < 1.0
+    assert state.optimizer.param_groups[0]["lr"] == 0.01
+    (note,) = state.notes
+    assert "the fit collapsed at step 130" in note
+    assert "back to the weights of step 100" in note
+    assert "step size 0.01" in note
+
+
+def test_no_estimate_shows_the_collapse():
+    worst = max(energy for step, (_, energy) in enumerate(run(200)) if step > 100)
+    assert worst < 5.0
+
+
+def test_without_it_the_fit_stays_spoilt():
+    *_, (state, energy) = run(200, solver="plain adam")
+    assert energy > 1e3
+    assert state.notes == ()
+
+
+def test_a_healthy_run_never_goes_back():
+    *_, (state, _) = run(300, at=0)
+    assert state.rollback.returns == 0
+    assert state.optimizer.param_groups[0]["lr"] == 0.02
+
+
+def test_a_passing_spike_is_no_collapse():
+    """The energy of one step says little: input noise alone moves it."""
+    y = torch.zeros(1, 1, 2, 2)
+    weights = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weights], lr=0.1)
+    weights.sum().backward()
+    optimizer.step()
+    from invprior.solvers.rollback import Rollback
+
+    watch = Rollback([weights], optimizer, y)
+    for step, energy in enumerate([1.0] * 60 + [20.0] + [1.0] * 40, 1):
+        assert watch(step, torch.tensor(energy), y) is None
+    found = [watch(step, torch.tensor(20.0), y) for step in range(101, 111)]
+    assert any(found)
+
+
+def test_langevin_noise_moves_the_filters_alone_by_its_own_stream():
+    y = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    net = "dip:net=skip(down=[4],skip=0),input_noise=0,channels=2"
+
+    def weights(langevin, seed=0):
+        (problem,) = invprior.build(
+            y, prior=f"{net},langevin={langevin}", noise="gaussian:sigma=0.1"
+        )
+        solver, _ = Adam().choose(problem)
+        objective = solver.route(problem)
+        state = solver.init(objective, problem.first_guess(), torch.Generator().manual_seed(seed))
+        state = solver.step(objective, state)
+        return {name: p.detach().clone() for name, p in state.variable.named_parameters()}
+
+    plain, stirred, again = weights(0), weights(2), weights(2)
+    lr = 0.02
+    for name, before in plain.items():
+        moved = stirred[name] - before
+        assert torch.equal(stirred[name], again[name])
+        if before.ndim == 1:
+            assert torch.equal(moved, torch.zeros_like(moved)), name
+        elif before.numel() > 100:
+            assert moved.std().item() == pytest.approx(2 * lr, rel=0.2), name
+
+
+def test_langevin_runs_reach_the_loop():
+    y = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(2))
+    net = "dip:net=skip(down=[4],skip=0),channels=2,langevin=2"
+    (problem,) = invprior.build(y, prior=net, noise="gaussian:sigma=0.1")
+    *_, now = itertools.islice(invprior.iterate(problem, "adam"), 3)
+    assert torch.isfinite(now.x).all()
