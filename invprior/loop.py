@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -79,11 +80,19 @@ def _iterates(
     with torch.enable_grad():  # also where the caller has switched gradients off
         state = solver.init(objective, start, generator)
     guard.kept.append(state.x)
+    notes: tuple[str, ...] = ()
     for step in range(1, 2**62):
         previous = state.x
         with torch.enable_grad():
             state = solver.step(objective, state)
-        now = Iterate(step, state.x, objective, time.perf_counter() - began, previous, state.energy)
+        for (
+            note
+        ) in state.notes:  # a solver that makes a new state at each step may forget its notes
+            if note not in notes:
+                notes = (*notes, note)
+                logging.getLogger("invprior").warning("%s", note)
+        seconds = time.perf_counter() - began
+        now = Iterate(step, state.x, objective, seconds, previous, state.energy, notes)
         guard(now, state)
         yield now
 
@@ -202,7 +211,15 @@ def solve_problem(
     record = provenance(problem, solver, why, rule, seed)
 
     def solution(x: Tensor, stop: Stop, steps: int, seconds: float) -> Solution:
-        return Solution(x.detach(), stop, steps, seconds, recorder.rows if recorder else (), record)
+        return Solution(
+            x.detach(),
+            stop,
+            steps,
+            seconds,
+            recorder.rows if recorder else (),
+            record,
+            notes=now.notes if now is not None else (),
+        )
 
     now: Iterate | None = None
     try:

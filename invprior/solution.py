@@ -25,6 +25,7 @@ class Iterate:
         seconds: time since the run began.
         previous: the iterate before, or where the run began.
         known_energy: what the solver computed anyway, at its last evaluation; else None.
+        notes: what the user should know of the run so far, a sentence each.
     """
 
     step: int
@@ -33,6 +34,7 @@ class Iterate:
     seconds: float
     previous: Tensor = field(repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def energy(self) -> Tensor:
@@ -77,6 +79,7 @@ class Solution:
         history: rows of step, seconds, energy; for a batch, the first picture's.
         provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first picture's.
         pictures: for a batch of several, one solution each.
+        notes: what the user should know and is no error, a sentence each; for a batch, those of all pictures.
     """
 
     x: Tensor
@@ -86,6 +89,7 @@ class Solution:
     history: tuple[Mapping[str, float], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     pictures: tuple[Solution, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_numpy(self) -> Any:
         """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
@@ -107,4 +111,5 @@ def batch(parts: list[Solution]) -> Solution:
         history=parts[0].history,
         provenance=parts[0].provenance,
         pictures=tuple(parts),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
     )

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -399,3 +400,28 @@ def test_the_returned_picture_is_looked_at_also_where_looking_is_rare(y, monkeyp
     with pytest.raises(DivergedError, match="non-finite at iteration 3") as caught:
         solve(y, prior=Late(), solver="adam:average=0", steps=3, record_every=0, **KNOWN)
     assert caught.value.solution.x.isfinite().all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talking(FISTA):
+    """Says something at its second step, which its next state forgets."""
+
+    def step(self, objective, state):
+        new = super().step(objective, state)
+        second = 1.0 < float(state.t) < 2.0
+        return replace(new, notes=("half way",) if second else ())
+
+
+def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
+    seen = []
+    found = solve(y, prior=quadratic, solver=Talking(), steps=4, callbacks=[seen.append], **KNOWN)
+    assert [i.notes for i in seen] == [(), *[("half way",)] * 3]
+    assert found.notes == ("half way",)
+    said = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
+    assert said == [("invprior", "WARNING", "half way")]
+
+
+def test_a_batch_has_the_notes_of_its_pictures(y, quadratic, caplog):
+    found = solve(torch.cat([y, y]), prior=quadratic, solver=Talking(), steps=3, **KNOWN)
+    assert found.notes == ("half way",)
+    assert solve(y, prior=quadratic, solver="fista", steps=3, **KNOWN).notes == ()

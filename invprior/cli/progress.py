@@ -1,10 +1,14 @@
-"""The live line of a run: step, energy, PSNR when the truth is known, time left."""
+"""What a run says while it goes on: the live line, and its notes."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,6 +74,23 @@ class Live:
         if self.truth is not None:
             text += f"  PSNR {float(PSNR().measure(iterate.x, self.truth)):.2f} dB"
         self.progress.update(self.task, completed=iterate.step, description=text)
+
+
+@contextmanager
+def notes_on_stderr(quiet: bool) -> Iterator[None]:
+    """Print what invprior logs, the notes of a run, as yellow lines on stderr; nothing when quiet."""
+    handler = _Notes(logging.CRITICAL if quiet else logging.WARNING)
+    logger = logging.getLogger("invprior")
+    logger.addHandler(handler)  # even when quiet: without one, Python prints warnings itself
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(f"[yellow]Note: {escape(record.getMessage())}.[/]", soft_wrap=True)
 
 
 def _steps(stop: StoppingRule) -> int | None:

@@ -183,6 +183,7 @@ class Session:
             "picture": self.source,
             "simulated_noise": str(registry.describe(self.noise)) if simulated else None,
             "stop": {"name": solution.stop.name, "ok": solution.stop.ok, "message": solution.stop.message},
+            "notes": solution.notes,
             "steps": solution.steps,
             "seconds": solution.seconds,
             "scores": self._scores(x),

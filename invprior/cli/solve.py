@@ -79,28 +79,30 @@ def solve(
     "invprior describe KIND NAME" shows what each can be given.
     """
     from invprior.cli.outputs import to_json
+    from invprior.cli.progress import notes_on_stderr
     from invprior.cli.session import Session
 
-    session = Session.prepare(
-        picture,
-        operator=operator,
-        prior=prior,
-        output=output,
-        simulated=simulate,
-        truth=truth,
-        noise=noise,
-        fidelity=fidelity,
-        solver=solver,
-        stop=stop,
-        steps=steps,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-        nan=nan,
-        overwrite=overwrite,
-    )
-    solution = session.run(quiet=quiet or as_json)
-    record = session.write(solution, command=sys.argv[1:])
+    with notes_on_stderr(quiet):
+        session = Session.prepare(
+            picture,
+            operator=operator,
+            prior=prior,
+            output=output,
+            simulated=simulate,
+            truth=truth,
+            noise=noise,
+            fidelity=fidelity,
+            solver=solver,
+            stop=stop,
+            steps=steps,
+            seed=seed,
+            device=device,
+            dtype=dtype,
+            nan=nan,
+            overwrite=overwrite,
+        )
+        solution = session.run(quiet=quiet or as_json)
+        record = session.write(solution, command=sys.argv[1:])
     if as_json:
         print(to_json(record))
     elif not quiet:

@@ -1,5 +1,6 @@
 import hashlib
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from invprior import images
 from invprior.building import prior_from, stop_from
 from invprior.registry import create
 from invprior.simulation import simulate
+from invprior.solvers.admm import ADMM
 
 from .conftest import contents, strict_json
 
@@ -235,3 +237,22 @@ def test_degrade_and_solve_agree_with_solve_alone(run, solve, y, folder, operato
     solve("truth.npy", "--simulate", *options, "-o", "at-once.npy", "--seed", 3)
     assert np.array_equal(np.load("in-two.npy"), np.load("at-once.npy"))
     assert np.array_equal(np.load("m.npy"), np.load("at-once-measurement.npy"))
+
+
+@pytest.fixture
+def talking(monkeypatch):
+    """The solvers of `tv` say something once."""
+    step = ADMM.step
+
+    def say(self, objective, state):
+        return replace(step(self, objective, state), notes=("much [more] to say",))
+
+    monkeypatch.setattr(ADMM, "step", say)
+
+
+def test_notes_are_said_once_and_recorded(solve, y, folder, talking):
+    result = solve(y, "-o", "x.png", "--operator", "blur")
+    assert result.stderr.count("Note: much [more] to say.") == 1
+    assert record_of(folder / "x.json")["notes"] == ["much [more] to say"]
+    assert "much [more] to say" in solve(y, "--json", "--operator", "blur").stderr
+    assert solve(y, "--quiet", "--operator", "blur").output == ""
