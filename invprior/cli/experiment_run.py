@@ -143,7 +143,7 @@ def losses(result: ImpedanceResult) -> Table:
     """The loss of each target at a few iterations, and when it was low."""
     shown = [n for n in (10, 100, 300, 1000, 3000) if n < result.steps]
     shown.append(result.steps)
-    table = _table("target", *(f"loss at {n}" for n in shown), f"first <= {LEVEL:g}")
+    table = _table("target", *(f"loss at {n}" for n in shown), f"<= {LEVEL:g} at")
     below = result.steps_below(LEVEL)
     for name, loss in result.losses.items():
         first = f"> {result.steps}" if below[name] is None else str(below[name])
