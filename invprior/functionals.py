@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from invprior.boxes import Box
 from invprior.errors import OptionError
 from invprior.options import Plugin
 
@@ -36,6 +37,10 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     plugin_group: ClassVar[str] = "priors"
     default_weight: float = 1.0
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
+
+    def restricted(self, box: Box) -> Functional:
+        """Restrict R to a box of the picture, as tiles need it; itself when it holds nothing of a picture's size."""
+        return self
 
     def __mul__(self, weight: float) -> Prior:
         return Prior((Term(self),)) * weight

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from invprior.boxes import Box
 from invprior.linalg import conjugate_gradients, spectral_norm
 from invprior.options import Plugin, validate
 
@@ -42,6 +43,30 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
     @property
     def observed(self) -> Tensor | None:
         """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); or all."""
+        return None
+
+    @property
+    def grain(self) -> int:
+        """Where a box that `restricted` takes may begin and end, in pixels: at multiples of this."""
+        return 1
+
+    @property
+    def reach(self) -> int:
+        """How many pixels beyond its own place a measurement sees, for operators that `restricted` serves."""
+        return 0
+
+    def restricted(self, box: Box) -> tuple[Operator, Box] | None:
+        """Restrict A to a box of the picture, so that a big picture can be solved in tiles.
+
+        Within `reach` of the box's border the restriction may differ from A, as it sees nothing beyond.
+
+        Args:
+            box: inside x, its sides at multiples of `grain` or at the picture's own.
+
+        Returns:
+            The operator on pictures of the box's size, and the box of y that it makes; None, the default, for an
+            operator that does not act locally.
+        """
         return None
 
     @classmethod

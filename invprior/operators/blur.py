@@ -10,6 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
+from invprior.boxes import Box
 from invprior.errors import MeasurementError, OptionError, did_you_mean
 from invprior.linalg import perron_norm, spectral_norm
 from invprior.operators.base import LinearOperator, Shape
@@ -113,6 +114,20 @@ class Blur(LinearOperator):
     def norm(self) -> float:
         """Largest eigenvalue where one is known, else a bound drawn tight by power iteration."""
         return self._norm
+
+    @property
+    def reach(self) -> int:
+        """The longer half of the kernel, where the border is mirrored."""
+        return 0 if self.boundary == "valid" else max(self.weights.shape) // 2
+
+    def restricted(self, box: Box) -> tuple[Blur, Box] | None:
+        """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
+        if self.boundary == "circular":
+            return None
+        shape = (*self.image_shape[:-2], box.height, box.width)
+        part = Blur(shape, kernel=self.weights, boundary=self.boundary)
+        height, width = part.measurement_shape[-2:]
+        return part, Box(box.top, box.left, height, width)
 
     @cached_property
     def _norm(self) -> float:

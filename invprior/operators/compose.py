@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from invprior.boxes import Box
 from invprior.errors import IncompatibleError, OptionError
 from invprior.operators.base import LinearOperator, Operator, Recipe, Shape
 
@@ -59,6 +60,31 @@ class Chain(LinearOperator):
         for operator in reversed(self.operators):
             y = operator.adjoint(y)
         return y
+
+    @property
+    def grain(self) -> int:
+        """The product of the grains, as each is counted in its own operator's pixels."""
+        return math.prod(operator.grain for operator in self.operators)
+
+    @property
+    def reach(self) -> int:
+        """The sum of the reaches, in pixels of x."""
+        total, scale = 0, 1
+        for operator in self.operators:
+            total += scale * operator.reach
+            scale *= operator.grain
+        return total
+
+    def restricted(self, box: Box) -> tuple[Chain, Box] | None:
+        """The restriction of each, to the box that the one before it makes."""
+        parts = []
+        for operator in self.operators:
+            part = operator.restricted(box)
+            if part is None:
+                return None
+            parts.append(part[0])
+            box = part[1]
+        return Chain(*parts), box
 
     def norm(self) -> float:
         """The product of the norms, which bounds the chain's."""

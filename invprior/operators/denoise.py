@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from invprior.boxes import Box
 from invprior.operators.base import LinearOperator, Shape
 
 
@@ -37,3 +38,7 @@ class Denoise(LinearOperator):
     def norm(self) -> float:
         """1."""
         return 1.0
+
+    def restricted(self, box: Box) -> tuple[Denoise, Box]:
+        """The identity of the box."""
+        return Denoise((*self.image_shape[:-2], box.height, box.width)), box

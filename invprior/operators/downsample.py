@@ -9,6 +9,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from invprior.boxes import Box
 from invprior.operators.base import LinearOperator, Shape
 from invprior.operators.filtering import Axis, Filter
 from invprior.operators.resampling import Name, taps
@@ -87,6 +88,25 @@ class Downsample(LinearOperator):
         """Square root of the largest eigenvalue of A A^H, exact."""
         (rows, _), (columns, _) = self._spectra
         return float((rows.master.max() * columns.master.max()).sqrt()) * (1.0 + 1e-6)
+
+    @property
+    def grain(self) -> int:
+        """The factor."""
+        return self.factor
+
+    @property
+    def reach(self) -> int:
+        """How far a window is wider than its block, to one side."""
+        return (len(self._weights) - self.factor) // 2
+
+    def restricted(self, box: Box) -> tuple[Downsample, Box] | None:
+        """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
+        if self.boundary == "circular":
+            return None
+        shape = (*self.image_shape[:-2], box.height, box.width)
+        part = Downsample(shape, factor=self.factor, kernel=self.kernel, boundary=self.boundary)
+        height, width = part.measurement_shape[-2:]
+        return part, Box(box.top // self.factor, box.left // self.factor, height, width)
 
     @cached_property
     def _spectra(self) -> list[tuple[Constant, Constant]]:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from invprior.boxes import Box
 from invprior.errors import MeasurementError, OptionError
 from invprior.operators.base import LinearOperator, Shape
 from invprior.operators.files import read_plane
@@ -95,6 +96,15 @@ class Inpaint(LinearOperator):
     def norm(self) -> float:
         """1."""
         return 1.0
+
+    def restricted(self, box: Box) -> tuple[Inpaint, Box]:
+        """The mask's part in the box.
+
+        Raises:
+            OptionError: no pixel of the box is known.
+        """
+        shape = (*self.image_shape[:-2], box.height, box.width)
+        return Inpaint(shape, mask=box.of(self.known)[0, 0]), box
 
 
 def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> Tensor:

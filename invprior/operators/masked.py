@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from invprior.boxes import Box
 from invprior.operators.base import LinearOperator
 from invprior.options import option_values
 
@@ -37,6 +38,25 @@ class Masked(LinearOperator):
     def adjoint(self, y: Tensor) -> Tensor:
         """Set what is left out to 0, and apply the adjoint."""
         return self.inner.adjoint(y * self.known)
+
+    @property
+    def grain(self) -> int:
+        """The operator's."""
+        return self.inner.grain
+
+    @property
+    def reach(self) -> int:
+        """The operator's."""
+        return self.inner.reach
+
+    def restricted(self, box: Box) -> tuple[Masked, Box] | None:
+        """The operator's restriction, with the mask's part in it."""
+        part = self.inner.restricted(box)
+        if part is None:
+            return None
+        inner, measured = part
+        assert isinstance(inner, LinearOperator)
+        return Masked(inner, measured.of(self.known)), measured
 
     def norm(self) -> float:
         """The operator's norm, since a mask only shrinks."""

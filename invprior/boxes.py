@@ -1,0 +1,22 @@
+"""Boxes of a picture, for operators and priors that can be restricted to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, picture: Tensor) -> Tensor:
+        """Cut it out, (..., H, W) to (..., height, width); a view."""
+        rows = slice(self.top, self.top + self.height)
+        return picture[..., rows, self.left : self.left + self.width]
