@@ -1,167 +1,199 @@
 """How much sooner the default Deep Image Prior reaches a given quality than the authors' setting.
 
+    python benchmarks/dip_speed.py --picture F16.png
+    python benchmarks/dip_speed.py --picture F16.png --size 512 --noisy noisy25/F16.png --reference curve.csv
+
 Restores one noisy picture with `dip` and with `dip:preset=paper`, in short turns one after the
-other, so that both see the same machine, and prints seconds per iteration, time to the target PSNR
-and their ratio. The curves go to a CSV file, and to a PNG beside it when matplotlib is installed.
+other, so that both see the same machine. A side ends when it reaches the target or has used up its
+seconds; `--full` lets it go on after the target. PSNR is that of the averaged output.
 
-    python benchmarks/dip_speed.py --seconds 1800 --target 30.4
+With --reference the authors' curve is not run again: its PSNR over the iterations comes from a CSV
+file with the columns step and avg (as this script writes it), measured earlier, for example in
+bfloat16 or on a GPU. Only its seconds per iteration are measured here, beside ours, over
+--reference-steps iterations; an iteration's time is its number times their median.
 
-A side ends when it reaches the target or has used up its seconds; `--full` lets it go on after
-the target.
+Writes the curves as CSV after every round of turns, and plots as PNG and SVG.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
+from common import (
+    Side,
+    curve_plot,
+    in_turns,
+    noisy,
+    ours,
+    psnr,
+    read,
+    save_plot,
+    show,
+    table_of,
+    write_curves,
+)
+from torch import Tensor
 
-import invprior
-from invprior import samples
-from invprior.metrics.psnr import PSNR
-
-TURN = 10.0  # seconds
+from invprior import images
 
 
-@dataclass
-class Side:
-    """One setting's run: its open loop and the curve so far."""
+@dataclass(frozen=True)
+class Row:
+    """One method's result; the reference's may come from an earlier curve."""
 
     name: str
-    loop: Iterator[invprior.Iterate]
-    options: argparse.Namespace
-    seconds: float = 0.0
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-    reached: float | None = None
+    per_step: float
+    steps: list[int]
+    decibels: list[float]
+    seconds: list[float]
 
     @property
-    def done(self) -> bool:
-        spent = self.seconds >= self.options.seconds
-        return spent or (self.reached is not None and not self.options.full)
+    def best(self) -> float:
+        return max(self.decibels)
 
-    @property
-    def per_step(self) -> float:
-        """Median over the iterations: other programs' bursts do not count."""
-        times = torch.tensor([0.0, *(at for _, at, _ in self.curve)], dtype=torch.float64)
-        return float(times.diff().median())
-
-    def turn(self, truth: torch.Tensor) -> None:
-        """Iterate for some seconds; the scoring's time does not count."""
-        ends = self.seconds + TURN
-        while self.seconds < ends and not self.done:
-            began = time.perf_counter()
-            now = next(self.loop)
-            self.seconds += time.perf_counter() - began
-            psnr = float(PSNR().measure(now.x, truth))
-            self.curve.append((now.step, self.seconds, psnr))
-            if self.reached is None and psnr >= self.options.target:
-                self.reached = self.seconds
+    def first(self, target: float) -> tuple[int, float] | None:
+        """Find iteration and seconds at which the target is first reached."""
+        rows = zip(self.steps, self.seconds, self.decibels, strict=True)
+        return next(((step, at) for step, at, db in rows if db >= target), None)
 
 
 def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
-    truth = reduced(samples.resolve(options.picture).x, options.size)
-    noise = f"gaussian:sigma={options.sigma / 255}"
-    y, _ = invprior.simulate(
-        truth, operator="denoise", noise=noise, seed=options.seed, device="cpu"
-    )
+    truth = read(options.picture, options.size)
+    y = measurement(truth, options)
+    earlier = None if options.reference is None else curve_from(options.reference)
+    target = options.target
+    if target is None:
+        target = 30.4 if earlier is None else max(db for _, db in earlier)
+    reference = options.prior[-1]
     for name in options.prior:  # the libraries' first call sets up much
-        next(run(name, y[..., :32, :32], noise, options.seed))
-    sides = [Side(name, run(name, y, noise, options.seed), options) for name in options.prior]
-    while not all(side.done for side in sides):
-        for side in sides:
-            side.turn(truth)
-    report(sides, float(PSNR().measure(y, truth)), options)
-    write(sides, options)
+        next(ours(y[..., :32, :32], name, options.sigma, options.seed))
+
+    def until(side: Side) -> bool:
+        if earlier is not None and side.name == reference:
+            return len(side.curve) >= options.reference_steps
+        reached = side.reached(target) is not None and not options.full
+        return reached or side.seconds >= options.seconds
+
+    sides = [
+        Side(name, ours(y, name, options.sigma, options.seed), truth, until)
+        for name in options.prior
+    ]
+    in_turns(sides, lambda: write_curves(options.output, sides), options.turn)
+    if not all(side.curve for side in sides):
+        raise SystemExit("Not every side has finished an iteration: there is nothing to compare.")
+    rows = [own_row(side) for side in sides]
+    if earlier is not None:
+        steps, decibels = map(list, zip(*earlier, strict=True))
+        per_step = rows[-1].per_step
+        rows[-1] = Row(reference, per_step, steps, decibels, [k * per_step for k in steps])
+    report(rows, target, psnr(y, truth), options)
+    plot(rows, target, options)
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--picture", default="sample:astronaut", help="a file or sample:NAME")
     parser.add_argument("--size", type=int, default=256, help="the middle square is reduced to it")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
+    parser.add_argument("--noisy", type=Path, help="take this noisy picture, of that size, instead")
+    parser.add_argument("--no-clip", action="store_true", help="neither clip nor round the noise")
     priors = ["dip", "dip:preset=paper"]
     parser.add_argument("--prior", nargs="+", default=priors, help="the last is the reference")
-    parser.add_argument("--target", type=float, default=30.4, help="PSNR in dB")
-    parser.add_argument("--seconds", type=float, default=1800.0, help="at most, per side")
+    parser.add_argument(
+        "--target", type=float, help="PSNR in dB; 30.4, or the best of --reference's curve"
+    )
+    parser.add_argument("--seconds", type=float, default=2400.0, help="at most, per side")
     parser.add_argument("--full", action="store_true", help="go on after the target")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turn", type=float, default=10.0, help="seconds of a turn")
+    parser.add_argument("--reference", type=Path, help="the last prior's curve, measured earlier")
+    parser.add_argument("--reference-steps", type=int, default=6, help="iterations to time it by")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("dip_speed.csv"))
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.reference is not None and options.reference.resolve() == options.output.resolve():
+        parser.error("--output would overwrite --reference; name another file")
+    if options.reference_steps < 3:
+        parser.error("--reference-steps must be at least 3, of which a median is taken")
+    return options
 
 
-def reduced(x: torch.Tensor, size: int) -> torch.Tensor:
-    """Bring the middle square to size x size by Pillow's Lanczos filter, in 8 bits as in a file."""
-    side = min(x.shape[-2:])
-    top, left = ((n - side) // 2 for n in x.shape[-2:])
-    square = (x[0, :, top : top + side, left : left + side] * 255).round().to(torch.uint8)
-    planes = [
-        Image.fromarray(c).resize((size, size), Image.Resampling.LANCZOS) for c in square.numpy()
-    ]
-    return torch.from_numpy(np.stack([np.asarray(plane) for plane in planes]))[None].float() / 255
+def measurement(truth: Tensor, options: argparse.Namespace) -> Tensor:
+    """Read the noisy picture, or make one by the paper's protocol."""
+    if options.noisy is None:
+        return noisy(truth, options.sigma, seed=options.seed, clip=not options.no_clip)
+    y = images.load(options.noisy).x
+    if y.shape != truth.shape:
+        raise SystemExit(
+            f"{options.noisy} is {tuple(y.shape)}, the picture at --size {options.size} "
+            f"{tuple(truth.shape)}: they must match."
+        )
+    return y
 
 
-def run(prior: str, y: torch.Tensor, noise: str, seed: int) -> Iterator[invprior.Iterate]:
-    (problem,) = invprior.build(y, operator="denoise", prior=prior, noise=noise)
-    return invprior.iterate(problem, "adam", seed=seed)
+def curve_from(path: Path) -> list[tuple[int, float]]:
+    """Read (step, PSNR); of several methods in the file the last, as this script writes it."""
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("step") and row.get("avg")]
+    if not rows:
+        raise SystemExit(f"{path} holds no rows with the columns step and avg.")
+    name = rows[-1].get("method")
+    return [(int(row["step"]), float(row["avg"])) for row in rows if row.get("method") == name]
 
 
-def report(sides: list[Side], measured: float, options: argparse.Namespace) -> None:
-    size, until = f"{options.size}x{options.size}", f"s to {options.target:g} dB"
-    print(f"{options.picture}, {size}, sigma {options.sigma:g}: measurement {measured:.2f} dB")
-    print(f"{'prior':24} {'s/iteration':>12} {'iterations':>11} {'best dB':>8} {until:>14}")
-    for side in sides:
-        best = max(psnr for *_, psnr in side.curve)
-        reached = "not reached" if side.reached is None else f"{side.reached:.1f}"
-        figures = f"{side.per_step:12.4f} {len(side.curve):11} {best:8.2f} {reached:>14}"
-        print(f"{side.name:24} {figures}")
-    reference = sides[-1]
-    for side in sides[:-1]:
-        ratio = reference.per_step / side.per_step
-        print(f"{side.name}: an iteration takes 1/{ratio:.1f} of {reference.name}'s", end="")
-        if side.reached is not None:
-            least = reference.reached or reference.seconds
-            more = "" if reference.reached is not None else "more than "
-            print(f"; it reaches the target {more}{least / side.reached:.1f} times sooner", end="")
-        print(".")
+def own_row(side: Side) -> Row:
+    steps, seconds, decibels = map(list, zip(*side.curve, strict=True))
+    return Row(side.name, side.per_step, steps, decibels, seconds)
 
 
-def write(sides: list[Side], options: argparse.Namespace) -> None:
-    with options.output.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["prior", "iteration", "seconds", "psnr"])
-        for side in sides:
-            for step, at, psnr in side.curve:
-                rows.writerow([side.name, step, f"{at:.4f}", f"{psnr:.4f}"])
-    print(f"wrote {options.output}")
-    if importlib.util.find_spec("matplotlib") is None:
-        print("no plot: matplotlib is not installed")
-        return
-    import matplotlib
+def report(rows: list[Row], target: float, measured: float, options: argparse.Namespace) -> None:
+    noise = options.noisy or f"sigma {options.sigma:g}{', not clipped' * options.no_clip}"
+    size, threads = f"{options.size}x{options.size}", f"{options.threads} threads"
+    title = f"{options.picture}, {size}, {noise}: {measured:.2f} dB; {threads}, {torch.__version__}"
+    table = table_of(
+        "prior",
+        "s an iteration",
+        "iterations",
+        "best [dB]",
+        f"iterations to {target:.2f} dB",
+        f"seconds to {target:.2f} dB",
+    )
+    for row in rows:
+        first = row.first(target)
+        when = ("not reached", "") if first is None else (str(first[0]), f"{first[1]:.1f}")
+        figures = f"{row.per_step:.4f}", str(row.steps[-1]), f"{row.best:.2f}"
+        table.add_row(row.name, *figures, *when)
+    show(title, table)
+    *own, reference = rows
+    if options.reference is not None:
+        origin = f"{reference.name}: PSNR over the iterations from {options.reference}"
+        show(f"{origin}; its time an iteration measured here.")
+    theirs = reference.first(target)
+    for row in own:
+        text = f"{row.name}: an iteration takes 1/{reference.per_step / row.per_step:.1f} of {reference.name}'s"
+        if (first := row.first(target)) is not None:
+            least = reference.seconds[-1] if theirs is None else theirs[1]
+            more = "more than " * (theirs is None)
+            text += f"; it reaches {target:.2f} dB {more}{least / first[1]:.1f} times sooner"
+        show(f"{text}.")
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots()
-    for side in sides:
-        _, at, psnr = zip(*side.curve, strict=True)
-        axes.plot(at, psnr, label=side.name)
-    axes.axhline(options.target, color="grey", linewidth=0.5)
-    axes.set(xscale="log", xlabel="seconds", ylabel="PSNR of the average (dB)")
-    axes.legend()
-    plot = options.output.with_suffix(".png")
-    figure.savefig(plot, dpi=150)
-    print(f"wrote {plot}")
+def plot(rows: list[Row], target: float, options: argparse.Namespace) -> None:
+    title = f"Denoising, sigma {options.sigma:g}, {options.size} x {options.size}"
+    marks = [first[1] for row in rows if (first := row.first(target)) is not None]
+    figure = curve_plot([(row.name, row.seconds, row.decibels) for row in rows], title, marks)
+    (axes,) = figure.axes
+    axes.axhline(target, color="#999999", linewidth=0.7, linestyle=":")
+    axes.set_ylabel("PSNR of the average [dB]")
+    save_plot(figure, options.output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,215 @@
+"""What the benchmarks share: pictures and noise, methods that run in turns, tables and plots."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor
+
+import invprior
+from invprior import samples
+from invprior.errors import InvpriorError
+from invprior.metrics.psnr import PSNR
+
+TURN = 10.0  # seconds of one method before the next has its turn
+# Okabe and Ito's colours, which all kinds of sight tell apart, with a dash of its own for print.
+LOOKS: Sequence[tuple[str, Any]] = (
+    ("#0072B2", "-"),
+    ("#D55E00", (0, (5, 1.5))),
+    ("#009E73", "-."),
+    ("#CC79A7", (0, (1, 1))),
+)
+
+
+def to_pillow(x: Tensor) -> Image.Image:
+    """Round (1, C, H, W) in [0, 1] to an 8-bit picture."""
+    array = (x[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+def from_pillow(picture: Image.Image) -> Tensor:
+    """Turn an 8-bit picture into (1, C, H, W) in [0, 1]."""
+    array = np.atleast_3d(np.array(picture))  # a copy, which torch may write to
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].float() / 255
+
+
+def resized(x: Tensor, height: int, width: int, how: Image.Resampling) -> Tensor:
+    """Resize by Pillow, in 8 bits as in a file."""
+    if tuple(x.shape[-2:]) == (height, width):
+        return x
+    return from_pillow(to_pillow(x).resize((width, height), how))
+
+
+def cropped(x: Tensor, height: int, width: int) -> Tensor:
+    """Take the middle."""
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width].contiguous()
+
+
+def read(source: str, size: int | None = None) -> Tensor:
+    """Read a file or sample:NAME; with a size, reduce its middle square by Pillow's Lanczos filter."""
+    x = samples.resolve(source).x
+    if size is None:
+        return x
+    side = min(x.shape[-2:])
+    return resized(cropped(x, side, side), size, size, Image.Resampling.LANCZOS)
+
+
+def noisy(truth: Tensor, sigma: float, *, seed: int, clip: bool = True) -> Tensor:
+    """Add Gaussian noise, sigma of 255; clipped and rounded to 8 bits as in the paper's files, or not."""
+    noise = f"gaussian:sigma={sigma / 255},quantise={str(clip).lower()}"
+    return invprior.simulate(truth, operator="denoise", noise=noise, seed=seed, device="cpu")[0]
+
+
+def psnr(x: Tensor, truth: Tensor) -> float:
+    """Score one picture, in dB, over all channels and pixels."""
+    return float(PSNR().measure(x, truth))
+
+
+def ours(y: Tensor, prior: str, sigma: float, seed: int) -> Iterator[Tensor]:
+    """Denoise by our open loop, sigma of 255; gives what would be returned after each iteration."""
+    noise = f"gaussian:sigma={sigma / 255}"
+    (problem,) = invprior.build(y, operator="denoise", prior=prior, noise=noise)
+    return (now.x for now in invprior.iterate(problem, seed=seed))
+
+
+@dataclass
+class Side:
+    """One method's run: its open loop, its clock and the curve so far.
+
+    Attributes:
+        name: of the method.
+        loop: gives the estimate after each iteration.
+        truth: the picture without noise.
+        until: tells from the side itself when it may end.
+        seconds: spent in the loop; scoring does not count.
+        curve: iteration, seconds so far and PSNR in dB.
+        fault: why the run broke off, if it did.
+    """
+
+    name: str
+    loop: Iterator[Tensor]
+    truth: Tensor
+    until: Callable[[Side], bool]
+    seconds: float = 0.0
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    fault: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.fault is not None or self.until(self)
+
+    @property
+    def best(self) -> float:
+        return max((score for *_, score in self.curve), default=float("nan"))
+
+    @property
+    def per_step(self) -> float:
+        """Median over the iterations: other programs' bursts do not count."""
+        times = torch.tensor([0.0, *(at for _, at, _ in self.curve)], dtype=torch.float64)
+        return float(times.diff().median())
+
+    def reached(self, target: float) -> float | None:
+        """Seconds until the PSNR first stood at the target."""
+        return next((at for _, at, score in self.curve if score >= target), None)
+
+    def turn(self, length: float) -> None:
+        """Iterate for some seconds, and at least once."""
+        ends = self.seconds + length
+        while self.seconds < ends and not self.done:
+            began = time.perf_counter()
+            try:
+                x = next(self.loop)
+            except InvpriorError as error:  # the other sides' curves are still worth having
+                self.fault = str(error)
+                return
+            self.seconds += time.perf_counter() - began
+            self.curve.append((len(self.curve) + 1, self.seconds, psnr(x, self.truth)))
+
+
+def in_turns(sides: Sequence[Side], save: Callable[[], object], length: float = TURN) -> None:
+    """Run all sides, so that they see the same machine; save after every round, stop at Ctrl-C."""
+    try:
+        while not all(side.done for side in sides):
+            for side in sides:
+                side.turn(length)
+            save()
+    except KeyboardInterrupt:
+        print("interrupted; this is what there is so far")
+    for side in sides:
+        if side.fault:
+            print(f"{side.name} broke off after {len(side.curve)} iterations: {side.fault}")
+
+
+def write_curves(path: Path, sides: Iterable[Side]) -> None:
+    """Write all curves as a CSV file."""
+    header = ("method", "step", "seconds", "avg")
+    rows = [(s.name, k, f"{at:.4f}", f"{db:.4f}") for s in sides for k, at, db in s.curve]
+    write_csv(path, header, rows)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(header)
+        table.writerows(rows)
+    partial.replace(path)
+
+
+def table_of(*columns: str) -> Table:
+    """Begin a plain table."""
+    table = Table(box=None)
+    for column in columns:
+        table.add_column(escape(column), overflow="fold")
+    return table
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and sentences, wide enough for a log file too."""
+    console = Console()
+    console = Console(width=max(console.width, 120))
+    for part in parts:
+        text = isinstance(part, str)
+        console.print(part, highlight=False, markup=not text, soft_wrap=text)
+
+
+def curve_plot(
+    curves: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    title: str,
+    marks: Sequence[float] = (),
+) -> Figure:
+    """Draw PSNR over seconds, both sides of (name, seconds, dB); marks are times to point out."""
+    figure = Figure(figsize=(7.0, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for (name, seconds, decibels), (colour, dash) in zip(curves, LOOKS, strict=False):
+        axes.plot(seconds, decibels, color=colour, linestyle=dash, label=name)
+    for mark in marks:
+        axes.axvline(mark, color="#999999", linewidth=0.7, linestyle=":")
+    axes.set_xscale("log")
+    axes.set(xlabel="time [s]", ylabel="PSNR of the estimate [dB]", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def save_plot(figure: Figure, table: Path) -> None:
+    """Save a figure as PNG and SVG beside its CSV file."""
+    for suffix in (".png", ".svg"):
+        figure.savefig(table.with_suffix(suffix), dpi=160)
+    print(f"wrote {table}, and .png and .svg beside it")
