@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 from rich.console import Console
 from rich.markup import escape
@@ -201,6 +202,11 @@ def curve_plot(
     for mark in marks:
         axes.axvline(mark, color="#999999", linewidth=0.7, linestyle=":")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(
+        NullFormatter()
+    )  # else 3 x 10^0 beside 4 x 10^0, over each other
     axes.set(xlabel="time [s]", ylabel="PSNR of the estimate [dB]", title=title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#DDDDDD", linewidth=0.6)
