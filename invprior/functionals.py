@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -118,6 +119,14 @@ class Reparameterization(Functional):
     langevin: float = 0.0
     back_projection: bool = True
 
+    def leaner(self, device: torch.device) -> Sequence[Reparameterization]:
+        """The same prior set to need less memory, the cheapest in quality and time first; none by default.
+
+        Args:
+            device: where it is going to run, which decides what is cheap.
+        """
+        return ()
+
     @abstractmethod
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
         """Make a fresh network.
@@ -129,7 +138,8 @@ class Reparameterization(Functional):
                 global one.
 
         Returns:
-            A module whose `forward()` takes nothing and returns x, (1, C, H, W).
+            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K pictures, (K, C, H, W), which
+            are fitted to the measurement each by itself; their mean is then the estimate.
         """
 
 

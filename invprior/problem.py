@@ -152,8 +152,11 @@ class Objective:
         return Pixels(x0) if network is None else network.build(x0, generator)
 
     def fit(self, x: Tensor) -> Tensor:
-        """E(A x; y), a scalar; differentiable."""
-        return self.problem.fidelity.value(self.problem.operator(x), self.problem.y).sum()
+        """E(A x; y), a scalar, the sum over pictures x of one measurement; differentiable."""
+        y = self.problem.y
+        return self.problem.fidelity.value(
+            self.problem.operator(x), y.expand(len(x), *y.shape[1:])
+        ).sum()
 
     def differentiable(self, x: Tensor) -> Tensor:
         """E plus the smooth terms, a scalar; differentiable."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from invprior.networks.base import Network
 from invprior.networks.resnet import ResNet
@@ -14,6 +14,7 @@ Input = Literal["uniform", "normal", "grid", "guide"]
 Precision = Literal["auto", "full", "bfloat16"]
 PresetName = Literal[
     "default",
+    "fast",
     "paper",
     "paper-denoise-50",
     "paper-superres-x4",
@@ -41,6 +42,7 @@ class Preset:
     input_scale: float = 0.1
     input_noise: float = 1 / 30
     weight_noise: float = 0.0
+    members: int = 1
     average: float = 0.99
     lr: float = 0.01
     steps: int = 3000
@@ -49,7 +51,7 @@ class Preset:
 
     def suiting(self, net: Network) -> Preset:
         """Take what another network wants for itself in place of what was chosen for this one."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "input": None if net.natural_input == "uniform" else net.natural_input,
             "channels": net.natural_channels,
             "input_noise": net.natural_noise,
@@ -58,10 +60,10 @@ class Preset:
         return replace(self, net=net, **{k: v for k, v in wanted.items() if v is not None})
 
 
-def _authors(net: Network, *, steps: int, average: float = 0.0, **options: object) -> Preset:
+def _authors(net: Network, *, steps: int, average: float = 0.0, **options: Any) -> Preset:
     """Make a setting of the authors' code: float32, the plain residual, only denoising averages."""
     common = Preset(net=net, steps=steps, average=average, precision="full", back_projection=False)
-    return replace(common, **options)  # type: ignore[arg-type]
+    return replace(common, **options)
 
 
 _WIDE = (128,) * 5
@@ -78,7 +80,19 @@ _LIBRARY = Skip(
 )
 
 PRESETS: dict[PresetName, Preset] = {
-    "default": Preset(net=Skip(up=(16, 16, 32, 64, 128)), channels=8, lr=0.02, steps=1400),
+    "default": Preset(
+        net=Skip(down=_NARROW, skip=(0, 64), padding="zero", upsample="nearest"),
+        channels=8,
+        input_noise=0.03,
+        members=2,
+        steps=800,
+    ),
+    "fast": Preset(
+        net=Skip(down=(16, 32, 64, 64, 64), skip=(0, 64), padding="zero", upsample="nearest"),
+        channels=8,
+        input_noise=0.02,
+        steps=500,
+    ),
     "paper": _PAPER,
     "paper-denoise-50": replace(_PAPER, input_noise=1 / 20),
     "paper-superres-x4": _authors(_DENOISE, steps=2000, input_noise=0.03),

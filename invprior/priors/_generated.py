@@ -73,3 +73,15 @@ class Generated(nn.Module):
                 draw = torch.empty_like(weight).normal_(generator=self.generator)
                 found[name] = weight + self.weight_noise * weight.detach().std() * draw
         return found
+
+
+class Members(nn.Module):
+    """Several networks side by side, each with an input and noise of its own."""
+
+    def __init__(self, members: list[Generated]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self) -> Tensor:
+        """Return every member's picture, (K, C, H, W)."""
+        return torch.cat([member() for member in self.members])

@@ -118,7 +118,7 @@ class Adam(Solver):
             energy.backward()
         else:
             energy = _back_project(objective, output, state.damping)
-        state.energy = energy.detach()
+        state.energy = energy.detach() / len(output)
         state.count += 1
         if state.rollback is not None:
             note = state.rollback(state.count, state.energy, state.x)
@@ -131,8 +131,8 @@ class Adam(Solver):
             _stir(state.optimizer, state.langevin, state.noise)
         # Early on the average spans the last tenth of the run, so that it forgets the first random outputs.
         keep = min(state.decay, (state.count - 1) / (state.count + 9))
-        output = output.detach()
-        state.x = output.clone() if keep == 0.0 else output.lerp(state.x, keep)
+        output = output.detach().mean(0, keepdim=True)
+        state.x = output if keep == 0.0 else output.lerp(state.x, keep)
         return state
 
     def _filled(self, problem: Problem) -> Adam:
@@ -166,7 +166,10 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
     operator, fidelity = objective.problem.operator, objective.problem.fidelity
     assert isinstance(operator, LinearOperator)
     with torch.no_grad():
-        x, y = output.detach(), objective.problem.y
+        x, y = (
+            output.detach(),
+            objective.problem.y.expand(len(output), *objective.problem.y.shape[1:]),
+        )
         prediction = operator(x)
         energy = fidelity.value(prediction, y).sum()
         residual = operator.adjoint(fidelity.gradient(prediction, y))

@@ -68,5 +68,7 @@ class LBFGS(Solver):
         state.optimizer.step(closure)
         with torch.no_grad():
             return LBFGSState(
-                state.variable().clone(), variable=state.variable, optimizer=state.optimizer
+                state.variable().mean(0, keepdim=True),
+                variable=state.variable,
+                optimizer=state.optimizer,
             )

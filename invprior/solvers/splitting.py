@@ -48,7 +48,7 @@ class NetworkStep:
         return NetworkStep(variable, adam(variable, prior.learning_rate), inner)
 
     def __call__(self, objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
-        """Reduce E + smooth terms + rho / 2 sum ||x - target||^2; return the last output."""
+        """Reduce E + smooth terms + rho / 2 sum ||x - target||^2; return the last output, the mean of its members."""
         for _ in range(self.inner):
             output: Tensor = self.variable()
             energy = objective.differentiable(output)
@@ -57,7 +57,7 @@ class NetworkStep:
             self.optimizer.zero_grad()
             energy.backward()
             self.optimizer.step()
-        return output.detach()
+        return output.detach().mean(0, keepdim=True)
 
 
 def quadratic_step(objective: Objective, targets: list[Tensor], rho: float) -> Tensor:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import copy
+import itertools
 from typing import get_args
 
 import pytest
 import skimage.data
 import torch
 
-from invprior import samples, save, simulate, solve
+from invprior import build, iterate, samples, save, simulate, solve
 from invprior.errors import MeasurementError, OptionError
 from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
 from invprior.priors._dip_presets import PRESETS, PresetName
+from invprior.priors._generated import Members
 from invprior.priors.dip import DIP
 
 SMALL = Skip(down=(4, 6), skip=2)
@@ -21,7 +24,7 @@ def generator(seed=0):
 
 
 def small(**options):
-    return DIP(**{"net": SMALL, "channels": 3, **options})
+    return DIP(**{"net": SMALL, "channels": 3, "members": 1, **options})
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 3, 13, 27), (1, 4, 1, 5), (1, 7, 33, 8)])
@@ -30,7 +33,7 @@ def small(**options):
 def test_gives_a_picture_of_x0s_shape_and_type(shape, input, dtype):
     options = {} if input == "grid" else {"channels": 3}
     x0 = torch.zeros(shape, dtype=dtype)
-    x = DIP(net=SMALL, input=input, **options).build(x0, generator())()
+    x = DIP(net=SMALL, input=input, members=1, **options).build(x0, generator())()
     assert x.shape == shape
     assert x.dtype == dtype
     assert x.is_contiguous()
@@ -40,7 +43,7 @@ def test_gives_a_picture_of_x0s_shape_and_type(shape, input, dtype):
 def test_presets_work_on_a_picture_below_the_networks_stride(preset):
     variable = DIP(preset=preset).build(torch.zeros(1, 3, 9, 33), generator())
     x = variable()
-    assert x.shape == (1, 3, 9, 33)
+    assert x.shape == (DIP(preset=preset).members, 3, 9, 33)
     x.square().sum().backward()
     for name, parameter in variable.named_parameters():
         assert parameter.grad is not None, name
@@ -102,7 +105,7 @@ def test_the_input_is_noisy_in_training_only():
 
 
 def test_a_grid_holds_the_coordinates():
-    z = DIP(net=SMALL, input="grid").build(torch.zeros(1, 1, 8, 12), generator()).z
+    z = small(channels=None, input="grid").build(torch.zeros(1, 1, 8, 12), generator()).z
     assert z.shape == (1, 2, 8, 12)
     assert torch.allclose(z[0, 0, 3], torch.linspace(0, 1, 12))
     assert torch.allclose(z[0, 1, :, 5], torch.linspace(0, 1, 8))
@@ -114,7 +117,7 @@ def guide(*shape):
 
 def test_a_guide_is_the_input_continued_by_its_border():
     picture = guide(3, 13, 10)
-    dip = DIP(net=SMALL, guide=picture)
+    dip = small(channels=None, guide=picture)
     assert (dip.input, dip.channels) == ("guide", 3)
     z = dip.build(torch.zeros(1, 1, 13, 10), generator()).z
     assert z.shape == (1, 3, 16, 12)
@@ -125,7 +128,7 @@ def test_a_guide_is_the_input_continued_by_its_border():
 def test_a_guide_from_a_file_is_kept_by_name(tmp_path):
     path = tmp_path / "flash.npy"
     save(path, guide(1, 3, 8, 8))
-    dip = DIP(net=SMALL, guide=str(path))
+    dip = small(channels=None, guide=str(path))
     assert dip.guide == str(path)
     assert dip.build(torch.zeros(1, 3, 8, 8), generator())().shape == (1, 3, 8, 8)
 
@@ -163,8 +166,8 @@ def test_a_guide_that_cannot_be_is_refused(options, error, text):
 def test_a_guide_of_another_size_is_refused():
     with pytest.raises(MeasurementError, match=r"\(9, 8\); got \(8, 8\)"):
         DIP(net=SMALL, guide=guide(1, 8, 8)).build(torch.zeros(1, 1, 9, 8), generator())
+    decoder = DIP(net="conv-decoder", guide=guide(1, 80, 80))
     with pytest.raises(OptionError, match="too small for a guide"):
-        decoder = DIP(net="conv-decoder", guide=guide(1, 80, 80))
         decoder.build(torch.zeros(1, 1, 80, 80), generator())
 
 
@@ -198,6 +201,50 @@ def test_weight_noise_is_fresh_relative_and_leaves_the_weights_alone():
     assert all(p.grad is not None for p in variable.parameters())
     variable.eval()
     assert torch.equal(variable(), variable())
+
+
+def test_members_are_networks_of_their_own_and_the_first_is_the_single_one():
+    x0 = torch.zeros(1, 3, 20, 20)
+    variable = small(members=3).build(x0, generator())
+    single = small().build(x0, generator())
+    for _ in range(2):  # the noise on each input too
+        pictures = variable()
+        assert pictures.shape == (3, 3, 20, 20)
+        assert torch.equal(pictures[:1], single())
+        assert not torch.allclose(pictures[1], pictures[2])
+    pictures[1].sum().backward()
+    touched = [any(p.grad.abs().max() > 0 for p in m.parameters()) for m in variable.members]
+    assert touched == [False, True, False]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "admm:inner=2", "hqs:inner=2"])
+@pytest.mark.parametrize("operator", ["denoise", "blur:sigma=1"])
+def test_the_estimate_is_the_mean_of_members_that_are_each_fitted_alone(solver, operator):
+    truth = samples.load("camera", 16).x
+    noise = "gaussian:sigma=0.05"
+    y, forward = simulate(truth, operator=operator, noise=noise)
+    options = {"input_noise": 0.0, "average": 0.0, "precision": "full"}
+    source = generator(7)
+    networks = [small(**options).build(y, source) for _ in range(2)]
+
+    class Given(DIP):
+        def build(self, x0, generator):
+            return copy.deepcopy(self.found)
+
+    def run(found):
+        prior = Given(**options)
+        prior.found = found
+        (problem,) = build(y, operator=forward, prior=prior, noise=noise)
+        *_, now = itertools.islice(iterate(problem, solver), 3)
+        return now
+
+    one, other = run(networks[0]), run(networks[1])
+    both = run(Members(networks))
+    assert both.x.shape == y.shape
+    if solver == "adam":  # the other solvers join the members: by one step length, or by one target
+        torch.testing.assert_close(both.x, (one.x + other.x) / 2)
+        torch.testing.assert_close(both.energy, (one.energy + other.energy) / 2)
+    assert torch.isfinite(both.x).all()
 
 
 TABLES = {  # preset: weights for a picture of so many channels, input, noise, lr, steps
