@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import torch
@@ -28,7 +28,7 @@ class Recorder:
     ) -> None:
         self.every = every
         self.measures = dict(measures or {})
-        self._kept: list[tuple[int, float, dict[str, Tensor]]] = []
+        self._kept: list[tuple[int, float, dict[str, Tensor | float]]] = []
 
     def __call__(self, iterate: Iterate) -> None:
         """Record the iterate when its turn has come."""
@@ -37,6 +37,17 @@ class Recorder:
         with torch.no_grad():
             figures = {name: measure(iterate.x) for name, measure in self.measures.items()}
         self._kept.append((iterate.step, iterate.seconds, {"energy": iterate.energy, **figures}))
+
+    def resume(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Go on from the rows of an earlier recorder."""
+        self._kept = [
+            (
+                int(row["step"]),
+                row["seconds"],
+                {k: v for k, v in row.items() if k not in ("step", "seconds")},
+            )
+            for row in rows
+        ]
 
     @property
     def rows(self) -> tuple[Mapping[str, float], ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from invprior import registry
+from invprior import repeats
+from invprior.budget import way
 from invprior.building import (
     Picture,
     all_of,
@@ -20,28 +21,25 @@ from invprior.building import (
     solver_from,
     stop_from,
 )
-from invprior.callbacks import Callback, Recorder
-from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
+from invprior.callbacks import Callback
+from invprior.checkpoint import Checkpoint
+from invprior.errors import DivergedError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.functionals import Functional, Prior
-from invprior.guard import Guard
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
 from invprior.problem import Objective, Problem
-from invprior.provenance import provenance
-from invprior.solution import Iterate, Solution, Stop, batch
+from invprior.routing import chosen as chosen
+from invprior.routing import route_or_explain as route_or_explain
+from invprior.run import Run
+from invprior.single import Interrupted as Interrupted
+from invprior.single import Single
+from invprior.solution import Iterate, Solution, batch
 from invprior.solvers.base import Solver
 from invprior.spec import RuleSpec, Spec
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during `solve`; `solution` holds what was done so far (None before the first step)."""
-
-    def __init__(self, solution: Solution | None) -> None:
-        super().__init__("interrupted")
-        self.solution = solution
+from invprior.tiling import solve_in_tiles
 
 
 def iterate(
@@ -62,39 +60,15 @@ def iterate(
     """
     solver, _ = chosen(problem, solver)
     objective = route_or_explain(problem, solver)
-    return _iterates(objective, solver, x0, seed, Guard(objective))
+    return _endless(objective, solver, x0, seed)
 
 
-def _iterates(
-    objective: Objective, solver: Solver, x0: Tensor | None, seed: int, guard: Guard
+def _endless(
+    objective: Objective, solver: Solver, x0: Tensor | None, seed: int
 ) -> Iterator[Iterate]:
-    problem = objective.problem
-    expected = (1, *problem.operator.image_shape)
-    if x0 is not None and tuple(x0.shape) != expected:
-        raise MeasurementError(
-            f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}."
-        )
-    began = time.perf_counter()
-    generator = torch.Generator().manual_seed(seed)
-    start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
-    with torch.enable_grad():  # also where the caller has switched gradients off
-        state = solver.init(objective, start, generator)
-    guard.kept.append(state.x)
-    notes: tuple[str, ...] = ()
-    for step in range(1, 2**62):
-        previous = state.x
-        with torch.enable_grad():
-            state = solver.step(objective, state)
-        for (
-            note
-        ) in state.notes:  # a solver that makes a new state at each step may forget its notes
-            if note not in notes:
-                notes = (*notes, note)
-                logging.getLogger("invprior").warning("%s", note)
-        seconds = time.perf_counter() - began
-        now = Iterate(step, state.x, objective, seconds, previous, state.energy, notes)
-        guard(now, state)
-        yield now
+    run = Run(objective, solver, x0, seed)
+    while True:
+        yield run.advance()
 
 
 def solve(
@@ -114,6 +88,10 @@ def solve(
     dtype: torch.dtype = torch.float32,
     callbacks: Sequence[Callback] = (),
     record_every: int = 10,
+    runs: int = 1,
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_every: float = 5.0,
+    memory_limit: str | int | None = None,
 ) -> Solution:
     """Restore a picture: minimise E(A x; y) + R(x).
 
@@ -138,6 +116,16 @@ def solve(
         dtype: of every computation.
         callbacks: each is called with every `Iterate`.
         record_every: write a row of the history every so many steps; 0 for none.
+        runs: independent runs of a prior that draws random numbers, each with a seed of its own, the first with
+            `seed`; x is then their mean, `deviation` their standard deviation, `members` the runs. A note says when
+            they disagree.
+        checkpoint: a folder in which the run keeps its state, so that the same call goes on where a killed one was;
+            removed when the run has ended. Callbacks see only what comes after. A batch keeps one for each picture,
+            and the results of those that are done.
+        checkpoint_every: seconds between checkpoints, and before the first.
+        memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
+            that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
+            so; when absent, a run that needs more than is free is refused.
 
     Raises:
         InvpriorError: bad input, before any step; all option faults at once.
@@ -168,12 +156,17 @@ def solve(
         raise MeasurementError(
             f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}."
         )
+    for problem in problems:
+        repeats.check(runs, problem)
+    kept_in = _checkpoint(checkpoint, checkpoint_every)
+    several = len(problems) > 1
     done: list[Solution] = []
     for index, problem in enumerate(problems):
         first = None if guess is None else guess[index % len(guess)][None]
+        own = kept_in.within(f"picture-{index + 1}") if kept_in and several else kept_in
         try:
             done.append(
-                solve_problem(
+                _solve(
                     problem,
                     solver,
                     stop=rule,
@@ -181,12 +174,18 @@ def solve(
                     seed=seed,
                     callbacks=callbacks,
                     record_every=record_every,
+                    runs=runs,
+                    checkpoint=own,
+                    part=several,
+                    memory_limit=memory_limit,
                 )
             )
         except (DivergedError, Interrupted) as error:
             if kept := [*done, *([error.solution] if error.solution else [])]:
                 error.solution = batch(kept)  # the pictures before it are not lost
             raise
+    if kept_in is not None:
+        kept_in.remove()
     return batch(done)
 
 
@@ -199,80 +198,68 @@ def solve_problem(
     seed: int = 0,
     callbacks: Sequence[Callback] = (),
     record_every: int = 10,
+    runs: int = 1,
+    checkpoint: str | PathLike[str] | Checkpoint | None = None,
+    checkpoint_every: float = 5.0,
+    memory_limit: str | int | None = None,
 ) -> Solution:
     """Run one problem to its stop; arguments and errors as for `solve`."""
-    solver, why = chosen(problem, solver)
-    rule = stop or solver.default_stop(problem)
-    problem = rule.prepare(problem, torch.Generator().manual_seed(seed))
-    objective = route_or_explain(problem, solver)
-    watch, guard = rule.start(problem), Guard(objective)
-    recorder = Recorder(record_every) if record_every else None
-    watchers: list[Callback] = [*([recorder] if recorder else []), *callbacks]
-    record = provenance(problem, solver, why, rule, seed)
+    repeats.check(runs, problem)
+    kept = _checkpoint(checkpoint, checkpoint_every)
+    solution = _solve(
+        problem,
+        solver,
+        stop=stop,
+        x0=x0,
+        seed=seed,
+        callbacks=callbacks,
+        record_every=record_every,
+        runs=runs,
+        checkpoint=kept,
+        memory_limit=memory_limit,
+    )
+    if kept is not None:
+        kept.remove()
+    return solution
 
-    def solution(x: Tensor, stop: Stop, steps: int, seconds: float) -> Solution:
-        return Solution(
-            x.detach(),
-            stop,
-            steps,
-            seconds,
-            recorder.rows if recorder else (),
-            record,
-            notes=now.notes if now is not None else (),
-        )
 
-    now: Iterate | None = None
+def _solve(
+    problem: Problem,
+    solver: str | Spec | Solver,
+    *,
+    seed: int,
+    runs: int,
+    checkpoint: Checkpoint | None,
+    memory_limit: str | int | None,
+    part: bool = False,
+    **options: Any,
+) -> Solution:
+    """Run a problem once, or several times, in a way that fits into memory; `part` as for `Single`."""
+    how = way(problem, solver, memory_limit)
+
+    def once(seed: int, checkpoint: Checkpoint | None, part: bool) -> Solution:
+        common: dict[str, Any] = {"seed": seed, "checkpoint": checkpoint, **options}
+        if how.tile is None:
+            return Single(how.problem, solver, part=part, **common).solve()
+        return solve_in_tiles(how.problem, solver, tile=how.tile, overlap=how.overlap, **common)
+
+    def member(index: int, own_seed: int) -> Solution:
+        kept = None if checkpoint is None else checkpoint.within(f"run-{index + 1}")
+        return once(own_seed, kept, True)
+
     try:
-        for now in _iterates(objective, solver, x0, seed, guard):
-            for watcher in watchers:
-                watcher(now)
-            end = watch(now)
-            if end is not None:
-                guard.look(now)
-                return solution(now.x if end.x is None else end.x, end, now.step, now.seconds)
-    except KeyboardInterrupt:
-        if now is None:
-            raise Interrupted(None) from None
-        end = Stop(
-            "interrupted", False, f"interrupted after {now.step} steps; this is the estimate so far"
+        solution = (
+            once(seed, checkpoint, part)
+            if runs == 1
+            else repeats.repeat(member, how.problem, seed, runs)
         )
-        raise Interrupted(solution(now.x, end, now.step, now.seconds)) from None
-    except DivergedError as error:
-        if error.solution is not None:
-            kept = error.solution
-            error.solution = solution(kept.x, kept.stop, kept.steps, kept.seconds)
+    except (DivergedError, Interrupted) as error:
+        error.solution = error.solution and how.told(error.solution)
         raise
-    raise AssertionError("iterates never end by themselves")
+    return how.told(solution)
 
 
-def chosen(problem: Problem, solver: str | Spec | Solver) -> tuple[Solver, str]:
-    """Make the solver and let `auto` choose; the text says why."""
-    return solver_from(solver).choose(problem)
-
-
-def route_or_explain(problem: Problem, solver: Solver) -> Objective:
-    """Route the problem; a refusal names the solvers that do fit."""
-    try:
-        return solver.route(problem)
-    except IncompatibleError as error:
-        fitting = {
-            e.name: made for e in registry.entries("solvers") if (made := _fitting(e, problem))
-        }
-        if not fitting or type(solver) in map(type, fitting.values()):
-            raise  # what the solver was given is at fault, not the solver
-        *first, last = fitting
-        raise IncompatibleError(
-            f"{error} Use {', '.join(first)}{' or ' * bool(first)}{last}."
-        ) from None
-
-
-def _fitting(entry: registry.Entry, problem: Problem) -> Solver | None:
-    """Make one of invprior's own solvers when it fits the problem."""
-    if entry.package != registry.CORE or entry.name == "auto":
-        return None
-    made: Solver = registry.create("solvers", entry.name)
-    try:
-        made.route(problem)
-    except IncompatibleError:
-        return None
-    return made
+def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:
+    if given is None or isinstance(given, Checkpoint):
+        return given
+    return Checkpoint(Path(given), every)

@@ -80,6 +80,8 @@ class Solution:
         provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first picture's.
         pictures: for a batch of several, one solution each.
         notes: what the user should know and is no error, a sentence each; for a batch, those of all pictures.
+        deviation: for several runs, their standard deviation at each pixel, (B, C, H, W); x is then their mean.
+        members: for several runs, their own solutions.
     """
 
     x: Tensor
@@ -90,6 +92,8 @@ class Solution:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     pictures: tuple[Solution, ...] = ()
     notes: tuple[str, ...] = ()
+    deviation: Tensor | None = None
+    members: tuple[Solution, ...] = ()
 
     def to_numpy(self) -> Any:
         """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
@@ -102,6 +106,7 @@ def batch(parts: list[Solution]) -> Solution:
     """Join the solutions of a batch's pictures."""
     if len(parts) == 1:
         return parts[0]
+    spread = [p.deviation for p in parts if p.deviation is not None]
     bad = [p.stop for p in parts if not p.stop.ok]
     return Solution(
         x=torch.cat([p.x for p in parts]),
@@ -112,4 +117,5 @@ def batch(parts: list[Solution]) -> Solution:
         provenance=parts[0].provenance,
         pictures=tuple(parts),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+        deviation=torch.cat(spread) if len(spread) == len(parts) else None,
     )

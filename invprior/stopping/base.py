@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -34,7 +34,11 @@ class StoppingRule(ABC, metaclass=Plugin):
 
     @abstractmethod
     def start(self, problem: Problem) -> Watcher:
-        """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it."""
+        """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it.
+
+        A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
+        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory.
+        """
 
     def __or__(self, other: StoppingRule) -> StoppingRule:
         return AnyOf((self, other))
@@ -65,20 +69,7 @@ class AnyOf(_Joint):
 
     def start(self, problem: Problem) -> Watcher:
         """Watch with every rule."""
-        watchers = [(rule, rule.start(problem)) for rule in self.rules]
-        hoped = [_name(rule) for rule in self.rules if not _is_budget(rule)]
-
-        def watch(iterate: Iterate) -> Stop | None:
-            stops = [(rule, stop) for rule, watcher in watchers if (stop := watcher(iterate))]
-            for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
-                if _is_budget(rule) and hoped:
-                    unmet = f"before {' or '.join(hoped)} was met"
-                    remedy = f"{stop.message}, {unmet}; allow more if the picture matters"
-                    return Stop(stop.name, False, remedy, stop.x)
-                return stop
-            return None
-
-        return watch
+        return _Any(self.rules, [rule.start(problem) for rule in self.rules])
 
 
 class AllOf(_Joint):
@@ -86,23 +77,43 @@ class AllOf(_Joint):
 
     def start(self, problem: Problem) -> Watcher:
         """Watch with every rule, and remember which have fired."""
-        watchers = [rule.start(problem) for rule in self.rules]
-        fired: dict[int, Stop] = {}
+        return _All([rule.start(problem) for rule in self.rules])
 
-        def watch(iterate: Iterate) -> Stop | None:
-            for index, watcher in enumerate(watchers):
-                if index not in fired and (stop := watcher(iterate)):
-                    fired[index] = stop
-            if len(fired) < len(watchers):
-                return None
-            stops = [fired[i] for i in sorted(fired)]
-            message = " and ".join(stop.message for stop in stops)
-            better = next((s.x for s in stops if s.x is not None), None)
-            return Stop(
-                " & ".join(s.name for s in stops), all(s.ok for s in stops), message, better
-            )
 
-        return watch
+@dataclass
+class _Any:
+    rules: tuple[StoppingRule, ...]
+    watchers: list[Watcher]
+
+    def __call__(self, iterate: Iterate) -> Stop | None:
+        watched = zip(self.rules, self.watchers, strict=True)
+        stops = [(rule, stop) for rule, watcher in watched if (stop := watcher(iterate))]
+        hoped = [_name(rule) for rule in self.rules if not _is_budget(rule)]
+        for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
+            if _is_budget(rule) and hoped:
+                unmet = f"before {' or '.join(hoped)} was met"
+                remedy = f"{stop.message}, {unmet}; allow more if the picture matters"
+                return Stop(stop.name, False, remedy, stop.x)
+            return stop
+        return None
+
+
+@dataclass
+class _All:
+    watchers: list[Watcher]
+    fired: dict[int, Stop] = field(default_factory=dict)
+
+    def __call__(self, iterate: Iterate) -> Stop | None:
+        for index, watcher in enumerate(self.watchers):
+            if index not in self.fired and (stop := watcher(iterate)):
+                self.fired[index] = stop
+        if len(self.fired) < len(self.watchers):
+            return None
+        stops = [self.fired[i] for i in sorted(self.fired)]
+        message = " and ".join(stop.message for stop in stops)
+        better = next((s.x for s in stops if s.x is not None), None)
+        names = " & ".join(s.name for s in stops)
+        return Stop(names, all(s.ok for s in stops), message, better)
 
 
 def _is_budget(rule: StoppingRule) -> bool:

@@ -28,17 +28,18 @@ class RelativeChange(StoppingRule):
 
     def start(self, problem: Problem) -> Watcher:
         """Count the quiet steps."""
-        quiet = 0
+        return _Quiet(self)
 
-        def watch(iterate: Iterate) -> Stop | None:
-            nonlocal quiet
-            quiet = quiet + 1 if float(iterate.change) <= self.tolerance else 0
-            if quiet < self.patience:
-                return None
-            return Stop(
-                "relative-change",
-                True,
-                f"the picture changed by less than {self.tolerance:g} a step",
-            )
 
-        return watch
+@dataclass
+class _Quiet:
+    rule: RelativeChange
+    steps: int = 0
+
+    def __call__(self, iterate: Iterate) -> Stop | None:
+        quiet = float(iterate.change) <= self.rule.tolerance
+        self.steps = self.steps + 1 if quiet else 0
+        if self.steps < self.rule.patience:
+            return None
+        message = f"the picture changed by less than {self.rule.tolerance:g} a step"
+        return Stop("relative-change", True, message)

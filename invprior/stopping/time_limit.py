@@ -17,7 +17,7 @@ class TimeLimit(StoppingRule):
     """Stops once a time has passed; the step that is under way is finished.
 
     Args:
-        seconds: time since the run began, in seconds.
+        seconds: time since the run began, in seconds; what it took before an interruption counts.
     """
 
     budget: ClassVar[bool] = True
