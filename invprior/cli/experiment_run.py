@@ -147,7 +147,7 @@ def losses(result: ImpedanceResult) -> Table:
     below = result.steps_below(LEVEL)
     for name, loss in result.losses.items():
         first = f"> {result.steps}" if below[name] is None else str(below[name])
-        table.add_row(name, *(f"{loss[n - 1]:.4f}" for n in shown), first)
+        table.add_row(name, *(f"{loss[n - 1]:.3g}" for n in shown), first)
     return table
 
 

@@ -26,7 +26,7 @@ from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.time_limit import TimeLimit
 
-# Nine tenths of the pixels missing tells depths apart: each scale reaches twice as far for data.
+# With nine tenths of the pixels missing, a network that sees only a few pixels around fills no gap.
 OPERATOR = "inpaint:keep=0.1"
 NOISE = "gaussian:sigma=0.01"
 STEPS = 500
@@ -134,9 +134,9 @@ def ablation(
 ) -> AblationResult:
     """Restore one measurement by dip with one network after another.
 
-    Everything but the network, and the step size and noise that it asks for, is dip's default. A
-    network that is refused or fails is a trial with the reason; Ctrl-C ends the experiment after the last
-    finished network.
+    Each network is fitted alone (members=1), at the step size and noise that it asks for; the rest is
+    dip's default. A network that is refused or fails is a trial with the reason; Ctrl-C ends the
+    experiment after the last finished network.
 
     Args:
         truth: one picture, intensities in [0, 1], in any form that `solve` takes.

@@ -103,7 +103,7 @@ class Task:
     rates: Mapping[str, float]
 
     def prior(self, spec: Spec) -> DIP:
-        """Make dip with the network, and the step size and input noise that suit it.
+        """Make dip with the network once, not several side by side, and the step size and noise that suit it.
 
         Raises:
             InvpriorError: the network is unknown, broken, or its options are wrong.
@@ -112,7 +112,7 @@ class Task:
         lr = self.rates.get(spec.name.rpartition("/")[2], net.natural_lr)
         wanted = {"lr": lr, "input_noise": net.natural_noise}
         options = {name: value for name, value in wanted.items() if value is not None}
-        made: DIP = registry.create("priors", "dip", net=net, **options)
+        made: DIP = registry.create("priors", "dip", net=net, members=1, **options)
         return made
 
     def attempt(self, text: str, spec: Spec, label: str, watch: Watch | None) -> Trial:

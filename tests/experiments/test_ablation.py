@@ -74,7 +74,9 @@ def test_the_record_tells_how_to_do_it_again(result):
     record = result.record()
     assert record["operator"].startswith("inpaint:keep=0.5")
     assert record["noise"].startswith("gaussian:sigma=0.01")
-    assert "down=[8,8]" in record["trials"][1]["provenance"]["prior"]
+    prior = record["trials"][1]["provenance"]["prior"]
+    assert "down=[8,8]" in prior
+    assert "members=1" in prior
     assert record["trials"][2]["provenance"] == {}
 
 
