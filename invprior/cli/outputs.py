@@ -23,6 +23,8 @@ class Outputs:
     Args:
         restoration, comparison, record: files.
         measurement: a file, only when it was simulated.
+        deviation: a file, only for several runs.
+        checkpoint: a folder, while the run goes on.
         fresh: whether they go into a new folder, numbered when its name is taken.
     """
 
@@ -30,10 +32,12 @@ class Outputs:
     comparison: Path
     record: Path
     measurement: Path | None
+    deviation: Path | None
+    checkpoint: Path
     fresh: bool = False
 
     @staticmethod
-    def beside(restoration: Path, simulated: bool) -> Outputs:
+    def beside(restoration: Path, simulated: bool, several: bool) -> Outputs:
         """Name the others after the restoration."""
         stem = restoration.with_suffix("")
         return Outputs(
@@ -41,21 +45,27 @@ class Outputs:
             stem.with_name(stem.name + "-comparison.png"),
             stem.with_name(stem.name + ".json"),
             stem.with_name(stem.name + f"-measurement{restoration.suffix}") if simulated else None,
+            stem.with_name(stem.name + "-deviation.png") if several else None,
+            stem.with_name(stem.name + ".checkpoint"),
         )
 
     @staticmethod
-    def in_folder(folder: Path, suffix: str, simulated: bool, *, fresh: bool = False) -> Outputs:
+    def in_folder(
+        folder: Path, suffix: str, simulated: bool, several: bool, *, fresh: bool = False
+    ) -> Outputs:
         """Use plain names inside a folder."""
         return Outputs(
             folder / f"restoration{suffix}",
             folder / "comparison.png",
             folder / "record.json",
             folder / f"measurement{suffix}" if simulated else None,
+            folder / "deviation.png" if several else None,
+            folder / "checkpoint",
             fresh,
         )
 
     def claimed(self) -> Outputs:
-        """Make the fresh folder: after the run, so that one which ends early leaves nothing behind.
+        """Make the fresh folder: late, so that a run which ends early leaves nothing behind.
 
         Raises:
             MeasurementError: the system refuses.
@@ -74,16 +84,34 @@ class Outputs:
                     f'Cannot make the folder "{folder}": {error.strerror}. '
                     "Name another place with --output."
                 ) from None
-        return Outputs.in_folder(folder, self.restoration.suffix, self.measurement is not None)
+        suffix = self.restoration.suffix
+        simulated, several = self.measurement is not None, self.deviation is not None
+        return Outputs.in_folder(folder, suffix, simulated, several)
+
+    def relative(self, folder: Path) -> dict[str, str | None]:
+        """The files' paths from a folder, as JSON can hold them."""
+        return {
+            name: None if path is None else os.path.relpath(path, folder)
+            for name, path in self._files().items()
+        }
+
+    @staticmethod
+    def from_relative(folder: Path, names: dict[str, str | None]) -> Outputs:
+        """The other direction of `relative`; `folder` is the checkpoint's."""
+        paths = {
+            name: None if path is None else Path(os.path.normpath(folder / path))
+            for name, path in names.items()
+        }
+        return Outputs(**paths, checkpoint=folder)  # type: ignore[arg-type]
+
+    def _files(self) -> dict[str, Path | None]:
+        names = ("measurement", "restoration", "comparison", "record", "deviation")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def paths(self) -> list[Path]:
         """All of them, in the order they are reported."""
-        return [
-            p
-            for p in (self.measurement, self.restoration, self.comparison, self.record)
-            if p is not None
-        ]
+        return [path for path in self._files().values() if path is not None]
 
 
 def settle(
@@ -94,6 +122,7 @@ def settle(
     channels: int,
     simulated: bool,
     overwrite: bool,
+    several: bool = False,
 ) -> Outputs:
     """Choose the paths and check that every one can be written; make no file.
 
@@ -104,17 +133,17 @@ def settle(
     """
     suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
-        outputs = Outputs.in_folder(DEFAULT_FOLDER / title, suffix, simulated, fresh=True)
+        outputs = Outputs.in_folder(DEFAULT_FOLDER / title, suffix, simulated, several, fresh=True)
         _check_makeable(outputs.restoration.parent)
         return outputs
     if output.is_dir():
-        outputs = Outputs.in_folder(output, suffix, simulated)
+        outputs = Outputs.in_folder(output, suffix, simulated, several)
     elif not output.suffix:
         raise MeasurementError(
             f'There is no folder "{output}". Make it first, or name a file such as "{output}.png".'
         )
     else:
-        outputs = Outputs.beside(output, simulated)
+        outputs = Outputs.beside(output, simulated, several)
     images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)

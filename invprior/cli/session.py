@@ -1,155 +1,118 @@
-"""One run of `invprior solve`: everything is checked in `prepare`, before the first step."""
+"""One run of `invprior solve`: everything is checked before the first step."""
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor
 
 import invprior
-from invprior import files, images, registry, samples
-from invprior.building import (
-    all_of,
-    build,
-    check_seed,
-    default_device,
-    picture,
-    prior_from,
-    solver_from,
-    stop_from,
-)
+from invprior import files, images, registry, repeats, samples
+from invprior.cli.inputs import Inputs, Options, Parts, parts_of, problem_of, read
 from invprior.cli.outputs import Outputs, settle, to_json
 from invprior.cli.progress import Live
+from invprior.cli.run_folder import RunFolder, resume_command
+from invprior.cli.summary import score, summary
 from invprior.comparison import side_by_side
-from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.errors import DivergedError
 from invprior.loop import Interrupted, chosen, route_or_explain, solve_problem
-from invprior.metrics.psnr import PSNR
-from invprior.metrics.ssim import SSIM
-from invprior.noises.base import Noise
 from invprior.problem import Problem
-from invprior.simulation import default_noise, simulate
 from invprior.solution import Solution
-from invprior.solvers.base import Solver
 from invprior.spec import parse_sum
 from invprior.stopping.base import StoppingRule
-from invprior.stopping.max_steps import MaxSteps
 
 
 @dataclass(frozen=True)
 class Session:
-    """A checked problem, where its results go, and the truth when there is one."""
+    """A checked problem, and where its results go.
+
+    Attributes:
+        keeper: the folder that the run keeps while it goes on; also names the results' places.
+    """
 
     problem: Problem
-    solver: Solver
+    parts: Parts
     stop: StoppingRule
-    seed: int
-    source: str
-    like: images.Picture
-    noise: Noise | None
-    truth: Tensor | None
-    outputs: Outputs
-    overwrite: bool
+    options: Options
+    inputs: Inputs
+    keeper: RunFolder
 
     @staticmethod
-    def prepare(
-        source: str,
-        *,
-        operator: str,
-        prior: str,
-        output: Path | None,
-        simulated: bool,
-        truth: Path | None,
-        noise: str | None,
-        fidelity: str | None,
-        solver: str,
-        stop: str | None,
-        steps: int | None,
-        seed: int,
-        device: str,
-        dtype: str,
-        nan: Literal["refuse", "mask"],
-        overwrite: bool,
-    ) -> Session:
+    def prepare(options: Options, command: list[str]) -> Session:
         """Read and check everything.
 
         Raises:
             InvpriorError: whatever is wrong, all faults that can be seen at once; nothing has been
                 written or computed.
         """
-        simulated = simulated or source.startswith(samples.PREFIX)
-        if simulated and truth is not None:
-            raise OptionError(
-                "--truth goes with a real measurement; a simulated one has the picture itself as "
-                "truth. Leave out --truth or --simulate."
-            )
-        if simulated and noise is None:
-            noise = default_noise(operator)
-        given, true, where, forward, terms, model, likelihood, how, rule, limit, _ = all_of(
-            lambda: samples.resolve(source),
-            lambda: None if truth is None else samples.resolve(truth),
-            lambda: _device(device),
-            lambda: registry.create("operators", operator),
-            lambda: prior_from(prior),
-            lambda: None if noise is None else registry.create("noises", noise),
-            lambda: None if fidelity is None else registry.create("fidelities", fidelity),
-            lambda: solver_from(solver),
-            lambda: None if stop is None else stop_from(stop),
-            lambda: None if steps is None else MaxSteps(steps=steps),
-            lambda: check_seed(seed),
-        )
-        y = picture(given.x, where, getattr(torch, dtype))
-        known = y if simulated else None if true is None else true.x.to(y)
-        if simulated:
-            y, forward = simulate(y, operator=forward, noise=model, seed=seed)
-        problem = build(
-            y,
-            operator=forward,
-            prior=terms,
-            fidelity=likelihood,
-            noise=model,
-            nan=nan,
-            dtype=y.dtype,
-        )[0]
-        shape = problem.operator.image_shape
-        if known is not None and tuple(known.shape[1:]) != shape:
-            raise MeasurementError(
-                f'The truth "{truth}" must have the shape {shape} of the restoration (channels, '
-                f"height, width); got {tuple(known.shape[1:])}. Crop or convert it."
-            )
-        made, _ = chosen(problem, how)
-        route_or_explain(problem, made)
-        if rule is None:
-            rule = limit or made.default_stop(problem)
-        elif limit is not None:
-            rule = rule | limit
+        parts, inputs = read(options)
+        problem = problem_of(options, parts, inputs)
+        rule = _checked(problem, parts, options)
         outputs = settle(
-            output,
-            "-".join([_stem(source), _names(operator), _names(prior)]),
-            given,
-            channels=shape[0],
-            simulated=simulated,
-            overwrite=overwrite,
+            None if options.output is None else Path(options.output),
+            "-".join([_stem(options.picture), _names(options.operator), _names(options.prior)]),
+            inputs.like,
+            channels=problem.operator.image_shape[0],
+            simulated=options.simulated,
+            several=options.runs > 1,
+            overwrite=options.overwrite,
         )
-        return Session(problem, how, rule, seed, source, given, model, known, outputs, overwrite)
+        if options.checkpoint:
+            RunFolder.check(outputs, options.overwrite)
+        keeper = RunFolder(outputs, options, inputs, command)
+        return Session(problem, parts, rule, options, inputs, keeper)
+
+    @staticmethod
+    def resume(place: Path, steps: int | None) -> Session:
+        """Take up a run that was cut off.
+
+        Args:
+            place: the folder of its checkpoint, or of its results.
+            steps: another limit of iterations, or None.
+
+        Raises:
+            InvpriorError: there is nothing to go on with, or it does not fit any more.
+        """
+        keeper = RunFolder.find(place)
+        keeper.check_results()
+        if steps is not None:
+            keeper.with_steps(steps)
+        with _directory(keeper.directory):  # files that an option names, such as a mask
+            parts = parts_of(keeper.options)
+            inputs = keeper.inputs.to(parts.device)
+            problem = problem_of(keeper.options, parts, inputs)
+            rule = _checked(problem, parts, keeper.options)
+        return Session(problem, parts, rule, keeper.options, inputs, keeper)
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run gives the best so far, its `stop` says so."""
-        with Live(self.stop, self.truth, quiet) as live:
+        with Live(self.stop, self.inputs.truth, quiet) as live:
             try:
                 return solve_problem(
-                    self.problem, self.solver, stop=self.stop, seed=self.seed, callbacks=[live]
+                    self.problem,
+                    self.parts.solver,
+                    stop=self.stop,
+                    seed=self.options.seed,
+                    runs=self.options.runs,
+                    callbacks=[live],
+                    checkpoint=self.keeper if self.options.checkpoint else None,
+                    memory_limit=self.options.memory_limit,
                 )
             except Interrupted as interrupt:
                 if interrupt.solution is None:
                     raise
-                return interrupt.solution
+                solution = interrupt.solution
+                if not self.keeper.begun:
+                    return solution
+                message = (
+                    f"{solution.stop.message}. Go on with: {resume_command(self.keeper.folder)}"
+                )
+                return replace(solution, stop=replace(solution.stop, message=message))
             except DivergedError as error:
                 if error.solution is None:
                     raise
@@ -163,79 +126,106 @@ class Session:
             return "measurement", y
         return "pseudo-inverse", self.problem.pseudo_inverse()
 
-    def write(self, solution: Solution, command: list[str]) -> dict[str, Any]:
+    def write(self, solution: Solution) -> dict[str, Any]:
         """Write the files, each whole or not at all, the restoration first; return the record."""
-        to = self.outputs.claimed()
-        y, x = self.problem.y, solution.x
-        images.save(to.restoration, x, like=self.like, overwrite=self.overwrite)
-        if to.measurement is not None:
-            floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
-            depth = "float32" if floats else None
-            images.save(to.measurement, y, depth=depth, overwrite=self.overwrite)
-        panels = [("measurement", y), ("restoration", x)]
-        if self.truth is not None:
-            panels.append(("truth", self.truth))
-        images.save(to.comparison, side_by_side(panels), overwrite=self.overwrite)
-        simulated = to.measurement is not None and self.noise is not None
+        to = self.keeper.begin_writing()
+        overwrite = self.options.overwrite or self.keeper.writing
+        self._write_pictures(to, solution, overwrite)
+        noise = self.parts.noise if self.options.simulated else None
         record = {
             "invprior": invprior.__version__,
-            "command": command,
-            "picture": self.source,
-            "simulated_noise": str(registry.describe(self.noise)) if simulated else None,
-            "stop": {"name": solution.stop.name, "ok": solution.stop.ok, "message": solution.stop.message},
+            "command": self.keeper.command,
+            "picture": self.options.picture,
+            "simulated_noise": None if noise is None else str(registry.describe(noise)),
+            "stop": _stop(solution),
             "notes": solution.notes,
             "steps": solution.steps,
             "seconds": solution.seconds,
-            "scores": self._scores(x),
-            "files": {"restoration": to.restoration, "measurement": to.measurement,
-                      "comparison": to.comparison, "record": to.record},
+            "scores": self._scores(solution.x),
+            "runs": self._runs(solution),
+            "deviation": _spread(solution),
+            "files": {"restoration": to.restoration, "measurement": to.measurement, "comparison": to.comparison,
+                      **({} if to.deviation is None else {"deviation": to.deviation}), "record": to.record},
             "provenance": solution.provenance,
             "history": solution.history,
         }  # fmt: skip
-        with files.atomic(to.record, overwrite=self.overwrite) as file:
+        with files.atomic(to.record, overwrite=overwrite) as file:
             file.write(to_json(record).encode())
+        if solution.stop.name != "interrupted":
+            self.keeper.discard()
         return record
+
+    def _write_pictures(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
+        y, x = self.problem.y, solution.x
+        images.save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
+        if to.measurement is not None:
+            floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
+            images.save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
+        panels = [("measurement", y), ("restoration", x)]
+        if self.inputs.truth is not None:
+            panels.append(("truth", self.inputs.truth))
+        images.save(to.comparison, side_by_side(panels), overwrite=overwrite)
+        if to.deviation is not None and solution.deviation is not None:
+            grey = _grey(solution.deviation)
+            scaled = grey / grey.max().clamp_min(1e-12)
+            images.save(to.deviation, scaled, overwrite=overwrite)
 
     def table(self, record: dict[str, Any]) -> Group:
         """The summary that a person sees."""
-        facts = Table.grid(padding=(0, 2))
-        facts.add_column(style="bold")
-        facts.add_column(overflow="fold")
-        parts, stop = record["provenance"], record["stop"]
-        guessed = self.noise is None and parts["fidelity"].startswith("gaussian")
-        level = f"sigma {self.problem.noise_level:.4f}" + (" (estimated)" if guessed else "")
-        end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
-        for name in ("operator", "prior", "solver"):  # one line each; the record has all options
-            facts.add_row(name, Text(parts[name], no_wrap=True, overflow="ellipsis"))
-        facts.add_row("noise", level)
-        facts.add_row("stopped", escape(f"{end}, {record['seconds']:.1f} s"))
-        if not record["scores"]:
-            return Group(facts)
-        scores = Table(box=None, padding=(0, 2, 0, 0))
-        scores.add_column("")
-        scores.add_column(escape("PSNR [dB]"), justify="right", header_style="bold")
-        scores.add_column("SSIM", justify="right", header_style="bold")
-        for name, score in record["scores"].items():
-            ssim = f"{score['ssim']:.4f}" if "ssim" in score else "-"
-            scores.add_row(name, f"{score['psnr']:.2f}", ssim)
-        return Group(facts, "", scores, "")
+        known = self.parts.noise is not None
+        return summary(record, self.problem.noise_level, noise_known=known)
 
     def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
-        if self.truth is None:
+        truth = self.inputs.truth
+        if truth is None:
             return {}
         name, before = self.naive()
-        return {name: _score(before, self.truth), "restoration": _score(x, self.truth)}
+        return {name: score(before, truth), "restoration": score(x, truth)}
+
+    def _runs(self, solution: Solution) -> list[dict[str, Any]]:
+        """Each run's own end and score; empty for a single one."""
+        truth = self.inputs.truth
+        return [
+            {
+                "seed": member.provenance["seed"],
+                "stop": _stop(member),
+                "steps": member.steps,
+                "seconds": member.seconds,
+                "scores": {} if truth is None else score(member.x, truth),
+            }
+            for member in solution.members
+        ]
 
 
-def _score(x: Tensor, truth: Tensor) -> dict[str, float]:
-    scores = {"psnr": float(PSNR().measure(x, truth))}
-    if min(x.shape[2:]) >= 11:  # SSIM's window
-        scores["ssim"] = float(SSIM().measure(x, truth))
-    return scores
+def _checked(problem: Problem, parts: Parts, options: Options) -> StoppingRule:
+    """See that the solver fits; return the rule that will end the run."""
+    made, _ = chosen(problem, parts.solver)
+    route_or_explain(problem, made)
+    repeats.check(options.runs, problem)
+    return parts.stop or made.default_stop(problem)
 
 
-def _device(name: str) -> torch.device:
-    return default_device() if name == "auto" else picture(torch.empty(1, 1), name).device
+def _stop(solution: Solution) -> dict[str, Any]:
+    stop = solution.stop
+    return {"name": stop.name, "ok": stop.ok, "message": stop.message}
+
+
+def _grey(deviation: Tensor) -> Tensor:
+    """The root mean square over the channels, (1, 1, H, W)."""
+    return deviation.square().mean(1, keepdim=True).sqrt()
+
+
+def _spread(solution: Solution) -> dict[str, float] | None:
+    """How far the runs lie apart: at most, which is white in the file, and on the whole."""
+    if solution.deviation is None:
+        return None
+    grey = _grey(solution.deviation)
+    return {"white": float(grey.max()), "rms": float(grey.square().mean().sqrt())}
+
+
+def _directory(name: str) -> AbstractContextManager[object]:
+    """Work in the folder where the run began, if it is still there."""
+    return chdir(name) if os.path.isdir(name) else nullcontext()  # noqa: PTH112
 
 
 def _stem(source: str) -> str:

@@ -10,10 +10,12 @@ import typer
 from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
+from invprior.errors import OptionError
 
 
 @reporting
 def solve(
+    context: typer.Context,
     picture: Annotated[
         str,
         typer.Argument(
@@ -57,12 +59,44 @@ def solve(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="At most so many iterations.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    runs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Independent runs of a prior that draws random numbers; the result is their mean.",
+        ),
+    ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Precision.")] = "float32",
     nan: Annotated[
         Literal["refuse", "mask"],
         typer.Option(help="NaN in the measurement: refuse it, or leave these values out."),
     ] = "refuse",
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Go on with a run that was cut off, from the folder it left; with no other option "
+            "than --steps, --json and --quiet.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint/--no-checkpoint", help="Keep the state on disk while the run goes on."
+        ),
+    ] = True,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Time between two checkpoints.")
+    ] = 5.0,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory that the run may take beyond Python's own, such as 4GB; what needs more takes narrower "
+            "precision, recomputes layers or works in tiles. Absent: a run that needs more than is free is refused.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the record as JSON on stdout.")
     ] = False,
@@ -78,31 +112,41 @@ def solve(
     Operators, priors and the other parts are written name:key=value,key=value;
     "invprior describe KIND NAME" shows what each can be given.
     """
+    from invprior.cli.inputs import Options
     from invprior.cli.outputs import to_json
     from invprior.cli.progress import notes_on_stderr
     from invprior.cli.session import Session
 
     with notes_on_stderr(quiet):
-        session = Session.prepare(
-            picture,
-            operator=operator,
-            prior=prior,
-            output=output,
-            simulated=simulate,
-            truth=truth,
-            noise=noise,
-            fidelity=fidelity,
-            solver=solver,
-            stop=stop,
-            steps=steps,
-            seed=seed,
-            device=device,
-            dtype=dtype,
-            nan=nan,
-            overwrite=overwrite,
-        )
+        if resume is not None:
+            _only_resume(context)
+            session = Session.resume(resume, steps)
+        else:
+            options = Options(
+                picture=picture,
+                operator=operator,
+                prior=prior,
+                output=None if output is None else str(output),
+                simulate=simulate,
+                truth=None if truth is None else str(truth),
+                noise=noise,
+                fidelity=fidelity,
+                solver=solver,
+                stop=stop,
+                steps=steps,
+                seed=seed,
+                runs=runs,
+                device=device,
+                dtype=dtype,
+                nan=nan,
+                overwrite=overwrite,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                memory_limit=memory_limit,
+            )
+            session = Session.prepare(options, command=sys.argv[1:])
         solution = session.run(quiet=quiet or as_json)
-        record = session.write(solution, command=sys.argv[1:])
+        record = session.write(solution)
     if as_json:
         print(to_json(record))
     elif not quiet:
@@ -113,3 +157,21 @@ def solve(
     if not solution.stop.ok:
         err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
     raise typer.Exit({"interrupted": 130, "diverged": 2}.get(solution.stop.name, 0))
+
+
+def _only_resume(context: typer.Context) -> None:
+    """Refuse options that the run to be resumed has already."""
+    allowed = {"resume", "steps", "as_json", "quiet"}
+    given = [
+        max(parameter.opts, key=len) if parameter.param_type_name == "option" else "a picture"
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and parameter.name is not None
+        and (source := context.get_parameter_source(parameter.name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise OptionError(
+            f"--resume goes on with the options of the run that was cut off; got {', '.join(given)} too. "
+            "Only --steps (a higher limit), --json and --quiet may be given with it."
+        )

@@ -247,7 +247,7 @@ def test_ctrl_c_before_the_first_step(run, folder, monkeypatch):
     def pressed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("invprior.cli.session.build", pressed)
+    monkeypatch.setattr("invprior.cli.inputs.build", pressed)
     before = contents(folder)
     result = run("solve", "y.png", *QUICK, code=130)
     assert result.stderr.startswith("Interrupted")

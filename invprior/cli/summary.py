@@ -1,0 +1,58 @@
+"""Scores, and the table that a person sees at the end of `solve`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from invprior.budget import text
+from invprior.metrics.psnr import PSNR
+from invprior.metrics.ssim import SSIM
+
+
+def score(x: Tensor, truth: Tensor) -> dict[str, float]:
+    """PSNR, and SSIM where the picture is large enough for it."""
+    scores = {"psnr": float(PSNR().measure(x, truth))}
+    if min(x.shape[2:]) >= 11:  # SSIM's window
+        scores["ssim"] = float(SSIM().measure(x, truth))
+    return scores
+
+
+def summary(record: dict[str, Any], noise_level: float, *, noise_known: bool) -> Group:
+    """The table: what was solved, why it ended, and the scores.
+
+    Args:
+        record: the run's record.
+        noise_level: standard deviation of the noise, in intensities of [0, 1].
+        noise_known: whether the user has told it.
+    """
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column(overflow="fold")
+    parts, stop = record["provenance"], record["stop"]
+    guessed = not noise_known and parts["fidelity"].startswith("gaussian")
+    end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
+    for name in ("operator", "prior", "solver"):  # one line each; the record has all options
+        facts.add_row(name, Text(parts[name], no_wrap=True, overflow="ellipsis"))
+    facts.add_row("noise", f"sigma {noise_level:.4f}" + (" (estimated)" if guessed else ""))
+    needs = parts.get("memory", {}).get("estimated", 0)
+    if needs > 10**9:
+        facts.add_row("memory", f"about {text(needs)} (estimated)")
+    facts.add_row("stopped", escape(f"{end}, {record['seconds']:.1f} s"))
+    if (spread := record["deviation"]) is not None:
+        facts.add_row("runs", f"{len(record['runs'])}, standard deviation {spread['rms']:.4f}")
+    if not record["scores"]:
+        return Group(facts)
+    scores = Table(box=None, padding=(0, 2, 0, 0))
+    scores.add_column("")
+    scores.add_column(escape("PSNR [dB]"), justify="right", header_style="bold")
+    scores.add_column("SSIM", justify="right", header_style="bold")
+    for name, figures in record["scores"].items():
+        ssim = f"{figures['ssim']:.4f}" if "ssim" in figures else "-"
+        scores.add_row(name, f"{figures['psnr']:.2f}", ssim)
+    return Group(facts, "", scores, "")

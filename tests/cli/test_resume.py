@@ -1,0 +1,260 @@
+"""`invprior solve --resume`: after kill -9, and after Ctrl-C."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from invprior import images, samples
+from invprior.checkpoint import FILE
+
+from .conftest import strict_json
+
+DIP = "dip:net=skip(down=[6,6],up=[6,6],skip=[2,2]),input_noise=0.03"
+
+
+@pytest.fixture
+def command(folder):
+    """Start a command in a process of its own, on one thread, so that two runs have the same bits."""
+
+    def start(*arguments):
+        code = "import torch; torch.set_num_threads(1); from invprior.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def finished(process):
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, (out, err)
+    return out, err
+
+
+def wait_for(path, process):
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def floats(size):
+    """truth.npy, whose restoration is written with every bit."""
+    np.save("truth.npy", samples.load("astronaut", size).x[0].permute(1, 2, 0).numpy())
+
+
+def names(place):
+    return sorted(p.name for p in place.iterdir())
+
+
+def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder):
+    floats(24)
+    run = ["solve", "truth.npy", "--simulate", "--operator", "blur", "--prior", DIP]
+    run += ["--steps", "60", "--seed", "4"]
+    finished(command(*run, "-o", "whole.tif", "--no-checkpoint"))
+    cut = command(*run, "--checkpoint-every", "0")
+    made = folder / "invprior-out" / "truth-blur-dip"
+    wait_for(made / "checkpoint" / FILE, cut)
+    cut.send_signal(signal.SIGKILL)
+    cut.communicate()
+    assert names(made) == ["checkpoint"]
+    (folder / "truth.npy").unlink()  # all that is needed is in the folder
+    (folder / "moved").mkdir()
+    made = made.rename(folder / "moved" / "here")
+    out, err = finished(command("solve", "--resume", made, "--json"))
+    record, expected = strict_json(out), strict_json((folder / "whole.json").read_text())
+    assert err == ""
+    assert np.array_equal(images.load(made / "restoration.tif").x, images.load("whole.tif").x)
+    for same in ("scores", "steps", "stop", "provenance", "picture", "simulated_noise"):
+        assert record[same] == expected[same]
+    energies = [[(r["step"], r["energy"]) for r in x["history"]] for x in (record, expected)]
+    assert energies[0] == energies[1]
+    assert record["command"] == [*run, "--checkpoint-every", "0"]
+    assert names(made) == ["comparison.png", "measurement.tif", "record.json", "restoration.tif"]
+
+
+@pytest.fixture
+def cut(run, monkeypatch):
+    """Run the command until Ctrl-C at a step."""
+
+    def call(step, *arguments):
+        def pressed(self, iterate):
+            if iterate.step == step:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("invprior.cli.progress.Live.__call__", pressed)
+            return run("solve", *arguments, code=130)
+
+    return call
+
+
+def resume_command(stderr):
+    """What the message after Ctrl-C says to type."""
+    line = " ".join(stderr.split()).rpartition("Go on with: ")[2].removesuffix(".")
+    words = shlex.split(line)
+    assert words[:3] == ["invprior", "solve", "--resume"]
+    return words[1:]
+
+
+def test_after_ctrl_c_the_command_to_go_on_is_told(run, cut, y, mask, folder):
+    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8, "--truth", y]
+    run("solve", *options, "-o", "whole.tif")
+    result = cut(3, *options, "-o", "a b.tif")
+    assert "interrupted after 3 steps" in result.stderr
+    assert strict_json((folder / "a b.json").read_text())["steps"] == 3
+    assert (folder / "a b.checkpoint" / FILE).exists()
+    out = run(*resume_command(result.stderr)).stdout
+    assert "Wrote a b.tif, a b-comparison.png, a b.json" in out
+    assert np.array_equal(images.load("a b.tif").x, images.load("whole.tif").x)
+    assert (
+        strict_json((folder / "a b.json").read_text())["scores"]
+        == strict_json((folder / "whole.json").read_text())["scores"]
+    )
+    assert not (folder / "a b.checkpoint").exists()
+
+
+def test_into_a_folder_and_from_another_place(run, cut, y, mask, folder, monkeypatch):
+    (folder / "results").mkdir()
+    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8]
+    cut(3, *options, "-o", "results")
+    assert names(folder / "results" / "checkpoint") == [FILE, "pictures.safetensors", "run.json"]
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")  # mask.npy is where the run began
+    run("solve", "--resume", "../results")
+    assert names(folder / "results") == ["comparison.png", "record.json", "restoration.png"]
+    assert names(folder / "elsewhere") == []
+
+
+def test_alpha_and_depth_stay_when_the_file_is_gone(run, cut, folder):
+    values = np.random.default_rng(0).integers(0, 256, (12, 13, 4), np.uint8)
+    Image.fromarray(values).save("a.png")
+    x = images.load("a.png")
+    images.save("deep.png", x.x, depth="uint16", like=x)
+    cut(2, "deep.png", "--prior", "tv", "--steps", 4, "-o", "x.png")
+    (folder / "deep.png").unlink()
+    run("solve", "--resume", "x.checkpoint", "--quiet")
+    back = images.load("x.png")
+    assert back.depth == "uint16"
+    assert torch.equal(back.alpha, x.alpha)
+
+
+def test_more_steps(run, cut, y, folder):
+    cut(3, y, "--prior", "tv", "--operator", "blur", "--steps", 5, "-o", "x.tif")
+    run("solve", "--resume", "x.checkpoint", "--steps", 9)
+    run("solve", y, "--prior", "tv", "--operator", "blur", "--steps", 9, "-o", "whole.tif")
+    assert strict_json((folder / "x.json").read_text())["steps"] == 9
+    assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
+
+
+def test_quick_runs_leave_no_checkpoint(run, y, folder):
+    run("solve", y, "--prior", "tv", "--steps", 3, "-o", "x.png")
+    assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
+
+
+def test_without_a_checkpoint_there_is_nothing_to_go_on_with(cut, y, folder):
+    result = cut(3, y, "--prior", "tv", "--steps", 9, "-o", "x.png", "--no-checkpoint")
+    assert "Go on with" not in result.stderr
+    assert not (folder / "x.checkpoint").exists()
+
+
+def test_an_unfinished_run_is_not_trodden_on(run, cut, refused, y, folder):
+    options = [y, "--prior", "tv", "--steps", 6, "-o", "x.png"]
+    cut(3, *options)
+    for name in ("x.png", "x.json", "x-comparison.png"):
+        (folder / name).unlink()
+    message = refused("solve", *options)
+    assert "holds a run that has not ended" in message
+    assert "invprior solve --resume x.checkpoint" in message
+    run("solve", *options, "--overwrite")
+    assert not (folder / "x.checkpoint").exists()
+
+
+def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
+    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    facts = json.loads((folder / "x.checkpoint" / "run.json").read_text())
+    (folder / "x.checkpoint" / "run.json").write_text(json.dumps({**facts, "writing": False}))
+    assert "the run that goes on has not written it" in refused("solve", "--resume", "x.checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["y.png"], "a picture"),
+        (["--prior", "tv"], "--prior"),
+        (["--seed", 0, "-o", "z.png"], "--output, --seed"),
+        (["--no-checkpoint"], "--checkpoint"),
+    ],
+)
+def test_other_options_are_refused(refused, cut, y, more, named):
+    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    message = refused("solve", "--resume", "x.checkpoint", *more)
+    assert f"got {named} too" in message
+    assert "Only --steps (a higher limit), --json and --quiet" in message
+
+
+def test_a_folder_without_a_run_is_refused(refused, folder):
+    (folder / "empty").mkdir()
+    for place in ("empty", "nowhere"):
+        assert f'"{place}" holds no run to go on with' in refused("solve", "--resume", place)
+
+
+@pytest.mark.parametrize("name", ["run.json", "pictures.safetensors", FILE])
+def test_damage_is_told(refused, cut, y, folder, name):
+    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    path = folder / "x.checkpoint" / name
+    path.write_bytes(path.read_bytes()[:40])
+    message = refused("solve", "--resume", "x.checkpoint")
+    assert "anew" in message
+
+
+def test_a_mask_that_is_gone_or_changed_is_told(refused, cut, y, mask, folder):
+    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8]
+    cut(3, *options, "-o", "x.png")
+    np.save(mask, ~np.load(mask))
+    assert "is of another run" in refused("solve", "--resume", "x.checkpoint")
+    (folder / mask).unlink()
+    assert "mask.npy does not exist" in refused("solve", "--resume", "x.checkpoint")
+
+
+def test_several_runs(run, folder, y):
+    options = [y, "--prior", DIP, "--steps", 4, "--noise", "gaussian:sigma=0.2", "--truth", y]
+    out = run("solve", *options, "--runs", 3, "-o", "x.png").stdout
+    assert "x-deviation.png" in out
+    record = strict_json((folder / "x.json").read_text())
+    assert [r["steps"] for r in record["runs"]] == [4, 4, 4]
+    assert len({r["seed"] for r in record["runs"]}) == 3
+    assert all(r["stop"]["ok"] and r["scores"]["psnr"] > 0 for r in record["runs"])
+    deviation = images.load("x-deviation.png").x
+    assert deviation.shape == (1, 1, 16, 24)
+    assert float(deviation.max()) == 1.0
+    scale = record["deviation"]["white"]
+    rms = float((deviation * scale).square().mean().sqrt())
+    assert rms == pytest.approx(record["deviation"]["rms"], abs=scale / 255)
+    assert record["files"]["deviation"] == "x-deviation.png"
+
+
+def test_several_runs_go_on(run, cut, folder, y):
+    options = [y, "--prior", DIP, "--steps", 4, "--noise", "gaussian:sigma=0.2", "--runs", 3]
+    options += ["--checkpoint-every", 0]
+    run("solve", *options, "-o", "whole.tif")
+    result = cut(4, *options, "-o", "x.tif")  # the first run's last step
+    words = resume_command(result.stderr)
+    cut(2, *words[1:])
+    run(*words)
+    assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
+    assert not (folder / "x.checkpoint").exists()
+
+
+def test_runs_that_would_be_copies_are_refused(refused, y):
+    assert "draws no random numbers" in refused("solve", y, "--prior", "tv", "--runs", 2)
