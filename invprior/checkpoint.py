@@ -80,7 +80,16 @@ class Checkpoint:
         self.due = time.perf_counter() + max(self.every, 1.0)
 
     def within(self, name: str) -> Checkpoint:
-        """The checkpoint of a part, in a folder inside this one."""
+        """The checkpoint of a part, in a folder inside this one.
+
+        Raises:
+            OptionError: this folder holds that of a run without parts, which would be lost.
+        """
+        if not self.fresh and (self.folder / FILE).exists():
+            raise OptionError(
+                f'The checkpoint in "{self.folder}" is of a single run of one picture, and this call has several. '
+                "Give the options of that run, name another folder, or remove this one to start anew."
+            )
         self.parts.append(part := Part(self, name))
         return part
 

@@ -48,6 +48,18 @@ def writable(path: str | Path, *, overwrite: bool = False) -> Path:
     return path
 
 
+def makeable(folder: Path, remedy: str) -> None:
+    """Check that a folder is there or can be made, without making it.
+
+    Raises:
+        MeasurementError: a file is in the way, or the folder above is read-only; ends with the remedy.
+    """
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        fault = "is read-only" if existing.is_dir() else "is a file"
+        raise MeasurementError(f'Cannot make the folder "{folder}": "{existing}" {fault}. {remedy}')
+
+
 @contextmanager
 def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when complete.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from invprior.errors import OptionError
+from invprior.problem import Problem
+from invprior.provenance import data_hash
 
 _SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
-         "measurement_sha256", "noise_level", "first_guess", "device_type")  # fmt: skip
+         "measurement_sha256", "noise_level", "first_guess", "parts_sha256", "device_type")  # fmt: skip
 _ALIKE = ("device", "threads", "platform", "versions", "plugins")
 
 
@@ -18,8 +21,8 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
     """Refuse the checkpoint of another run; return what else has changed, a sentence each.
 
     Args:
-        then: the provenance of the run that wrote the checkpoint, with `first_guess`, a hash or None, and
-            `device_type`.
+        then: the provenance of the run that wrote the checkpoint, with `first_guess`, a hash or None,
+            `parts_sha256`, see `parts_hash`, and `device_type`.
         now: that of the run that is to go on from it.
         where: the checkpoint's folder, for messages.
 
@@ -45,9 +48,23 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
     )
 
 
+def parts_hash(problem: Problem) -> str:
+    """SHA-256 of every tensor that the problem's parts hold, for those that no option names."""
+    parts = [problem.operator, problem.fidelity, *(t.functional for t in problem.prior.terms)]
+    tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
+    return hashlib.sha256("".join(map(data_hash, tensors)).encode()).hexdigest()
+
+
+_TENSORS = {
+    "measurement_sha256": "its measurement is another",
+    "first_guess": "its first guess x0 is another",
+    "parts_sha256": "a tensor that its operator, fidelity or prior holds is another",
+}
+
+
 def _difference(name: str, then: object, now: object) -> str:
-    if name in ("measurement_sha256", "first_guess"):
-        return f"its {'measurement' if name[0] == 'm' else 'first guess x0'} is another"
+    if name in _TENSORS:
+        return _TENSORS[name]
     return f"its {name.replace('_', ' ')} is {then}, not {now}"
 
 

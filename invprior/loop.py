@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from invprior import repeats
+from invprior import files, repeats
 from invprior.budget import way
 from invprior.building import (
     Picture,
@@ -262,4 +262,5 @@ def _solve(
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:
     if given is None or isinstance(given, Checkpoint):
         return given
+    files.makeable(Path(given), "Name another place for the checkpoint.")
     return Checkpoint(Path(given), every)

@@ -38,7 +38,7 @@ def pack(value: object, *, stateless: str | None = None) -> tuple[dict[str, Tens
     """Split an object into tensors and a tree.
 
     Packed are tensors with their memory format and gradient, modules (parameters, all buffers, and their own
-    attributes as far as those can be packed), torch optimisers, random generators, anything with `state_dict` and
+    attributes but functions and classes), torch optimisers, random generators, anything with `state_dict` and
     `load_state_dict`, dataclasses, lists, tuples, dicts with plain keys, deques, numbers, texts and None. What stands
     in two places is kept once, and stands in two places again afterwards. Frozen plugins (solvers, rules, networks)
     and constants such as a dtype are taken from the fresh object when it is restored.
@@ -165,12 +165,9 @@ class _Packer:
         return node
 
     def _attribute(self, kept: dict[str, Tree], name: str, value: object, place: str) -> None:
-        """Keep a module's own attribute, unless it is a setting of a type that has no state to keep."""
-        before = dict(self.tensors), dict(self.seen)
-        try:
+        """Keep a module's own attribute, unless it is code, which has no state to keep."""
+        if not isinstance(value, (*_FUNCTIONS, type)):
             kept[name] = self(value, _join(place, name))
-        except Unpackable:
-            self.tensors, self.seen = before
 
     def _optimizer(self, optimizer: torch.optim.Optimizer, place: str) -> Tree:
         groups = optimizer.param_groups

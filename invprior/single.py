@@ -12,7 +12,7 @@ from torch import Tensor
 from invprior.callbacks import Callback, Recorder
 from invprior.checkpoint import Checkpoint, Kept, packed, put_back
 from invprior.errors import DivergedError, MeasurementError, OptionError
-from invprior.identity import compare
+from invprior.identity import compare, parts_hash
 from invprior.options import plain_name
 from invprior.problem import Problem
 from invprior.provenance import data_hash, provenance
@@ -71,6 +71,7 @@ class Single:
             **self.record,
             "solver_name": plain_name(type(self.solver)),
             "first_guess": None if x0 is None else data_hash(x0),
+            "parts_sha256": parts_hash(problem),
             "device_type": problem.y.device.type,
         }
 

@@ -15,8 +15,9 @@ import invprior
 from invprior import registry
 from invprior.building import build
 from invprior.checkpoint import FILE, Checkpoint
-from invprior.errors import DivergedError, OptionError
+from invprior.errors import DivergedError, MeasurementError, OptionError
 from invprior.loop import Interrupted, solve, solve_problem
+from invprior.operators.base import LinearOperator
 from invprior.run import whole_steps
 from invprior.solution import Stop
 from invprior.solvers.base import State
@@ -32,6 +33,7 @@ CASES = [  # solver, prior, operator
     ("adam", "tikhonov", "blur"),
     ("adam", f"dip:{NET}", "inpaint:keep=0.6"),
     ("adam", NOISY, "blur"),
+    ("adam", f"dip:{NET},recompute=true", "denoise"),
     ("lbfgs", "tikhonov", "blur"),
     ("lbfgs", f"dip:{NET},input_noise=0", "denoise"),
     ("fista", "tv", "denoise"),
@@ -329,18 +331,81 @@ def test_files_of_others_stay(picture, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_place_that_cannot_be_written_to_is_a_note(picture, tmp_path):
+def test_a_place_that_cannot_be_made_is_told_before_the_run(picture, tmp_path):
     (tmp_path / "file").write_text("")
+    with pytest.raises(
+        MeasurementError, match=r"is a file\. Name another place for the checkpoint"
+    ):
+        solve(picture, prior="tv", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
+
+
+def test_a_place_that_vanishes_is_a_note(picture, tmp_path):
+    def spoil(now):
+        if now.step == 1:
+            (tmp_path / "c").write_text("")
+
     found = solve(
         picture,
         prior="tv",
         steps=3,
-        checkpoint=tmp_path / "file" / "c",
-        checkpoint_every=0,
+        checkpoint=Late(tmp_path / "c", 0.0),
+        callbacks=[spoil],
         **KNOWN,
     )
     assert found.steps == 3
     assert any("no checkpoint: Cannot make the folder" in note for note in found.notes)
+
+
+class Late(Checkpoint):
+    """Due from the second step on."""
+
+    waited = False
+
+    def is_due(self):
+        due, self.waited = self.waited, True
+        return due
+
+
+def test_one_runs_checkpoint_is_not_passed_over_by_several(picture, tmp_path):
+    run = {"prior": f"dip:{NET}", "steps": 9, "checkpoint": tmp_path / "c", **KNOWN}
+    with pytest.raises(Interrupted):
+        solve(picture, callbacks=[Cut(3)], **run)
+    before = (tmp_path / "c" / FILE).read_bytes()
+    with pytest.raises(OptionError, match="of a single run of one picture"):
+        solve(picture, runs=2, **run)
+    with pytest.raises(OptionError, match="of a single run of one picture"):
+        solve(torch.cat([picture, picture]), **run)
+    assert (tmp_path / "c" / FILE).read_bytes() == before
+
+
+class Scaled(LinearOperator):
+    """An operator whose tensor no option names."""
+
+    def __init__(self, shape, scale):
+        super().__init__(shape)
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, x):
+        return self.scale * x
+
+
+def test_an_operator_with_another_tensor_is_another_run(picture, tmp_path):
+    def run(scale, **options):
+        operator = Scaled(tuple(picture.shape[1:]), scale)
+        return solve(
+            picture,
+            operator=operator,
+            prior="tv",
+            steps=9,
+            checkpoint=tmp_path / "c",
+            **KNOWN,
+            **options,
+        )
+
+    with pytest.raises(Interrupted):
+        run(1.0, callbacks=[Cut(3)])
+    with pytest.raises(OptionError, match="a tensor that its operator"):
+        run(2.0)
 
 
 @pytest.mark.parametrize("every", [-1, "5", True, None])

@@ -41,7 +41,7 @@ class Layer(nn.Module):
         self.generator = torch.Generator().manual_seed(seed)
         self.count, self.past = 0, []
         self.activation = torch.relu
-        self.settings = object()
+        self.settings = torch.nn.ReLU
 
 
 def there_and_back(value, fresh=None):
@@ -224,6 +224,14 @@ def test_a_generator_continues():
     box = there_and_back(Box(old, Box(old)), Box(fresh, Box(fresh)))
     assert box.a is box.b.a is fresh
     assert torch.equal(torch.rand(4, generator=box.a), torch.rand(4, generator=old))
+
+
+def test_a_module_that_holds_what_cannot_be_kept_is_refused():
+    """Left out without a word, the run would go on with other numbers."""
+    old = Layer()
+    old.draws = np.random.default_rng(0)
+    with pytest.raises(Unpackable, match="draws is a Generator"):
+        pack(old)
 
 
 def test_settings_are_the_fresh_ones():

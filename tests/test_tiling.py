@@ -25,7 +25,7 @@ from invprior.tiling import cover, restricted, solve_in_tiles
     grain=st.integers(1, 5),
 )
 def test_tiles_cover_and_their_windows_sum_to_one(height, width, overlap, more, grain):
-    tile = 2 * (overlap + grain) + 1 + more
+    tile = 2 * overlap + 3 * grain + more
     tiles = cover(height, width, tile=tile, overlap=overlap, grain=grain)
     total = torch.zeros(height, width)
     for t in tiles:

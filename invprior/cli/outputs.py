@@ -134,7 +134,7 @@ def settle(
     suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
         outputs = Outputs.in_folder(DEFAULT_FOLDER / title, suffix, simulated, several, fresh=True)
-        _check_makeable(outputs.restoration.parent)
+        files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
     if output.is_dir():
         outputs = Outputs.in_folder(output, suffix, simulated, several)
@@ -148,15 +148,6 @@ def settle(
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
     return outputs
-
-
-def _check_makeable(folder: Path) -> None:
-    existing = next(p for p in folder.absolute().parents if p.exists())
-    fault = "is a file" if not existing.is_dir() else "is read-only"
-    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        raise MeasurementError(
-            f'Cannot make the folder "{folder}": "{existing}" {fault}. Name another place with --output.'
-        )
 
 
 def to_json(record: Any) -> str:

@@ -71,7 +71,7 @@ class Live:
             return
         self.last = now
         text = f"energy {float(iterate.energy):.4g}"
-        if self.truth is not None:
+        if self.truth is not None and self.truth.shape == iterate.x.shape:  # which a tile's is not
             text += f"  PSNR {float(PSNR().measure(iterate.x, self.truth)):.2f} dB"
         self.progress.update(self.task, completed=iterate.step, description=text)
 
