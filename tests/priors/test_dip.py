@@ -322,3 +322,14 @@ def test_fits_a_real_picture():
         losses.append(loss.item())
     assert losses[-1] < 0.1 * losses[0]
     assert losses[-1] < 0.2 * y.var()
+
+
+def test_a_batch_of_four_is_four_single_runs():
+    y = torch.rand(4, 1, 12, 12, generator=generator(9))
+    run = {"prior": small(members=2), "noise": "gaussian:sigma=0.05", "steps": 6, "seed": 4}
+    batch = solve(y, **run)
+    assert batch.x.shape == y.shape
+    for index, picture in enumerate(batch.pictures):
+        alone = solve(y[index : index + 1], **run)
+        assert torch.equal(picture.x, alone.x)
+        assert torch.equal(batch.x[index : index + 1], alone.x)
