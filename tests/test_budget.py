@@ -1,5 +1,6 @@
 """Which way is taken at which limit, and what is refused before the first step."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,8 @@ from invprior import budget
 from invprior.budget import available, parse_size, text, way
 from invprior.building import build
 from invprior.errors import IncompatibleError, OptionError
-from invprior.loop import solve
+from invprior.functionals import as_prior
+from invprior.loop import Interrupted, solve
 from invprior.memory import estimate
 from invprior.networks.skip import Skip
 from invprior.priors.dip import DIP
@@ -127,15 +129,40 @@ def test_several_runs_in_tiles():
     y = torch.rand((1, 1, 100, 300), generator=torch.Generator().manual_seed(0))
     prior = DIP(net=Skip(down=(8,), skip=0), members=1, channels=4)
     one = build(y, prior=prior, noise=NOISE)[0]
-    tiled = next(
-        limit
-        for limit in range(way(one, "adam", "1GB").needs, 0, -100_000)
-        if way(one, "adam", limit).tile is not None
-    )
+    tiled = min(estimate(problem, Adam()).total for problem in _lean(one)) - 1
     found = solve(y, prior=prior, noise=NOISE, solver="adam", steps=1, runs=2, memory_limit=tiled)
     assert found.x.shape == y.shape
     assert found.deviation.max() > 0
     assert found.provenance["tiles"]["count"] > 1
+
+
+def test_a_run_in_tiles_goes_on_where_it_was_cut_off(tmp_path):
+    y = torch.rand((1, 1, 320, 160), generator=torch.Generator().manual_seed(0))
+    one = build(y, prior=small(), noise=NOISE)[0]
+    limit = min(estimate(problem, Adam()).total for problem in _lean(one)) - 1
+    given = {"prior": small(), "noise": NOISE, "solver": "adam", "steps": 2, "memory_limit": limit}
+    whole = solve(y, **given)
+    count = whole.provenance["tiles"]["count"]
+    assert count > 1
+    seen = []
+
+    def cut(now):
+        seen.append(now.x)
+        if len(seen) == 2 * count - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        solve(y, callbacks=[cut], checkpoint=tmp_path / "kept", checkpoint_every=0, **given)
+    rest = []
+    again = solve(y, callbacks=[rest.append], checkpoint=tmp_path / "kept", **given)
+    assert torch.equal(again.x, whole.x)
+    assert len(rest) == 1
+    assert not (tmp_path / "kept").exists()
+
+
+def _lean(problem):
+    priors = [problem.reparameterization, *problem.reparameterization.leaner(torch.device("cpu"))]
+    return [replace(problem, prior=as_prior(prior)) for prior in priors]
 
 
 @pytest.mark.parametrize(
