@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from invprior.errors import DivergedError, OptionError
 from invprior.problem import Problem
+from invprior.seeds import derived_seed
 from invprior.single import Interrupted
 from invprior.solution import Solution, batch
 
@@ -36,9 +36,7 @@ def check(runs: int, problem: Problem) -> None:
 
 def seeds(seed: int, runs: int) -> list[int]:
     """The runs' seeds: the given one first, the others derived from it, the same for any number of runs."""
-    texts = (f"{seed}\x1frun\x1f{i}" for i in range(1, runs))
-    derived = (hashlib.sha256(text.encode()).digest()[:8] for text in texts)
-    return [seed, *(int.from_bytes(digest, "big") >> 1 for digest in derived)]
+    return [seed, *(derived_seed(seed, "run", str(i)) for i in range(1, runs))]
 
 
 def repeat(run: Callable[[int, int], Solution], problem: Problem, seed: int, runs: int) -> Solution:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import torch
 from torch import Tensor
 
@@ -12,6 +10,7 @@ from invprior.building import Picture, operator_for, picture, placed
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
+from invprior.seeds import derived_seed
 from invprior.spec import Spec
 
 DENOISE_NOISE = "gaussian:sigma=0.098"  # 25 of 255, the usual denoising benchmark
@@ -58,8 +57,5 @@ def simulate(
 
 
 def derived_generator(seed: int, *keys: str) -> torch.Generator:
-    """A random stream of its own for each purpose, so that adding one draw changes no other."""
-    text = "\x1f".join([str(seed), *keys])
-    return torch.Generator().manual_seed(
-        int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-    )
+    """A random stream of its own for each purpose, see `derived_seed`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *keys))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from invprior.options import plain_name
 from invprior.problem import Problem
 from invprior.provenance import provenance
 from invprior.routing import chosen
+from invprior.seeds import derived_seed
 from invprior.single import Interrupted, Single
 from invprior.solution import Solution, batch
 from invprior.solvers.base import Solver
@@ -90,7 +90,7 @@ def solve_in_tiles(
             made,
             stop=rule,
             x0=None if x0 is None else one.box.of(x0),
-            seed=_seed(seed, index),
+            seed=derived_seed(seed, "tile", str(index)),
             callbacks=callbacks,
             record_every=record_every,
             checkpoint=None if checkpoint is None else checkpoint.within(f"tile-{index + 1}"),
@@ -209,12 +209,6 @@ def _windows(spans: list[tuple[int, int]]) -> list[Tensor]:
         a[-common:] *= 1 - rising
         b[:common] *= rising
     return windows
-
-
-def _seed(seed: int, index: int) -> int:
-    """The seed of a tile, which depends on no other tile."""
-    digest = hashlib.sha256(f"{seed}\x1ftile\x1f{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
 
 
 def _name(problem: Problem) -> str:
