@@ -478,7 +478,8 @@ def test_kill_9_at_any_moment_leaves_a_checkpoint_that_can_be_used(tmp_path):
         steps = [int(line) for line in (*lines, *rest.split())]
         assert process.returncode == -signal.SIGKILL
         if reached:
-            assert reached[-1] <= steps[0] <= reached[-1] + 1
+            # a step is printed once its checkpoint is written: the kill may fall between the two
+            assert reached[-1] + 1 <= steps[0] <= reached[-1] + 2
         reached.append(steps[-1])
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     y = torch.rand((1, 1, 16, 16), generator=torch.Generator().manual_seed(0))
