@@ -1,0 +1,160 @@
+"""Paired statistics: methods are compared on the very same pictures and seeds, or not at all.
+
+A seed draws the noise, the mask and the network's first weights, so two methods that share a pair
+(picture, seed) were given the same measurement. Everything here is computed over the pairs that all
+compared methods have; what is left out is named with its reason.
+
+Intervals are Student's t. Where there are several pictures the values are first averaged over the
+seeds of each picture, and the interval is over pictures: seeds of one picture are not independent
+pieces of evidence about other pictures. With one picture the interval is over its seeds, and says
+nothing about other pictures. With a handful of values t keeps its promised coverage where the
+bootstrap is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95  # of the intervals
+
+
+class Pair(NamedTuple):
+    """What two methods must share to be compared."""
+
+    picture: str
+    seed: int
+
+
+Scores = Mapping[Pair, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A mean and its interval of confidence, mean - half to mean + half.
+
+    Attributes:
+        half: NaN with fewer than two values, which tell nothing about their scatter.
+        count: number of values, after seeds were averaged where `over` is "pictures".
+    """
+
+    mean: float
+    half: float
+    count: int
+    over: Literal["pictures", "seeds"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What one metric says about several methods.
+
+    Attributes:
+        methods: that are compared, the best mean first.
+        pairs: that all of them have; every figure here is over these alone.
+        possible: pairs that any method should have.
+        mean: of each method.
+        behind: each method's difference to the best one, paired; negative where it is worse in a metric in
+            which higher is better. Absent for the best one.
+        rank: mean over the pairs, 1 the best; ties share theirs.
+        wins: share of the pairs in which the first method beats the second, ties counting a half.
+        apart: methods that are not compared, and why.
+    """
+
+    methods: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    possible: int
+    mean: Mapping[str, Interval]
+    behind: Mapping[str, Interval]
+    rank: Mapping[str, float]
+    wins: Mapping[tuple[str, str], float]
+    apart: Mapping[str, str]
+
+    @property
+    def best(self) -> str | None:
+        """The method with the best mean."""
+        return self.methods[0] if self.mean else None
+
+    def tied_with_best(self, method: str) -> bool:
+        """Whether the interval of the difference to the best method holds zero, or is unknown."""
+        behind = self.behind.get(method)
+        return behind is None or not abs(behind.mean) > behind.half
+
+
+def interval(scores: Scores, level: float = LEVEL) -> Interval:
+    """Average over the seeds of each picture, then over pictures, with Student's t interval.
+
+    Args:
+        scores: at least one finite value.
+        level: of confidence, between 0 and 1.
+    """
+    pictures: dict[str, list[float]] = {}
+    for pair, value in scores.items():
+        pictures.setdefault(pair.picture, []).append(value)
+    several = len(pictures) > 1
+    values = [math.fsum(v) / len(v) for v in pictures.values()] if several else [*scores.values()]
+    mean, half = math.fsum(values) / len(values), math.nan
+    if len(values) > 1:
+        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return Interval(
+        mean=mean, half=half, count=len(values), over="pictures" if several else "seeds"
+    )
+
+
+def compare(
+    scores: Mapping[str, Scores], possible: Sequence[Pair], *, higher_is_better: bool
+) -> Comparison:
+    """Compare methods on the pairs that they share.
+
+    A method without half of the possible pairs is set apart, since it would take most pairs from all
+    others; so are values that are not finite, such as the PSNR of a perfect restoration.
+
+    Args:
+        scores: by method, then pair; a pair without a value is absent.
+        possible: the pairs that every method should have.
+        higher_is_better: the metric's direction.
+    """
+    finite = {m: {p: v for p, v in s.items() if math.isfinite(v)} for m, s in scores.items()}
+    wanted = dict.fromkeys(possible)
+    held = {m: sum(p in s for p in wanted) for m, s in finite.items()}
+    apart = {m: _why_apart(n, len(wanted)) for m, n in held.items() if 2 * n < len(wanted) or not n}
+    methods = [m for m in finite if m not in apart]
+    pairs = tuple(p for p in wanted if all(p in finite[m] for m in methods)) if methods else ()
+    if not pairs:
+        return Comparison(
+            methods=tuple(methods), pairs=(), possible=len(wanted), mean={}, behind={}, rank={},
+            wins={}, apart=apart,
+        )  # fmt: skip
+    mean = {m: interval({p: finite[m][p] for p in pairs}) for m in methods}
+    sign = 1.0 if higher_is_better else -1.0
+    methods.sort(key=lambda m: -sign * mean[m].mean)
+    best = finite[methods[0]]
+    table = sign * np.array([[finite[m][p] for p in pairs] for m in methods])
+    ranks = stats.rankdata(-table, axis=0).mean(1)
+    beats = (table[:, None] > table[None]) + 0.5 * (table[:, None] == table[None])
+    return Comparison(
+        methods=tuple(methods),
+        pairs=pairs,
+        possible=len(wanted),
+        mean=mean,
+        behind={m: interval({p: finite[m][p] - best[p] for p in pairs}) for m in methods[1:]},
+        rank={m: float(r) for m, r in zip(methods, ranks, strict=True)},
+        wins={
+            (a, b): float(beats[i, j].mean())
+            for i, a in enumerate(methods)
+            for j, b in enumerate(methods)
+            if a != b
+        },
+        apart=apart,
+    )
+
+
+def _why_apart(held: int, possible: int) -> str:
+    if not held:
+        return "no result"
+    return f"results for only {held} of {possible} pairs of picture and seed"

@@ -1,0 +1,77 @@
+"""Records made by hand, with pictures, as a run of the matrix would leave them."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from invprior.matrix import record
+from invprior.matrix.record import Cell, Ending, Record, Seconds
+
+
+def made(method="tv", picture="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):
+    """Make one record; a failed one has no figures."""
+    cell = Cell(
+        picture=picture,
+        operator=more.pop("operator", "blur:sigma=1"),
+        noise=more.pop("noise", "gaussian:sigma=0.1"),
+        method=method,
+        prior=more.pop("prior", method),
+        solver=more.pop("solver", "auto"),
+        stop=more.pop("stop", ""),
+        seed=seed,
+    )
+    if status == "ok":
+        more.setdefault("metrics", {"psnr": psnr, "ssim": psnr / 50})
+        more.setdefault("baseline", {"psnr": 20.0 + seed, "ssim": 0.4})
+        more.setdefault("curve", curve(psnr))
+        more.setdefault("seconds", Seconds(solve=2.0, whole=3.0))
+        more.setdefault("stop_", Ending(name="max-steps", ok=True, message="reached 4 steps"))
+    key = hashlib.sha256(f"{cell}{created}".encode()).hexdigest()[:16]
+    return Record(
+        key=key,
+        cell=cell,
+        status=status,
+        reason=more.pop("reason", ""),
+        replay=f"invprior matrix run quick --cell {key}",
+        stop=more.pop("stop_", None),
+        created=created,
+        **more,
+    )
+
+
+def curve(psnr):
+    """Four points of a run of two seconds."""
+    return tuple(
+        {"step": k, "seconds": k / 2, "psnr": psnr - 8 / k, "ssim": (psnr - 8 / k) / 50}
+        for k in (1, 2, 3, 4)
+    )
+
+
+def written(folder, *records, size=24):
+    """Write records with small pictures of their own, and return the folder."""
+    (folder / record.RECORDS).mkdir(parents=True)
+    (folder / record.PICTURES).mkdir()
+    for given in records:
+        record.save(folder, given if given.status != "ok" else pictured(folder, given, size))
+    return folder
+
+
+def pictured(folder, given, size):
+    """Draw the truth, the measurement and a restoration that is nearer to the truth."""
+    generator = np.random.default_rng(given.cell.seed)
+    truth = np.zeros((size, size))
+    truth[size // 4 : size // 2] = 0.8
+    noise = generator.normal(0, 0.3, truth.shape)
+    stem = f"{given.cell.picture}-{given.cell.seed}"
+    names = {
+        "picture": (record.RECORDS, f"{given.key}.png", truth + 0.2 * noise),
+        "truth": (record.PICTURES, f"{given.cell.picture}.png", truth),
+        "measurement": (record.PICTURES, f"{stem}-y.png", truth + noise),
+    }
+    files = {}
+    for place, name, values in names.values():
+        Image.fromarray((values.clip(0, 1) * 255).astype(np.uint8)).save(folder / place / name)
+        files[name] = hashlib.sha256((folder / place / name).read_bytes()).hexdigest()
+    return replace(given, files=files, **{role: name for role, (_, name, _) in names.items()})
