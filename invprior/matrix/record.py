@@ -90,7 +90,8 @@ class Record:
         metrics: figures of the restoration by the metric's name; empty without a restoration.
         baseline: the same figures of the best simple reconstruction: the measurement, or the damped
             pseudo-inverse where its size is another.
-        memory: the cell's peak, in bytes: resident on the CPU, allocated on a GPU.
+        memory: the cell's peak, in bytes: on the CPU what it held beyond Python and its libraries, on a GPU what was
+            allocated there.
         calls: how often the operator was applied: "forward" and "adjoint".
         steps: iterations, the sum over all runs of a method that averages several.
         weights: where the prior's weight comes from.
@@ -101,7 +102,10 @@ class Record:
         result_sha256: of the restoration's numbers, before rounding to 8 bits; "" without one.
         options: what the key is a hash of.
         inputs: SHA-256 of the data by role: "truth", "measurement".
-        versions: of invprior, Python and the numeric libraries; packages: of the plugins used.
+        versions: of invprior, Python and the numeric libraries, and "code", a fingerprint of invprior's source;
+            packages: version and fingerprint of each plugin package used.
+        limits: "seconds" and "memory" in bytes that the cell was allowed.
+        data: the folder that its pictures were read from.
         created: ISO 8601, UTC.
     """
 
@@ -129,6 +133,8 @@ class Record:
     inputs: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    data: str = ""
     device: str = ""
     threads: int = 0
     created: str = ""

@@ -1,0 +1,169 @@
+"""A warm process that has everything imported and forks one child for each cell: `python -m invprior.matrix.worker`.
+
+It reads jobs from stdin and answers on stdout, a JSON object a line. It runs no tensor operation itself, so that no
+thread of torch's exists that a fork would lose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from invprior.matrix import child, record
+from invprior.matrix.cells import Job
+from invprior.matrix.record import Record, Status
+
+_LAZY = (
+    "invprior.matrix.measure",
+    "skimage.io",
+    "skimage.exposure",
+    "skimage.data",
+    "skimage.metrics",
+    "scipy.ndimage",
+    "scipy.fft",
+    "imageio.v3",
+    "torch._dynamo",
+)
+_LOOK = 0.05  # seconds between two looks at a child's memory and time
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    child.die_with_parent(int(sys.argv[1]))
+    messages = os.dup(1)
+    os.dup2(2, 1)  # what plugins print must not mix with messages
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _warm()
+    _say(messages, say="ready", pid=os.getpid())
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        job, folder = Job.from_json(request["job"]), Path(request["folder"])
+        _say(messages, key=job.key, **_serve(job, folder, messages))
+
+
+def _warm() -> None:
+    """Import what cells use, once for all children; torch's optimisers and the codecs import more when first used."""
+    from PIL import Image
+
+    from invprior import registry
+    from invprior.matrix import versions
+
+    for name in _LAZY:
+        with suppress(ImportError):
+            import_module(name)
+    Image.init()
+    for entry in registry.entries():
+        if entry.package == registry.CORE:
+            registry.load(entry)
+    versions.versions()
+
+
+def _serve(job: Job, folder: Path, messages: int) -> dict[str, Any]:
+    """Run a cell to its end; what there is to say of it."""
+    with tempfile.TemporaryFile() as output:
+        pid = os.fork()
+        if pid == 0:
+            code = child.UNWRITTEN
+            try:
+                code = child.run(job, folder, output.fileno(), messages)
+            finally:
+                os._exit(code)
+        status, over = _watched(pid, job)
+        return _outcome(job, folder, status, over, output)
+
+
+def _watched(pid: int, job: Job) -> tuple[int, tuple[Status, str] | None]:
+    """Wait for a child; kill it above its limits. Returns its wait status, and the limit if it was one."""
+    until, own = time.monotonic() + job.seconds, _resident(os.getpid())
+    over: tuple[Status, str] | None = None
+    wait = 0.002
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            with suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)  # what it has started
+            return status, over
+        ready, _, _ = select.select([sys.stdin], [], [], wait)
+        wait = min(1.5 * wait, _LOOK)
+        if ready:  # the run has ended: it sends nothing to a busy worker
+            _kill(pid)
+            sys.exit(0)
+        if time.monotonic() > until:
+            over = "timeout", f"took longer than the limit of {job.seconds:g} s"
+        elif _resident(pid) - own > job.limits.bytes and not job.setting.device.startswith("cuda"):
+            over = "out-of-memory", f"needed more than the limit of {job.limits.memory}"
+        if over:
+            _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        with suppress(OSError):
+            kill(pid, signal.SIGKILL)
+
+
+def _resident(pid: int) -> int:
+    """Memory that a process holds, in bytes; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _outcome(
+    job: Job, folder: Path, status: int, over: tuple[Status, str] | None, output: IO[bytes]
+) -> dict[str, Any]:
+    """See to it that the cell has left a record, unless it should be run again."""
+    code = os.waitstatus_to_exitcode(status)
+    path = folder / record.RECORDS / f"{job.key}.json"
+    if code == child.DONE and path.exists():
+        made = record.load(path)
+    else:
+        if over is None and code == -signal.SIGKILL:
+            return {"say": "lost"}
+        kind, reason = over or ("crashed", _told(code, output))
+        made = failed(job, kind, reason)
+        record.save(folder, made)
+    return {"say": "done", "status": made.status, "reason": made.reason}
+
+
+def failed(job: Job, status: Status, reason: str) -> Record:
+    """The record of a cell whose process could not write one."""
+    from invprior.matrix.measure import failure
+
+    made = failure(job, status, reason)
+    return replace(made, seconds=record.Seconds(whole=job.seconds if status == "timeout" else 0.0))
+
+
+def _told(code: int, output: IO[bytes]) -> str:
+    """Say how a process ended, with the place of a crash, or the last line that it printed."""
+    output.seek(0)
+    text = output.read()[-20000:].decode(errors="replace")
+    how = f"its process ended with exit code {code}"
+    if code < 0:
+        how = f"its process was ended by {signal.Signals(-code).name} ({signal.strsignal(-code)})"
+    place = re.search(r'^  File "(.+)", line (\d+) in (\S+)', text, re.M)
+    if place and code < 0:
+        return f"{how} in {place[3]}, {place[1]}, line {place[2]}"
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"{how}; it last printed: {lines[-1].strip()[:300]}" if lines else how
+
+
+def _say(to: int, **what: Any) -> None:
+    os.write(to, (json.dumps(what) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
