@@ -29,7 +29,15 @@ class OptionError(InvpriorError):
 
 
 class PluginError(InvpriorError):
-    """A plugin is unknown, ambiguous or broken."""
+    """A plugin is unknown, ambiguous or broken.
+
+    Attributes:
+        reason: what is wrong with a broken one; None for the others.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class IncompatibleError(InvpriorError):

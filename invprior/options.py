@@ -13,7 +13,8 @@ import re
 import sys
 import typing
 from abc import ABCMeta
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -75,6 +76,26 @@ def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         raise OptionError(_faults(cls, model, error)) from None
     return {name: getattr(checked, _FIELD + name) for name in options}
+
+
+@contextmanager
+def telling_of(cls: type) -> Iterator[None]:
+    """Tell a crash of a registered class's constructor as one error that names its package.
+
+    Raises:
+        PluginError: in place of what the constructor raised; an own class's error stays as it is.
+    """
+    try:
+        yield
+    except InvpriorError:
+        raise
+    except (Exception, SystemExit) as error:
+        from invprior import registry
+
+        entry = registry.entry_of(cls)
+        if entry is None:
+            raise
+        raise registry.crashed(entry, error) from error
 
 
 def plain_name(cls: type) -> str:

@@ -1,70 +1,28 @@
-"""Discovery of plugins: find, load, create.
+"""From a name to a plugin: find, load, create, and back: describe.
 
-Finding reads text files only, loading imports one plugin, creating makes it from a spec.
-Plugins are the entry points of installed packages in the groups `invprior.operators`, `.priors` and
-so on; invprior's own register in the same way. Finding never imports a plugin, and a faulty package
-never hides a healthy one.
+Finding reads text files only, loading imports one plugin, creating makes it from a spec. A faulty
+package is told of when it is asked for, and never hides a healthy one.
 """
 
 from __future__ import annotations
 
 import ast
-import configparser
 import hashlib
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import entrypoints
 
+from invprior.discovery import CORE as CORE
+from invprior.discovery import GROUPS as GROUPS
+from invprior.discovery import Entry as Entry
+from invprior.discovery import entries as entries
 from invprior.errors import InvpriorError, PluginError, did_you_mean
 from invprior.options import Plugin, option_values
+from invprior.signatures import fault_of
 from invprior.spec import Spec, Value, parse
-
-CORE = "invprior"
-GROUPS: Mapping[str, str] = {
-    "operators": "operator",
-    "fidelities": "fidelity",
-    "noises": "noise",
-    "priors": "prior",
-    "networks": "network",
-    "denoisers": "denoiser",
-    "solvers": "solver",
-    "stopping": "stopping rule",
-    "metrics": "metric",
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A registered plugin as its package's metadata names it; nothing of it has been imported."""
-
-    group: str
-    name: str
-    package: str
-    version: str
-    target: str
-    fault: str | None = None
-
-    @property
-    def full_name(self) -> str:
-        """The name that is never ambiguous: `package/name`."""
-        return f"{self.package}/{self.name}"
-
-    @property
-    def origin(self) -> str:
-        """The package and its version, as error messages print them."""
-        return f"{self.package} {self.version}"
-
-
-def entries(group: str | None = None) -> list[Entry]:
-    """List what is registered, invprior's own first, then by name and package."""
-    return [e for e in _discover(tuple(sys.path)) if group in (None, e.group)]
 
 
 def find(group: str, name: str) -> Entry:
@@ -85,6 +43,9 @@ def find(group: str, name: str) -> Entry:
         raise PluginError(
             f'Unknown {kind} "{name}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
         )
+    found = [
+        e for e in found if not e.fault
+    ] or found  # a broken package takes no name from another
     core = [e for e in found if e.package == CORE]
     if len(core or found) > 1:
         choices = " or ".join(e.full_name for e in found)
@@ -99,7 +60,8 @@ def load(entry: Entry) -> Any:
     """Import a plugin's class.
 
     Raises:
-        PluginError: the import fails, or what it finds is not a plugin of that group.
+        PluginError: the import fails, or what it finds is not a plugin of that group, or cannot be
+            called as one.
     """
     module, _, attribute = entry.target.partition(":")
     try:
@@ -113,6 +75,8 @@ def load(entry: Entry) -> Any:
             f"{entry.target} is not {article} {GROUPS[entry.group]} class; "
             "derive it from invprior's base class",
         )
+    if fault := fault_of(found):
+        raise _broken(entry, fault)
     return found
 
 
@@ -136,9 +100,12 @@ def create(group: str, spec: Spec | str, **more: Any) -> Any:
     except InvpriorError:
         raise
     except (Exception, SystemExit) as error:
-        raise _broken(
-            entry, f"its constructor failed with {type(error).__name__}: {error}"
-        ) from error
+        raise crashed(entry, error) from error
+
+
+def crashed(entry: Entry, error: BaseException) -> PluginError:
+    """Make the error that tells of a constructor's crash."""
+    return _broken(entry, f"its constructor failed with {type(error).__name__}: {error}")
 
 
 def describe(obj: Any) -> Spec:
@@ -162,7 +129,7 @@ def entry_of(cls: type) -> Entry | None:
 def _loaded(entry: Entry) -> Any:
     """Return what an entry point names if its module is imported: packages re-export classes."""
     module, _, attribute = entry.target.partition(":")
-    return vars(sys.modules[module]).get(attribute) if module in sys.modules else None
+    return getattr(sys.modules.get(module), "__dict__", {}).get(attribute)
 
 
 def _target(cls: type) -> str:
@@ -198,76 +165,13 @@ def summary(entry: Entry) -> str:
         tree = ast.parse(next(p for p in candidates if p.is_file()).read_bytes())
         node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == attribute)
         return (ast.get_docstring(node) or "").partition("\n")[0]
-    except (StopIteration, OSError, SyntaxError, ValueError):
+    except Exception:  # whatever a package's files hold, the list is printed
         return ""
 
 
 def _broken(entry: Entry, reason: str) -> PluginError:
     return PluginError(
         f'The {GROUPS[entry.group]} "{entry.name}" is broken: {reason} ({entry.origin}). '
-        f"Update or uninstall {entry.package}, or choose another {GROUPS[entry.group]}."
+        f"Update or uninstall {entry.package}, or choose another {GROUPS[entry.group]}.",
+        reason,
     )
-
-
-@lru_cache(maxsize=8)
-def _discover(path: tuple[str, ...]) -> tuple[Entry, ...]:
-    found: list[Entry] = []
-    packages: set[str] = set()
-    for folder in dict.fromkeys(path):
-        for file in _metadata(Path(folder or ".")):
-            distribution = entrypoints.Distribution.from_name_version(file.parent.stem)
-            package = re.sub(r"[-_.]+", "-", distribution.name).lower()
-            if package not in packages:  # the first on the path is the one that Python imports
-                packages.add(package)
-                found += _entries_of(file, package, distribution.version or _version(file.parent))
-    order = list(GROUPS)
-    found.sort(key=lambda e: (order.index(e.group), e.package != CORE, e.name, e.package))
-    return tuple(found)
-
-
-def _version(folder: Path) -> str:
-    """Read the version of a development install, whose folder's name lacks it."""
-    try:
-        text = (folder / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "of unknown version"
-    match = re.search(r"^Version: (\S+)", text, re.M)
-    return match.group(1) if match else "of unknown version"
-
-
-def _metadata(folder: Path) -> Iterator[Path]:
-    for pattern in ("*.dist-info/entry_points.txt", "*.egg-info/entry_points.txt"):
-        yield from sorted(folder.glob(pattern))
-
-
-def _entries_of(file: Path, package: str, version: str) -> Iterator[Entry]:
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    if "invprior." not in text:
-        return
-    parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), interpolation=None)
-    try:
-        parser.read_string(text)
-    except configparser.Error as error:
-        reason = f"entry_points.txt cannot be read: {str(error).splitlines()[0]}"
-        for group in GROUPS:
-            if f"invprior.{group}" in text:
-                yield Entry(group, package, package, version, "", reason)
-        return
-    for group in GROUPS:
-        section = f"invprior.{group}"
-        for name, target in parser.items(section) if parser.has_section(section) else ():
-            yield Entry(group, name, package, version, *_read_target(target))
-
-
-def _read_target(target: str) -> tuple[str, str | None]:
-    """Return `module:Class` and what is wrong with it, as far as it shows without importing it."""
-    match = entrypoints.entry_point_pattern.match(target)
-    if match is None or match.group("objectname") is None:
-        return target, f'the entry point "{target}" must read module:Class'
-    module, name = match.group("modulename", "objectname")
-    top = module.partition(".")[0]
-    found = top in sys.modules or find_spec(top)
-    return f"{module}:{name}", None if found else f"no module named {top}"

@@ -1,10 +1,13 @@
 """Parts that several tests share: a small picture, and priors of the user's own, unregistered."""
 
+import sys
+
 import pytest
 import torch
 
 from invprior.functionals import Penalty, Proximable, Reparameterization
 from invprior.operators.base import LinearOperator
+from tests.packages import Packages
 
 
 class Quadratic(Penalty):
@@ -74,3 +77,14 @@ def doubled():
 def y():
     """A measurement of (1, 2, 6, 5)."""
     return torch.rand((1, 2, 6, 5), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def packages(tmp_path_factory, monkeypatch):
+    """A folder on sys.path to put fake installed packages in; what was imported from it is forgotten."""
+    before, folder = set(sys.modules), tmp_path_factory.mktemp("packages")
+    monkeypatch.syspath_prepend(folder)
+    yield Packages(folder)
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
+            del sys.modules[name]

@@ -13,63 +13,7 @@ from invprior.errors import OptionError, PluginError
 from invprior.operators.base import Recipe
 from invprior.solvers.fista import FISTA
 from invprior.spec import Spec, parse
-
-PRIOR = '''
-from invprior.functionals import Penalty
-
-
-class Mine(Penalty):
-    """A penalty of my own.
-
-    Args:
-        power: of the norm.
-    """
-
-    def __init__(self, *, power: float = 2.0) -> None:
-        super().__init__()
-        self.power = power
-
-    def value(self, x):
-        return x.abs().pow(self.power).flatten(1).sum(1)
-'''
-
-
-class Packages:
-    """Writes installed packages as pip leaves them: a dist-info folder and modules."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def add(
-        self, name: str, entries: str, version: str = "1.0", kind: str = "dist-info", **modules: str
-    ) -> None:
-        info = self.folder / (f"{name}-{version}.{kind}" if version else f"{name}.{kind}")
-        info.mkdir()
-        (info / "entry_points.txt").write_bytes(
-            entries.encode() if isinstance(entries, str) else entries
-        )
-        for module, source in modules.items():
-            path = self.folder / (module.replace("__", "/") + ".py")  # a__b is the module a.b
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(source)
-        registry._discover.cache_clear()  # a process lists once
-
-    def prior(
-        self, name: str, target: str, package: str = "acme", **modules: str
-    ) -> registry.Entry:
-        """Add a package with one prior, and return its entry."""
-        self.add(package, f"[invprior.priors]\n{name} = {target}\n", **modules)
-        return next(e for e in registry.entries("priors") if e.package == package.lower())
-
-
-@pytest.fixture
-def packages(tmp_path, monkeypatch):
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield Packages(tmp_path)
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+from tests.packages import PRIOR, Packages
 
 
 def rows(package):
@@ -273,18 +217,18 @@ def test_an_unknown_name_gets_the_nearest_and_all(packages):
     assert 'Unknown prior "tikonov" (did you mean "tikhonov"?). Known: dip, ' in str(caught.value)
 
 
-def test_the_first_of_two_installations_counts(packages, tmp_path, monkeypatch):
+def test_the_first_of_two_installations_counts(packages, monkeypatch):
     packages.add("acme", "[invprior.priors]\nold = m:M\n")
-    first = tmp_path / "first"
+    first = packages.folder / "first"
     first.mkdir()
     monkeypatch.syspath_prepend(first)
     Packages(first).add("Acme", "[invprior.priors]\nnew = m:M\n", version="2.0")
     assert [e.name for e in rows("acme")] == ["new"]
 
 
-def test_a_package_installed_in_place_has_its_version(packages, tmp_path):
+def test_a_package_installed_in_place_has_its_version(packages):
     packages.add("acme", "[invprior.priors]\nx = m:M\n", version="", kind="egg-info")
-    (tmp_path / "acme.egg-info" / "PKG-INFO").write_text(
+    (packages.folder / "acme.egg-info" / "PKG-INFO").write_text(
         "Metadata-Version: 2.1\nName: acme\nVersion: 3.1\n"
     )
     assert rows("acme")[0].version == "3.1"

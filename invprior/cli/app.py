@@ -9,6 +9,7 @@ from invprior.cli.describe import describe
 from invprior.cli.experiment import app as experiment
 from invprior.cli.info import info
 from invprior.cli.list import list_plugins
+from invprior.cli.plugins import plugins
 from invprior.cli.solve import solve
 
 app = typer.Typer(
@@ -26,5 +27,6 @@ app.command()(solve)
 app.command()(degrade)
 app.command("list")(list_plugins)
 app.command()(describe)
+app.command()(plugins)
 app.command()(info)
 app.add_typer(experiment, name="experiment")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from invprior.boxes import Box
 from invprior.linalg import conjugate_gradients, spectral_norm
-from invprior.options import Plugin, validate
+from invprior.options import Plugin, telling_of, validate
 
 Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for pictures
 
@@ -132,8 +132,13 @@ class Recipe:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, image_shape: Shape) -> Operator:
-        """Make the operator for pictures of a shape (C, H, W)."""
-        return self.operator(tuple(image_shape), **self.options)
+        """Make the operator for pictures of a shape (C, H, W).
+
+        Raises:
+            PluginError: the constructor of a plugin crashes.
+        """
+        with telling_of(self.operator):
+            return self.operator(tuple(image_shape), **self.options)
 
     def for_measurement(self, measurement_shape: Shape) -> Operator:
         """Make the operator whose measurements have a shape, (C, H, W)."""
@@ -145,4 +150,5 @@ class Recipe:
 
     def image_shape_for(self, measurement_shape: Shape) -> Shape:
         """Return the shape of x for a measurement's shape."""
-        return self.operator.image_shape_for(tuple(measurement_shape), **self.options)
+        with telling_of(self.operator):
+            return self.operator.image_shape_for(tuple(measurement_shape), **self.options)

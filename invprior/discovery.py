@@ -1,0 +1,160 @@
+"""Which plugins are installed: reads text files of installed packages, and imports nothing of them.
+
+Plugins are the entry points of installed packages in the groups `invprior.operators`, `.priors` and
+so on; invprior's own register in the same way. A faulty package never hides a healthy one: what can
+be seen of a fault from outside stands in the entry.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import entrypoints
+
+from invprior import __version__
+
+CORE = "invprior"
+GROUPS: Mapping[str, str] = {
+    "operators": "operator",
+    "fidelities": "fidelity",
+    "noises": "noise",
+    "priors": "prior",
+    "networks": "network",
+    "denoisers": "denoiser",
+    "solvers": "solver",
+    "stopping": "stopping rule",
+    "weights": "weight rule",
+    "metrics": "metric",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered plugin as its package's metadata names it; nothing of it has been imported."""
+
+    group: str
+    name: str
+    package: str
+    version: str
+    target: str
+    fault: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The name that is never ambiguous: `package/name`."""
+        return f"{self.package}/{self.name}"
+
+    @property
+    def origin(self) -> str:
+        """The package and its version, as error messages print them."""
+        return f"{self.package} {self.version}"
+
+
+def entries(group: str | None = None) -> list[Entry]:
+    """List what is registered, invprior's own first, then by name and package."""
+    return [e for e in _discover(tuple(sys.path)) if group in (None, e.group)]
+
+
+@lru_cache(maxsize=8)
+def _discover(path: tuple[str, ...]) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    packages: set[str] = set()
+    for folder in dict.fromkeys(path):
+        for file in _metadata(Path(folder or ".")):
+            distribution = entrypoints.Distribution.from_name_version(file.parent.stem)
+            package = re.sub(r"[-_.]+", "-", distribution.name).lower()
+            if package not in packages:  # the first on the path is the one that Python imports
+                packages.add(package)
+                found += _entries_of(file, package, distribution.version or _version(file.parent))
+    order = list(GROUPS)
+    found.sort(key=lambda e: (order.index(e.group), e.package != CORE, e.name, e.package))
+    return tuple(found)
+
+
+def _version(folder: Path) -> str:
+    """Read the version of a development install, whose folder's name lacks it."""
+    match = re.search(r"^Version: (\S+)", _headers(folder), re.M)
+    return match.group(1) if match else "of unknown version"
+
+
+def _headers(folder: Path) -> str:
+    """Read the head of a package's metadata; its README follows below the first empty line."""
+    name = "METADATA" if folder.suffix == ".dist-info" else "PKG-INFO"
+    try:
+        text = (folder / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.partition("\n\n")[0]
+
+
+def _unmet(folder: Path) -> str | None:
+    """Tell which release of invprior a package asks for, where this one is not it."""
+    asked = re.findall(r"^Requires-Dist: *(invprior *[^\w\s.-].*)$", _headers(folder), re.M | re.I)
+    if not asked:
+        return None
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in asked:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if wanted and not requirement.specifier.contains(__version__, prereleases=True):
+            ask = f"invprior{requirement.specifier}"
+            return f"it is made for {ask}, and this is {__version__}; run pip install '{ask}'"
+    return None
+
+
+def _metadata(folder: Path) -> Iterator[Path]:
+    for pattern in ("*.dist-info/entry_points.txt", "*.egg-info/entry_points.txt"):
+        yield from sorted(folder.glob(pattern))
+
+
+def _entries_of(file: Path, package: str, version: str) -> Iterator[Entry]:
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    if "invprior." not in text:
+        return
+    parser = entrypoints.CaseSensitiveConfigParser(delimiters=("=",), interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        reason = f"entry_points.txt cannot be read: {str(error).splitlines()[0]}"
+        for group in GROUPS:
+            if f"invprior.{group}" in text:
+                yield Entry(group, package, package, version, "", reason)
+        return
+    unmet = None if package == CORE else _unmet(file.parent)
+    for group in GROUPS:
+        section = f"invprior.{group}"
+        for name, target in parser.items(section) if parser.has_section(section) else ():
+            target, fault = _read_target(target)
+            yield Entry(group, name, package, version, target, unmet or fault)
+
+
+def _read_target(target: str) -> tuple[str, str | None]:
+    """Return `module:Class` and what is wrong with it, as far as it shows without importing it."""
+    match = entrypoints.entry_point_pattern.match(target)
+    if match is None or match.group("objectname") is None:
+        return target, f'the entry point "{target}" must read module:Class'
+    module, name = match.group("modulename", "objectname")
+    top = module.partition(".")[0]
+    return f"{module}:{name}", None if top in sys.modules else _missing(top)
+
+
+def _missing(top: str) -> str | None:
+    """Tell why a top-level module cannot be found, without importing it."""
+    try:
+        return None if find_spec(top) else f"no module named {top}"
+    except Exception as error:  # an import hook of any package may fail
+        return f"looking for the module {top} fails with {type(error).__name__}: {error}"
