@@ -31,6 +31,8 @@ _HOMES = {
     "callbacks": ["Recorder"],
     "building": ["build"],
     "images": ["load", "save"],
+    "tuning": ["choose_weights"],
+    "weights.base": ["WeightRule"],
     "loop": ["Interrupted", "iterate", "solve", "solve_problem"],
     "simulation": ["simulate"],
 }  # fmt: skip
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
     from invprior.solvers.base import State as State
     from invprior.spec import Spec as Spec
     from invprior.stopping.base import StoppingRule as StoppingRule
+    from invprior.tuning import choose_weights as choose_weights
+    from invprior.weights.base import WeightRule as WeightRule
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ from invprior.problem import Problem, with_masked_nan
 from invprior.solvers.base import Solver
 from invprior.spec import RuleSpec, Spec, parse_rule, parse_sum
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
+from invprior.weights.base import WeightRule
 
 Picture: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
 M = TypeVar("M", bound=nn.Module)
@@ -103,9 +104,11 @@ def _term(spec: Spec) -> Prior:
         and not isinstance(weight, bool)
         and 0 <= weight < float("inf")
     )
+    if weight == "auto":
+        weight = None
     if weight is not None and not number:
         faults.append(
-            f'The option "weight" of {spec.name} must be a finite number >= 0; got {weight!r}.'
+            f'The option "weight" of {spec.name} must be a finite number >= 0 or auto; got {weight!r}.'
         )
     try:
         functional = registry.create("priors", Spec(spec.name, options))
@@ -138,6 +141,16 @@ def solver_from(solver: str | Spec | Solver) -> Solver:
     if not isinstance(solver, str | Spec):
         raise _wrong("solver", "a Solver", solver)
     made: Solver = registry.create("solvers", solver)
+    return made
+
+
+def weight_rule_from(rule: str | Spec | WeightRule) -> WeightRule:
+    """Make a rule that chooses weights."""
+    if isinstance(rule, WeightRule):
+        return rule
+    if not isinstance(rule, str | Spec):
+        raise _wrong("weight rule", "a WeightRule", rule)
+    made: WeightRule = registry.create("weights", rule)
     return made
 
 

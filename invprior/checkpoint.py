@@ -131,6 +131,22 @@ class Checkpoint:
                 "Remove it to start anew."
             ) from None
 
+    def told(self) -> Mapping[str, Any] | None:
+        """What a run that was kept here, or the first of its parts, tells of itself; None where there is none.
+
+        A damaged file tells nothing: `load` will say so.
+        """
+        if self.fresh or not self.folder.is_dir():
+            return None
+        for path in sorted(self.folder.rglob(FILE), key=lambda p: (len(p.parts), p)):
+            try:
+                with safe_open(path, "pt") as file:
+                    about: Mapping[str, Any] = json.loads(file.metadata()["invprior"])["about"]
+                    return about
+            except Exception:
+                continue
+        return None
+
     def save(self, value: Any, about: Mapping[str, Any], *, finished: bool = False) -> None:
         """Write the file; the one before stays until this one is whole.
 

@@ -6,8 +6,8 @@ A prior is any class that derives from one or more of the forms:
 * `Proximable` has a proximal map (or a denoiser in its place);
 * `Reparameterization` sets x = f_theta(z) and optimises theta, as Deep Image Prior does.
 
-`0.1 * TV() + Wavelet()` is a sum of terms. A term without a weight takes the prior's
-`default_weight`.
+`0.1 * TV() + Wavelet()` is a sum of terms. The weight of a term without one is chosen from the
+measurement, beginning at the prior's `default_weight`; see `invprior.tuning`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
     Attributes:
         term_options: what a term's spec may hold beside the constructor's options.
-        default_weight: the weight that a term takes when none is given; with the fidelity a
-            negative log-likelihood, one value serves all noise levels.
+        default_weight: where the search for a term's weight begins when none is given, and the weight where nothing is
+            searched; with the fidelity a negative log-likelihood, one value serves all noise levels.
     """
 
     plugin_group: ClassVar[str] = "priors"
@@ -98,6 +98,13 @@ class Proximable(Functional):
                 level sqrt(tau).
         """
 
+    def freedom(self, v: Tensor, tau: float) -> float | None:
+        """The trace of the prox's derivative at v, summed over the batch, where it has a closed form; else None.
+
+        A weight chosen for denoising then needs no random probe.
+        """
+        return None
+
 
 class Reparameterization(Functional):
     """A prior that sets x = f_theta(z): the solver optimises theta.
@@ -106,7 +113,8 @@ class Reparameterization(Functional):
         learning_rate: Adam's step size for theta when the solver is given none.
         average: decay of the exponential average over iterations that is returned as x; 0 returns
             the last output.
-        steps: how many iterations to run when no stopping rule is given.
+        steps: how many iterations to run at most when no stopping rule is given.
+        members: how many pictures `forward()` of the network returns.
         langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
             learning rate.
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
@@ -116,6 +124,7 @@ class Reparameterization(Functional):
     learning_rate: float = 0.01
     average: float = 0.0
     steps: int = 1000
+    members: int = 1
     langevin: float = 0.0
     back_projection: bool = True
 
@@ -152,7 +161,7 @@ def child_generator(parent: torch.Generator, device: torch.device) -> torch.Gene
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted functional of a prior; `weight` None means the functional's default."""
+    """One weighted functional of a prior; `given_weight` None is open: to be chosen, and till then the default."""
 
     functional: Functional
     given_weight: float | None = None

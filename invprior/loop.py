@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from invprior.building import (
     picture,
     solver_from,
     stop_from,
+    weight_rule_from,
 )
 from invprior.callbacks import Callback
 from invprior.checkpoint import Checkpoint
@@ -40,12 +42,16 @@ from invprior.spec import RuleSpec, Spec
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.tiling import solve_in_tiles
+from invprior.tuning import SIDE, choose_weights, with_choices
+from invprior.weights.base import WeightRule
 
 
 def iterate(
     problem: Problem, solver: Solver | str = "auto", *, x0: Tensor | None = None, seed: int = 0
 ) -> Iterator[Iterate]:
     """Run a solver step by step, for ever: the caller's loop decides when to stop.
+
+    Terms of the prior without a weight take their default; `choose_weights` gives them one that suits the measurement.
 
     Args:
         problem: the problem, see `invprior.build`.
@@ -92,6 +98,7 @@ def solve(
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: float = 5.0,
     memory_limit: str | int | None = None,
+    weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
     """Restore a picture: minimise E(A x; y) + R(x).
 
@@ -126,6 +133,8 @@ def solve(
         memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
             that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
             so; when absent, a run that needs more than is free is refused.
+        weight: the rule by which terms of the prior without a weight get one: "sure", "gcv", "holdout",
+            "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a rule that fits.
 
     Raises:
         InvpriorError: bad input, before any step; all option faults at once.
@@ -135,7 +144,7 @@ def solve(
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
     check_seed(seed)
-    problems, solver, rule = all_of(
+    problems, solver, rule, weight = all_of(
         lambda: build(
             y,
             operator=operator,
@@ -148,6 +157,7 @@ def solve(
         ),
         lambda: solver_from(solver),
         lambda: None if stop is None else stop_from(stop),
+        lambda: weight_rule_from(weight),
     )
     if steps is not None:
         rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
@@ -178,6 +188,7 @@ def solve(
                     checkpoint=own,
                     part=several,
                     memory_limit=memory_limit,
+                    weight=weight,
                 )
             )
         except (DivergedError, Interrupted) as error:
@@ -202,6 +213,7 @@ def solve_problem(
     checkpoint: str | PathLike[str] | Checkpoint | None = None,
     checkpoint_every: float = 5.0,
     memory_limit: str | int | None = None,
+    weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
     """Run one problem to its stop; arguments and errors as for `solve`."""
     repeats.check(runs, problem)
@@ -217,6 +229,7 @@ def solve_problem(
         runs=runs,
         checkpoint=kept,
         memory_limit=memory_limit,
+        weight=weight,
     )
     if kept is not None:
         kept.remove()
@@ -231,11 +244,25 @@ def _solve(
     runs: int,
     checkpoint: Checkpoint | None,
     memory_limit: str | int | None,
+    weight: str | Spec | WeightRule,
     part: bool = False,
     **options: Any,
 ) -> Solution:
-    """Run a problem once, or several times, in a way that fits into memory; `part` as for `Single`."""
+    """Weigh the prior, then run the problem in a way that fits into memory; `part` as for `Single`."""
     how = way(problem, solver, memory_limit)
+    try:
+        weighted = choose_weights(
+            how.problem,
+            rule=weight,
+            solver=solver,
+            x0=options.get("x0"),
+            seed=seed,
+            side=min(how.tile or SIDE, SIDE),
+            before=((checkpoint and checkpoint.told()) or {}).get("weights"),
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(None) from None
+    how = replace(how, problem=weighted)
 
     def once(seed: int, checkpoint: Checkpoint | None, part: bool) -> Solution:
         common: dict[str, Any] = {"seed": seed, "checkpoint": checkpoint, **options}
@@ -254,9 +281,9 @@ def _solve(
             else repeats.repeat(member, how.problem, seed, runs)
         )
     except (DivergedError, Interrupted) as error:
-        error.solution = error.solution and how.told(error.solution)
+        error.solution = error.solution and with_choices(how.told(error.solution), weighted)
         raise
-    return how.told(solution)
+    return with_choices(how.told(solution), weighted)
 
 
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:

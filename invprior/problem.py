@@ -22,6 +22,7 @@ from invprior.noise_level import estimate_sigma
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.masked import Masked
 from invprior.options import plain_name
+from invprior.weight_choice import WeightChoice
 
 _SMOOTHNESS = 60.0  # weight of 1/2 ||grad x||^2 that suits natural pictures at any noise level
 
@@ -35,6 +36,7 @@ class Problem:
         y: the measurement, (1, *operator.measurement_shape), finite.
         prior: the weighted terms R_k.
         fidelity: E; an open noise parameter is set to the level estimated from y.
+        weights: how the prior's open weights were chosen, when they were.
 
     Raises:
         MeasurementError: y has another shape or holds NaN or infinity.
@@ -45,6 +47,7 @@ class Problem:
     y: Tensor
     prior: Prior
     fidelity: Fidelity = field(default_factory=Gaussian)
+    weights: WeightChoice | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", self.y.detach())

@@ -53,6 +53,8 @@ def provenance(
         "versions": {name: version_of(name) for name in _LIBRARIES},
         "plugins": _packages(map(registry.describe, parts)),
     }
+    if problem.weights is not None:
+        record["weights"] = problem.weights.record()
     if why:
         record["solver_chosen_because"] = why
     return record

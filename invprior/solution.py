@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invprior.problem import Objective
+from invprior.weight_choice import WeightChoice
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Iterate:
         previous: the iterate before, or where the run began.
         known_energy: what the solver computed anyway, at its last evaluation; else None.
         notes: what the user should know of the run so far, a sentence each.
+        last: for K networks fitted side by side, their last outputs, (K, C, H, W), before any average; else None.
+        averages: and their averages, whose mean is x; else None.
     """
 
     step: int
@@ -35,6 +38,18 @@ class Iterate:
     previous: Tensor = field(repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    last: Tensor | None = field(default=None, repr=False)
+    averages: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def latest(self) -> Tensor:
+        """The solver's last outputs, (K, C, H, W), before any average."""
+        return self.x if self.last is None else self.last
+
+    @property
+    def members(self) -> Tensor:
+        """The estimates, (K, C, H, W), of which x is the mean."""
+        return self.x if self.averages is None else self.averages
 
     @cached_property
     def energy(self) -> Tensor:
@@ -82,6 +97,10 @@ class Solution:
         notes: what the user should know and is no error, a sentence each; for a batch, those of all pictures.
         deviation: for several runs, their standard deviation at each pixel, (B, C, H, W); x is then their mean.
         members: for several runs, their own solutions.
+        weights: how the prior's open weights were chosen, with the figure of each weight tried; None when none was
+            open, and for a batch, whose pictures have each their own.
+        tuning_seconds: time spent on that choice, not counted in `seconds`; for a batch, the sum.
+        choices: what was chosen for the user: what, its value, and the reason; for a batch, the first picture's.
     """
 
     x: Tensor
@@ -94,6 +113,9 @@ class Solution:
     notes: tuple[str, ...] = ()
     deviation: Tensor | None = None
     members: tuple[Solution, ...] = ()
+    weights: WeightChoice | None = field(default=None, repr=False)
+    tuning_seconds: float = 0.0
+    choices: tuple[tuple[str, str, str], ...] = ()
 
     def to_numpy(self) -> Any:
         """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
@@ -118,4 +140,6 @@ def batch(parts: list[Solution]) -> Solution:
         pictures=tuple(parts),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
         deviation=torch.cat(spread) if len(spread) == len(parts) else None,
+        tuning_seconds=sum(p.tuning_seconds for p in parts),
+        choices=parts[0].choices,
     )

@@ -89,7 +89,7 @@ def test_the_faults_of_all_parts_are_told_at_once(y):
         'tikhonov has no option "wieght" (did you mean "weight"?); it has: order, weight' in message
     )
     assert 'Unknown prior "tvv" (did you mean "tv"?)' in message
-    assert 'The option "weight" of tv must be a finite number >= 0; got -1.' in message
+    assert 'The option "weight" of tv must be a finite number >= 0 or auto; got -1.' in message
     assert 'The option "sigma" of gaussian must be greater than 0; got 0.' in message
 
 
@@ -101,7 +101,8 @@ def test_a_single_fault_keeps_its_type(y):
 @pytest.mark.parametrize("weight", ["-1", "inf", "nan", "true", "heavy"])
 def test_weights_in_text_are_checked(weight):
     with pytest.raises(
-        OptionError, match='The option "weight" of tikhonov must be a finite number >= 0; got'
+        OptionError,
+        match='The option "weight" of tikhonov must be a finite number >= 0 or auto; got',
     ):
         prior_from(f"tikhonov:weight={weight}")
 

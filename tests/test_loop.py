@@ -53,8 +53,8 @@ def test_an_own_reparameterisation_runs_its_own_number_of_steps(y, drawn, quadra
 @pytest.mark.parametrize("solver", ["adam", "fista", "lbfgs"])
 def test_a_batch_equals_single_runs_bit_for_bit(y, quadratic, solver):
     pictures = torch.cat([y, y.flip(2), 0.1 * y])
-    together = solve(pictures, prior=quadratic, solver=solver, steps=7, **KNOWN)
-    apart = [solve(p[None], prior=quadratic, solver=solver, steps=7, **KNOWN) for p in pictures]
+    together = solve(pictures, prior=1 * quadratic, solver=solver, steps=7, **KNOWN)
+    apart = [solve(p[None], prior=1 * quadratic, solver=solver, steps=7, **KNOWN) for p in pictures]
     assert torch.equal(together.x, torch.cat([a.x for a in apart]))
     assert together.steps == 21
     assert len(together.pictures) == 3
@@ -80,10 +80,10 @@ def test_a_seed_fixes_the_bits_and_the_global_generator_is_left_alone(y, drawn):
 
 def test_the_measurement_and_the_solver_are_not_changed(y, quadratic):
     before, solver = y.clone(), Adam(lr=0.1)
-    first = solve(y, prior=quadratic, solver=solver, steps=3, **KNOWN)
+    first = solve(y, prior=1 * quadratic, solver=solver, steps=3, **KNOWN)
     assert torch.equal(y, before)
     assert solver == Adam(lr=0.1)
-    assert torch.equal(solve(y, prior=quadratic, solver=solver, steps=3, **KNOWN).x, first.x)
+    assert torch.equal(solve(y, prior=1 * quadratic, solver=solver, steps=3, **KNOWN).x, first.x)
     with pytest.raises(AttributeError):
         solver.lr = 0.2
     with pytest.raises(AttributeError):
@@ -92,7 +92,7 @@ def test_the_measurement_and_the_solver_are_not_changed(y, quadratic):
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "fista"])
 def test_gradients_of_the_callers_do_not_matter(y, quadratic, solver):
-    run = {"prior": quadratic, "solver": solver, "steps": 3, **KNOWN}
+    run = {"prior": 1 * quadratic, "solver": solver, "steps": 3, **KNOWN}
     expected = solve(y, **run).x
     tracked = y.clone().requires_grad_() * 1.0
     found = solve(tracked, x0=y.clone().requires_grad_(), **run).x
@@ -105,32 +105,35 @@ def test_gradients_of_the_callers_do_not_matter(y, quadratic, solver):
 
 def test_both_precisions(y, quadratic):
     for dtype in (torch.float32, torch.float64):
-        found = solve(y, prior=quadratic, solver="fista", dtype=dtype, **KNOWN)
+        found = solve(y, prior=1 * quadratic, solver="fista", dtype=dtype, **KNOWN)
         assert found.x.dtype == dtype
         assert found.provenance["dtype"] == str(dtype).removeprefix("torch.")
 
 
 def test_arrays_come_in_and_go_out(quadratic):
-    found = solve(np.full((5, 4, 3), 128, np.uint8), prior=quadratic, steps=2, **KNOWN)
+    found = solve(np.full((5, 4, 3), 128, np.uint8), prior=1 * quadratic, steps=2, **KNOWN)
     assert found.to_numpy().shape == (5, 4, 3)
-    assert solve(np.zeros((5, 4)), prior=quadratic, steps=1, **KNOWN).to_numpy().shape == (5, 4)
+    assert solve(np.zeros((5, 4)), prior=1 * quadratic, steps=1, **KNOWN).to_numpy().shape == (5, 4)
 
 
 def test_history_has_the_first_and_every_nth_step(y, quadratic):
-    found = solve(y, prior=quadratic, solver="fista", steps=25, **KNOWN)
+    found = solve(y, prior=1 * quadratic, solver="fista", steps=25, **KNOWN)
     assert [row["step"] for row in found.history] == [1, 10, 20]
     assert set(found.history[0]) == {"step", "seconds", "energy"}
     energies = [row["energy"] for row in found.history]
     assert energies == sorted(energies, reverse=True)
     assert all(isinstance(e, float) and math.isfinite(e) for e in energies)
-    few = solve(y, prior=quadratic, solver="fista", steps=4, record_every=2, **KNOWN)
+    few = solve(y, prior=1 * quadratic, solver="fista", steps=4, record_every=2, **KNOWN)
     assert [row["step"] for row in few.history] == [1, 2, 4]
-    assert solve(y, prior=quadratic, solver="fista", steps=4, record_every=0, **KNOWN).history == ()
+    assert (
+        solve(y, prior=1 * quadratic, solver="fista", steps=4, record_every=0, **KNOWN).history
+        == ()
+    )
 
 
 def test_callbacks_see_every_iterate(y, quadratic):
     seen = []
-    found = solve(y, prior=quadratic, solver="fista", steps=4, callbacks=[seen.append], **KNOWN)
+    found = solve(y, prior=1 * quadratic, solver="fista", steps=4, callbacks=[seen.append], **KNOWN)
     assert [type(i) for i in seen] == [Iterate] * 4
     assert [i.step for i in seen] == [1, 2, 3, 4]
     assert seen[-1].x is found.x or torch.equal(seen[-1].x, found.x)
@@ -144,7 +147,7 @@ def test_callbacks_see_every_iterate(y, quadratic):
 
 
 def test_rules_end_the_run(y, quadratic):
-    run = {"prior": quadratic, "solver": "fista", **KNOWN}
+    run = {"prior": 1 * quadratic, "solver": "fista", **KNOWN}
     found = solve(y, stop="relative-change:tolerance=1e-5 | max-steps:steps=400", **run)
     assert (found.stop.name, found.stop.ok) == ("relative-change", True)
     assert found.steps < 400
@@ -154,7 +157,12 @@ def test_rules_end_the_run(y, quadratic):
 
 def test_a_budget_that_ends_a_run_before_quality_is_not_ok(y, quadratic):
     found = solve(
-        y, prior=quadratic, solver="fista", stop="relative-change:tolerance=1e-30", steps=3, **KNOWN
+        y,
+        prior=1 * quadratic,
+        solver="fista",
+        stop="relative-change:tolerance=1e-30",
+        steps=3,
+        **KNOWN,
     )
     assert (found.stop.name, found.stop.ok, found.steps) == ("max-steps", False, 3)
     assert "before relative-change was met" in found.stop.message
@@ -164,7 +172,7 @@ def test_a_batch_says_which_picture_did_not_end_well(y, quadratic):
     flat = torch.zeros_like(y)
     found = solve(
         torch.cat([y, flat]),
-        prior=quadratic,
+        prior=1 * quadratic,
         solver="fista",
         stop="relative-change:tolerance=1e-9",
         steps=3,
@@ -195,7 +203,7 @@ def test_the_other_options_are_checked(y, option, what):
 
 
 def test_x0_is_where_the_run_begins(y, quadratic):
-    run = {"prior": quadratic, "solver": "adam:lr=1e-6", "steps": 1, **KNOWN}
+    run = {"prior": 1 * quadratic, "solver": "adam:lr=1e-6", "steps": 1, **KNOWN}
     start = torch.full((1, 2, 6, 5), 0.25)
     near = {"rtol": 0, "atol": 1e-5}  # one step of adam goes as far as its step size
     torch.testing.assert_close(solve(y, x0=start, **run).x, start, **near)
@@ -212,7 +220,7 @@ def test_x0_is_where_the_run_begins(y, quadratic):
 def test_nan_in_the_measurement_is_refused_or_left_out(y, quadratic):
     broken = y.clone()
     broken[0, 1, 2, 3] = float("nan")
-    run = {"prior": quadratic, "solver": "fista", **KNOWN}
+    run = {"prior": 1 * quadratic, "solver": "fista", **KNOWN}
     with pytest.raises(MeasurementError, match="1 of its 60 values"):
         solve(broken, **run)
     found = solve(broken, nan="mask", **run)
@@ -229,7 +237,7 @@ def test_nan_in_the_measurement_is_refused_or_left_out(y, quadratic):
 def test_an_explosion_stops_the_run_and_keeps_the_best(y, quadratic, solver, step):
     seen = []
     with pytest.raises(DivergedError) as caught:
-        solve(y, prior=quadratic, solver=solver, steps=100, callbacks=[seen.append], **KNOWN)
+        solve(y, prior=1 * quadratic, solver=solver, steps=100, callbacks=[seen.append], **KNOWN)
     message = str(caught.value)
     assert f"at iteration {len(seen) + 1} with step size {step}" in message
     assert "the term that grew is fidelity" in message
@@ -262,7 +270,7 @@ def test_a_diverged_or_interrupted_batch_keeps_the_pictures_before(y, quadratic)
     with pytest.raises(Interrupted) as caught:
         solve(
             torch.cat([y, y, y]),
-            prior=quadratic,
+            prior=1 * quadratic,
             solver="fista",
             steps=3,
             callbacks=[interrupt],
@@ -283,7 +291,7 @@ def test_an_interrupt_hands_over_the_estimate_so_far(y, quadratic):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        solve(y, prior=quadratic, solver="fista", steps=100, callbacks=[interrupt], **KNOWN)
+        solve(y, prior=1 * quadratic, solver="fista", steps=100, callbacks=[interrupt], **KNOWN)
     assert isinstance(caught.value, Interrupted)
     kept = caught.value.solution
     assert torch.equal(kept.x, seen[-1])
@@ -298,7 +306,7 @@ def test_an_interrupt_before_the_first_step_has_no_estimate(y, quadratic, monkey
 
     monkeypatch.setattr(FISTA, "init", init)
     with pytest.raises(Interrupted) as caught:
-        solve(y, prior=quadratic, solver="fista", **KNOWN)
+        solve(y, prior=1 * quadratic, solver="fista", **KNOWN)
     assert caught.value.solution is None
 
 
@@ -322,7 +330,7 @@ def test_what_does_not_fit_is_refused_before_any_step_with_the_remedy(y, drawn, 
     message = refusal(prior=sparse, solver="adam")
     assert "adam needs a value to differentiate, and sparse has only a prox" in message
     assert "fista" in message
-    message = refusal(prior=quadratic, solver="fista:step_size=10")
+    message = refusal(prior=1 * quadratic, solver="fista:step_size=10")
     assert "step_size of fista must be at most" in message
     assert "got 10" in message
     assert "force=true" in message
@@ -347,14 +355,14 @@ def test_all_faults_of_all_arguments_are_told_at_once(y):
 
 
 def test_iterate_is_an_open_loop(y, quadratic):
-    (problem,) = build(y, prior=quadratic, **KNOWN)
+    (problem,) = build(y, prior=1 * quadratic, **KNOWN)
     steps = []
     for now in iterate(problem, "fista"):
         steps.append(now.step)
         if now.step == 6:
             break
     assert steps == [1, 2, 3, 4, 5, 6]
-    assert torch.equal(now.x, solve(y, prior=quadratic, solver="fista", steps=6, **KNOWN).x)
+    assert torch.equal(now.x, solve(y, prior=1 * quadratic, solver="fista", steps=6, **KNOWN).x)
     start = torch.full((1, 2, 6, 5), 0.5)
     begun = next(iter(iterate(problem, Adam(lr=1e-6), x0=start)))
     torch.testing.assert_close(begun.x, start, rtol=0, atol=1e-5)
@@ -366,7 +374,7 @@ def test_weight_zero_leaves_a_term_out(y, sparse):
 
 
 def test_a_solution_is_plain_data(y, quadratic):
-    found = solve(y, prior=quadratic, solver="fista", steps=2, **KNOWN)
+    found = solve(y, prior=1 * quadratic, solver="fista", steps=2, **KNOWN)
     assert not found.x.requires_grad
     again = copy.deepcopy(found)
     assert torch.equal(again.x, found.x)
@@ -398,7 +406,7 @@ def test_the_returned_picture_is_looked_at_also_where_looking_is_rare(y, monkeyp
 
     monkeypatch.setattr(Guard, "__init__", rarely)
     with pytest.raises(DivergedError, match="non-finite at iteration 3") as caught:
-        solve(y, prior=Late(), solver="adam:average=0", steps=3, record_every=0, **KNOWN)
+        solve(y, prior=1 * Late(), solver="adam:average=0", steps=3, record_every=0, **KNOWN)
     assert caught.value.solution.x.isfinite().all()
 
 
@@ -414,7 +422,9 @@ class Talking(FISTA):
 
 def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
     seen = []
-    found = solve(y, prior=quadratic, solver=Talking(), steps=4, callbacks=[seen.append], **KNOWN)
+    found = solve(
+        y, prior=1 * quadratic, solver=Talking(), steps=4, callbacks=[seen.append], **KNOWN
+    )
     assert [i.notes for i in seen] == [(), *[("half way",)] * 3]
     assert found.notes == ("half way",)
     said = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
@@ -422,6 +432,6 @@ def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
 
 
 def test_a_batch_has_the_notes_of_its_pictures(y, quadratic, caplog):
-    found = solve(torch.cat([y, y]), prior=quadratic, solver=Talking(), steps=3, **KNOWN)
+    found = solve(torch.cat([y, y]), prior=1 * quadratic, solver=Talking(), steps=3, **KNOWN)
     assert found.notes == ("half way",)
-    assert solve(y, prior=quadratic, solver="fista", steps=3, **KNOWN).notes == ()
+    assert solve(y, prior=1 * quadratic, solver="fista", steps=3, **KNOWN).notes == ()

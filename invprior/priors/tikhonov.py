@@ -51,9 +51,21 @@ class Tikhonov(Penalty, Proximable):
         """Closed form, by division in the cosine basis: (I + tau grad^T grad)^-1 v."""
         if self.order == 0:
             return v / (1.0 + tau)
-        rows, columns = (_eigenvalues(n, v) for n in v.shape[-2:])
-        spectrum = dct(dct(v, -1), -2) / (1.0 + tau * (rows[:, None] + columns))
+        spectrum = dct(dct(v, -1), -2) / (1.0 + tau * _laplacian(v))
         return idct(idct(spectrum, -2), -1)
+
+    def freedom(self, v: Tensor, tau: float) -> float:
+        """The sum of the factors by which the prox shrinks."""
+        if self.order == 0:
+            return v.numel() / (1.0 + tau)
+        shrinking = 1.0 / (1.0 + tau * _laplacian(v).double())
+        return float(shrinking.sum()) * math.prod(v.shape[:-2])
+
+
+def _laplacian(like: Tensor) -> Tensor:
+    """Eigenvalues of grad^T grad in the cosine basis, (H, W)."""
+    rows, columns = (_eigenvalues(n, like) for n in like.shape[-2:])
+    return rows[:, None] + columns
 
 
 def _eigenvalues(n: int, like: Tensor) -> Tensor:

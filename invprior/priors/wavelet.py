@@ -95,6 +95,13 @@ class Wavelet(Penalty, Proximable):
             details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
         return from_opponent(transform.synthesis(low, details))
 
+    def freedom(self, v: Tensor, tau: float) -> float | None:
+        """In a basis with l1, the coefficients that the threshold leaves, and the lowpass band."""
+        if not self._basis or self.kind != "l1":
+            return None
+        low, details = self._transform(v).analysis(to_opponent(v))
+        return float(low.numel() + sum(int((band.abs() > tau).sum()) for band in details))
+
     def _transform(self, x: Tensor) -> WaveletTransform:
         levels = fitting_levels(self._filters, x.shape[-2], x.shape[-1], self.levels)
         return WaveletTransform(self._filters, levels, self.translation_invariant)

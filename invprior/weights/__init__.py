@@ -1,0 +1,1 @@
+"""Rules that choose a prior's weight from the measurement."""

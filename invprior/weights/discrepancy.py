@@ -1,0 +1,43 @@
+"""The discrepancy principle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from invprior.problem import Problem
+from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy(WeightRule):
+    """Makes the residual as large as the noise: ||Ax - y||^2 = factor N sigma^2.
+
+    The cheapest rule, and one that smooths too much: the restoration follows the noise a little, so its residual should
+    be smaller than the noise. sure takes that into account.
+
+    Args:
+        factor: 1 trusts sigma; less smooths less.
+
+    Source: Morozov 1966.
+    """
+
+    factor: Annotated[float, Gt(0)] = 1.0
+
+    criterion: ClassVar[str] = "squared logarithm of the residual over its goal"
+
+    def start(self, problem: Problem, generator: torch.Generator) -> Trial:
+        """The problem alone."""
+        goal = self.factor * problem.measurements * gaussian_variance(problem, self)
+
+        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
+            size = float(residual(problem, pictures[0]).square().sum())
+            return math.log(max(size, 1e-30) / goal) ** 2
+
+        return Trial((problem,), figure)

@@ -1,0 +1,40 @@
+"""Generalised cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from invprior.problem import Problem
+from invprior.weights._freedom import probed
+from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
+
+
+@dataclass(frozen=True, kw_only=True)
+class GCV(WeightRule):
+    """Minimises N ||Ax - y||^2 / (N - trace(d(Ax)/dy))^2, which needs no noise level.
+
+    It estimates the error of predicting each measurement from all others. With priors that are not quadratic the trace
+    is that of the derivative at y. Choose it where sigma is doubtful; sure is better where it is known.
+
+    Source: Golub, Heath and Wahba 1979; the trace by a random probe after Girard 1989.
+    """
+
+    criterion: ClassVar[str] = "cross-validated error, per measurement, in units of sigma^2"
+
+    def start(self, problem: Problem, generator: torch.Generator) -> Trial:
+        """The problem, and one with the probe added to y."""
+        variance = gaussian_variance(problem, self)  # a unit alone: it moves no minimum
+        views, freedom = probed(problem, variance, generator)
+        count = problem.measurements
+
+        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
+            misfit = float(residual(problem, pictures[0]).square().sum()) / variance
+            left = 1.0 - freedom(weighted, pictures) / count
+            return misfit / count / left**2 if left > 0 else float("inf")
+
+        return Trial(views, figure)

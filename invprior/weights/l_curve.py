@@ -1,0 +1,56 @@
+"""The L-curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from invprior.errors import IncompatibleError
+from invprior.functionals import Penalty
+from invprior.options import plain_name
+from invprior.problem import Problem
+from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
+
+
+@dataclass(frozen=True, kw_only=True)
+class LCurve(WeightRule):
+    """Takes the corner of the curve of log R(x) over log ||Ax - y||^2, the point of slope -1.
+
+    That is where the product of the two is least. It needs no noise level, and every term's value; on strong noise it
+    is often wrong by far, as its curve has no corner then.
+
+    Sources: Hansen 1992; the product, Reginska 1996, "A regularization parameter in discrete ill-posed problems".
+    """
+
+    criterion: ClassVar[str] = "product of ||Ax - y||^2 and R(x), each per measurement"
+
+    def start(self, problem: Problem, generator: torch.Generator) -> Trial:
+        """The problem alone.
+
+        Raises:
+            IncompatibleError: a term has no value.
+        """
+        gaussian_variance(problem, self)
+        terms = [t for t in problem.prior.terms if t.weight > 0]
+        for term in terms:
+            if not isinstance(term.functional, Penalty):
+                raise IncompatibleError(
+                    "The weight rule l-curve needs the value of every term of the prior, and "
+                    f"{plain_name(type(term.functional))} has only a prox. Use sure (--weight sure)."
+                )
+
+        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
+            x = pictures[0]
+            size = sum(
+                float(t.weight * t.functional.value(x))
+                for t in terms
+                if isinstance(t.functional, Penalty)
+            )
+            misfit = float(residual(problem, x).square().sum())
+            return misfit * size / problem.measurements**2
+
+        return Trial((problem,), figure)
