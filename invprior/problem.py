@@ -37,6 +37,9 @@ class Problem:
         prior: the weighted terms R_k.
         fidelity: E; an open noise parameter is set to the level estimated from y.
         weights: how the prior's open weights were chosen, when they were.
+        held: which measurements a stopping rule keeps out of the fit, boolean, (K, *operator.measurement_shape), for
+            each of K networks that are fitted side by side; for solvers that descend.
+        reference: another copy of y that is not fitted, for a stopping rule to compare with.
 
     Raises:
         MeasurementError: y has another shape or holds NaN or infinity.
@@ -48,6 +51,8 @@ class Problem:
     prior: Prior
     fidelity: Fidelity = field(default_factory=Gaussian)
     weights: WeightChoice | None = None
+    held: Tensor | None = None
+    reference: Tensor | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", self.y.detach())
@@ -82,6 +87,12 @@ class Problem:
         """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
         known = self.fidelity.noise_level
         return estimate_sigma(self.y, self.observed) if known is None else known
+
+    def fitted(self, prediction: Tensor) -> Tensor:
+        """What the fit sees of the predictions (K, ...) of the K networks: y in place of what is held out of it."""
+        if self.held is None or len(prediction) != len(self.held):
+            return prediction
+        return torch.where(self.held, self.y, prediction)
 
     @property
     def observed(self) -> Tensor | None:
@@ -157,9 +168,8 @@ class Objective:
     def fit(self, x: Tensor) -> Tensor:
         """E(A x; y), a scalar, the sum over pictures x of one measurement; differentiable."""
         y = self.problem.y
-        return self.problem.fidelity.value(
-            self.problem.operator(x), y.expand(len(x), *y.shape[1:])
-        ).sum()
+        prediction = self.problem.fitted(self.problem.operator(x))
+        return self.problem.fidelity.value(prediction, y.expand(len(x), *y.shape[1:])).sum()
 
     def differentiable(self, x: Tensor) -> Tensor:
         """E plus the smooth terms, a scalar; differentiable."""
@@ -172,7 +182,8 @@ class Objective:
         """Gradient of `differentiable` for a linear operator, without building a graph."""
         operator = self.problem.operator
         assert isinstance(operator, LinearOperator)
-        total = operator.adjoint(self.problem.fidelity.gradient(operator(x), self.problem.y))
+        prediction = self.problem.fitted(operator(x))
+        total = operator.adjoint(self.problem.fidelity.gradient(prediction, self.problem.y))
         for weight, penalty in self.smooth:
             total = total + weight * penalty.gradient(x)
         return total
@@ -241,6 +252,8 @@ def route(
         faults.append(
             f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)"
         )
+    if problem.held is not None and (problem.reparameterization is None or fidelity == "prox"):
+        faults.append(f"{solver} fits every measurement, and the stopping rule keeps some out")
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
     if fidelity == "smooth" and math.isinf(problem.fidelity.curvature()):

@@ -79,6 +79,8 @@ class Run:
             previous,
             self.state.energy,
             self.notes,
+            self.state.latest,
+            self.state.members,
         )
         self.guard(now, self.state)
         return now

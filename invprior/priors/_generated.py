@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
 
 
 class Generated(nn.Module):
@@ -48,21 +51,23 @@ class Generated(nn.Module):
         channels, *sides = z.shape[1:]
         self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
 
-    def forward(self) -> Tensor:
-        """Return the picture, (1, C, H, W)."""
+    def forward(self, offset: Tensor | None = None) -> Tensor:
+        """Return the picture, (1, C, H, W); with an offset, (1, channels, H, W), also that of z + offset."""
         z = self.z
         if self.training and self.noise > 0:
             # Drawn as (h, w, channels): in another order of memory torch draws eight times slower.
             self.noisy.normal_(0, self.noise, generator=self.generator)
             noisy = self.noisy.movedim(-1, 0)[None]
             z = z + noisy if z.requires_grad else noisy.add_(z)
+        if offset is not None:
+            z = torch.cat((z, z + F.pad(offset, margins(self.size, z.shape[-2:]))))
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
             if self.training and self.weight_noise > 0:
                 out: Tensor = functional_call(self.network, self._perturbed(), (z,))
             else:
                 out = self.network(z)
-        (height, width), (tall, wide) = self.size, out.shape[-2:]
-        top, left = (tall - height) // 2, (wide - width) // 2
+        left, _, top, _ = margins(self.size, out.shape[-2:])
+        height, width = self.size
         return out[..., top : top + height, left : left + width].to(self.z.dtype).contiguous()
 
     def _perturbed(self) -> dict[str, Tensor]:
@@ -85,3 +90,9 @@ class Members(nn.Module):
     def forward(self) -> Tensor:
         """Return every member's picture, (K, C, H, W)."""
         return torch.cat([member() for member in self.members])
+
+
+def margins(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, int, int, int]:
+    """Left, right, top and bottom margin of a picture in the middle of a larger one, by heights and widths."""
+    down, across = outer[0] - inner[0], outer[1] - inner[1]
+    return across // 2, across - across // 2, down // 2, down - down // 2

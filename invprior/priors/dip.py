@@ -18,7 +18,7 @@ from invprior.networks.base import Network
 from invprior.networks.recompute import recompute
 from invprior.options import option_values
 from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
-from invprior.priors._generated import Generated, Members
+from invprior.priors._generated import Generated, Members, margins
 
 T = TypeVar("T")
 
@@ -223,9 +223,7 @@ def _extended(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> T
             f"The network of dip takes a z of {tall} x {wide} for this picture, too small for a guide of its size. "
             "Use skip, unet or resnet."
         )
-    top, left = (tall - height) // 2, (wide - width) // 2
-    margins = (left, wide - width - left, top, tall - height - top)
-    return F.pad(guide, margins, mode="replicate")
+    return F.pad(guide, margins(size, whole), mode="replicate")
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

@@ -121,9 +121,11 @@ class Adam(Solver):
         state.energy = energy.detach() / len(output)
         state.count += 1
         if state.rollback is not None:
-            note = state.rollback(state.count, state.energy, state.x)
+            kept = output.detach() if state.members is None else state.members
+            note = state.rollback(state.count, state.energy, kept)
             if note is not None:
-                state.x = state.rollback.x
+                state.members = state.rollback.x
+                state.x = state.members.mean(0, keepdim=True)
                 state.notes = (*state.notes, note)
                 return state
         state.optimizer.step()
@@ -131,8 +133,12 @@ class Adam(Solver):
             _stir(state.optimizer, state.langevin, state.noise)
         # Early on the average spans the last tenth of the run, so that it forgets the first random outputs.
         keep = min(state.decay, (state.count - 1) / (state.count + 9))
-        output = output.detach().mean(0, keepdim=True)
-        state.x = output if keep == 0.0 else output.lerp(state.x, keep)
+        state.latest = output.detach()
+        last = state.members
+        state.members = (
+            state.latest if last is None or keep == 0.0 else state.latest.lerp(last, keep)
+        )
+        state.x = state.members.mean(0, keepdim=True)
         return state
 
     def _filled(self, problem: Problem) -> Adam:
@@ -170,7 +176,7 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
             output.detach(),
             objective.problem.y.expand(len(output), *objective.problem.y.shape[1:]),
         )
-        prediction = operator(x)
+        prediction = objective.problem.fitted(operator(x))
         energy = fidelity.value(prediction, y).sum()
         residual = operator.adjoint(fidelity.gradient(prediction, y))
         gradient = (1.0 + damping) * operator.solve_damped(residual, damping)

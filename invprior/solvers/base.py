@@ -25,12 +25,16 @@ class State:
         energy: E + R at x or at the last evaluation when the step computed it anyway, else None.
         step_size: for the message when the run diverges.
         notes: what the user should know of the run so far, a sentence each.
+        latest: the last outputs of K networks fitted side by side, (K, C, H, W), not averaged; None where x is it.
+        members: the K networks' averages, (K, C, H, W), whose mean is x; None where x is it.
     """
 
     x: Tensor
     energy: Tensor | None = None
     step_size: float | None = None
     notes: tuple[str, ...] = ()
+    latest: Tensor | None = None
+    members: Tensor | None = None
 
 
 class Solver(ABC, metaclass=Plugin):

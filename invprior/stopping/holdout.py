@@ -1,0 +1,139 @@
+"""Stop when measurements that were kept out of the fit are predicted best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch import Tensor
+
+from invprior.errors import MeasurementError
+from invprior.problem import Problem
+from invprior.solution import Iterate, Stop
+from invprior.stopping.base import StoppingRule, Watcher
+from invprior.stopping.lowest import Lowest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holdout(StoppingRule):
+    """Keeps some measurements out of the fit and stops when the estimate predicts them best.
+
+    For any operator, any fidelity and unknown noise, as long as the noise of neighbours is independent. Of K networks
+    fitted side by side each keeps out others, so that their mean, which is the result, has seen all. The error of the
+    mean at what it has not seen follows from the members' own: by how much the mean fits better than they do on average
+    is the same there as where all have seen the measurement, exactly so for a Gaussian fidelity (Krogh and Vedelsby
+    1995, "Neural network ensembles, cross validation, and active learning").
+
+    Goes on for a while after the best estimate, and returns that.
+
+    Args:
+        fraction: of the measurements that each network does not see.
+        every: look at every so many steps; each look applies the operator once.
+        patience: how long to go on without a better estimate, as a share of the steps to the last.
+    """
+
+    fraction: Annotated[float, Gt(0), Le(0.5)] = 0.05
+    every: Annotated[int, Ge(1)] = 5
+    patience: Annotated[float, Gt(0)] = 0.25
+
+    def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
+        """Choose what each network does not see.
+
+        Raises:
+            MeasurementError: there are too few measurements.
+        """
+        network = problem.reparameterization
+        members = 1 if network is None else network.members
+        shape = problem.operator.measurement_shape
+        held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
+        if problem.observed is not None:
+            held = held & problem.observed
+        fewest = int(held.flatten(1).sum(1).min())
+        if fewest < _FEWEST:
+            raise MeasurementError(
+                f"The stopping rule holdout must have at least {_FEWEST} measurements to keep out; it would have "
+                f"{fewest} of {problem.measurements}. Use a larger fraction, or another rule such as max-steps."
+            )
+        return replace(problem, held=held)
+
+    def start(self, problem: Problem) -> Watcher:
+        """Compute the error of what was kept out, every so many steps."""
+        assert problem.held is not None
+        return _Watch(self, problem.held, Lowest(self.patience, _LEAST))
+
+
+_FEWEST = 32
+_LEAST = 100
+
+
+@dataclass
+class _Watch:
+    rule: Holdout
+    held: Tensor
+    lowest: Lowest
+
+    def __call__(self, iterate: Iterate) -> Stop | None:
+        if iterate.step % self.rule.every:
+            return None
+        if not self.lowest(iterate, unseen_error(iterate, self.held)):
+            return None
+        message = f"what was kept out of the fit was predicted best at step {self.lowest.best}"
+        return Stop("holdout", True, message, self.lowest.x)
+
+
+@torch.no_grad()
+def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
+    """The fidelity of the estimate at measurements that it has not seen, per measurement, a scalar.
+
+    Args:
+        iterate: its members, (K, C, H, W).
+        held: what each member has not seen, (K, *measurement_shape).
+    """
+    problem = iterate.objective.problem
+    fidelity, y = problem.fidelity, problem.y
+    predictions = problem.operator(iterate.members)
+    each = y.expand_as(predictions)
+    floor = fidelity.value(y, y)
+
+    def misfit(prediction: Tensor, where: Tensor) -> Tensor:
+        against = each[: len(prediction)]
+        return fidelity.value(torch.where(where, prediction, against), against) - floor
+
+    unseen = (misfit(predictions, held) / held.flatten(1).sum(1)).mean()
+    if len(held) == 1:
+        return unseen
+    seen = ~held.any(0, keepdim=True)
+    if problem.observed is not None:
+        seen = seen & problem.observed
+    gap = (
+        misfit(predictions, seen).mean() - misfit(predictions.mean(0, keepdim=True), seen).squeeze()
+    )
+    return unseen - gap / seen.sum()
+
+
+_CELL = 10  # pixels a side
+
+
+def _scattered(
+    shape: tuple[int, ...], members: int, fraction: float, generator: torch.Generator
+) -> Tensor:
+    """Choose entries for each member, boolean, (members, *shape), evenly spread, none for two members where possible.
+
+    Of a picture, (C, H, W), whole pixels are chosen: the channels of one often share their noise. It is cut into cells,
+    each of which gives as many pixels to each member.
+    """
+    rows, columns = shape[1:] if len(shape) == 3 else (1, math.prod(shape))
+    tall, wide = (_CELL, _CELL) if len(shape) == 3 else (1, _CELL**2)
+    down, across = math.ceil(rows / tall), math.ceil(columns / wide)
+    order = torch.rand(down, across, tall * wide, generator=generator).argsort(-1)
+    share = max(1, round(fraction * tall * wide))
+    different = tall * wide // share
+    held = torch.stack([order // share == member % different for member in range(members)])
+    grid = held.view(members, down, across, tall, wide).transpose(2, 3)
+    whole = grid.reshape(members, 1, down * tall, across * wide)[..., :rows, :columns]
+    if len(shape) == 3:
+        return whole.expand(members, *shape)
+    return whole.reshape(members, *shape)

@@ -1,0 +1,52 @@
+"""The picture at the lowest figure of a run, kept while the run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invprior.solution import Iterate
+
+_ASK = 50  # steps between two questions to a GPU, which would wait for each
+
+
+@dataclass
+class Lowest:
+    """Watches a figure that falls and then rises, and keeps the picture of its lowest value.
+
+    Everything stays on the device; on a GPU the host asks every 50 steps whether the run is over.
+
+    Args:
+        patience: how long the run goes on without a new lowest value, as a share of the steps that it took to the last.
+        least: but at least so many steps.
+    """
+
+    patience: float
+    least: int
+    figure: Tensor | None = None
+    step: Tensor | None = None
+    x: Tensor | None = None
+    asked: int = 0
+
+    def __call__(self, iterate: Iterate, figure: Tensor) -> bool:
+        """Take the figure of an iterate, a scalar on the device; say whether to end. NaN is never lowest."""
+        figure = figure.detach()
+        now = torch.full_like(figure, iterate.step)
+        if self.figure is None or self.step is None or self.x is None:
+            self.figure, self.step, self.x = figure.nan_to_num(torch.inf), now, iterate.x
+        else:
+            better = figure < self.figure
+            self.figure = torch.where(better, figure, self.figure)
+            self.step = torch.where(better, now, self.step)
+            self.x = torch.where(better, iterate.x, self.x)
+        if figure.device.type != "cpu" and iterate.step - self.asked < _ASK:
+            return False
+        self.asked = iterate.step
+        return iterate.step >= self.best + max(self.patience * self.best, self.least)
+
+    @property
+    def best(self) -> int:
+        """The step of the lowest figure; asks the device."""
+        return 0 if self.step is None else int(self.step)

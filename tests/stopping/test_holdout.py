@@ -1,0 +1,100 @@
+"""The hold-out rule: what is kept out, how its error is read, and the end that it finds."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from invprior.building import build
+from invprior.errors import IncompatibleError, MeasurementError
+from invprior.loop import iterate, solve
+from invprior.stopping.holdout import Holdout, unseen_error
+from invprior.stopping.lowest import Lowest
+
+@pytest.fixture
+def y():
+    """A ramp with noise, large enough to keep some of it out."""
+    ramp = torch.linspace(0, 1, 48).expand(1, 1, 48, 48)
+    return ramp + 0.1 * torch.randn(ramp.shape, generator=torch.Generator().manual_seed(0))
+
+
+SMALL = "dip:net=skip(down=[4,8],skip=2),channels=4,input_noise=0"
+
+
+def prepared(y, rule=None, seed=0, **options):
+    (problem,) = build(y, **{"prior": SMALL, "noise": "gaussian:sigma=0.1", **options})
+    return (rule or Holdout()).prepare(problem, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.05, 0.3])
+def test_each_network_keeps_out_pixels_of_its_own(fraction):
+    y = torch.rand((1, 3, 50, 47), generator=torch.Generator().manual_seed(0))
+    held = prepared(y, Holdout(fraction=fraction)).held
+    assert held.shape == (2, 3, 50, 47)
+    assert torch.equal(held[:, 0], held[:, 1])  # whole pixels
+    assert not (held[0] & held[1]).any()
+    assert float(held.float().mean()) == pytest.approx(fraction, rel=0.15)
+    assert not torch.equal(held, prepared(y, Holdout(fraction=fraction), seed=1).held)
+
+
+def test_missing_pixels_are_not_kept_out(y):
+    problem = prepared(y, operator="inpaint:keep=0.5")
+    assert not (problem.held & ~problem.observed).any()
+    with pytest.raises(MeasurementError, match="at least 32 measurements"):
+        prepared(y[..., :8, :8])
+
+
+def test_what_is_kept_out_has_no_say_in_the_fit(y):
+    problem = prepared(y)
+    first = next(iter(iterate(problem, "adam"))).members
+    other = prepared(y, seed=0)
+    object.__setattr__(other, "y", torch.where(other.held[0], other.y + 3.0, other.y))
+    second = next(iter(iterate(other, "adam"))).members
+    after = [list(run) for run in (_few(problem), _few(other))]
+    assert torch.equal(first, second)
+    assert torch.equal(after[0][-1][0], after[1][-1][0])  # it did not see these
+    assert not torch.equal(after[0][-1][1], after[1][-1][1])
+
+
+def _few(problem):
+    for now in iterate(problem, "adam"):
+        yield now.members
+        if now.step == 3:
+            return
+
+
+def test_the_error_of_the_mean_follows_from_the_members():
+    """With members of independent errors the estimate equals the error of their mean at unseen pixels."""
+    g = torch.Generator().manual_seed(0)
+    truth = torch.rand((1, 3, 256, 256), generator=g)
+    y = truth + 0.1 * torch.randn(truth.shape, generator=g)
+    problem = prepared(y, Holdout(fraction=0.25))
+    members = truth + 0.2 * torch.randn((2, 3, 256, 256), generator=g)
+    now = SimpleNamespace(members=members, objective=SimpleNamespace(problem=problem))
+    expected = (0.2**2 / 2 + 0.1**2) / (2 * 0.1**2)
+    assert float(unseen_error(now, problem.held)) == pytest.approx(expected, rel=0.03)
+
+
+def test_the_lowest_figure_keeps_its_picture():
+    lowest = Lowest(0.5, 4)
+    figures = [5.0, 3.0, float("nan"), 2.0, 4.0, 4.0, 4.0, 1.0]
+    over = [
+        lowest(SimpleNamespace(step=s, x=torch.tensor(float(s))), torch.tensor(v))
+        for s, v in enumerate(figures, 1)
+    ]
+    assert over == [False] * 8
+    assert (lowest.best, float(lowest.x), float(lowest.figure)) == (8, 8.0, 1.0)
+    later = SimpleNamespace(step=12, x=torch.tensor(12.0))
+    assert lowest(later, torch.tensor(2.0))
+    assert float(lowest.x) == 8.0
+
+
+def test_a_run_ends_before_the_noise_is_learned(y):
+    found = solve(y, prior=SMALL, noise="gaussian:sigma=0.1", stop="holdout", steps=1500)
+    assert found.stop.name == "holdout"
+    assert found.steps < 1500
+
+
+def test_solvers_without_a_descent_refuse(y):
+    with pytest.raises(IncompatibleError, match="keeps some out"):
+        solve(y, prior="tv:weight=1", stop="holdout", solver="admm")
