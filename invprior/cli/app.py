@@ -9,7 +9,9 @@ from invprior.cli.describe import describe
 from invprior.cli.experiment import app as experiment
 from invprior.cli.info import info
 from invprior.cli.list import list_plugins
+from invprior.cli.matrix import app as matrix
 from invprior.cli.plugins import plugins
+from invprior.cli.reproduce import reproduce
 from invprior.cli.solve import solve
 
 app = typer.Typer(
@@ -30,3 +32,5 @@ app.command()(describe)
 app.command()(plugins)
 app.command()(info)
 app.add_typer(experiment, name="experiment")
+app.add_typer(matrix, name="matrix")
+app.command()(reproduce)

@@ -14,8 +14,8 @@ from invprior.errors import InvpriorError
 
 P = ParamSpec("P")
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def reporting(command: Callable[P, None]) -> Callable[P, None]:

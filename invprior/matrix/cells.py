@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from invprior.errors import MeasurementError, OptionError
 from invprior.matrix import specs
 from invprior.matrix.config import Limits, Matrix, Protocol, Tuning
 from invprior.matrix.method import Method
@@ -59,6 +60,12 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     replay: str = ""
 
+    def rest(self) -> dict[str, Any]:
+        """What a record keeps beside the cell, its key and its options, as JSON can hold it."""
+        known = asdict(self)
+        names = ("method", "setting", "protocol", "tuning", "limits", "metrics", "missing")
+        return {name: known[name] for name in names}
+
     def to_json(self) -> str:
         """Print on one line."""
         return json.dumps(asdict(self))
@@ -67,13 +74,15 @@ class Job:
     def from_json(text: str) -> Job:
         """Read what `to_json` printed."""
         values = json.loads(text)
-        values["protocol"]["border"] = tuple(values["protocol"]["border"])
-        values["tuning"]["pictures"] = tuple(values["tuning"]["pictures"])
-        kinds: dict[str, Any] = {"cell": Cell, "method": Method, "setting": Setting}
-        kinds |= {"protocol": Protocol, "tuning": Tuning, "limits": Limits}
-        made = {name: kind(**values[name]) for name, kind in kinds.items()}
-        lists = {name: tuple(values[name]) for name in ("metrics", "missing")}
-        return Job(**{**values, **made, **lists})
+        return Job.of(values, Cell(**values.pop("cell")))
+
+    @staticmethod
+    def of(values: Mapping[str, Any], cell: Cell) -> Job:
+        """Make a job from what JSON has kept of it; the opposite of `rest`."""
+        kinds: dict[str, Any] = {"method": Method, "setting": Setting, "protocol": Protocol}
+        kinds |= {"tuning": Tuning, "limits": Limits}
+        made = {name: kind(**_with_tuples(values[name])) for name, kind in kinds.items()}
+        return Job(**{"key": "", **_with_tuples(values), **made, "cell": cell})
 
     @property
     def seconds(self) -> float:
@@ -92,10 +101,19 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
         folder: of the results, for the commands that replay cells.
 
     Raises:
-        InvpriorError: a picture cannot be read.
+        MeasurementError: a picture is missing.
+        OptionError: two cells are the same under different names.
     """
+    seen: dict[str, Job] = {}
     for cell, method in _cells(matrix):
-        yield job(cell, method, matrix, setting, folder)
+        made = job(cell, method, matrix, setting, folder)
+        other = seen.setdefault(made.key, made)
+        if other is not made:
+            raise OptionError(
+                f'"{other.cell.method}" and "{cell.method}" are one and the same with {cell.operator} on '
+                f"{cell.picture}. Leave one of them out."
+            )
+        yield made
 
 
 def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Path) -> Job:
@@ -111,6 +129,11 @@ def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Pa
         limits=matrix.limits,
         metrics=matrix.metrics,
     )
+    return keyed(bare, folder)
+
+
+def keyed(bare: Job, folder: Path) -> Job:
+    """Fill in a job's options, and what follows from them, for a folder of results; errors as for `jobs`."""
     used = parts(bare)
     options = resolved(bare, used)
     key = key_of(options)
@@ -183,9 +206,11 @@ def data(job: Job, picture: str) -> dict[str, str]:
     }
 
 
-def _readable(at: str) -> bool:
-    from invprior.errors import MeasurementError
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
+
+def _readable(at: str) -> bool:
     if not Path(at).is_file():
         raise MeasurementError(
             f'There is no picture "{at}". Name the folder of the pictures with --data DIR.'

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import selectors
-import subprocess
-import sys
-import tempfile
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from invprior.errors import PluginError
 from invprior.matrix import record
 from invprior.matrix.cells import Job
+from invprior.matrix.nest import Nest
 
 TRIES = 3  # of a cell whose process, or whose worker, is killed from outside
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -37,64 +36,37 @@ class Event:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
 class Worker:
-    """One worker process.
+    """A worker as its run sees it.
 
-    Args:
-        threads: of each cell.
+    Attributes:
+        pid: known once it is ready.
+        pending: the beginning of a message whose end has not come yet.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
-        limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "invprior.matrix.worker", str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,  # Ctrl-C is the run's alone
-        )
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        self.pending = b""
-        self.job: Job | None = None
-        self.ready = False
+    line: socket.socket
+    pid: int = 0
+    job: Job | None = None
+    pending: bytes = b""
 
     def give(self, job: Job, folder: Path) -> None:
-        """Let it compute a cell; a worker that has died meanwhile is found out by `read`."""
-        assert self.process.stdin is not None
+        """Let it compute a cell; one that has died meanwhile is found out by `read`."""
         self.job = job
         request = {"job": job.to_json(), "folder": str(folder.absolute())}
-        with suppress(BrokenPipeError):
-            self.process.stdin.write((json.dumps(request) + "\n").encode())
-            self.process.stdin.flush()
+        with suppress(OSError):
+            self.line.sendall((json.dumps(request) + "\n").encode())
 
     def read(self) -> list[dict[str, Any]] | None:
         """Take the messages that have come; None when the worker has died."""
-        assert self.process.stdout is not None
-        data = self.process.stdout.read()
-        if data == b"":
+        try:
+            data = self.line.recv(_CHUNK)
+        except OSError:
+            data = b""
+        if not data:
             return None
-        *lines, self.pending = (self.pending + (data or b"")).split(b"\n")
+        *lines, self.pending = (self.pending + data).split(b"\n")
         return [json.loads(line) for line in lines if line]
-
-    def end(self) -> None:
-        """Kill it, and with it its cell."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            assert stream is not None
-            with suppress(BrokenPipeError):
-                stream.close()
-        self.errors.close()
-
-    def last_words(self) -> str:
-        """What it printed last."""
-        self.errors.seek(0)
-        lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it printed nothing"
 
 
 class Crew:
@@ -104,13 +76,15 @@ class Crew:
         workers: how many cells are computed at a time.
         threads: of each of them.
         folder: of the results.
+        nest: where workers come from; absent, one of its own.
     """
 
-    def __init__(self, workers: int, threads: int, folder: Path) -> None:
+    def __init__(self, workers: int, threads: int, folder: Path, nest: Nest | None = None) -> None:
         self.threads, self.folder = threads, folder
+        self.nest, self.own_nest = nest or Nest(threads), nest is None
         self.selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
-        self.unready = 0  # workers in a row that died before they were ready
+        self.deaths = 0  # of workers in a row, with no cell done between
         for number in range(workers):
             self._start(number)
 
@@ -119,20 +93,22 @@ class Crew:
 
     def __exit__(self, *error: object) -> None:
         for worker in self.workers:
-            worker.end()
+            worker.line.close()  # which it takes as its end
         self.selector.close()
+        if self.own_nest:
+            self.nest.close()
 
     def run(self, jobs: Iterable[Job], tick: float = 0.5) -> Iterator[Event | None]:
         """Compute cells, and tell what happens; None now and then when nothing does.
 
         Raises:
-            PluginError: workers die as soon as they start.
+            PluginError: workers cannot start.
         """
         waiting, lost = deque(jobs), dict[str, int]()
         left = len(waiting)
         while left:
             for number, worker in enumerate(self.workers):
-                if waiting and worker.ready and worker.job is None:
+                if waiting and worker.pid and worker.job is None:
                     worker.give(waiting.popleft(), self.folder)
                     assert worker.job is not None
                     yield Event("started", number, worker.job)
@@ -151,10 +127,12 @@ class Crew:
                     yield event
 
     def _start(self, number: int) -> None:
-        worker = Worker(self.threads)
+        if not self.nest.alive and self.workers:  # killed, and with it all workers
+            self.nest.close()
+            self.nest, self.own_nest = Nest(self.threads), True
+        worker = Worker(self.nest.worker())
         self.workers[number : number + 1] = [worker]
-        assert worker.process.stdout is not None
-        self.selector.register(worker.process.stdout, selectors.EVENT_READ, number)
+        self.selector.register(worker.line, selectors.EVENT_READ, number)
 
     def _events(self, number: int) -> list[Event]:
         worker = self.workers[number]
@@ -165,23 +143,21 @@ class Crew:
         for message in messages:
             kind = message.pop("say")
             if kind == "ready":
-                worker.ready, self.unready = True, 0
+                worker.pid = message["pid"]
             elif worker.job is not None and message.pop("key") == worker.job.key:
                 events.append(Event(kind, number, worker.job, message))
                 if kind != "progress":
-                    worker.job = None
+                    worker.job, self.deaths = None, 0
         return events
 
     def _replace(self, number: int) -> list[Event]:
         """Start another worker in a dead one's place."""
         worker = self.workers[number]
-        self.unready += not worker.ready
-        if self.unready >= TRIES:
-            worker.process.wait()
-            raise PluginError(f"The worker process cannot start: {worker.last_words()}")
-        assert worker.process.stdout is not None
-        self.selector.unregister(worker.process.stdout)
-        worker.end()
+        self.deaths += worker.job is None
+        if self.deaths >= 10:
+            raise PluginError("The workers die as soon as they start; is there memory for them?")
+        self.selector.unregister(worker.line)
+        worker.line.close()
         self._start(number)
         return [] if worker.job is None else [Event("lost", number, worker.job)]
 
@@ -189,8 +165,8 @@ class Crew:
         from invprior.matrix.worker import failed
 
         reason = (
-            f"its process was killed from outside {TRIES} times, as the system does when memory runs out; "
-            "set a limit of memory below what the machine has, or compute fewer cells at a time (--workers)"
+            f"its process was killed from outside {TRIES} times, as the system does when memory runs out; set a "
+            "limit of memory below what the machine has, or compute fewer cells at a time (--workers)"
         )
         record.save(self.folder, failed(event.job, "out-of-memory", reason))
         return Event("done", event.worker, event.job, {"status": "out-of-memory", "reason": reason})

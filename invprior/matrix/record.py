@@ -104,8 +104,7 @@ class Record:
         inputs: SHA-256 of the data by role: "truth", "measurement".
         versions: of invprior, Python and the numeric libraries, and "code", a fingerprint of invprior's source;
             packages: version and fingerprint of each plugin package used.
-        limits: "seconds" and "memory" in bytes that the cell was allowed.
-        data: the folder that its pictures were read from.
+        job: what else it takes to compute the cell again: method, setting, protocol, tuning, limits, metrics.
         created: ISO 8601, UTC.
     """
 
@@ -133,8 +132,7 @@ class Record:
     inputs: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
-    limits: Mapping[str, float] = field(default_factory=dict)
-    data: str = ""
+    job: Mapping[str, Any] = field(default_factory=dict)
     device: str = ""
     threads: int = 0
     created: str = ""

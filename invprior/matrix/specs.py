@@ -14,6 +14,10 @@ from invprior import registry
 from invprior.errors import InvpriorError
 from invprior.spec import RuleSpec, Spec, Value, parse, parse_rule, parse_sum
 
+_FULL = re.compile(
+    r"[A-Za-z_][\w.-]*/[A-Za-z_][\w-]*"
+)  # package/name; a file's name has a dot behind the slash
+
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a text is a pattern's, in which * stands for anything."""
@@ -88,7 +92,7 @@ def resolved(group: str, text: str) -> str:
 
 
 def names(value: Value) -> Iterator[str]:
-    """The names of all components that a spec holds, its own first."""
+    """The names of all components that a spec holds, its own first; a bare word that names one counts."""
     if isinstance(value, Spec):
         yield value.name
         for inner in value.options.values():
@@ -96,6 +100,8 @@ def names(value: Value) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from names(inner)
+    elif isinstance(value, str) and (_FULL.fullmatch(value) or value in _registered()):
+        yield value
 
 
 def texts(value: Value) -> Iterator[str]:
@@ -115,6 +121,10 @@ def packages(group: str, text: str) -> dict[str, str]:
     core = {e.name for e in known if e.package == registry.CORE}
     others = (e for e in known if e.package != registry.CORE)
     return {e.package: e.version for e in others if used & ({e.name} - core | {e.full_name})}
+
+
+def _registered() -> set[str]:
+    return {name for e in registry.entries() for name in (e.name, e.full_name)}
 
 
 def _known(group: str, name: str) -> None:

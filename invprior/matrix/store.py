@@ -5,17 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from invprior import files
 from invprior.errors import MeasurementError
 from invprior.matrix import config, record
 from invprior.matrix.cells import Job, Setting, jobs, parts
-from invprior.matrix.config import Matrix
+from invprior.matrix.config import Limits, Matrix
 from invprior.matrix.record import Record
 from invprior.matrix.versions import packages, versions
 
@@ -166,10 +166,15 @@ def changed_code(made: Record, job: Job) -> list[str]:
     ]
 
 
+def limits(values: Mapping[str, Any]) -> dict[str, float]:
+    """The limits that a record or a job (as `Job.rest` gives it) tells: seconds, and memory in bytes."""
+    made = Limits(**values["limits"])
+    return {"seconds": made.seconds, "memory": float(made.bytes)}
+
+
 def _raised(made: Record, job: Job) -> bool:
-    limits = {"seconds": job.limits.seconds, "memory": job.limits.bytes}
     name = "seconds" if made.status == "timeout" else "memory"
-    return limits[name] > made.limits.get(name, 0)
+    return limits(job.rest())[name] > limits(made.job)[name]
 
 
 def processors() -> int:

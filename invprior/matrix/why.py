@@ -8,7 +8,7 @@ from typing import Any
 from invprior.errors import OptionError, did_you_mean
 from invprior.matrix.cells import Job
 from invprior.matrix.record import Record
-from invprior.matrix.store import Store, changed_code
+from invprior.matrix.store import Store, changed_code, limits
 
 
 def cell_named(planned: list[Job], name: str) -> Job:
@@ -81,10 +81,10 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _limits(record: Record, job: Job) -> Iterator[str]:
-    now = {"seconds": job.limits.seconds, "memory": job.limits.bytes}
+    then, now = limits(record.job), limits(job.rest())
     for name, value in now.items():
-        if record.limits.get(name, value) != value:
-            yield f"The limit of {name} was {record.limits[name]:g} and is {value:g}."
+        if then[name] != value:
+            yield f"The limit of {name} was {then[name]:g} and is {value:g}."
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

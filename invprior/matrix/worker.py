@@ -1,7 +1,7 @@
-"""A warm process that has everything imported and forks one child for each cell: `python -m invprior.matrix.worker`.
+"""A worker: it takes a cell at a time from its run, and forks a child for each.
 
-It reads jobs from stdin and answers on stdout, a JSON object a line. It runs no tensor operation itself, so that no
-thread of torch's exists that a fork would lose.
+It is itself forked by a nest (`matrix.nest`) that has everything imported. Neither runs a tensor operation, so that no
+thread of torch's exists that a fork would lose. Run and worker talk by a socket, a JSON object a line.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import os
 import re
 import select
 import signal
-import sys
+import socket
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,66 +23,34 @@ from invprior.matrix import child, record
 from invprior.matrix.cells import Job
 from invprior.matrix.record import Record, Status
 
-_LAZY = (
-    "invprior.matrix.measure",
-    "skimage.io",
-    "skimage.exposure",
-    "skimage.data",
-    "skimage.metrics",
-    "scipy.ndimage",
-    "scipy.fft",
-    "imageio.v3",
-    "torch._dynamo",
-)
 _LOOK = 0.05  # seconds between two looks at a child's memory and time
 
 
-def main() -> None:
-    """Serve until stdin ends."""
-    child.die_with_parent(int(sys.argv[1]))
-    messages = os.dup(1)
-    os.dup2(2, 1)  # what plugins print must not mix with messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _warm()
-    _say(messages, say="ready", pid=os.getpid())
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
-        job, folder = Job.from_json(request["job"]), Path(request["folder"])
-        _say(messages, key=job.key, **_serve(job, folder, messages))
+def serve(run: socket.socket) -> None:
+    """Compute cells until the run hangs up."""
+    _say(run, say="ready", pid=os.getpid())
+    with run.makefile("rb") as lines:
+        for line in lines:
+            request = json.loads(line)
+            job, folder = Job.from_json(request["job"]), Path(request["folder"])
+            _say(run, key=job.key, **_compute(job, folder, run))
 
 
-def _warm() -> None:
-    """Import what cells use, once for all children; torch's optimisers and the codecs import more when first used."""
-    from PIL import Image
-
-    from invprior import registry
-    from invprior.matrix import versions
-
-    for name in _LAZY:
-        with suppress(ImportError):
-            import_module(name)
-    Image.init()
-    for entry in registry.entries():
-        if entry.package == registry.CORE:
-            registry.load(entry)
-    versions.versions()
-
-
-def _serve(job: Job, folder: Path, messages: int) -> dict[str, Any]:
+def _compute(job: Job, folder: Path, run: socket.socket) -> dict[str, Any]:
     """Run a cell to its end; what there is to say of it."""
     with tempfile.TemporaryFile() as output:
         pid = os.fork()
         if pid == 0:
             code = child.UNWRITTEN
             try:
-                code = child.run(job, folder, output.fileno(), messages)
+                code = child.run(job, folder, output.fileno(), run.fileno())
             finally:
                 os._exit(code)
-        status, over = _watched(pid, job)
+        status, over = _watched(pid, job, run)
         return _outcome(job, folder, status, over, output)
 
 
-def _watched(pid: int, job: Job) -> tuple[int, tuple[Status, str] | None]:
+def _watched(pid: int, job: Job, run: socket.socket) -> tuple[int, tuple[Status, str] | None]:
     """Wait for a child; kill it above its limits. Returns its wait status, and the limit if it was one."""
     until, own = time.monotonic() + job.seconds, _resident(os.getpid())
     over: tuple[Status, str] | None = None
@@ -94,11 +61,11 @@ def _watched(pid: int, job: Job) -> tuple[int, tuple[Status, str] | None]:
             with suppress(OSError):
                 os.killpg(pid, signal.SIGKILL)  # what it has started
             return status, over
-        ready, _, _ = select.select([sys.stdin], [], [], wait)
+        ready, _, _ = select.select([run], [], [], wait)
         wait = min(1.5 * wait, _LOOK)
         if ready:  # the run has ended: it sends nothing to a busy worker
             _kill(pid)
-            sys.exit(0)
+            os._exit(0)
         if time.monotonic() > until:
             over = "timeout", f"took longer than the limit of {job.seconds:g} s"
         elif _resident(pid) - own > job.limits.bytes and not job.setting.device.startswith("cuda"):
@@ -161,9 +128,6 @@ def _told(code: int, output: IO[bytes]) -> str:
     return f"{how}; it last printed: {lines[-1].strip()[:300]}" if lines else how
 
 
-def _say(to: int, **what: Any) -> None:
-    os.write(to, (json.dumps(what) + "\n").encode())
-
-
-if __name__ == "__main__":
-    main()
+def _say(to: socket.socket, **what: Any) -> None:
+    with suppress(OSError):  # a run that has hung up: the next read says so too
+        to.sendall((json.dumps(what) + "\n").encode())
