@@ -112,6 +112,6 @@ class Table:
         for key in self.values:
             if key not in self.known:
                 near = did_you_mean(key, self.known)
-                where = self.where[0].upper() + self.where[1:]
+                where = self.where.replace("the matrix", "The matrix")
                 known = ", ".join(self.known)
                 self.faults.append(f'{where} has no key "{key}"{near}; it has: {known}.')
