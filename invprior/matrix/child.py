@@ -62,9 +62,12 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
 
 def _attempt(job: Job, folder: Path, tell: Callable[[int, float], None]) -> Record:
     """Compute the cell; an exception becomes a record."""
+    import torch
+
     from invprior.matrix.measure import compute, failure
 
     try:
+        torch.set_num_threads(job.setting.threads)
         return compute(job, folder, tell)
     except MemoryError:
         return failure(job, "out-of-memory", _above(job))

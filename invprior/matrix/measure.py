@@ -52,7 +52,6 @@ def compute(job: cells.Job, folder: Path, tell: Tell) -> Record:
             "missing-package",
             f"{names} is not installed; run: pip install {' '.join(job.missing)}",
         )
-    torch.set_num_threads(job.setting.threads)
     before = _restart_memory(job.setting.device)
     try:
         with chdir(job.setting.data):
