@@ -133,8 +133,8 @@ def solve(
         memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
             that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
             so; when absent, a run that needs more than is free is refused.
-        weight: the rule by which terms of the prior without a weight get one: "sure", "gcv", "holdout",
-            "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a rule that fits.
+        weight: the rule by which terms of the prior without a weight get one: "sure", "filled", "gcv",
+            "holdout", "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a rule that fits.
 
     Raises:
         InvpriorError: bad input, before any step; all option faults at once.

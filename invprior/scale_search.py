@@ -13,7 +13,9 @@ _GOLDEN = (3 - 5**0.5) / 2
 _EDGE = math.log(RANGE)
 
 
-def smallest(function: Callable[[float], float], *, calls: int = 10) -> tuple[float, bool]:
+def smallest(
+    function: Callable[[float], float], *, slack: float = 0.0, calls: int = 10
+) -> tuple[float, bool]:
     """Find a local minimum near 1, on the logarithm of the factor.
 
     It steps downhill from 1 by factors of 4 until the minimum is enclosed, then fits parabolas, with a golden section
@@ -22,6 +24,8 @@ def smallest(function: Callable[[float], float], *, calls: int = 10) -> tuple[fl
 
     Args:
         function: of the factor, positive; what is not finite counts as infinitely bad.
+        slack: a gain that does not count: of all factors that are within it of the least value, the one nearest to 1
+            is taken.
         calls: at most so many.
 
     Returns:
@@ -37,7 +41,11 @@ def smallest(function: Callable[[float], float], *, calls: int = 10) -> tuple[fl
 
     step = _STRIDE if at(_STRIDE) < at(0.0) else -_STRIDE
     best = _STRIDE if step > 0 else 0.0
-    while abs(best) < _EDGE - 1e-9 and len(known) < calls and _better(at(best + step), at(best)):
+    while (
+        abs(best) < _EDGE - 1e-9
+        and len(known) < calls
+        and _better(at(best + step), at(best), slack)
+    ):
         best += step
     while len(known) < calls:
         left = max((t for t in known if t < best), default=None)
@@ -51,12 +59,14 @@ def smallest(function: Callable[[float], float], *, calls: int = 10) -> tuple[fl
             break
         at(following)
         best = min(known, key=lambda t: (known[t], abs(t)))
+    least = min(known.values())
+    best = min(known, key=lambda t: (known[t] > least + slack, abs(t) if slack else known[t]))
     return math.exp(best), abs(best) >= _EDGE - 1e-9
 
 
-def _better(new: float, old: float) -> bool:
+def _better(new: float, old: float, slack: float) -> bool:
     """Whether it is worth going on: not along a plateau."""
-    return new < old - _FLAT * abs(old) if math.isfinite(old) else new < old
+    return new < old - max(_FLAT * abs(old), slack) if math.isfinite(old) else new < old
 
 
 def _between(known: dict[float, float], a: float, b: float, c: float) -> float:

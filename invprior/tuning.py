@@ -29,6 +29,7 @@ from invprior.stopping.max_steps import MaxSteps
 from invprior.tiling import restricted
 from invprior.weight_choice import WeightChoice
 from invprior.weights.base import Trial, WeightRule
+from invprior.weights.default import Default
 
 SIDE = 384  # pixels: of a larger picture, a part of this side decides
 _QUIET = (
@@ -89,7 +90,7 @@ def choose_weights(
     if trial is None:
         return _kept(problem, places, why, quiet=acting == made_rule)
     sweep = _Sweep(trial, part, places, made, x0)
-    factor, at_end = smallest(sweep)
+    factor, at_end = smallest(sweep, slack=trial.slack)
     factors = sorted(sweep.figures)
     if not any(math.isfinite(v) for v in sweep.figures.values()):
         reason = sweep.fault or "no weight gave a finite figure"
@@ -103,6 +104,7 @@ def choose_weights(
         )
         _warn(note)
     weighted = scaled(problem.prior, places, factor)
+    first = weighted.terms[places[0]]
     return replace(
         problem,
         prior=weighted,
@@ -113,11 +115,18 @@ def choose_weights(
             criterion=acting.criterion,
             tried=tuple(factors),
             figures=tuple(sweep.figures[f] for f in factors),
-            factor=factor,
+            factor=first.weight / first.functional.default_weight,
             note=note,
             seconds=time.perf_counter() - began,
         ),
     )
+
+
+def is_tuned(problem: Problem, rule: WeightRule) -> bool:
+    """Whether `choose_weights` tries weights for this problem, so that there is a curve to show."""
+    acting, _ = rule.choose(problem)
+    network = problem.reparameterization is not None
+    return bool(_open(problem.prior)) and not network and not isinstance(acting, Default)
 
 
 def scaled(prior: Prior, places: Sequence[int], factor: float) -> Prior:
@@ -243,6 +252,8 @@ class _Sweep:
         return self.figures[factor]
 
     def _solved(self, views: list[Problem]) -> list[Tensor]:
+        if not views:
+            return []
         rule = self.solver.default_stop(views[0])
         fixed = (
             rule.steps if isinstance(rule, MaxSteps) else None

@@ -24,6 +24,7 @@ from invprior.building import (
     prior_from,
     solver_from,
     stop_from,
+    weight_rule_from,
 )
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
@@ -35,6 +36,7 @@ from invprior.simulation import default_noise, simulate
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
+from invprior.weights.base import WeightRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Options:
     noise: str | None
     fidelity: str | None
     solver: str
+    weight: str
+    weight_curve: bool
     stop: str | None
     steps: int | None
     seed: int
@@ -77,6 +81,7 @@ class Parts:
     noise: Noise | None
     fidelity: Fidelity | None
     solver: Solver
+    weight: WeightRule
     stop: StoppingRule | None
     device: torch.device
 
@@ -161,7 +166,7 @@ def parts_of(options: Options) -> Parts:
     noise = options.noise
     if options.simulated and noise is None:
         noise = default_noise(options.operator)
-    where, operator, prior, model, fidelity, solver, stop, limit, *_ = all_of(
+    where, operator, prior, model, fidelity, solver, weight, stop, limit, *_ = all_of(
         lambda: _device(options.device),
         lambda: registry.create("operators", options.operator),
         lambda: prior_from(options.prior),
@@ -170,13 +175,14 @@ def parts_of(options: Options) -> Parts:
             None if options.fidelity is None else registry.create("fidelities", options.fidelity)
         ),
         lambda: solver_from(options.solver),
+        lambda: weight_rule_from(options.weight),
         lambda: None if options.stop is None else stop_from(options.stop),
         lambda: None if options.steps is None else MaxSteps(steps=options.steps),
         lambda: check_seed(options.seed),
         lambda: None if options.memory_limit is None else parse_size(options.memory_limit),
     )
     rule = limit if stop is None else stop if limit is None else stop | limit
-    return Parts(operator, prior, model, fidelity, solver, rule, where)
+    return Parts(operator, prior, model, fidelity, solver, weight, rule, where)
 
 
 def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:

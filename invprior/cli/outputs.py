@@ -24,6 +24,7 @@ class Outputs:
         restoration, comparison, record: files.
         measurement: a file, only when it was simulated.
         deviation: a file, only for several runs.
+        curve: a file, only when it was asked for.
         checkpoint: a folder, while the run goes on.
         fresh: whether they go into a new folder, numbered when its name is taken.
     """
@@ -33,11 +34,12 @@ class Outputs:
     record: Path
     measurement: Path | None
     deviation: Path | None
+    curve: Path | None
     checkpoint: Path
     fresh: bool = False
 
     @staticmethod
-    def beside(restoration: Path, simulated: bool, several: bool) -> Outputs:
+    def beside(restoration: Path, simulated: bool, several: bool, curve: bool) -> Outputs:
         """Name the others after the restoration."""
         stem = restoration.with_suffix("")
         return Outputs(
@@ -46,12 +48,19 @@ class Outputs:
             stem.with_name(stem.name + ".json"),
             stem.with_name(stem.name + f"-measurement{restoration.suffix}") if simulated else None,
             stem.with_name(stem.name + "-deviation.png") if several else None,
+            stem.with_name(stem.name + "-weight-curve.png") if curve else None,
             stem.with_name(stem.name + ".checkpoint"),
         )
 
     @staticmethod
     def in_folder(
-        folder: Path, suffix: str, simulated: bool, several: bool, *, fresh: bool = False
+        folder: Path,
+        suffix: str,
+        simulated: bool,
+        several: bool,
+        curve: bool,
+        *,
+        fresh: bool = False,
     ) -> Outputs:
         """Use plain names inside a folder."""
         return Outputs(
@@ -60,6 +69,7 @@ class Outputs:
             folder / "record.json",
             folder / f"measurement{suffix}" if simulated else None,
             folder / "deviation.png" if several else None,
+            folder / "weight-curve.png" if curve else None,
             folder / "checkpoint",
             fresh,
         )
@@ -85,8 +95,8 @@ class Outputs:
                     "Name another place with --output."
                 ) from None
         suffix = self.restoration.suffix
-        simulated, several = self.measurement is not None, self.deviation is not None
-        return Outputs.in_folder(folder, suffix, simulated, several)
+        wanted = (path is not None for path in (self.measurement, self.deviation, self.curve))
+        return Outputs.in_folder(folder, suffix, *wanted)
 
     def relative(self, folder: Path) -> dict[str, str | None]:
         """The files' paths from a folder, as JSON can hold them."""
@@ -105,7 +115,7 @@ class Outputs:
         return Outputs(**paths, checkpoint=folder)  # type: ignore[arg-type]
 
     def _files(self) -> dict[str, Path | None]:
-        names = ("measurement", "restoration", "comparison", "record", "deviation")
+        names = ("measurement", "restoration", "comparison", "record", "deviation", "curve")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -123,6 +133,7 @@ def settle(
     simulated: bool,
     overwrite: bool,
     several: bool = False,
+    curve: bool = False,
 ) -> Outputs:
     """Choose the paths and check that every one can be written; make no file.
 
@@ -133,17 +144,19 @@ def settle(
     """
     suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
-        outputs = Outputs.in_folder(DEFAULT_FOLDER / title, suffix, simulated, several, fresh=True)
+        outputs = Outputs.in_folder(
+            DEFAULT_FOLDER / title, suffix, simulated, several, curve, fresh=True
+        )
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
     if output.is_dir():
-        outputs = Outputs.in_folder(output, suffix, simulated, several)
+        outputs = Outputs.in_folder(output, suffix, simulated, several, curve)
     elif not output.suffix:
         raise MeasurementError(
             f'There is no folder "{output}". Make it first, or name a file such as "{output}.png".'
         )
     else:
-        outputs = Outputs.beside(output, simulated, several)
+        outputs = Outputs.beside(output, simulated, several, curve)
     images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)

@@ -18,6 +18,7 @@ from invprior.cli.outputs import Outputs, settle, to_json
 from invprior.cli.progress import Live
 from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.summary import score, summary
+from invprior.cli.weight_curve import check_curve, weight_curve
 from invprior.comparison import side_by_side
 from invprior.errors import DivergedError
 from invprior.loop import Interrupted, chosen, route_or_explain, solve_problem
@@ -60,6 +61,7 @@ class Session:
             channels=problem.operator.image_shape[0],
             simulated=options.simulated,
             several=options.runs > 1,
+            curve=options.weight_curve,
             overwrite=options.overwrite,
         )
         if options.checkpoint:
@@ -102,6 +104,7 @@ class Session:
                     callbacks=[live],
                     checkpoint=self.keeper if self.options.checkpoint else None,
                     memory_limit=self.options.memory_limit,
+                    weight=self.parts.weight,
                 )
             except Interrupted as interrupt:
                 if interrupt.solution is None:
@@ -141,11 +144,13 @@ class Session:
             "notes": solution.notes,
             "steps": solution.steps,
             "seconds": solution.seconds,
+            "tuning_seconds": solution.tuning_seconds,
             "scores": self._scores(solution.x),
             "runs": self._runs(solution),
             "deviation": _spread(solution),
             "files": {"restoration": to.restoration, "measurement": to.measurement, "comparison": to.comparison,
-                      **({} if to.deviation is None else {"deviation": to.deviation}), "record": to.record},
+                      **{name: path for name, path in (("deviation", to.deviation), ("curve", to.curve)) if path},
+                      "record": to.record},
             "provenance": solution.provenance,
             "history": solution.history,
         }  # fmt: skip
@@ -169,6 +174,8 @@ class Session:
             grey = _grey(solution.deviation)
             scaled = grey / grey.max().clamp_min(1e-12)
             images.save(to.deviation, scaled, overwrite=overwrite)
+        if to.curve is not None and solution.weights is not None:
+            weight_curve(to.curve, solution.weights, overwrite=overwrite)
 
     def table(self, record: dict[str, Any]) -> Group:
         """The summary that a person sees."""
@@ -202,6 +209,8 @@ def _checked(problem: Problem, parts: Parts, options: Options) -> StoppingRule:
     made, _ = chosen(problem, parts.solver)
     route_or_explain(problem, made)
     repeats.check(options.runs, problem)
+    if options.weight_curve:
+        check_curve(problem, parts.weight)
     return parts.stop or made.default_stop(problem)
 
 

@@ -54,6 +54,17 @@ def solve(
         typer.Option(help="Data fidelity E, e.g. huber; absent: the one that fits the noise."),
     ] = None,
     solver: Annotated[str, typer.Option(help="Solver; auto picks one that fits.")] = "auto",
+    weight: Annotated[
+        str,
+        typer.Option(
+            help="How to choose the weight of a prior that is given none: auto, sure, filled, gcv, holdout, "
+            "discrepancy, l-curve, or default for the prior's own."
+        ),
+    ] = "auto",
+    weight_curve: Annotated[
+        bool,
+        typer.Option("--weight-curve", help="Write a plot of the weights that were tried, PNG."),
+    ] = False,
     stop: Annotated[
         str | None, typer.Option(help='Stopping rule, e.g. "discrepancy | max-steps:steps=500".')
     ] = None,
@@ -132,6 +143,8 @@ def solve(
                 noise=noise,
                 fidelity=fidelity,
                 solver=solver,
+                weight=weight,
+                weight_curve=weight_curve,
                 stop=stop,
                 steps=steps,
                 seed=seed,

@@ -39,6 +39,10 @@ def summary(record: dict[str, Any], noise_level: float, *, noise_known: bool) ->
     end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
     for name in ("operator", "prior", "solver"):  # one line each; the record has all options
         facts.add_row(name, Text(parts[name], no_wrap=True, overflow="ellipsis"))
+    if (weights := parts.get("weights")) is not None and weights["automatic"]:
+        values = ", ".join(f"{name} {weight:.4g}" for name, weight in weights["terms"])
+        tries = f"{len(weights['tried'])} tried, {record['tuning_seconds']:.1f} s"
+        facts.add_row("weight", f"{values} (by {weights['rule']}, {tries})")
     facts.add_row("noise", f"sigma {noise_level:.4f}" + (" (estimated)" if guessed else ""))
     needs = parts.get("memory", {}).get("estimated", 0)
     if needs > 10**9:

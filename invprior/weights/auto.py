@@ -13,6 +13,7 @@ from invprior.options import plain_name
 from invprior.problem import Problem
 from invprior.weights.base import Trial, WeightRule
 from invprior.weights.default import Default
+from invprior.weights.filled import Filled, missing_pixels
 from invprior.weights.holdout import Holdout
 from invprior.weights.sure import SURE
 
@@ -21,7 +22,8 @@ from invprior.weights.sure import SURE
 class Auto(WeightRule):
     """Picks a rule by the operator and the noise, and says why.
 
-    sure for Gaussian noise, holdout for other noise, both through linear operators; the default weights elsewhere.
+    For Gaussian noise sure, or filled where pixels are missing; holdout for other noise; the default weights where the
+    operator is not linear.
     The figures are in docs/weights.md.
     """
 
@@ -32,6 +34,8 @@ class Auto(WeightRule):
         if not isinstance(problem.operator, LinearOperator):
             name = plain_name(type(problem.operator))
             return Default(), f"{name} is not linear, and the rules need a linear operator"
+        if isinstance(problem.fidelity, QuadraticFidelity) and missing_pixels(problem):
+            return Filled(), "the noise is Gaussian, and how well holes are filled counts too"
         if isinstance(problem.fidelity, QuadraticFidelity):
             return SURE(), "the noise is Gaussian, so the error can be estimated without bias"
         name = plain_name(type(problem.fidelity))

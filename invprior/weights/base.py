@@ -25,13 +25,16 @@ class Trial:
 
     Attributes:
         views: problems with the prior still open; all are solved in step with each other, so that their results differ
-            by what was changed in them and not by where the solver has stopped.
-        figure: of the first view at the weight under trial and the views' results, each (1, C, H, W): the smaller,
-            the better the weight.
+            by what was changed in them and not by where the solver has stopped. None where the figure needs no solver.
+        figure: of the problem at the weight under trial and the views' results, each (1, C, H, W): the smaller, the
+            better the weight.
+        slack: differences of the figure that mean nothing: among weights within it of the best, the one nearest to the
+            default is taken.
     """
 
     views: tuple[Problem, ...]
     figure: Figure
+    slack: float = 0.0
 
 
 class WeightRule(ABC, metaclass=Plugin):

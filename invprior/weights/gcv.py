@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from invprior.problem import Problem
-from invprior.weights._freedom import probed
-from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
+from invprior.weights._freedom import followed
+from invprior.weights.base import Trial, WeightRule, gaussian_variance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,12 @@ class GCV(WeightRule):
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem, and one with the probe added to y."""
         variance = gaussian_variance(problem, self)  # a unit alone: it moves no minimum
-        views, freedom = probed(problem, variance, generator)
+        views, follow = followed(problem, variance, generator)
         count = problem.measurements
 
         def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            misfit = float(residual(problem, pictures[0]).square().sum()) / variance
-            left = 1.0 - freedom(weighted, pictures) / count
+            r, freedom = follow(weighted, pictures)
+            misfit, left = float(r.square().sum()) / variance, 1.0 - freedom / count
             return misfit / count / left**2 if left > 0 else float("inf")
 
         return Trial(views, figure)

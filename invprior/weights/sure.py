@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Gt
 from torch import Tensor
 
+from invprior.operators.base import LinearOperator
+from invprior.operators.denoise import Denoise
 from invprior.problem import Problem
-from invprior.weights._freedom import probed
-from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
+from invprior.weights._freedom import followed
+from invprior.weights.base import Trial, WeightRule, gaussian_variance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,20 +27,47 @@ class SURE(WeightRule):
     denoising with wavelet (l1 in an orthogonal basis) or tikhonov. Not for other noise, nor where sigma is far off:
     take holdout or gcv then.
 
-    Sources: Stein 1981; Ramani, Blu and Unser 2008 (any solver); Eldar 2009 (through an operator: the error is
-    measured where the operator sees it).
+    Where A sees less than half of x, as in strong downsampling, most of the error is in what it does not see: gains in
+    A x up to the noise of a measurement then count for nothing, and the weight nearest to the default stands.
+
+    Sources: Stein 1981; Ramani, Blu and Unser 2008 (any solver); Eldar 2009 (through an operator).
+
+    Args:
+        damping: measures the error of x itself where the operator sees it, in place of the error of A x: the
+            generalised estimate, with (A A^H + d I)^-1 in place of the pseudo-inverse, d = damping ||A||^2. Small
+            values estimate more of x, with more noise. Absent: the error of A x.
     """
 
-    criterion: ClassVar[str] = "estimated error of A x, per measurement, in units of sigma^2"
+    damping: Annotated[float, Gt(0)] | None = None
+
+    criterion: ClassVar[str] = "estimated error per measurement, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem, and one with the probe added to y."""
         variance = gaussian_variance(problem, self)
-        views, freedom = probed(problem, variance, generator)
+        weigh = self._weighing(problem)
+        views, follow = followed(problem, variance, generator, weigh)
         count = problem.measurements
 
         def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            misfit = float(residual(problem, pictures[0]).square().sum()) / variance
-            return (misfit - count + 2 * freedom(weighted, pictures)) / count
+            r, freedom = follow(weighted, pictures)
+            misfit = float((r * (r if weigh is None else weigh(r))).sum()) / variance
+            return (misfit + 2 * freedom) / count - 1
 
-        return Trial(views, figure)
+        pixels = math.prod(problem.operator.image_shape)
+        return Trial(views, figure, slack=max(0.0, 1.0 - 2.0 * count / pixels))
+
+    def _weighing(self, problem: Problem) -> Callable[[Tensor], Tensor] | None:
+        """||A||^2 (A A^H + d I)^-1 on measurements; what it leaves out of the figure is the same at all weights."""
+        operator = problem.operator
+        if self.damping is None or isinstance(operator, Denoise):
+            return None
+        assert isinstance(operator, LinearOperator)
+        norm_squared = operator.norm() ** 2
+        damping = self.damping * norm_squared
+
+        def weigh(r: Tensor) -> Tensor:
+            seen: Tensor = operator(operator.solve_damped(operator.adjoint(r), damping))
+            return (r - seen) * (norm_squared / damping)
+
+        return weigh

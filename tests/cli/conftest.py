@@ -50,7 +50,7 @@ def run():
 def solve(run):
     """`invprior solve` with a prior that needs no time."""
 
-    def call(*arguments, prior="tv", code=0):
+    def call(*arguments, prior="tv:weight=8", code=0):
         return run("solve", "--prior", prior, "--steps", 5, *arguments, code=code)
 
     return call

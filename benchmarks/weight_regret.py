@@ -1,0 +1,246 @@
+"""What the automatic weight costs: best PSNR over a grid of weights minus PSNR at the chosen one.
+
+    python benchmarks/weight_regret.py --size 96 --operators denoise25 inpaint50 --priors tv wavelet
+    python benchmarks/weight_regret.py --pictures ../shared/data/denoise9/clean ../shared/data/set5 \\
+        --kernels ../shared/data/kernels/levin09.npz --operators denoise15 denoise25 denoise50 downsample4 \\
+        inpaint50 blur:k1 blur:k4
+
+Pictures are files, folders of PNG files, or names of scikit-image's samples; the middle square of each is
+used. Every finished solve is appended to OUTPUT.csv at once, and the same command again runs only what is
+missing. OUTPUT.md, printed too, has the table: median and worst regret of each rule by prior and operator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import invprior
+from invprior import samples
+from invprior.building import build
+from invprior.errors import InvpriorError
+from invprior.metrics.psnr import PSNR
+
+PICTURES = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
+OPERATORS = ("denoise15", "denoise25", "denoise50", "downsample4", "inpaint50")
+PRIORS = ("tv", "wavelet", "tikhonov", "pnp")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One solve: at a weight of the grid, or at the one that a rule has chosen; PSNR in dB."""
+
+    picture: str
+    size: int
+    operator: str
+    sigma: float
+    noise: str
+    prior: str
+    kind: str
+    weight: float
+    psnr: float
+    tries: int
+    tuning_seconds: float
+    seconds: float
+    note: str
+
+    @property
+    def case(self) -> tuple[object, ...]:
+        """What rows that are compared have in common."""
+        return self.picture, self.size, self.operator, self.sigma, self.noise, self.prior
+
+
+def main() -> None:
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    rows = read(options.output.with_suffix(".csv"))
+    done = {(row.case, row.kind) for row in rows}
+    try:
+        for row in measured(options, done):
+            rows.append(row)
+            append(options.output.with_suffix(".csv"), row)
+            print(
+                row.picture,
+                row.operator,
+                row.prior,
+                row.kind,
+                f"{row.weight:.4g}",
+                f"{row.psnr:.2f}",
+                flush=True,
+            )
+    except KeyboardInterrupt:
+        print("interrupted")
+    text = report(rows)
+    options.output.with_suffix(".md").write_text(text)
+    print(text)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", nargs="+", default=list(PICTURES))
+    parser.add_argument(
+        "--size", type=int, default=128, help="side of the middle square, in pixels"
+    )
+    names = "denoiseSIGMA (of 255), downsampleFACTOR, inpaintPERCENT kept, blur:KERNEL's name"
+    parser.add_argument("--operators", nargs="+", default=list(OPERATORS), help=names)
+    parser.add_argument("--priors", nargs="+", default=list(PRIORS))
+    parser.add_argument(
+        "--rules", nargs="+", default=["auto", "default"], help="weight rules, as for --weight"
+    )
+    parser.add_argument("--kernels", type=Path, help="an .npz file of blur kernels")
+    parser.add_argument(
+        "--sigma",
+        type=float,
+        default=0.01,
+        help="noise of all but denoise, in intensities of [0, 1]",
+    )
+    parser.add_argument("--noise", choices=("known", "estimated"), default="known")
+    parser.add_argument(
+        "--octaves", type=int, default=5, help="the grid goes so far to both sides of the default"
+    )
+    parser.add_argument(
+        "--per-octave", type=int, default=2, help="weights in the grid for each factor of 2"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", type=Path, default=Path("weight-regret"))
+    return parser.parse_args()
+
+
+def measured(
+    options: argparse.Namespace, done: set[tuple[tuple[object, ...], str]]
+) -> Iterator[Row]:
+    """Solve everything that is not done yet, one picture after the other."""
+    for name, truth in pictures(options.pictures, options.size):
+        for operator in options.operators:
+            spec, sigma = operator_spec(operator, options)
+            y, made = invprior.simulate(
+                truth, operator=spec, noise=f"gaussian:sigma={sigma}", seed=options.seed
+            )
+            noise = f"gaussian:sigma={sigma}" if options.noise == "known" else None
+            for prior in options.priors:
+                start = build(y, operator=made, prior=prior, noise=noise)[0].prior.terms[0].weight
+                per, reach = options.per_octave, options.octaves * options.per_octave
+                steps = range(-reach, reach + 1)
+                kinds = [(f"grid{k:+d}", start * 2 ** (k / per), "default") for k in steps]
+                kinds += [(rule, None, rule) for rule in options.rules]
+                for kind, weight, rule in kinds:
+                    case = (name, options.size, operator, sigma, options.noise, prior)
+                    if (case, kind) in done:
+                        continue
+                    yield solved(
+                        Row(*case, kind, 0, 0, 0, 0, 0, ""), y, made, noise, weight, rule, truth
+                    )
+
+
+def solved(row: Row, y: Tensor, operator: invprior.Operator, noise: str | None, weight: float | None, rule: str,
+           truth: Tensor) -> Row:  # fmt: skip
+    prior = (
+        row.prior
+        if weight is None
+        else f"{row.prior}{',' if ':' in row.prior else ':'}weight={weight!r}"
+    )
+    filled = asdict(row)
+    try:
+        found = invprior.solve(y, operator=operator, prior=prior, noise=noise, weight=rule)
+    except InvpriorError as error:
+        return Row(
+            **{**filled, "weight": weight or float("nan"), "psnr": float("nan"), "note": str(error)}
+        )
+    choice = found.weights
+    return Row(**{
+        **filled,
+        "weight": weight if choice is None else choice.terms[0][1],
+        "psnr": float(PSNR().measure(found.x, truth)),
+        "tries": 0 if choice is None else len(choice.tried),
+        "tuning_seconds": round(found.tuning_seconds, 3),
+        "seconds": round(found.seconds, 3),
+        "note": "" if choice is None else choice.rule + " " + choice.note,
+    })  # fmt: skip
+
+
+def operator_spec(text: str, options: argparse.Namespace) -> tuple[str, float]:
+    """The operator's spec, and the standard deviation of its noise."""
+    if text.startswith("denoise"):
+        return "denoise", float(text.removeprefix("denoise")) / 255
+    if text.startswith("downsample"):
+        return f"downsample:factor={text.removeprefix('downsample')}", options.sigma
+    if text.startswith("inpaint"):
+        return f"inpaint:keep={float(text.removeprefix('inpaint')) / 100}", options.sigma
+    if text.startswith("blur:") and options.kernels is not None:
+        return f'blur:kernel="{options.kernels}",index={text.removeprefix("blur:")}', options.sigma
+    raise SystemExit(f'Unknown operator "{text}"; see --help. blur:NAME needs --kernels.')
+
+
+def pictures(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
+    """The middle square of each picture; a sample is brought to 256 pixels first."""
+    for source in sources:
+        path = Path(source)
+        files = sorted(path.glob("*.png")) if path.is_dir() else [path]
+        for file in files:
+            x = samples.load(source, 256).x if source in samples.NAMES else invprior.load(file).x
+            top, left = ((side - size) // 2 for side in x.shape[-2:])
+            if min(top, left) < 0:
+                raise SystemExit(f"{source} is smaller than --size {size}.")
+            yield file.stem, x[..., top : top + size, left : left + size].contiguous()
+
+
+def read(path: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    kinds = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Row)}
+    with path.open(newline="") as file:
+        return [Row(**{k: kinds[k](v) for k, v in line.items()}) for line in csv.DictReader(file)]
+
+
+def append(path: Path, row: Row) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Row)])
+        if fresh:
+            writer.writeheader()
+        writer.writerow(asdict(row))
+
+
+def report(rows: list[Row]) -> str:
+    """Median and worst regret, by rule, prior and operator; cases without a whole grid are left out."""
+    best: dict[tuple[object, ...], float] = {}
+    grids: dict[tuple[object, ...], int] = defaultdict(int)
+    for row in rows:
+        if row.kind.startswith("grid") and row.psnr == row.psnr:
+            best[row.case] = max(best.get(row.case, -1e9), row.psnr)
+            grids[row.case] += 1
+    whole = max(grids.values(), default=0)
+    regrets: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        if row.kind.startswith("grid") or grids[row.case] < whole:
+            continue
+        for place in ((row.kind, row.prior, row.operator), (row.kind, "all", "all")):
+            regrets[place].append(best[row.case] - row.psnr)
+            times[place].append(row.tuning_seconds / max(row.seconds, 1e-3))
+    lines = ["| rule | prior | operator | cases | median regret [dB] | worst [dB] | tuning / solving time |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for (rule, prior, operator), values in regrets.items():
+        known = [v for v in values if v == v]
+        failed = f" ({len(values) - len(known)} failed)" if len(known) < len(values) else ""
+        figures = f"{statistics.median(known):.2f} | {max(known):.2f}" if known else "- | -"
+        ratio = statistics.median(times[rule, prior, operator])
+        lines.append(
+            f"| {rule} | {prior} | {operator} | {len(values)}{failed} | {figures} | {ratio:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
