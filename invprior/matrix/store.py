@@ -104,8 +104,10 @@ class Store:
     def tidy(self, planned: Sequence[Job]) -> int:
         """Put superseded records aside, and write new labels into the others; return how many were put aside.
 
-        So no table mixes them; nothing is deleted.
+        So no table mixes them. Nothing is deleted but what writers that were killed have left half-written.
         """
+        for torn in self.folder.glob("*/.*.tmp"):
+            torn.unlink(missing_ok=True)
         aside = self.superseded(planned)
         for old in aside:
             (self.folder / SUPERSEDED).mkdir(exist_ok=True)
