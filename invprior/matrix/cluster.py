@@ -53,7 +53,7 @@ def run(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
         )
     try:
-        client = Client(own or address, timeout="20s", set_as_default=False)
+        client = Client(own or address, timeout="20s")
     except (OSError, ValueError) as error:
         raise MeasurementError(
             f'Cannot reach the Dask scheduler at "{address}": {error}.'
