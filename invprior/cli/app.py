@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from invprior.cli.check import check
 from invprior.cli.degrade import degrade
 from invprior.cli.describe import describe
 from invprior.cli.experiment import app as experiment
@@ -29,6 +30,7 @@ app.command()(solve)
 app.command()(degrade)
 app.command("list")(list_plugins)
 app.command()(describe)
+app.command()(check)
 app.command()(plugins)
 app.command()(info)
 app.add_typer(experiment, name="experiment")

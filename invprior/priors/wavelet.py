@@ -77,7 +77,9 @@ class Wavelet(Penalty, Proximable):
             )
         transform = self._transform(x)
         _, details = transform.analysis(to_opponent(x))
-        sizes = [band.abs() if self.kind == "l1" else (band != 0).to(x) for band in details]
+        # What the prox has set to 0 comes back from the pixels as rounding errors, which do not count.
+        zero = 256 * torch.finfo(x.dtype).eps
+        sizes = [band.abs() if self.kind == "l1" else (band.abs() > zero).to(x) for band in details]
         bands = zip(self._thresholds(transform, 1.0), sizes, strict=True)
         return sum(
             (scale * size.flatten(1).sum(1) for scale, size in bands), 0.0 * x.flatten(1).sum(1)

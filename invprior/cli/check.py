@@ -1,0 +1,112 @@
+"""`invprior check KIND NAME`: whether a plugin does what its kind promises."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from invprior import registry
+from invprior.cli.console import out, reporting
+from invprior.cli.list import group_named
+from invprior.errors import InvpriorError, OptionError, PluginError
+
+if TYPE_CHECKING:
+    from invprior.testing import Report
+
+_SHOWN = {
+    "pass": "[green]pass[/]",
+    "fail": "[bold red]fail[/]",
+    "skip": "[dim]skip[/]",
+    "expected": "[yellow]known[/]",
+}
+
+
+@reporting
+def check(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND|MODULE:OBJECT",
+            help="operator, prior, solver, ... before a name; or alone, a class or an object in a module, "
+            "which may lie in this folder.",
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="The plugin's name, with options if need be: dip:preset=fast."
+        ),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that a plugin does what its kind promises, and say how it is wrong; exit code 1 if it is."""
+    subject = _registered(what, name) if name else _imported(what)
+    from invprior import testing  # not before it is needed: it imports torch
+
+    report = testing.check(subject)
+    if as_json:
+        verdicts = [asdict(v) for v in report.verdicts]
+        print(
+            json.dumps({"subject": report.subject, "ok": report.ok, "verdicts": verdicts}, indent=2)
+        )
+    else:
+        _print(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _registered(kind: str, spec: str) -> Any:
+    return registry.create(group_named(kind), spec)
+
+
+def _imported(target: str) -> Any:
+    """Import what `module:Object` names; the current folder counts, as it does for `python -m`.
+
+    Raises:
+        PluginError: there is no such module or object, or its import fails.
+        OptionError: it is not of this form.
+    """
+    module, _, attribute = target.partition(":")
+    if not module or not attribute:
+        raise OptionError(
+            f'What is checked must be a kind and a name, as in "prior tv", or module:Object; got "{target}".'
+        )
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except InvpriorError:
+        raise
+    except AttributeError as error:
+        raise PluginError(f"Cannot find {target}: {error}. Write module:Object.") from None
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(
+            f"Cannot import {target}: {reason}. Mend the module, or go to its folder."
+        ) from error
+    return found
+
+
+def _print(report: Report) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("check", header_style="bold", no_wrap=True)
+    table.add_column("verdict", header_style="bold", no_wrap=True)
+    table.add_column("what was found", header_style="bold", overflow="fold")
+    for verdict in report.verdicts:
+        quiet = verdict.outcome in ("pass", "skip")
+        text = escape(verdict.text or verdict.meaning)
+        table.add_row(verdict.check, _SHOWN[verdict.outcome], f"[dim]{text}[/]" if quiet else text)
+    out.print(f"[bold]{escape(report.subject)}[/]\n")
+    out.print(table)
+    count = len(report.failures)
+    failed = f"[bold red]{count} of {len(report.verdicts)} checks failed.[/]"
+    out.print(f"\n{failed if count else 'It passes.'}")

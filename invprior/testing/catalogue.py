@@ -1,0 +1,39 @@
+"""Which checks each kind of plugin is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from invprior.denoisers.base import Denoiser
+from invprior.fidelities.base import Fidelity
+from invprior.functionals import Functional
+from invprior.metrics.base import Metric
+from invprior.networks.base import Network
+from invprior.noises.base import Noise
+from invprior.operators.base import Operator
+from invprior.solvers.base import Solver
+from invprior.stopping.base import StoppingRule
+from invprior.testing.common import frozen, options_kept
+from invprior.testing.denoisers import denoiser_checks
+from invprior.testing.fidelities import fidelity_checks
+from invprior.testing.metrics import metric_checks
+from invprior.testing.networks import network_checks
+from invprior.testing.noises import noise_checks
+from invprior.testing.operators import operator_checks
+from invprior.testing.priors import prior_checks
+from invprior.testing.solvers import solver_checks
+from invprior.testing.stopping import stopping_checks
+from invprior.testing.variables import variable_checks
+from invprior.testing.verdicts import Check, checks_for
+
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    "operators": (*operator_checks(), *checks_for(Operator, options_kept)),
+    "fidelities": (*fidelity_checks(), *checks_for(Fidelity, options_kept)),
+    "noises": (*noise_checks(), *checks_for(Noise, options_kept, frozen)),
+    "priors": (*prior_checks(), *variable_checks(), *checks_for(Functional, options_kept)),
+    "networks": (*network_checks(), *checks_for(Network, options_kept, frozen)),
+    "denoisers": (*denoiser_checks(), *checks_for(Denoiser, options_kept)),
+    "solvers": (*solver_checks(), *checks_for(Solver, options_kept, frozen)),
+    "stopping": (*stopping_checks(), *checks_for(StoppingRule, options_kept, frozen)),
+    "metrics": (*metric_checks(), *checks_for(Metric, options_kept, frozen)),
+}

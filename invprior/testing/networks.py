@@ -1,0 +1,88 @@
+"""Checks of networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from invprior.likeness import distance
+from invprior.networks.base import Network
+from invprior.testing import modules
+from invprior.testing.maps import map_checks
+from invprior.testing.uses import Use, seeded
+from invprior.testing.verdicts import Check, Fault, checks_for
+
+_SIDES = (12, 15)
+
+
+def _input(network: Network, height: int, width: int) -> Tensor:
+    """The z that the network wants for a picture of a size, one picture, float64."""
+    size = network.input_size(height, width)
+    if network.natural_input == "grid":
+        rows, columns = (torch.linspace(0, 1, n, dtype=torch.float64) for n in size)
+        return torch.stack((columns.expand(size), rows[:, None].expand(size)))[None]
+    channels = network.natural_channels or 3
+    return torch.rand(1, channels, *size, generator=seeded(1), dtype=torch.float64) / 10
+
+
+def _build(network: Network, generator: torch.Generator | None = None) -> nn.Module:
+    channels = _input(network, *_SIDES).shape[1]
+    return network.build(channels, 3, generator or seeded()).double()
+
+
+def _uses(network: Network) -> Sequence[Use]:
+    # The same z twice: statistics over a batch, as of batch normalisation, are then those of one.
+    z, module = _input(network, *_SIDES).repeat(2, 1, 1, 1), _build(network)
+    with torch.no_grad():
+        shape = tuple(module(z).shape)
+    return [Use("the network", module, lambda m, z: m(z), (z,), (2, 3, *shape[2:]))]
+
+
+def covers_the_picture(network: Network) -> None:
+    """The output is at least as large as the picture, for sides that are no multiple of anything, and for one pixel."""
+    for height, width in ((1, 1), (5, 17), (21, 8)):
+        z = _input(network, height, width)
+        with torch.no_grad():
+            found = _build(network)(z)
+        if found.shape[:2] != (1, 3) or found.shape[2] < height or found.shape[3] < width:
+            raise Fault(f"for a picture of {height} x {width} its output is {tuple(found.shape)}")
+        if not bool(found.isfinite().all()):
+            raise Fault(f"for a picture of {height} x {width} its output is not finite")
+
+
+def fresh(network: Network) -> None:
+    """The generator alone decides the weights, and each build has its own."""
+    modules.fresh_each_time(lambda generator: _build(network, generator))
+
+
+def same_in_evaluation(network: Network) -> None:
+    """Training and evaluation mode give the same picture: what is fitted is what is returned."""
+    z, module = _input(network, *_SIDES), _build(network)
+    with torch.no_grad():
+        training = module(z)
+        apart = distance(module.eval()(z), training)
+    if not apart <= 1e-6:
+        raise Fault(f"in evaluation mode it gives another picture, {apart:.0e} of its size away")
+
+
+def trainable(network: Network) -> str:
+    """Gradients reach every weight, and the network can be fitted to a picture."""
+    z, module = _input(network, *_SIDES), _build(network)
+    with torch.no_grad():
+        target = torch.full_like(module(z), 0.3)
+        target[..., 4:, 6:] = 0.8
+    lr = 0.01 if network.natural_lr is None else network.natural_lr
+    return modules.trains(module, lambda: module(z), target, lr)
+
+
+def checkpoint(network: Network) -> None:
+    """A checkpoint can keep it."""
+    modules.can_be_kept(_build(network))
+
+
+def network_checks() -> tuple[Check, ...]:
+    """Of every network."""
+    own = (covers_the_picture, fresh, same_in_evaluation, trainable, checkpoint)
+    return (*map_checks(Network, _uses), *checks_for(Network, *own))

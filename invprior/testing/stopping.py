@@ -1,0 +1,172 @@
+"""Checks of stopping rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from invprior.errors import IncompatibleError
+from invprior.fidelities.gaussian import Gaussian
+from invprior.functionals import Functional, Prior, Term
+from invprior.networks.skip import Skip
+from invprior.operators.denoise import Denoise
+from invprior.packing import Unpackable, pack
+from invprior.priors.dip import DIP
+from invprior.problem import Problem
+from invprior.run import Run
+from invprior.solution import Iterate, Stop
+from invprior.solvers.adam import Adam
+from invprior.stopping.base import StoppingRule, Watcher
+from invprior.testing import parts
+from invprior.testing.maps import global_state_watched
+from invprior.testing.uses import noise, pictures, seeded
+from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.unpacking import restore
+
+_SHAPE = (3, 16, 20)
+_STEPS = 16
+
+
+@cache
+def _problem(prior: Functional) -> Problem:
+    """Denoising of a picture, by a variable that Adam fits."""
+    y = pictures(1, *_SHAPE) + 0.1 * noise(1, *_SHAPE)
+    return Problem(Denoise(_SHAPE), y, Prior((Term(prior),)), Gaussian(sigma=0.1))
+
+
+_SKETCH = parts.Sketch()
+_DIP = DIP(net=Skip(down=(4,), up=(4,)), members=2)
+
+
+def _given(rule: StoppingRule) -> Problem:
+    """A quick problem, or one of Deep Image Prior for a rule that is for nothing else."""
+    try:
+        rule.start(rule.prepare(_problem(_SKETCH), seeded()))
+    except IncompatibleError:
+        return _problem(_DIP)
+    return _problem(_SKETCH)
+
+
+def _prepared(rule: StoppingRule) -> Problem:
+    return rule.prepare(_given(rule), seeded())
+
+
+def _iterates(problem: Problem) -> list[Iterate]:
+    """The first steps of a run, at a clock of a second a step so that the machine's speed does not count."""
+    solver, _ = Adam().choose(problem)
+    run = Run(solver.route(problem), solver, None, 0)
+    return [replace(run.advance(), seconds=float(step + 1)) for step in range(_STEPS)]
+
+
+def _answers(watch: Watcher, iterates: list[Iterate]) -> list[str | None]:
+    """Whether, and with what message, each iterate would end the run."""
+    found = (watch(iterate) for iterate in iterates)
+    return [None if stop is None else f"{stop.name}: {stop.message}" for stop in found]
+
+
+def problem_kept(rule: StoppingRule) -> None:
+    """`prepare` returns a problem of the same picture, decided by its generator, and leaves the given one alone."""
+    given = _given(rule)
+    y = given.y.clone()
+    with global_state_watched("prepare"):
+        first, second = _prepared(rule), _prepared(rule)
+    if not isinstance(first, Problem):
+        raise Fault(f"prepare returns a {type(first).__name__}, should be a Problem")
+    if not torch.equal(given.y, y):
+        raise Fault("prepare changes the measurement in place")
+    if first.operator.image_shape != given.operator.image_shape:
+        raise Fault(f"prepare changes the picture's shape to {first.operator.image_shape}")
+    for name in ("y", "held", "reference"):
+        ours, theirs = getattr(first, name), getattr(second, name)
+        if isinstance(ours, Tensor) and not (
+            isinstance(theirs, Tensor) and torch.equal(ours, theirs)
+        ):
+            raise Fault(f"prepare makes another problem for the same seed: its {name} differs")
+
+
+def answers(rule: StoppingRule) -> str:
+    """A watcher returns None or a complete `Stop`."""
+    problem = _prepared(rule)
+    iterates, watch = _iterates(problem), rule.start(problem)
+    text = f"it goes on for the {_STEPS} steps tried"
+    for iterate in iterates:
+        stop = watch(iterate)
+        if stop is None:
+            continue
+        if not isinstance(stop, Stop):
+            raise Fault(f"its watcher returns a {type(stop).__name__}, should be None or a Stop")
+        _complete(stop, tuple(iterate.x.shape))
+        if text.startswith("it goes"):
+            text = f"it ends the run tried at step {iterate.step}"
+    return text
+
+
+def _complete(stop: Stop, shape: tuple[int, ...]) -> None:
+    if not (
+        isinstance(stop.name, str) and stop.name and isinstance(stop.message, str) and stop.message
+    ):
+        raise Fault(
+            f"its Stop must have a name and a message; it has {stop.name!r} and {stop.message!r}"
+        )
+    if not isinstance(stop.ok, bool):
+        raise Fault(f"its Stop's ok is {stop.ok!r}, should be True or False")
+    if stop.x is not None and (tuple(stop.x.shape) != shape or not bool(stop.x.isfinite().all())):
+        raise Fault(f"its Stop's x must be a finite picture {shape}; it is {tuple(stop.x.shape)}")
+
+
+def own_state(rule: StoppingRule) -> None:
+    """Each run is watched afresh, and the same run gets the same answers."""
+    problem = _prepared(rule)
+    iterates = _iterates(problem)
+    with global_state_watched("a watcher"):
+        first = _answers(rule.start(problem), iterates)
+        second = _answers(rule.start(problem), iterates)
+    if first != second:
+        raise Fault(
+            "a second run gets other answers than the first: what a rule remembers must lie in the watcher"
+        )
+
+
+def checkpoint(rule: StoppingRule) -> None:
+    """A checkpoint can keep the watcher: it goes on with the same answers."""
+    problem = _prepared(rule)
+    iterates = _iterates(problem)
+    whole, half = rule.start(problem), rule.start(problem)
+    expected = _answers(whole, iterates)[_STEPS // 2 :]
+    _answers(half, iterates[: _STEPS // 2])
+    try:
+        tensors, tree = pack({"watch": half}, stateless="watch")
+    except Unpackable as error:
+        raise Fault(f"a checkpoint cannot keep its watcher: {error}") from None
+    back: Watcher = restore(tensors, tree, {"watch": rule.start(problem)})["watch"]
+    if _answers(back, iterates[_STEPS // 2 :]) != expected:
+        raise Fault(
+            "after a checkpoint it gives other answers: make the watcher a dataclass, whose fields are kept"
+        )
+
+
+def nan_is_no_end(rule: StoppingRule) -> None:
+    """A picture of NaN is no good end of a run."""
+    problem = _prepared(rule)
+    watch, nan = rule.start(problem), torch.tensor(torch.nan).double()
+    for iterate in _iterates(problem):
+        lost = iterate.x * nan
+        members = {
+            k: v * nan for k in ("last", "averages") if (v := getattr(iterate, k)) is not None
+        }
+        stop = watch(replace(iterate, x=lost, previous=lost, known_energy=nan, **members))
+        if stop is not None and stop.ok and not _limits(rule):
+            raise Fault(f"it takes a picture of NaN for a good end: {stop.message}")
+
+
+def _limits(rule: StoppingRule) -> bool:
+    """Whether the rule only limits the cost, whatever the picture is."""
+    return any(map(_limits, rule.rules)) if hasattr(rule, "rules") else rule.budget
+
+
+def stopping_checks() -> tuple[Check, ...]:
+    """Of every stopping rule."""
+    return checks_for(StoppingRule, problem_kept, answers, own_state, checkpoint, nan_is_no_end)

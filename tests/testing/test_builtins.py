@@ -1,0 +1,80 @@
+"""Everything that comes with invprior is held to the kit: it passes, or says what it does not hold and why."""
+
+from invprior import registry
+from invprior.operators.base import Recipe
+from invprior.operators.blur import Blur
+from invprior.operators.compose import Compose
+from invprior.operators.denoise import Denoise
+from invprior.operators.downsample import Downsample
+from invprior.operators.inpaint import Inpaint
+from invprior.priors.dip import DIP
+from invprior.priors.tikhonov import Tikhonov
+from invprior.priors.tv import TV
+from invprior.priors.wavelet import Wavelet
+from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.relative_change import RelativeChange
+from invprior.testing import parametrize_checks
+from tests.networks.cases import SMALL
+
+GROUPS = ("fidelities", "noises", "denoisers", "solvers", "stopping", "metrics")
+BY_NAME = [
+    registry.create(e.group, e.name)
+    for g in GROUPS
+    for e in registry.entries(g)
+    if e.package == "invprior"
+]
+PRIORS = [e.name for e in registry.entries("priors") if e.package == "invprior" and e.name != "dip"]
+
+
+@parametrize_checks(*BY_NAME)
+def test_by_name(check):
+    check()
+
+
+@parametrize_checks(*SMALL.values())
+def test_networks(check):
+    check()
+
+
+@parametrize_checks(
+    Denoise,
+    Inpaint,
+    Recipe(Blur, {"sigma": 0.7}),
+    Recipe(Blur, {"kernel": "motion", "boundary": "circular"}),
+    Recipe(Downsample, {"factor": 2}),
+    Recipe(
+        Compose,
+        {
+            "operators": (
+                Recipe(Blur, {"sigma": 0.7, "boundary": "valid"}),
+                Recipe(Inpaint, {"keep": 0.7}),
+            )
+        },
+    ),
+)
+def test_operators(check):
+    check()
+
+
+@parametrize_checks(
+    *(registry.create("priors", name) for name in PRIORS),
+    Tikhonov(order=0),
+    TV(kind="anisotropic"),
+    Wavelet(wavelet="haar", kind="l0"),
+)
+def test_priors(check):
+    check()
+
+
+@parametrize_checks(
+    DIP(net=SMALL["skip"], members=2),
+    DIP(net=SMALL["siren"], input="grid", members=1),
+    DIP(net=SMALL["unet"], learn_input=True, weight_noise=0.01, members=1),
+)
+def test_dip(check):
+    check()
+
+
+@parametrize_checks(RelativeChange() | MaxSteps(steps=9), RelativeChange() & MaxSteps(steps=9))
+def test_joint_rules(check):
+    check()
