@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
+from invprior.cli.matrix_report import report
 
 app = typer.Typer(
     help="Compare priors on pictures: plan, run, and look at what came of it.", no_args_is_help=True
@@ -47,6 +48,7 @@ Only = Annotated[
     ),
 ]
 Folder = Annotated[Path, typer.Argument(help='The folder that "invprior matrix run" has written.')]
+app.command()(report)
 
 
 @app.command()

@@ -10,6 +10,8 @@ from invprior.errors import InvpriorError
 from invprior.matrix.record import Cell, Record, Status
 from invprior.matrix.statistics import Comparison, Pair, Scores, compare
 
+WAITING = "has not run yet"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
@@ -40,7 +42,7 @@ class Hole:
     """A cell without a result.
 
     Attributes:
-        status: what went wrong; None where the cell has not run yet.
+        status: what went wrong; None where there is no record.
         reason: in one sentence.
         replay: the command that computes it; "" where nothing is known.
     """
@@ -60,6 +62,7 @@ class Task:
         methods: labels of the rows, in the order of the plan, else of the alphabet.
         pairs: of picture and seed that every method should have.
         records: by method, then pair; what has not run yet is absent.
+        excluded: pairs that the configuration leaves out, by method.
     """
 
     operator: str
@@ -67,6 +70,7 @@ class Task:
     methods: tuple[str, ...]
     pairs: tuple[Pair, ...]
     records: Mapping[str, Mapping[Pair, Record]]
+    excluded: Mapping[str, frozenset[Pair]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -95,10 +99,9 @@ class Task:
             for pair in self.pairs:
                 record = self.records[method].get(pair)
                 if record is None:
-                    waiting = "has not run yet"
-                    found.append(
-                        Hole(method=method, pair=pair, status=None, reason=waiting, replay="")
-                    )
+                    left_out = pair in self.excluded.get(method, ())
+                    why = "left out by the configuration" if left_out else WAITING
+                    found.append(Hole(method=method, pair=pair, status=None, reason=why, replay=""))
                     continue
                 reason = record.reason
                 if record.status == "ok":
@@ -159,14 +162,13 @@ def collect(records: Iterable[Record], planned: Mapping[str, Cell] | None = None
             records have, each of them the newest.
     """
     wanted, older = _current(records, planned)
-    cells = list(planned.values()) if planned is not None else sorted(
-        (r.cell for r in wanted.values()), key=_alphabet
-    )  # fmt: skip
+    cells = sorted(wanted, key=_alphabet) if planned is None else list(planned.values())
     label = _labels(cells)
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.operator, cell.noise), []).append(cell)
-    tasks = tuple(_task(*named, group, label, wanted) for named, group in groups.items())
+    strict = planned is not None
+    tasks = tuple(_task(*n, group, label, wanted, strict) for n, group in groups.items())
     measures, unknown = _measures(wanted.values())
     return Collection(tasks=tasks, measures=measures, older=tuple(older), unknown=unknown)
 
@@ -180,9 +182,10 @@ def _current(
         if planned is not None and record.key not in planned:
             older.append(record)
             continue
-        if record.cell in wanted:
-            older.append(wanted[record.cell])
-        wanted[record.cell] = record
+        cell = record.cell if planned is None else planned[record.key]  # labels may have changed
+        if cell in wanted:
+            older.append(wanted[cell])
+        wanted[cell] = record
     return wanted, older
 
 
@@ -210,17 +213,25 @@ def _task(
     cells: Sequence[Cell],
     label: Mapping[Cell, str],
     records: Mapping[Cell, Record],
+    strict: bool,
 ) -> Task:
     rows: dict[str, dict[Pair, Record]] = {}
-    pairs: dict[Pair, None] = {}
+    known: dict[str, set[Pair]] = {}
     for cell in cells:
         pair = Pair(cell.picture, cell.seed)
-        pairs[pair] = None
         row = rows.setdefault(label[cell], {})
+        known.setdefault(label[cell], set()).add(pair)
         if cell in records:
             row[pair] = records[cell]
+    pairs = tuple(dict.fromkeys(Pair(c.picture, c.seed) for c in cells))
+    excluded = {m: frozenset(pairs) - held for m, held in known.items()} if strict else {}
     return Task(
-        operator=operator, noise=noise, methods=tuple(rows), pairs=tuple(pairs), records=rows
+        operator=operator,
+        noise=noise,
+        methods=tuple(rows),
+        pairs=pairs,
+        records=rows,
+        excluded=excluded,
     )
 
 
@@ -230,17 +241,19 @@ def _measures(records: Iterable[Record]) -> tuple[tuple[Measure, ...], dict[str,
     measures: list[Measure] = []
     unknown: dict[str, str] = {}
     for name in dict.fromkeys(name for r in records for name in r.metrics):
+        spec, bracket, region = name.partition(" (")  # such as "psnr (missing pixels)"
         try:
-            metric = registry.create("metrics", name)
+            metric = registry.create("metrics", spec)
         except InvpriorError as error:
             unknown[name] = str(error)
             continue
-        kind, _, options = name.partition(":")
+        kind, _, options = spec.partition(":")
         title = kind.upper() if len(kind) <= 4 else kind
+        title += f" ({options.replace(',', ', ')})" if options else ""
         measures.append(
             Measure(
                 name=name,
-                title=f"{title} ({options.replace(',', ', ')})" if options else title,
+                title=title + bracket + region,
                 unit=metric.unit,
                 higher_is_better=metric.higher_is_better,
             )

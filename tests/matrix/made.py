@@ -64,10 +64,10 @@ def pictured(folder, given, size):
     truth = np.zeros((size, size))
     truth[size // 4 : size // 2] = 0.8
     noise = generator.normal(0, 0.3, truth.shape)
-    stem = f"{given.cell.picture}-{given.cell.seed}"
+    stem = f"{given.cell.picture}-{given.cell.seed}".replace(":", "-")
     names = {
         "picture": (record.RECORDS, f"{given.key}.png", truth + 0.2 * noise),
-        "truth": (record.PICTURES, f"{given.cell.picture}.png", truth),
+        "truth": (record.PICTURES, f"{given.cell.picture}.png".replace(":", "-"), truth),
         "measurement": (record.PICTURES, f"{stem}-y.png", truth + noise),
     }
     files = {}

@@ -88,6 +88,21 @@ def test_the_plan_gives_order_and_holes_and_keeps_stale_records_out():
     assert collection.older == (stale,)
 
 
+def test_what_the_configuration_leaves_out_is_not_called_waiting():
+    records = [made(), made(seed=1), made("none", seed=1)]
+    planned = {r.key: r.cell for r in records}
+    (task,) = collect(records, planned).tasks
+    assert [(h.method, h.pair, h.reason) for h in task.holes()] == [
+        ("none", Pair("cat", 0), "left out by the configuration")
+    ]
+
+
+def test_a_metric_has_its_options_and_region_in_its_title():
+    collection = collect([made(metrics={"psnr:luma=true,crop=4 (missing pixels)": 1.0})])
+    (measure,) = collection.measures
+    assert measure.head == "PSNR (luma=true, crop=4) (missing pixels) [dB]"
+
+
 def test_a_metric_that_no_package_provides_is_named():
     collection = collect([made(metrics={"psnr": 1.0, "lpips": 2.0})])
     assert [m.name for m in collection.measures] == ["psnr"]

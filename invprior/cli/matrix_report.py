@@ -1,0 +1,40 @@
+"""`invprior matrix report`: tables, figures and pictures of what a run has computed so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from invprior.cli.console import out, reporting
+
+
+@reporting
+def report(
+    folder: Annotated[
+        Path, typer.Argument(help='The folder that "invprior matrix run" has written.')
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page; absent: report.html in that folder."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is no report, too.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Write one HTML page that needs nothing else, and CSV, Markdown, LaTeX, PNG and SVG beside it.
+
+    At any moment: what has not run yet is shown as such. An earlier report is replaced.
+    """
+    from invprior.matrix.report.write import write
+    from invprior.matrix.store import Store
+
+    page, *more = write(Store.open(folder), output, overwrite=overwrite)
+    if not quiet:
+        out.print(
+            escape(f"Wrote {page}, and {len(more)} tables and figures in {more[0].parent}"),
+            soft_wrap=True,
+        )

@@ -1,0 +1,150 @@
+"""The report's figures: quality against time, and quality along the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invprior.experiments.plots import DASHES, FAMILIES, MARKERS
+from invprior.matrix.statistics import Comparison
+from invprior.matrix.tasks import Measure, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, RULE = "#333333", "#DDDDDD"
+_SAMPLES = 200  # points of an averaged curve
+Looks = Mapping[str, tuple[str, str, Any]]
+
+
+def looks(methods: Sequence[str]) -> Looks:
+    """Give each method a colour, a marker and a dash, which together are its own."""
+    count = len(FAMILIES)
+    return {
+        m: (FAMILIES[i % count], MARKERS[(i + i // count) % len(MARKERS)], DASHES[i // count % len(DASHES)])
+        for i, m in enumerate(methods)
+    }  # fmt: skip
+
+
+def seconds(task: Task, comparison: Comparison) -> dict[str, float]:
+    """Average the time of the reconstruction alone over the compared pairs, in seconds."""
+    rows = {
+        m: [task.records[m][p].seconds.solve for p in comparison.pairs] for m in comparison.mean
+    }
+    return {m: math.fsum(v) / len(v) for m, v in rows.items()}
+
+
+def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -> Figure | None:
+    """Draw each method at its mean time and mean quality; None when nothing can be compared.
+
+    Bars are the intervals of the means; the frame cuts long ones off, since with few pictures they would make
+    everything else small.
+    """
+    times = seconds(task, comparison)
+    shown = [m for m in comparison.methods if times.get(m, 0) > 0]
+    if not shown:
+        return None
+    figure, axes = _page()
+    chosen = looks(task.methods)
+    for method in shown:
+        colour, marker, _ = chosen[method]
+        mean = comparison.mean[method]
+        axes.errorbar(
+            times[method], mean.mean, yerr=0 if math.isnan(mean.half) else mean.half, fmt=marker,
+            color=colour, ecolor=colour, elinewidth=1, capsize=3, markersize=8, label=_label(method),
+            markeredgecolor=INK, markeredgewidth=0.6,
+        )  # fmt: skip
+    _times(axes, [times[m] for m in shown])
+    means = [comparison.mean[m].mean for m in shown]
+    room = 0.35 * (max(means) - min(means)) or 0.05 * abs(means[0]) or 1.0
+    axes.set_ylim(min(means) - room, max(means) + room)
+    axes.set_xlabel("time of the reconstruction [s]")
+    axes.set_ylabel(f"mean {measure.head}")
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | None:
+    """Draw the mean quality over the time of the run; None when no method left a curve.
+
+    The curve of a method is the average over the compared pairs of what one would hold in hand after
+    so many seconds; a run that has ended keeps its result.
+    """
+    averaged = {}
+    for method in comparison.mean:
+        runs = [_points(task.records[method][p].curve, measure.name) for p in comparison.pairs]
+        if all(len(r) for r in runs):
+            averaged[method] = _average([r for r in runs if len(r)])
+    if not averaged:
+        return None
+    figure, axes = _page()
+    chosen = looks(task.methods)
+    for method, (times, values) in averaged.items():
+        colour, marker, dash = chosen[method]
+        axes.plot(times, values, color=colour, linestyle=dash, linewidth=1.6)
+        axes.plot(
+            times[-1:], values[-1:], marker, color=colour, label=_label(method), markersize=6,
+            markeredgecolor=INK, markeredgewidth=0.6, zorder=3,
+        )  # fmt: skip
+    _times(axes, [t for times, _ in averaged.values() for t in (times[0], times[-1])])
+    axes.set_xlabel("time since the start of the reconstruction [s]")
+    axes.set_ylabel(f"mean {measure.head}")
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _points(curve: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
+    """Take (seconds, figure) of a curve, (N, 2); what is not finite or not after the start is left out."""
+    rows = [(row["seconds"], row[name]) for row in curve if "seconds" in row and name in row]
+    good = [(t, v) for t, v in rows if t > 0 and math.isfinite(t) and math.isfinite(v)]
+    return np.array(good, np.float64).reshape(-1, 2)
+
+
+def _average(
+    runs: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average stairs that hold their last value, from where all have begun to where the last one ends."""
+    begin = max(r[0, 0] for r in runs)
+    end = max(begin, *(r[-1, 0] for r in runs))
+    times = np.geomspace(begin, end, _SAMPLES) if len(runs) > 1 else runs[0][:, 0]
+    held = [r[np.searchsorted(r[:, 0], times * (1 + 1e-12), side="right") - 1, 1] for r in runs]
+    return times, np.mean(held, axis=0)
+
+
+def _label(method: str) -> str:
+    """Keep matplotlib from reading mathematics, or a hint to hide, into a name."""
+    short = method if len(method) <= 40 else f"{method[:39]}…"
+    shown = short.replace("$", r"\$")
+    return f"\u2009{shown}" if shown.startswith("_") else shown
+
+
+def _page() -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.tick_params(colors=INK)
+    axes.grid(color=RULE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _times(axes: Axes, values: Sequence[float]) -> None:
+    """Make the time logarithmic, with ticks such as 0.5 and 20, and some room at both ends."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = min(values) / 1.3, max(values) * 1.3
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    few = high > 200 * low
+    steps = (1.0,) if few else (1.0, 2.0, 5.0) if high > 5 * low else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,195 @@
+"""The report's pictures: as data inside the page, with an inset where the methods differ most."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from scipy.ndimage import uniform_filter
+
+from invprior.matrix.record import PICTURES, RECORDS, Record
+from invprior.matrix.statistics import Pair
+from invprior.matrix.tasks import Task
+
+BUDGET = 24_000_000  # bytes of whole pictures in a page, above which they are packed with loss
+_LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the picture's otherwise
+_QUALITY = 85  # of WebP with loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One picture of a row.
+
+    Attributes:
+        title: the method, "truth" or "measurement".
+        record: of the method's cell; None for the others.
+        image: data URI of the whole picture; "" where there is none.
+        inset: data URI of a part of it, without loss; "" where the picture has another size.
+        fault: why there is no picture.
+        width, height: in pixels.
+    """
+
+    title: str
+    record: Record | None = None
+    image: str = ""
+    inset: str = ""
+    fault: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """One measured picture with all its restorations.
+
+    Attributes:
+        box: left, top, right and bottom of the insets, in pixels; None without insets.
+        lossy: whether the whole pictures were packed with loss.
+    """
+
+    pair: Pair
+    tiles: tuple[Tile, ...]
+    box: tuple[int, int, int, int] | None
+    lossy: bool
+
+
+def strips(
+    folder: Path, tasks: Sequence[Task], methods: Sequence[Sequence[str]]
+) -> list[list[Strip]]:
+    """Make the strips of each task: every picture with its first seed.
+
+    Args:
+        folder: the folder of results.
+        tasks: whose records name the files below it.
+        methods: of each task, in the order to be shown.
+    """
+    chosen = [_first_seeds(task) for task in tasks]
+    needed = {
+        path for task, pairs in zip(tasks, chosen, strict=True)
+        for row in task.records.values() for pair in pairs if pair in row
+        for path in _paths(folder, row[pair]).values()
+    }  # fmt: skip
+    lossy = sum(p.stat().st_size for p in needed if p.is_file()) > BUDGET
+    return [
+        [_strip(folder, task, pair, order, lossy) for pair in pairs]
+        for task, pairs, order in zip(tasks, chosen, methods, strict=True)
+    ]
+
+
+def _first_seeds(task: Task) -> list[Pair]:
+    """Choose one seed a picture, the lowest that any method has run."""
+    ran = {p for row in task.records.values() for p in row}
+    first: dict[str, Pair] = {}
+    for pair in sorted(task.pairs, key=lambda p: (p not in ran, p.seed)):
+        first.setdefault(pair.picture, pair)
+    return [first[p] for p in dict.fromkeys(p.picture for p in task.pairs)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """A tile before its picture was opened; restored says that it is a method's."""
+
+    title: str
+    path: Path | None
+    record: Record | None = None
+    restored: bool = False
+
+
+def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: bool) -> Strip:
+    records = {m: task.records[m].get(pair) for m in methods}
+    paths = {m: _paths(folder, r) if r else {} for m, r in records.items()}
+    wanted = [
+        _Wanted(title=role, path=next((p[role] for p in paths.values() if role in p), None))
+        for role in ("truth", "measurement")
+    ]
+    wanted += [
+        _Wanted(title=m, path=paths[m].get("picture"), record=r, restored=True)
+        for m, r in records.items()
+    ]
+    opened = [_open(w.path) for w in wanted]
+    restorations = [
+        p for p, w in zip(opened, wanted, strict=True) if isinstance(p, Image.Image) and w.restored
+    ]
+    truth = opened[0] if isinstance(opened[0], Image.Image) else None
+    box = _window(restorations, truth)
+    size = restorations[0].size if restorations else None
+    tiles = []
+    for found, w in zip(opened, wanted, strict=True):
+        if isinstance(found, str):
+            fault = _why(w.record, found) if w.restored else found
+            tiles.append(Tile(title=w.title, record=w.record, fault=fault))
+            continue
+        tiles.append(
+            Tile(
+                title=w.title,
+                record=w.record,
+                image=_uri(found, lossy=lossy),
+                inset=_uri(found.crop(box)) if box and found.size == size else "",
+                width=found.width,
+                height=found.height,
+            )
+        )
+    return Strip(pair=pair, tiles=tuple(tiles), box=box, lossy=lossy)
+
+
+def _paths(folder: Path, record: Record) -> Mapping[str, Path]:
+    places = {"picture": RECORDS, "truth": PICTURES, "measurement": PICTURES}
+    names = {role: getattr(record, role) for role in places}
+    # A record may come from anybody: only names, never a way out of the folder.
+    return {
+        role: folder / places[role] / name for role, name in names.items() if name and Path(name).name == name
+    }  # fmt: skip
+
+
+def _why(record: Record | None, fault: str) -> str:
+    if record is None:
+        return "has not run yet"
+    return fault if record.status == "ok" else f"{record.status}: {record.reason}"
+
+
+def _open(path: Path | None) -> Image.Image | str:
+    """Read a picture in grey or colour; or say why it cannot be shown."""
+    if path is None:
+        return "no picture was kept"
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            grey = len(picture.getbands()) < 3
+            return picture.convert("L" if grey else "RGB")
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    except (OSError, UnidentifiedImageError, ValueError) as error:
+        return f"{path.name} cannot be shown: {error}"
+
+
+def _window(
+    restorations: Sequence[Image.Image], truth: Image.Image | None
+) -> tuple[int, int, int, int] | None:
+    """Find the square in which the restorations scatter most, about themselves and the truth."""
+    if not restorations:
+        return None
+    width, height = restorations[0].size
+    alike = [p for p in (*restorations, truth) if p is not None and p.size == (width, height)]
+    side = min(max(min(width, height) // 4, _LEAST), _MOST, width, height)
+    stack: NDArray[np.float32] = np.stack([np.asarray(p.convert("L"), np.float32) for p in alike])
+    scatter = uniform_filter(stack.std(0), side, mode="constant")
+    reach = side // 2
+    inside = scatter[reach : height - side + reach + 1, reach : width - side + reach + 1]
+    top, left = (int(i) for i in np.unravel_index(np.argmax(inside), inside.shape))
+    return left, top, left + side, top + side
+
+
+def _uri(picture: Image.Image, *, lossy: bool = False) -> str:
+    data = io.BytesIO()
+    if lossy:
+        picture.save(data, "WEBP", quality=_QUALITY)
+    else:
+        picture.save(data, "PNG", optimize=True)
+    kind = "webp" if lossy else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

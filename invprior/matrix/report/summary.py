@@ -1,0 +1,238 @@
+"""The tables of one task: methods compared, pictures one by one, who beats whom."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from invprior.matrix.published import Published
+from invprior.matrix.report.figures import seconds
+from invprior.matrix.report.overview import duration
+from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
+from invprior.matrix.statistics import LEVEL, Comparison, Interval
+from invprior.matrix.tasks import Measure, Task
+
+_PERCENT = f"{LEVEL:.0%}".replace("%", " %")
+
+
+def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Sheet:
+    """Compare the methods of a task: means with intervals, distance to the best, ranks, costs.
+
+    Args:
+        task: what to show.
+        measures: at least one; the first one ranks.
+        key: the beginning of the sheet's own.
+    """
+    compared = [task.compare(m) for m in measures]
+    first, measure = compared[0], measures[0]
+    times = seconds(task, first)
+    heads = [Head(text="method", numeric=False)]
+    heads += [Head(text=m.head, note=f"Mean and {_PERCENT} interval.") for m in measures]
+    heads += [
+        Head(text=f"to the best [{measure.unit}]" if measure.unit else "to the best",
+             note=f"Paired difference of {measure.title} to the best method, with its {_PERCENT} interval."),
+        Head(text="rank", note=f"Mean rank by {measure.title} over the pairs; 1 is the best."),
+        Head(text="wins [%]", note="Share of the pairs won against another method, averaged over the others."),
+        Head(text="time [s]", note="Mean time of the reconstruction alone."),
+        Head(text="tuning [s]", note="Mean time spent on the choice of the weight."),
+        Head(text="memory [MB]", note="The largest peak of its cells."),
+        Head(text="A / Aᵀ", note="Mean calls of the operator and of its adjoint."),
+        Head(text="weights", numeric=False, note="Fixed, automatic without the truth, tuned on other pictures, "
+             "or oracle: chosen on the test's own truth."),
+        Head(text="results", note="Cells with a result, of those planned."),
+    ]  # fmt: skip
+    rows = []
+    for method in [*first.methods, *first.apart]:
+        row = [text(method, note=first.apart.get(method, ""))]
+        row += [_mean(c, m, method) for c, m in zip(compared, measures, strict=True)]
+        row.append(_behind(first, measure, method))
+        if method in first.mean:
+            others = [first.wins[method, o] for o in first.methods if o != method]
+            share = 100 * math.fsum(others) / len(others) if others else None
+            row += [number(first.rank[method], f"{first.rank[method]:.2f}")]
+            row += [
+                number(share, f"{share or 0:.0f}"),
+                number(times[method], duration(times[method])),
+            ]
+        else:
+            row += [number(None)] * 3
+        rows.append((*row, *_costs(task, first, method)))
+    return Sheet(
+        key=f"{key}-methods",
+        title=task.title,
+        head=tuple(heads),
+        rows=tuple(rows),
+        notes=tuple(_notes(task, measure, first)),
+    )
+
+
+def _mean(comparison: Comparison, measure: Measure, method: str) -> Value:
+    if method not in comparison.mean:
+        return number(None)
+    found = comparison.mean[method]
+    return number(found.mean, _printed(found, measure), best=method == comparison.best)
+
+
+def _printed(interval: Interval, measure: Measure) -> str:
+    half = "" if math.isnan(interval.half) else f" ± {measure.text(interval.half)}"
+    return measure.text(interval.mean) + half
+
+
+def _behind(comparison: Comparison, measure: Measure, method: str) -> Value:
+    if method == comparison.best:
+        return Value(text="best", sort=0.0)
+    if method not in comparison.behind:
+        return number(None)
+    found = comparison.behind[method]
+    near = comparison.tied_with_best(method)
+    return number(
+        found.mean,
+        signed(_printed(found, measure)) + (" ≈" if near else ""),
+        note="not told apart from the best" if near else "",
+    )
+
+
+def _costs(task: Task, comparison: Comparison, method: str) -> list[Value]:
+    row = task.records[method]
+    ran = [row[p] for p in comparison.pairs] if method in comparison.mean else []
+    tuning = math.fsum(r.seconds.tuning for r in ran) / len(ran) if ran else 0.0
+    memory = max((r.memory for r in ran), default=0) / 1e6
+    calls = Counter[str]()
+    for record in ran:
+        calls.update(record.calls)
+    applied = [f"{calls[k] / len(ran):.0f}" for k in ("forward", "adjoint")] if calls else []
+    weights = sorted({r.weights for r in row.values()})
+    held, planned = sum(r.status == "ok" for r in row.values()), len(task.pairs)
+    planned -= len(task.excluded.get(method, ()))
+    failed = Counter(h.status or h.reason for h in task.holes() if h.method == method)
+    return [
+        number(tuning or None, duration(tuning)),
+        number(memory or None, f"{memory:.0f}"),
+        number(calls["forward"] / len(ran), " / ".join(applied)) if applied else number(None),
+        text(", ".join(weights) or NOTHING),
+        number(
+            held,
+            f"{held} of {planned}",
+            note=", ".join(f"{n} {status}" for status, n in failed.items()),
+        ),
+    ]
+
+
+def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
+    notes = []
+    if comparison.pairs:
+        pictures = len({p.picture for p in comparison.pairs})
+        basis = f"Over {len(comparison.pairs)} of {comparison.possible} pairs of picture and seed"
+        basis += f" ({pictures} pictures), those that all compared methods have."
+        notes.append(basis)
+        over = next(iter(comparison.mean.values()))
+        if over.count < 2:
+            notes.append("One value tells nothing about scatter, so there is no interval.")
+        elif over.over == "seeds":
+            notes.append("The intervals are over the seeds of one picture.")
+        else:
+            notes.append(f"The intervals are over the {over.count} pictures, seeds averaged first.")
+        guess = task.first_guess(measure, comparison.pairs)
+        if guess is not None:
+            notes.append(
+                f"The best simple reconstruction scores {measure.text(guess)} {measure.unit}".rstrip()
+                + "."
+            )
+    else:
+        notes.append(
+            "There is no pair of picture and seed that all methods have, so nothing is averaged."
+        )
+    notes += [f"Not compared: {m}, {why}." for m, why in comparison.apart.items()]
+    return notes
+
+
+def pictures(task: Task, measure: Measure, key: str, published: Published | None = None) -> Sheet:
+    """Show every picture's figure for every method, averaged over its seeds, published ones beside."""
+    comparison, scores = task.compare(measure), task.scores(measure)
+    order = [*comparison.methods, *comparison.apart]
+    beside = (
+        {m: published.pictures.get(published.method(m) or "", {}) for m in order}
+        if published
+        else {}
+    )
+    others = (
+        {o: published.pictures.get(o, {}) for o in published.others(order)} if published else {}
+    )
+    heads = [Head(text="picture", numeric=False)]
+    for method in order:
+        heads.append(Head(text=method))
+        if beside.get(method):
+            heads += [
+                Head(text="published"),
+                Head(text="difference", note=f"{method}, measured less published."),
+            ]
+    heads += [Head(text=f"{o}, published") for o, row in others.items() if row]
+    rows = []
+    for picture in dict.fromkeys(p.picture for p in task.pairs):
+        pairs = [p for p in task.pairs if p.picture == picture]
+        row = [text(picture)]
+        for method in order:
+            held = [
+                v for p in pairs if (v := scores[method].get(p)) is not None and math.isfinite(v)
+            ]
+            mean = math.fsum(held) / len(held) if held else None
+            row.append(_of_seeds(mean, len(held), len(pairs), measure, task, method, picture))
+            if known := beside.get(method):
+                row += _published(mean, known.get(picture), measure)
+        row += [_known(r.get(picture), measure) for r in others.values() if r]
+        rows.append(tuple(row))
+    notes = (
+        ["Means over the seeds that each method has."]
+        if len({p.seed for p in task.pairs}) > 1
+        else []
+    )
+    return Sheet(
+        key=f"{key}-pictures",
+        title=f"{measure.head} by picture: {task.title}",
+        head=tuple(heads),
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _of_seeds(mean: float | None, held: int, of: int, measure: Measure, task: Task, method: str,
+              picture: str) -> Value:  # fmt: skip
+    if held == of and mean is not None:
+        return number(mean, measure.text(mean))
+    why = "; ".join(
+        dict.fromkeys(
+            f"{h.status}: {h.reason}" if h.status else h.reason
+            for h in task.holes() if h.method == method and h.pair.picture == picture
+        )
+    )  # fmt: skip
+    if mean is None:
+        return number(None, note=why)
+    return number(mean, f"{measure.text(mean)} ({held} of {of})", note=why)
+
+
+def _published(mean: float | None, known: float | None, measure: Measure) -> list[Value]:
+    difference = None if mean is None or known is None else mean - known
+    shown = None if difference is None else signed(measure.text(difference))
+    return [_known(known, measure), number(difference, shown)]
+
+
+def _known(value: float | None, measure: Measure) -> Value:
+    return number(value, None if value is None else measure.text(value))
+
+
+def wins(task: Task, measure: Measure, key: str) -> Sheet:
+    """Show how often the method of a row beats that of a column, in percent of the pairs."""
+    found = task.compare(measure)
+    names = [m for m in found.methods if m in found.mean]
+    rows = [
+        (text(a), *(number(None) if a == b else number(100 * found.wins[a, b], f"{100 * found.wins[a, b]:.0f}")
+                    for b in names))
+        for a in names
+    ]  # fmt: skip
+    return Sheet(
+        key=f"{key}-wins",
+        title=f"Wins of the row over the column by {measure.title}, in %: {task.title}",
+        head=(Head(text="method", numeric=False), *(Head(text=m) for m in names)),
+        rows=tuple(rows),
+        notes=(f"Of {len(found.pairs)} pairs of picture and seed; a tie counts a half.",),
+    )

@@ -1,0 +1,48 @@
+import pytest
+
+from invprior.matrix.report.sheet import Head, Sheet, latex, markdown, number, signed, text
+
+SHEET = Sheet(
+    key="one",
+    title="50 % of A_1",
+    head=(Head(text="method", numeric=False), Head(text="PSNR [dB]")),
+    rows=(
+        (text("a|b_*<c>"), number(30.0, "30.00 ± 1", best=True)),
+        (text(r"x\y & {z}"), number(None)),
+    ),
+    notes=("Over 2 pairs.",),
+)
+
+
+def test_markdown_escapes_and_marks_the_best():
+    assert markdown(SHEET) == (
+        "### 50 % of A\\_1\n\n"
+        "| method | PSNR \\[dB\\] |\n"
+        "| --- | ---: |\n"
+        "| a\\|b\\_\\*\\<c\\> | **30.00 ± 1** |\n"
+        "| x\\\\y & {z} | – |\n\n"
+        "Over 2 pairs.\n"
+    )
+
+
+def test_latex_escapes_and_marks_the_best():
+    assert latex(SHEET).splitlines() == [
+        r"\begin{table}",
+        r"  \centering",
+        r"  \caption{50 \% of A\_1. Over 2 pairs.}",
+        r"  \label{tab:one}",
+        r"  \begin{tabular}{lr}",
+        r"    \toprule",
+        r"    method & PSNR [dB] \\",
+        r"    \midrule",
+        r"    a\textbar{}b\_*\textless{}c\textgreater{} & \textbf{30.00 $\pm$ 1} \\",
+        r"    x\textbackslash{}y \& \{z\} & -- \\",
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+
+
+@pytest.mark.parametrize(("value", "shown"), [("-1.00 ± 2", "−1.00 ± 2"), ("0.50", "+0.50")])
+def test_signs(value, shown):
+    assert signed(value) == shown

@@ -1,0 +1,179 @@
+"""The report's files: complete, escaped, and made from whatever there is."""
+
+import csv
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from invprior.errors import MeasurementError
+from invprior.matrix import record
+from invprior.matrix.report import pictures
+from invprior.matrix.report.write import write
+
+from .conftest import HOSTILE, REASON, TEXT
+
+VOID = {"meta", "img", "input", "br"}
+
+
+class Strict(HTMLParser):
+    """Refuses what does not nest, and duplicate ids; collects elements and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.ids, self.words = [], [], set(), []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        assert len(given) == len(attributes), f"{tag} has an attribute twice"
+        self.elements.append((tag, given))
+        if "id" in given:
+            assert given["id"] not in self.ids, given["id"]
+            self.ids.add(given["id"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.words.append(text)
+
+    def all(self, tag):
+        return [given for name, given in self.elements if name == tag]
+
+
+def parsed(store, **options):
+    path, *_ = write(store, **options)
+    return Strict(path.read_text())
+
+
+def test_one_page_that_needs_nothing_and_hides_nothing(store):
+    page, *more = write(store)
+    assert page == store.folder / "report.html"
+    assert {p.name for p in more} == {
+        "cells.csv", "methods.csv", "tables.md", "tables.tex", "task-1-quality.png",
+        "task-1-quality.svg", "task-1-curves.png", "task-1-curves.svg",
+    }  # fmt: skip
+    assert all(p.stat().st_size for p in more)
+    text = page.read_text()
+    found = Strict(text)
+    assert not re.search(r"https?://", text)
+    sources = [g["src"] for g in found.all("img") if "src" in g]
+    assert sources
+    assert all(s.startswith("data:image/png;base64,") for s in sources)
+    assert len(found.all("script")) == 1
+    assert len(found.all("style")) == 1
+    words = " ".join("".join(found.words).split())
+    assert "Cats & <dogs>" in words
+    assert REASON in words  # shown as text, and so no element
+    assert HOSTILE in words
+    assert "Not compared: DIP, no result." in words
+    assert "Over 4 of 4 pairs of picture and seed (2 pictures)" in words
+    assert words.count("has not run yet") >= 3
+    assert "The run is not complete" in words
+    targets = {g["href"][1:] for g in found.all("a")}
+    assert targets <= found.ids
+    labels = {g["aria-labelledby"] for _, g in found.elements if "aria-labelledby" in g}
+    assert labels <= found.ids
+    assert all(g.get("aria-sort") == "none" for t, g in found.elements if g.get("scope") == "col")
+
+
+def test_policy_lets_only_our_script_run(store):
+    found = parsed(store)
+    (policy,) = [g["content"] for g in found.all("meta") if g.get("http-equiv")]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "script-src 'sha256-" in policy
+
+
+def test_figures_can_be_read_by_other_programs(store):
+    write(store)
+    with (store.folder / "report-files" / "cells.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert len(cells) == 16
+    assert sum(c["status"] == "not run yet" for c in cells) == 3
+    (crashed,) = [c for c in cells if c["status"] == "crashed"]
+    assert crashed["reason"] == REASON
+    assert crashed["psnr"] == ""
+    with (store.folder / "report-files" / "methods.csv").open(newline="") as file:
+        methods = {(m["method"], m["metric"]): m for m in csv.DictReader(file)}
+    assert float(methods["tv", "psnr"]["mean"]) == 29.0
+    assert float(methods["no prior", "psnr"]["to_best"]) == -7.0
+    assert methods["DIP", "psnr"]["not_compared"] == "no result"
+    assert "**29.00 ± 19.06**" in (store.folder / "report-files" / "tables.md").read_text()
+
+
+def test_an_earlier_report_is_replaced_and_nothing_else_is(store, tmp_path):
+    write(store)
+    other = tmp_path / "mine.html"
+    other.write_text("my own")
+    with pytest.raises(MeasurementError, match="exists already"):
+        write(store, other)
+    assert other.read_text() == "my own"
+    (tmp_path / "new-files").mkdir()
+    with pytest.raises(MeasurementError, match="new-files"):
+        write(store, tmp_path / "new.html")
+    page, *_ = write(store)  # again
+    assert "Cats" in page.read_text()
+    write(store, other, overwrite=True)
+    assert "Cats" in other.read_text()
+
+
+def test_no_record_yet(fill):
+    store = fill(TEXT, scores={})
+    for path in (store.folder / record.RECORDS).iterdir():
+        path.unlink()
+    with pytest.raises(MeasurementError, match="no record yet"):
+        write(store)
+    assert not (store.folder / "report-files").exists()
+
+
+def test_only_failures_still_make_a_report(fill):
+    words = "".join(parsed(fill(TEXT, scores={})).words)
+    assert REASON in words
+    assert "has not run yet" in words
+
+
+def test_pictures_that_are_lost_or_lie_elsewhere_are_not_shown(store):
+    first, second, *_ = sorted(
+        (r for r in store.records().values() if r.status == "ok" and r.cell.seed == 0),
+        key=lambda r: r.key,
+    )
+    (store.folder / record.RECORDS / first.picture).unlink()
+    record.save(store.folder, replace(second, picture="../../secret.png"))
+    words = "".join(parsed(store).words)
+    assert f"{first.picture} is missing" in words
+    assert "no picture was kept" in words
+    assert "secret" not in words
+
+
+def test_a_page_that_grows_too_big_is_packed_with_loss_and_says_so(store, monkeypatch):
+    monkeypatch.setattr(pictures, "BUDGET", 100)
+    found = parsed(store)
+    assert "packed with loss" in "".join(found.words)
+    kinds = {g["src"].partition(";")[0] for g in found.all("img") if "src" in g}
+    assert kinds == {"data:image/webp", "data:image/png"}  # pictures, and insets without loss
+
+
+def test_published_figures_stand_beside_ours(fill):
+    text = TEXT.replace('pictures = ["sample:camera:24", "sample:coins:24"]', 'pictures = ["baby"]')
+    text = f'published = "set5-x4"\n{text}\n[protocol]\ntruth = "sample:camera:24"\n'
+    store = fill(text, size=24)
+    write(store)
+    tables = (store.folder / "report-files" / "tables.md").read_text()
+    # tv on baby: 27 and 28 in the two seeds, 31.21 published
+    assert "| tv | 27.50 | 31.21 | – | −3.71 |" in tables
+    assert "| SRResNet | – | 33.66 | 32.10 | – |" in tables
+    assert "| baby | 27.50 | 31.21 | −3.71 |" in tables
+    assert (
+        "Pictures larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
+    )

@@ -1,0 +1,40 @@
+import pytest
+
+from invprior.errors import OptionError
+from invprior.matrix import config, published
+
+
+def test_averages_agree_with_the_figures_by_picture():
+    """Printed averages and result pictures are of the same methods, where both are known."""
+    for name, method, tolerance in (
+        ("denoise9-25", "CBM3D", 0.02),
+        ("denoise9-25", "NLM", 0.04),
+        ("set5-x4", "DIP", 0.01),
+        ("set5-x4", "bicubic", 0.01),
+        ("set5-x4", "SRResNet", 0.01),
+    ):
+        table = published.table(name)
+        figures = table.pictures[method].values()
+        assert sum(figures) / len(figures) == pytest.approx(table.averages[method], abs=tolerance)
+
+
+def test_methods_are_found_by_name_in_any_case():
+    table = published.table("denoise9-25")
+    assert table.method("nlm") == "NLM"
+    assert table.method("DIP averaged") == "DIP averaged"
+    assert table.method("tv") is None
+    assert table.others(["nlm", "measurement", "cbm3d", "dip"]) == ["DIP two runs", "DIP averaged"]
+
+
+def test_an_unknown_table_is_refused():
+    with pytest.raises(OptionError, match="did you mean"):
+        published.table("set5-x")
+
+
+@pytest.mark.parametrize("name", config.builtin_names())
+def test_the_matrices_that_come_with_us_name_tables_that_exist(name):
+    matrix = config.parse(*config.read(name))
+    if matrix.published:
+        table = published.table(matrix.published)
+        assert set(matrix.pictures) == {p for row in table.pictures.values() for p in row}
+        assert {m.label for m in matrix.methods} & set(table.pictures)
