@@ -83,8 +83,8 @@ def _as_forward(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None
     """The commonest slip: A in the place of A^H."""
     if y.shape != back.shape or distance(back, operator(y)) > _ALIKE:
         return None
-    along = y.dim() - 1
-    if distance(operator(y.roll(1, along)), operator(y).roll(1, along)) <= _ALIKE:
+    along = tuple(range(max(1, y.dim() - 2), y.dim()))
+    if all(distance(operator(y.roll(1, d)), operator(y).roll(1, d)) <= _ALIKE for d in along):
         return (
             "conjugate missing: the adjoint multiplies the spectrum as A does, not by its conjugate"
         )

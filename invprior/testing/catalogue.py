@@ -10,7 +10,6 @@ from invprior.functionals import Functional
 from invprior.metrics.base import Metric
 from invprior.networks.base import Network
 from invprior.noises.base import Noise
-from invprior.operators.base import Operator
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.testing.common import frozen, options_kept
@@ -26,8 +25,9 @@ from invprior.testing.stopping import stopping_checks
 from invprior.testing.variables import variable_checks
 from invprior.testing.verdicts import Check, checks_for
 
+COMMON = checks_for(object, options_kept, frozen)  # of kinds that promise nothing more
 CHECKS: Mapping[str, tuple[Check, ...]] = {
-    "operators": (*operator_checks(), *checks_for(Operator, options_kept)),
+    "operators": operator_checks(),
     "fidelities": (*fidelity_checks(), *checks_for(Fidelity, options_kept)),
     "noises": (*noise_checks(), *checks_for(Noise, options_kept, frozen)),
     "priors": (*prior_checks(), *variable_checks(), *checks_for(Functional, options_kept)),

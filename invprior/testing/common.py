@@ -7,15 +7,12 @@ import inspect
 from typing import Any
 
 from invprior.errors import InvpriorError
-from invprior.operators.base import Recipe
 from invprior.options import option_values, options_of
 from invprior.testing.verdicts import Fault
 
 
 def options_kept(obj: Any) -> None:
     """Each option is an attribute of its name, with which an equal object can be made, so that records are true."""
-    if isinstance(obj, Recipe):
-        return
     cls, values = option_values(obj)
     lost = [o.name for o in options_of(cls) if not hasattr(obj, o.name)]
     if lost:

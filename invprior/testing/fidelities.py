@@ -102,6 +102,8 @@ def noise_level(fidelity: Fidelity) -> None:
     fit = known(fidelity)
     if fidelity.noise_level != before:
         raise Fault("with_noise_level changes the fidelity itself; return a new one")
+    if type(fit) is not type(fidelity):
+        raise Fault(f"with_noise_level returns another class, {type(fit).__name__}")
     if before is None and fit is not fidelity:
         level = fit.noise_level
         if level is None or not math.isclose(level, _SIGMA, rel_tol=1e-6):

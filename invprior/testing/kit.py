@@ -12,7 +12,7 @@ from invprior.errors import OptionError, did_you_mean
 from invprior.operators.base import Recipe
 from invprior.options import plain_name
 from invprior.registry import GROUPS
-from invprior.testing.catalogue import CHECKS
+from invprior.testing.catalogue import CHECKS, COMMON
 from invprior.testing.verdicts import Check, Fault, Outcome, Report, Skip, Verdict
 
 
@@ -65,7 +65,7 @@ def judge(check: Check, obj: Any, reason: str | None = None) -> Verdict:
 def checks_of(obj: Any) -> tuple[Check, ...]:
     """The checks that an object of these types is held to."""
     cls = obj.operator if isinstance(obj, Recipe) else type(obj)
-    return tuple(c for c in CHECKS[obj.plugin_group] if issubclass(cls, c.form))
+    return tuple(c for c in CHECKS.get(obj.plugin_group, COMMON) if issubclass(cls, c.form))
 
 
 def subject(obj: Any) -> Any:

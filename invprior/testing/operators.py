@@ -14,6 +14,7 @@ from invprior.adjointness import adjoint_fault
 from invprior.errors import InvpriorError
 from invprior.likeness import difference, inner, scale_of
 from invprior.operators.base import LinearOperator, Operator, Recipe
+from invprior.testing import common
 from invprior.testing.maps import map_checks
 from invprior.testing.uses import Use, noise, pictures
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for
@@ -262,6 +263,12 @@ def autograd_is_adjoint(obj: Recipe | LinearOperator) -> None:
             raise Fault(f"autograd's gradient, compared with the adjoint, is {wrong}")
 
 
+def options_kept(obj: Operator | Recipe) -> None:
+    """Each option is an attribute of its name, so that a record of a run can name it."""
+    for case in sized(obj):
+        common.options_kept(case.operator)
+
+
 def _first(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
@@ -273,6 +280,6 @@ def operator_checks() -> tuple[Check, ...]:
     )  # fmt: skip
     return (
         *map_checks(Operator, _uses),
-        *checks_for(Operator, sizes_agree, observed, differentiable),
+        *checks_for(Operator, sizes_agree, observed, differentiable, options_kept),
         *checks_for(LinearOperator, *linear),
     )

@@ -38,7 +38,7 @@ class Use:
     def of(self, *tensors: Tensor) -> Tensor:
         """The result for other tensors."""
         with torch.no_grad():
-            return self.call(self.plugin, *tensors)
+            return self.call(self.plugin, *tensors).detach()  # a module may hand out a parameter
 
     def to(self, dtype: torch.dtype) -> Use:
         """The same use in another precision, of a copy of the plugin."""

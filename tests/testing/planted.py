@@ -1,0 +1,25 @@
+"""What the tests of planted faults share."""
+
+import re
+
+import pytest
+
+from invprior.testing import kit
+
+
+def planted(*cases):
+    """Run a test for each (object, check that must find the fault, what it must say)."""
+    named = [pytest.param(*case, id=f"{_name(case[0])}-{case[1]}") for case in cases]
+    return pytest.mark.parametrize(("obj", "name", "text"), named)
+
+
+def assert_caught(obj, name, text):
+    made = kit.subject(obj)
+    (check,) = (c for c in kit.checks_of(made) if c.name == name)
+    verdict = kit.judge(check, made, kit.expected_of(made, None).get(name))
+    assert verdict.outcome == "fail", verdict
+    assert re.search(text, verdict.text), verdict
+
+
+def _name(obj):
+    return obj.__name__ if isinstance(obj, type) else type(obj).__name__
