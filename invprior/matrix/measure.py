@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import resource
@@ -138,7 +137,6 @@ def _restart_memory(device: str) -> int:
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
         return 0
-    gc.collect()
     with suppress(OSError):  # not on this system; the peak then holds what went before
         Path("/proc/self/clear_refs").write_text("5")
     with suppress(OSError):

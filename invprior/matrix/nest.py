@@ -6,6 +6,7 @@ what is imported.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -144,6 +145,8 @@ def _warm() -> None:
         if entry.package == registry.CORE:
             registry.load(entry)
     versions.versions()
+    gc.collect()
+    gc.freeze()  # so that no child's collector goes through all that, and copies its pages
 
 
 if __name__ == "__main__":
