@@ -110,8 +110,11 @@ def _moved(back: Tensor, right: Tensor) -> str | None:
 
 
 def _normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
-    wide = torch.complex128 if like.is_complex() else torch.float64
-    return torch.randn(shape, generator=generator, dtype=wide).to(like)
+    # On the CPU, for the generator's sake, and no wider than needed: pictures may be big.
+    exact = like.dtype in (torch.float64, torch.complex128)
+    real, pairs = (torch.float64, torch.complex128) if exact else (torch.float32, torch.complex64)
+    dtype = pairs if like.is_complex() else real
+    return torch.randn(shape, generator=generator, dtype=dtype).to(like)
 
 
 def _size(a: Tensor) -> float:

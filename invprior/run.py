@@ -14,11 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invprior.adjointness import adjoint_fault
 from invprior.errors import MeasurementError
 from invprior.guard import Guard
+from invprior.operators.base import LinearOperator
 from invprior.problem import Objective
 from invprior.solution import Iterate
 from invprior.solvers.base import Solver
+
+_ROUNDING = 1e-3  # what single precision may do to an inner product, with room
 
 
 class Run:
@@ -50,6 +54,7 @@ class Run:
         with torch.enable_grad():  # also where the caller has switched gradients off
             self.state = solver.init(objective, start, generator)
         self.guard.kept.append(self.state.x)
+        self._look_at_the_adjoint(start)
 
     step: int
     notes: tuple[str, ...]
@@ -84,6 +89,17 @@ class Run:
         )
         self.guard(now, self.state)
         return now
+
+    def _look_at_the_adjoint(self, like: Tensor) -> None:
+        """Tell of an adjoint that is none: a run would end somewhere else than at the minimum, and look well."""
+        operator = self.objective.problem.operator
+        if isinstance(operator, LinearOperator) and like.is_floating_point():
+            fault = adjoint_fault(operator, like, _ROUNDING)
+            if fault is not None:
+                self.note(
+                    f"the operator's adjoint is wrong, so do not trust this result: {fault}; "
+                    "invprior check shows more"
+                )
 
     def note(self, text: str) -> None:
         """Tell the user something, once."""
