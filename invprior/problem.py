@@ -229,6 +229,7 @@ def route(
     terms: Need = "any",
     fidelity: Need = "any",
     linear: bool = False,
+    members: bool = False,
 ) -> Objective:
     """Sort the terms for a solver by their types.
 
@@ -241,6 +242,7 @@ def route(
             curvature ("smooth"), or that there be none ("prox").
         fidelity: what it needs of the fidelity: any value, bounded curvature, or a prox.
         linear: whether it needs a linear operator.
+        members: whether its iterates tell the estimates of several networks apart.
 
     Raises:
         IncompatibleError: with every reason.
@@ -254,6 +256,11 @@ def route(
         )
     if problem.held is not None and (problem.reparameterization is None or fidelity == "prox"):
         faults.append(f"{solver} fits every measurement, and the stopping rule keeps some out")
+    elif problem.held is not None and len(problem.held) > 1 and not members:
+        faults.append(
+            f"{solver} does not tell networks fitted side by side apart, "
+            "and the stopping rule keeps other measurements from each; set members=1"
+        )
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
     if fidelity == "smooth" and math.isinf(problem.fidelity.curvature()):

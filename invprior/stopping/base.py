@@ -37,7 +37,8 @@ class StoppingRule(ABC, metaclass=Plugin):
         """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it.
 
         A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
-        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory.
+        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. Where it has a
+        method `best`, which returns the best picture so far or None, that is returned when a budget ends the run first.
         """
 
     def __or__(self, other: StoppingRule) -> StoppingRule:
@@ -93,7 +94,9 @@ class _Any:
             if _is_budget(rule) and hoped:
                 unmet = f"before {' or '.join(hoped)} was met"
                 remedy = f"{stop.message}, {unmet}; allow more if the picture matters"
-                return Stop(stop.name, False, remedy, stop.x)
+                found = (best() for w in self.watchers if (best := getattr(w, "best", None)))
+                better = next((x for x in found if x is not None), None)
+                return Stop(stop.name, False, remedy, better)
             return stop
         return None
 

@@ -45,12 +45,7 @@ class Holdout(StoppingRule):
         Raises:
             MeasurementError: there are too few measurements.
         """
-        network = problem.reparameterization
-        members = 1 if network is None else network.members
-        shape = problem.operator.measurement_shape
-        held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
-        if problem.observed is not None:
-            held = held & problem.observed
+        held = self._held(problem, generator)
         fewest = int(held.flatten(1).sum(1).min())
         if fewest < _FEWEST:
             raise MeasurementError(
@@ -58,6 +53,17 @@ class Holdout(StoppingRule):
                 f"{fewest} of {problem.measurements}. Use a larger fraction, or another rule such as max-steps."
             )
         return replace(problem, held=held)
+
+    def fits(self, problem: Problem) -> bool:
+        """Whether there are enough measurements to keep some out."""
+        return self.fraction * problem.measurements >= 2 * _FEWEST  # they are drawn, so some more
+
+    def _held(self, problem: Problem, generator: torch.Generator) -> Tensor:
+        network = problem.reparameterization
+        members = 1 if network is None else network.members
+        shape = problem.operator.measurement_shape
+        held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
+        return held if problem.observed is None else held & problem.observed
 
     def start(self, problem: Problem) -> Watcher:
         """Compute the error of what was kept out, every so many steps."""
@@ -74,6 +80,9 @@ class _Watch:
     rule: Holdout
     held: Tensor
     lowest: Lowest
+
+    def best(self) -> Tensor | None:
+        return self.lowest.x
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:

@@ -86,6 +86,9 @@ class _Watch:
     rule: SelfReference
     lowest: Lowest
 
+    def best(self) -> Tensor | None:
+        return self.lowest.x
+
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:
             return None

@@ -50,6 +50,9 @@ class _Watch:
     rule: Variance
     lowest: Lowest
 
+    def best(self) -> Tensor | None:
+        return self.lowest.x
+
     def look(self, iterate: Iterate, variance: Tensor) -> Stop | None:
         """Keep the estimate at the lowest variance."""
         if not self.lowest(iterate, variance):

@@ -1,0 +1,344 @@
+"""What stopping without the truth costs: best PSNR along a run minus PSNR of the picture that a rule returns.
+
+    python benchmarks/stopping_regret.py --operators denoise25 --size 96 --steps 1500
+    python benchmarks/stopping_regret.py --data ../shared/data --part 1/2 --output report
+
+Without --data the pictures are scikit-image's, on which the rules' constants were tuned; with it those of the report:
+denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
+inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each picture one run with the
+prior is fitted to all the data, for --steps iterations; its best PSNR is what the regret counts from. Rules that only
+watch look on at that run; rules that keep something out of the fit have a run of their own, with the same seed.
+
+Every finished run is appended to OUTPUT.csv at once, and the same command again runs only what is missing. Several
+processes may share the work: --part 1/2 and --part 2/2, each with an output of its own; --table A.csv B.csv prints the
+table of all of them and runs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import cropped, from_pillow, read, show, table_of, to_pillow
+from paper_tasks import TASKS, Protocol
+from torch import Tensor
+
+import invprior
+from invprior import samples
+from invprior.building import operator_for, stop_from
+from invprior.metrics.psnr import PSNR
+from invprior.operators.base import Operator
+from invprior.problem import Problem
+from invprior.solution import Iterate, Stop
+from invprior.stopping.base import StoppingRule, Watcher
+
+TUNING = ("astronaut", "chelsea", "coffee", "rocket")
+OPERATORS = ("denoise15", "denoise25", "denoise50", "superres4", "inpaint50", "blur:k1", "blur:k3")
+RULES = (
+    "holdout",
+    "self-reference",
+    "self-reference:copies=channels",
+    "sure",
+    "discrepancy",
+    "variance",
+    "variance:form=exponential",
+    "max-steps:steps=800",
+    "max-steps:steps=1800",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule's end on one picture, PSNR in dB; `best` is of the run fitted to all the data."""
+
+    picture: str
+    operator: str
+    size: int
+    prior: str
+    seed: int
+    rule: str
+    best: float
+    best_step: int
+    psnr: float
+    step: int
+    stopped: bool
+    seconds: float
+
+    @property
+    def case(self) -> tuple[object, ...]:
+        """What the rules are compared on."""
+        return self.picture, self.operator, self.size, self.prior, self.seed
+
+
+@dataclass
+class Seen:
+    """A rule that looks on at a run, until it stops."""
+
+    rule: str
+    watch: Watcher
+    end: tuple[int, float, bool] | None = None
+
+    def look(self, now: Iterate, score: float, truth: Tensor) -> None:
+        if self.end is None and (stop := self.watch(now)) is not None:
+            self.end = now.step, psnr(stop, score, truth), True
+
+
+@dataclass
+class Curve:
+    """PSNR along a run."""
+
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> tuple[float, int]:
+        index = int(np.argmax(self.values))
+        return self.values[index], index + 1
+
+
+def main() -> None:
+    options = arguments()
+    if options.table:
+        print_table([row for path in options.table for row in stored(path)])
+        return
+    torch.set_num_threads(options.threads)
+    path = options.output.with_suffix(".csv")
+    rows = stored(path)
+    part, parts = (int(n) for n in options.part.split("/"))
+    for index, (picture, operator) in enumerate(cases(options)):
+        if index % parts != part - 1:
+            continue
+        case = (picture, operator, options.size, options.prior, options.seed)
+        done = {row.rule for row in rows if row.case == case}
+        for row in measured(case, [r for r in options.rules if r not in done], options):
+            rows.append(row)
+            append(path, row)
+            print(
+                *(f"{v:.3f}" if isinstance(v, float) else v for v in asdict(row).values()),
+                flush=True,
+            )
+    print_table(rows)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="folder of the report's pictures")
+    parser.add_argument("--pictures", nargs="+", help="only these")
+    parser.add_argument("--operators", nargs="+", choices=OPERATORS, default=list(OPERATORS))
+    parser.add_argument("--rules", nargs="+", default=list(RULES))
+    parser.add_argument("--prior", default="dip")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--part", default="1/1")
+    parser.add_argument("--output", type=Path, default=Path("stopping-regret"))
+    parser.add_argument("--table", type=Path, nargs="+", help="CSV files to print the table of")
+    return parser.parse_args()
+
+
+def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Every picture with every operator that is measured on it."""
+    for operator in options.operators:
+        task = "denoise" if operator.startswith("denoise") else "superres"
+        task = "inpaint" if operator.startswith("inpaint") else task
+        names = TUNING if options.data is None else TASKS[task].pictures
+        yield from ((n, operator) for n in names if not options.pictures or n in options.pictures)
+
+
+def measurement(
+    picture: str, operator: str, options: argparse.Namespace
+) -> tuple[Tensor, Tensor, Operator, str]:
+    """Make the true picture, its measurement, the operator and the noise that the solver is told."""
+    if operator.startswith("inpaint") and options.data is not None:
+        case = TASKS["inpaint"].prepare(picture, Protocol(data=options.data, size=options.size))
+        assert isinstance(case.operator, Operator)
+        return case.truth, case.y, case.operator, told(0)
+    if options.data is None:
+        truth = read(f"sample:{picture}", 2 * options.size)
+    else:
+        folder = "denoise9/clean" if operator.startswith("denoise") else "set5"
+        truth = samples.resolve(str(options.data / folder / f"{picture}.png")).x
+    truth = cropped(truth, options.size, options.size)
+    spec, sigma = "denoise", 0.0
+    if operator.startswith("denoise"):
+        sigma = float(operator.removeprefix("denoise")) / 255
+    elif operator == "superres4":
+        spec = "downsample:factor=4"
+    elif operator == "inpaint50":
+        spec = "inpaint:keep=0.5"
+    else:
+        if options.data is None:
+            raise SystemExit("blur needs --data, where the kernels are")
+        kernel = np.load(options.data / "kernels" / "levin09.npz")[operator.removeprefix("blur:")]
+        file = options.output.parent / f"{operator.replace(':', '-')}.npy"
+        np.save(file, kernel)
+        spec, sigma = f'blur:kernel="{file}"', 2.55 / 255
+    made = operator_for(spec, image=tuple(truth.shape[1:]))
+    g = torch.Generator().manual_seed(options.seed)
+    with torch.no_grad():
+        clean = made(truth)
+    y = clean + sigma * torch.randn(clean.shape, generator=g)
+    if operator.startswith("denoise"):  # a file, as the paper's are
+        y = from_pillow(to_pillow(y))
+    return truth, y, made, told(sigma)
+
+
+def told(sigma: float) -> str:
+    return f"gaussian:sigma={max(sigma, 1 / (255 * 12**0.5))}"
+
+
+def measured(
+    case: tuple[str, str, int, str, int], rules: list[str], options: argparse.Namespace
+) -> Iterator[Row]:
+    """Run what the rules need."""
+    if not rules:
+        return
+    picture, operator, *_, seed = case
+    truth, y, made, noise = measurement(picture, operator, options)
+    (problem,) = invprior.build(y, operator=made, prior=options.prior, noise=noise)
+    prepared: dict[str, tuple[StoppingRule, Problem]] = {}
+    for text in rules:
+        rule = stop_from(text)
+        try:
+            changed = rule.prepare(problem, torch.Generator().manual_seed(seed))
+        except invprior.InvpriorError as error:
+            print(f"{picture} {operator} {text}: {error}", flush=True)
+            continue
+        prepared[text] = rule, changed
+    watching = {
+        text: rule
+        for text, (rule, changed) in prepared.items()
+        if changed is problem
+        or (changed.held is None and changed.y is problem.y and changed.prior is problem.prior)
+    }
+    began = time.perf_counter()
+    seen = [Seen(text, rule.start(prepared[text][1])) for text, rule in watching.items()]
+    best, best_step = followed(
+        with_references(problem, prepared, watching), seen, truth, options, whole=True
+    )
+    seconds = time.perf_counter() - began
+    for one in seen:
+        assert one.end is not None
+        yield Row(*case, one.rule, best, best_step, one.end[1], one.end[0], one.end[2], seconds)
+    for text, (rule, changed) in prepared.items():
+        if text not in watching:
+            began = time.perf_counter()
+            own = Seen(text, rule.start(changed))
+            followed(changed, [own], truth, options, whole=False)
+            assert own.end is not None
+            yield Row(
+                *case,
+                text,
+                best,
+                best_step,
+                own.end[1],
+                own.end[0],
+                own.end[2],
+                time.perf_counter() - began,
+            )
+
+
+def with_references(
+    problem: Problem,
+    prepared: dict[str, tuple[StoppingRule, Problem]],
+    watching: dict[str, StoppingRule],
+) -> Problem:
+    """The problem with the second copy that one of the rules looks at; it does not change the run."""
+    found = [prepared[text][1] for text in watching if prepared[text][1].reference is not None]
+    return found[0] if found else problem
+
+
+def followed(
+    problem: Problem, seen: list[Seen], truth: Tensor, options: argparse.Namespace, *, whole: bool
+) -> tuple[float, int]:
+    """Run, with every rule looking on; return the best PSNR and its step. What has not stopped ends with the run."""
+    curve = Curve()
+    for now in invprior.iterate(problem, "adam", seed=options.seed):
+        score = float(PSNR().measure(now.x.clamp(0, 1), truth))
+        curve.values.append(score)
+        for one in seen:
+            one.look(now, score, truth)
+        if now.step >= options.steps or not (whole or any(one.end is None for one in seen)):
+            break
+    for one in seen:
+        if one.end is None:
+            better = getattr(one.watch, "best", None)
+            x = None if better is None else better()
+            one.end = now.step, score if x is None else psnr_of(x, truth), False
+    return curve.best
+
+
+def psnr(stop: Stop, score: float, truth: Tensor) -> float:
+    return score if stop.x is None else psnr_of(stop.x, truth)
+
+
+def psnr_of(x: Tensor, truth: Tensor) -> float:
+    return float(PSNR().measure(x.clamp(0, 1), truth))
+
+
+def stored(path: Path) -> list[Row]:
+    if not path.exists():
+        return []
+    kinds = {f.name: f.type for f in fields(Row)}
+    make = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
+    with path.open(newline="") as file:
+        return [
+            Row(**{k: make[str(kinds[k])](v) for k, v in row.items()})
+            for row in csv.DictReader(file)
+        ]
+
+
+def append(path: Path, row: Row) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Row)])
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(row))
+
+
+def print_table(rows: list[Row]) -> None:
+    """Print regret by operator and rule: median, 95th percentile, worst; and the share of the steps that were run."""
+    table = table_of(
+        "operator",
+        "rule",
+        "pictures",
+        "median [dB]",
+        "95 % [dB]",
+        "worst [dB]",
+        "steps",
+        "of the best",
+    )
+    for operator in dict.fromkeys(row.operator for row in rows):
+        for rule in dict.fromkeys(row.rule for row in rows):
+            found = [row for row in rows if (row.operator, row.rule) == (operator, rule)]
+            if not found:
+                continue
+            regret = np.array([row.best - row.psnr for row in found])
+            steps = np.median([row.step for row in found])
+            share = np.median([row.step / row.best_step for row in found])
+            figures = np.median(regret), np.percentile(regret, 95), regret.max()
+            table.add_row(
+                operator,
+                rule,
+                str(len(found)),
+                *(f"{v:.2f}" for v in figures),
+                f"{steps:.0f}",
+                f"{share:.2f}",
+            )
+    show(
+        "Regret: best PSNR of the run fitted to all the data, minus that of the returned picture",
+        table,
+    )
+
+
+if __name__ == "__main__":
+    main()
