@@ -134,7 +134,8 @@ def solve(
             that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
             so; when absent, a run that needs more than is free is refused.
         weight: the rule by which terms of the prior without a weight get one: "sure", "filled", "gcv",
-            "holdout", "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a rule that fits.
+            "holdout", "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a
+            rule that fits.
 
     Raises:
         InvpriorError: bad input, before any step; all option faults at once.

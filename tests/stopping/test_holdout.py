@@ -11,6 +11,7 @@ from invprior.loop import iterate, solve
 from invprior.stopping.holdout import Holdout, unseen_error
 from invprior.stopping.lowest import Lowest
 
+
 @pytest.fixture
 def y():
     """A ramp with noise, large enough to keep some of it out."""
