@@ -1,0 +1,168 @@
+"""Any linear operator of PyLops or SciPy as a forward operator."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pylops import LinearOperator as PylopsMatrix
+from scipy.sparse.linalg import LinearOperator as SciPyMatrix
+from torch import Tensor
+
+from invprior import IncompatibleError, LinearOperator, OptionError
+from invprior.operators.base import Shape
+from invprior.operators.tensors import apply_linear
+
+Matrix: TypeAlias = PylopsMatrix | SciPyMatrix
+
+
+class Pylops(LinearOperator):
+    """A linear operator made with PyLops or SciPy, on the CPU.
+
+    It takes whole pictures, C * H * W numbers, or one channel after the other, H * W numbers. What it makes has the
+    shape that PyLops knows (`dimsd`), or the picture's where the numbers are as many, else it is one long row.
+    Numbers are passed in C order. What it computes in single precision is only as exact as that.
+
+    Args:
+        operator: the operator, or a function that makes it for a shape (C, H, W); in text `module:object`, where
+            the module may lie in the current folder.
+        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given and PyLops
+            does not know it either.
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        *,
+        operator: str | Matrix | Callable[[Shape], Matrix],
+        picture: tuple[int, int, int] | None = None,
+    ) -> None:
+        matrix = _made(operator, tuple(image_shape))
+        self.apart = matrix.shape[1] != math.prod(image_shape)
+        super().__init__(image_shape, _measured(matrix, tuple(image_shape)))
+        self.operator = operator if isinstance(operator, str | Matrix) else _name(operator)
+        self.picture = picture
+        self._matrix = matrix
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+        """The picture's shape: as told, or as PyLops knows it, or the measurement's.
+
+        Raises:
+            OptionError: none of them fits.
+        """
+        operator, told = _found(options["operator"]), options.get("picture")
+        channels = measurement_shape[0]
+        guesses: list[Shape] = [told] if told else [measurement_shape]
+        dims = tuple(map(int, getattr(operator, "dims", ())))
+        if not told and len(dims) in (2, 3):
+            guesses.insert(0, dims if len(dims) == 3 else (channels, *dims))
+        for guess in guesses:
+            try:
+                if _measured(_made(operator, guess), guess) == tuple(measurement_shape):
+                    return guess
+            except IncompatibleError:
+                continue
+        raise OptionError(
+            f'The option "picture" of pylops must be the shape (C, H, W) of a picture whose measurement has the shape '
+            f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the operator to each picture of a batch."""
+        return apply_linear(self._forward, self._adjoint, x)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply the operator's own adjoint."""
+        return apply_linear(self._adjoint, self._forward, y)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return self._each(self._matrix.matmat, x, self.measurement_shape)
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self._each(self._matrix.rmatmat, y, self.image_shape)
+
+    def _each(
+        self, product: Callable[[NDArray[Any]], NDArray[Any]], x: Tensor, shape: Shape
+    ) -> Tensor:
+        rows = len(x) * (self.image_shape[0] if self.apart else 1)
+        columns = x.detach().to("cpu").reshape(rows, -1).numpy().T
+        made = np.ascontiguousarray(np.asarray(product(columns)).T)
+        return torch.from_numpy(made).to(x.device, x.dtype).reshape(len(x), *shape)
+
+
+def _found(operator: Any) -> Any:
+    """Return what the option stands for; text is `module:object`, as for `python -m`.
+
+    Raises:
+        OptionError: there is no such module or object.
+    """
+    if not isinstance(operator, str):
+        return operator
+    module, _, attribute = operator.partition(":")
+    try:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(
+            f'The option "operator" of pylops must be module:object, of a module that Python finds; got "{operator}" '
+            f"({error})."
+        ) from None
+
+
+def _made(operator: Any, image_shape: Shape) -> Matrix:
+    """Make the operator for a shape.
+
+    Raises:
+        OptionError: it is no linear operator, or a complex one.
+    """
+    found = _found(operator)
+    made = found if isinstance(found, Matrix) or not callable(found) else found(image_shape)
+    if not isinstance(made, Matrix):
+        raise OptionError(
+            f'The option "operator" of pylops must be a LinearOperator of PyLops or SciPy, or a function that makes '
+            f"one for a shape; got {type(made).__name__}. SciPy's aslinearoperator wraps matrices."
+        )
+    if np.issubdtype(made.dtype, np.complexfloating):
+        raise OptionError(
+            "The operator of pylops must be real, as pictures are; got a complex one. Stack its parts: "
+            "pylops.VStack([A.toreal(), A.toimag()])."
+        )
+    return made
+
+
+def _measured(matrix: Matrix, image_shape: Shape) -> Shape:
+    """The shape of a picture's measurement.
+
+    Raises:
+        IncompatibleError: the operator takes pictures of another size.
+    """
+    channels, height, width = image_shape
+    rows, columns = matrix.shape
+    if columns not in (math.prod(image_shape), height * width):
+        raise IncompatibleError(
+            f"The operator of pylops takes {columns} numbers; a picture {tuple(image_shape)} has "
+            f"{math.prod(image_shape)}, {height * width} a channel. Make the operator for this size."
+        )
+    whole = columns == math.prod(image_shape)
+    dims = tuple(map(int, getattr(matrix, "dimsd", ())))
+    if whole and rows == columns:
+        return tuple(image_shape)
+    if whole and len(dims) == 3:
+        return dims
+    count = 1 if whole else channels
+    if len(dims) == 2:
+        return (count, *dims)
+    return (count, height, width) if rows == height * width else (count, 1, rows)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}"

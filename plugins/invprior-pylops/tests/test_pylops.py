@@ -1,0 +1,99 @@
+"""Operators of PyLops and of SciPy, as objects, as functions and by name."""
+
+import numpy as np
+import pylops
+import pytest
+import scipy.sparse
+import torch
+from invprior_pylops import Pylops
+from scipy.sparse.linalg import aslinearoperator
+
+import invprior
+from invprior import IncompatibleError, OptionError, registry, samples
+from invprior.testing import parametrize_checks
+
+
+def smooth(image_shape):
+    """One channel after the other, same size."""
+    return pylops.Smoothing2D(nsmooth=(3, 3), dims=image_shape[1:])
+
+
+def rows(image_shape):
+    """A matrix that knows no shape: the sum of each row of the whole picture."""
+    channels, height, width = image_shape
+    return aslinearoperator(
+        scipy.sparse.kron(scipy.sparse.eye(channels * height), np.ones((1, width)))
+    )
+
+
+def coarse(image_shape):
+    """Every second line of each channel; PyLops knows both shapes."""
+    return pylops.Restriction(image_shape[1:], np.arange(0, image_shape[1], 2), axis=0)
+
+
+SIZE = (2, 12, 10)
+
+
+@parametrize_checks(
+    Pylops.from_options({"operator": smooth}),
+    *(Pylops(SIZE, operator=make, picture=SIZE) for make in (smooth, rows, coarse)),
+)
+def test_pylops(check):
+    check()
+
+
+def test_it_computes_what_pylops_does():
+    operator = smooth((2, 6, 5))
+    x = torch.rand((3, 2, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = Pylops((2, 6, 5), operator=operator)(x)
+    expected = [[operator @ channel.numpy() for channel in picture] for picture in x]
+    assert np.array_equal(y.numpy(), np.array(expected))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"), [(smooth, (2, 6, 5)), (rows, (1, 1, 12)), (coarse, (2, 3, 5))]
+)
+def test_shapes_of_measurements_and_back(make, shape):
+    assert Pylops((2, 6, 5), operator=make).measurement_shape == shape
+    assert Pylops.image_shape_for(shape, operator=make, picture=(2, 6, 5)) == (2, 6, 5)
+
+
+def test_the_picture_is_known_to_pylops_or_must_be_told():
+    assert Pylops.image_shape_for((2, 3, 5), operator=coarse((1, 6, 5))) == (2, 6, 5)
+    assert Pylops.image_shape_for((2, 6, 5), operator=smooth) == (2, 6, 5)
+    with pytest.raises(OptionError, match=r'"picture" .* \(1, 1, 12\); none was given'):
+        Pylops.image_shape_for((1, 1, 12), operator=rows)
+    with pytest.raises(OptionError, match=r"got \(2, 7, 5\)"):
+        Pylops.image_shape_for((1, 1, 12), operator=rows, picture=(2, 7, 5))
+
+
+def test_it_restores_by_its_registered_name(tmp_path, monkeypatch):
+    """A module in the current folder, as a user would write it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    (tmp_path / "my_smoothing.py").write_text(
+        "import pylops\ndef smooth(s): return pylops.Smoothing2D(nsmooth=(3, 3), dims=s[1:])\n"
+    )
+    truth = samples.load("camera", 24).x
+    text = "pylops:operator=my_smoothing:smooth"
+    y, operator = invprior.simulate(truth, operator=text, noise="gaussian:sigma=0.02")
+    solution = invprior.solve(y, operator=text, prior="tv:weight=5", steps=20)
+    assert (solution.x - truth).square().mean() < 0.8 * (y - truth).square().mean()
+    assert str(registry.describe(operator)) == f"invprior-pylops/{text}"
+    assert solution.provenance["plugins"] == {"invprior-pylops": "0.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "error", "said"),
+    [
+        ("no_such_module:x", OptionError, "No module named 'no_such_module'"),
+        ("numpy:no_such_object", OptionError, "no attribute 'no_such_object'"),
+        ("numpy", OptionError, "must be module:object"),
+        (lambda shape: np.eye(30), OptionError, "got ndarray. SciPy's aslinearoperator"),
+        (lambda shape: pylops.Identity(30, dtype="complex128"), OptionError, "VStack"),
+        (pylops.Identity(7), IncompatibleError, r"takes 7 numbers; a picture \(1, 6, 5\) has 30"),
+    ],
+)
+def test_what_will_not_do_is_refused(operator, error, said):
+    with pytest.raises(error, match=said):
+        Pylops((1, 6, 5), operator=operator)
