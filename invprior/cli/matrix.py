@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
+from invprior.cli.matrix_gate import gate
 from invprior.cli.matrix_report import report
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ Only = Annotated[
 ]
 Folder = Annotated[Path, typer.Argument(help='The folder that "invprior matrix run" has written.')]
 app.command()(report)
+app.command()(gate)
 
 
 @app.command()

@@ -169,7 +169,7 @@ def collect(records: Iterable[Record], planned: Mapping[str, Cell] | None = None
         groups.setdefault((cell.operator, cell.noise), []).append(cell)
     strict = planned is not None
     tasks = tuple(_task(*n, group, label, wanted, strict) for n, group in groups.items())
-    measures, unknown = _measures(wanted.values())
+    measures, unknown = measures_of(r.metrics for r in wanted.values())
     return Collection(tasks=tasks, measures=measures, older=tuple(older), unknown=unknown)
 
 
@@ -235,12 +235,15 @@ def _task(
     )
 
 
-def _measures(records: Iterable[Record]) -> tuple[tuple[Measure, ...], dict[str, str]]:
+def measures_of(
+    figures: Iterable[Mapping[str, float]],
+) -> tuple[tuple[Measure, ...], dict[str, str]]:
+    """Look the metrics of some figures up, in their order; and say why some are unknown, by name."""
     from invprior import registry
 
     measures: list[Measure] = []
     unknown: dict[str, str] = {}
-    for name in dict.fromkeys(name for r in records for name in r.metrics):
+    for name in dict.fromkeys(name for row in figures for name in row):
         spec, bracket, region = name.partition(" (")  # such as "psnr (missing pixels)"
         try:
             metric = registry.create("metrics", spec)

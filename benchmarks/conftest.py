@@ -1,0 +1,70 @@
+"""Options of `pytest benchmarks`, and the cells of a matrix as its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from invprior import registry
+from invprior.functionals import Reparameterization
+from invprior.matrix import config, specs
+from invprior.matrix.cells import Job, Setting, jobs
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("invprior")
+    group.addoption("--matrix", default="quick", help="A matrix: its name, or a .toml file.")
+    group.addoption("--seeds", type=int, default=3, help="Seeds of each cell: 0 to this less one.")
+    group.addoption(
+        "--data", type=Path, default=Path(), help="The folder of the matrix's pictures."
+    )
+    group.addoption("--threads", type=int, default=1, help="Of each cell.")
+    group.addoption(
+        "--rounds", type=int, default=3, help="How often a cell that is not slow is timed."
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "job" in metafunc.fixturenames:
+        metafunc.parametrize("job", [_parameter(job) for job in _jobs(metafunc.config)])
+
+
+@pytest.fixture(autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.config.getoption("--threads"))
+    yield
+    torch.set_num_threads(before)
+
+
+def _jobs(options: pytest.Config) -> Iterator[Job]:
+    name, text = config.read(options.getoption("--matrix"))
+    matrix = config.parse(name, text)
+    seeds = tuple(range(options.getoption("--seeds")))
+    data = options.getoption("--data").absolute()
+    setting = Setting(data=str(data), threads=options.getoption("--threads"))
+    yield from jobs(replace(matrix, seeds=seeds), setting, Path())
+
+
+def _parameter(job: Job) -> object:
+    cell = job.cell
+    parts = (cell.operator, cell.noise, cell.method, cell.picture, f"seed {cell.seed}")
+    marks = [pytest.mark.slow] if _is_slow(job) else []
+    return pytest.param(job, id=", ".join(filter(None, parts)), marks=marks)
+
+
+def _is_slow(job: Job) -> bool:
+    """Whether a network is fitted; what other packages provide counts as slow, and is not imported here."""
+    if not job.method.prior:
+        return False
+    if not specs.is_own("priors", job.method.prior):
+        return True
+    kinds = [
+        registry.load(registry.find("priors", s.name))
+        for s in specs.parsed("priors", job.method.prior)
+    ]
+    return any(issubclass(kind, Reparameterization) for kind in kinds)

@@ -1,0 +1,73 @@
+"""Every cell of a matrix as a benchmark: the time of the reconstruction alone, its quality beside it.
+
+pytest benchmarks                                     # the matrix quick, three seeds
+pytest benchmarks -m "not slow" -k "denoise and tv"
+pytest benchmarks --benchmark-json=new.json && invprior matrix gate old.json new.json
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from invprior.errors import IncompatibleError
+from invprior.matrix.cells import Job
+from invprior.matrix.data import prepare
+from invprior.matrix.restore import Restored, restore
+from invprior.matrix.scoring import Scores
+
+
+class Stopwatch:
+    """A clock that stands while weights are chosen, libraries warm up and scores are taken."""
+
+    def __init__(self) -> None:
+        self.stood = 0.0
+
+    def __call__(self) -> float:
+        return time.perf_counter() - self.stood
+
+    def count_only(self, seconds: float, began: float) -> None:
+        """Let what has gone by since then count as so many seconds."""
+        self.stood += time.perf_counter() - began - seconds
+
+
+CLOCK = Stopwatch()
+
+
+@pytest.mark.benchmark(timer=CLOCK)
+def test_cell(
+    benchmark: BenchmarkFixture,
+    job: Job,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if job.missing:
+        pytest.skip(f"needs {' and '.join(job.missing)}")
+    if job.method.weights in ("tuned", "oracle"):
+        pytest.skip('tuning is no part of a benchmark: give the tuned weight, weights = "fixed"')
+    monkeypatch.chdir(job.setting.data)  # what specs name as files lies there
+    case = prepare(job)
+    scores = Scores.of(job.metrics, case, job.protocol)
+
+    def reconstruct() -> Restored:
+        began = time.perf_counter()
+        made = restore(job, case, lambda x: {}, lambda step, seconds: None, None)
+        CLOCK.count_only(made.solve, began)
+        return made
+
+    benchmark.group = ", ".join(filter(None, (job.cell.operator, job.cell.noise, job.cell.picture)))
+    slow = request.node.get_closest_marker("slow") is not None
+    rounds = 1 if slow else request.config.getoption("--rounds")
+    try:
+        made = benchmark.pedantic(reconstruct, rounds=rounds)
+    except IncompatibleError as error:
+        pytest.skip(str(error))
+    if made.reason:
+        pytest.fail(made.reason)
+    benchmark.extra_info |= {
+        "cell": asdict(job.cell), "metrics": scores(made.x), "steps": made.steps, "weights": made.weights,
+        "calls": dict(made.calls), "tuning_seconds": made.tuning, "threads": job.setting.threads,
+    }  # fmt: skip

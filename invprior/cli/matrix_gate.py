@@ -1,0 +1,68 @@
+"""`invprior matrix gate`: is quality worse than a baseline's, beyond what seeds explain?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from invprior.cli.console import err, out, reporting
+
+if TYPE_CHECKING:
+    from invprior.matrix.gate import Gate
+
+_WHAT = 'a folder that "invprior matrix run" wrote, or a JSON file of "pytest benchmarks".'
+
+
+@reporting
+def gate(
+    baseline: Annotated[Path, typer.Argument(help=f"What was: {_WHAT}")],
+    new: Annotated[Path, typer.Argument(help="What is: likewise.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show rows that have not changed, too.")
+    ] = False,
+) -> None:
+    """Compare quality with a baseline's, cell by cell; exit code 1 on a drop beyond seed noise, or a lost cell.
+
+    Both sides need the same pictures and seeds, at least two seeds, better three to five.
+    """
+    from invprior.matrix import gate as gates
+
+    found = gates.compare(gates.read(baseline), gates.read(new))
+    out.print(_table(found, everything=everything))
+    for line in _lines(found):
+        out.print(escape(line), soft_wrap=True)
+    if not found.open:
+        err.print("[bold red]Worse[/] than the baseline.")
+        raise typer.Exit(1)
+
+
+def _table(found: Gate, *, everything: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("operator", "noise", "method", "metric"):
+        table.add_column(name, overflow="fold")
+    for name in ("baseline", "change", "allowed", "pairs", ""):
+        table.add_column(name, justify="right")
+    for v in found.verdicts:
+        if not (everything or v.change or v.worse):
+            continue
+        figures = f"{v.baseline:.4g}", f"{v.change:+.4f}", f"-{v.allowed:.4f}", str(v.pairs)
+        verdict = "[bold red]worse[/]" if v.worse else "ok"
+        texts = v.row.operator, v.row.noise or "-", v.row.method, v.row.metric
+        table.add_row(*map(escape, texts), *figures, verdict)
+    return table
+
+
+def _lines(found: Gate) -> list[str]:
+    same = sum(not v.change for v in found.verdicts)
+    lines = [f"{len(found.verdicts)} rows compared, {same} of them unchanged in the mean."]
+    lines += [
+        f"Lost: {c.picture}, {c.operator}, {c.noise or 'no noise'}, {c.method}, seed {c.seed} had a result."
+        for c in found.lost
+    ]
+    if found.new:
+        lines.append(f"{found.new} cells are not in the baseline.")
+    return lines
