@@ -71,6 +71,7 @@ class Store:
             InvpriorError: the configuration is faulty, or the folder cannot be written to.
         """
         matrix = config.parse(name, text)
+        versions()  # of the source as it is now: an edit during a run is no part of it
         files.makeable(folder, "Name another folder with --output.")
         if folder.is_dir() and not (folder / MATRIX).exists() and any(folder.iterdir()):
             raise MeasurementError(
