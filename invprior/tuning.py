@@ -20,7 +20,7 @@ from invprior.functionals import Penalty, Prior, Proximable, Reparameterization,
 from invprior.options import plain_name
 from invprior.problem import Problem
 from invprior.routing import chosen, route_or_explain
-from invprior.scale_search import RANGE, smallest
+from invprior.scale_search import smallest
 from invprior.seeds import derived_seed
 from invprior.solution import Solution
 from invprior.solvers.base import Solver, State
@@ -97,14 +97,12 @@ def choose_weights(
         return _kept(problem, places, f"{name} found none: {reason}")
     note = ""
     if at_end:
-        end = "largest" if factor > 1 else "smallest"
         note = (
-            f"the automatic weight is at the end of its range, the {end} that is tried ({RANGE:g} times the default, "
-            "or a part of it): the measurement says little about it. Give a weight, or another rule (--weight)"
+            f"the automatic weight is at the end of the range that is tried, {factor:.3g} times the default: the "
+            "measurement says little about it. Give a weight, or take another rule (--weight)"
         )
         _warn(note)
     weighted = scaled(problem.prior, places, factor)
-    first = weighted.terms[places[0]]
     return replace(
         problem,
         prior=weighted,
@@ -115,7 +113,7 @@ def choose_weights(
             criterion=acting.criterion,
             tried=tuple(factors),
             figures=tuple(sweep.figures[f] for f in factors),
-            factor=first.weight / first.functional.default_weight,
+            factor=_factor(weighted, places),
             note=note,
             seconds=time.perf_counter() - began,
         ),
@@ -136,6 +134,12 @@ def scaled(prior: Prior, places: Sequence[int], factor: float) -> Prior:
         functional = terms[place].functional
         terms[place] = Term(functional, float(f"{functional.default_weight * factor:.3g}"))
     return Prior(tuple(terms))
+
+
+def _factor(prior: Prior, places: Sequence[int]) -> float:
+    """The factor on the first open term's default, as rounding has left it."""
+    first = prior.terms[places[0]]
+    return first.weight / first.functional.default_weight
 
 
 def _open(prior: Prior) -> list[int]:
@@ -245,11 +249,12 @@ class _Sweep:
         prior = scaled(self.problem.prior, self.places, factor)
         try:
             pictures = self._solved([replace(view, prior=prior) for view in self.trial.views])
-            value = self.trial.figure(replace(self.problem, prior=prior), pictures)
+            value = float(self.trial.figure(replace(self.problem, prior=prior), pictures))
         except (IncompatibleError, DivergedError, OptionError) as error:
             self.fault, value = str(error), math.inf
-        self.figures[factor] = value if math.isfinite(value) else math.inf
-        return self.figures[factor]
+        value = value if math.isfinite(value) else math.inf
+        self.figures[_factor(prior, self.places)] = value
+        return value
 
     def _solved(self, views: list[Problem]) -> list[Tensor]:
         if not views:

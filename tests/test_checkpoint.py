@@ -30,18 +30,18 @@ KNOWN = {"noise": "gaussian:sigma=0.05"}
 NET = "net=skip(down=[6,6],up=[6,6],skip=[2,2])"
 NOISY = f"dip:{NET},input_noise=0.03,weight_noise=0.02,langevin=1.0,learn_input=true"
 CASES = [  # solver, prior, operator
-    ("adam", "tikhonov", "blur"),
+    ("adam", "tikhonov:weight=60", "blur"),
     ("adam", f"dip:{NET}", "inpaint:keep=0.6"),
     ("adam", NOISY, "blur"),
     ("adam", f"dip:{NET},recompute=true", "denoise"),
-    ("lbfgs", "tikhonov", "blur"),
+    ("lbfgs", "tikhonov:weight=60", "blur"),
     ("lbfgs", f"dip:{NET},input_noise=0", "denoise"),
-    ("fista", "tv", "denoise"),
-    ("admm", "tv", "blur"),
-    ("admm", f"dip:{NET} + tv", "denoise"),
+    ("fista", "tv:weight=8", "denoise"),
+    ("admm", "tv:weight=8", "blur"),
+    ("admm", f"dip:{NET} + tv:weight=10", "denoise"),
     ("hqs:steps=9", "pnp:denoiser=tv", "blur"),
     ("hqs:inner=3", f"dip:{NET} + pnp:denoiser=tv", "denoise"),
-    ("pdhg", "tv", "blur"),
+    ("pdhg", "tv:weight=8", "blur"),
     ("auto", "wavelet", "denoise"),
 ]
 
@@ -111,7 +111,7 @@ def test_quick_runs_leave_nothing(picture, tmp_path):
     watched = []
     solve(
         picture,
-        prior="tv",
+        prior="tv:weight=8",
         steps=3,
         checkpoint=tmp_path / "c",
         callbacks=[lambda i: watched.append((tmp_path / "c").exists())],
@@ -145,7 +145,7 @@ class Own(FISTA):
 
 
 def test_an_own_solver_needs_no_code_for_it(picture, tmp_path):
-    run = {"prior": "tv", "solver": Own(), "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": Own(), "steps": 9, **KNOWN}
     cut(tmp_path, picture, 5, **run)
     assert torch.equal(solve(picture, checkpoint=tmp_path, **run).x, solve(picture, **run).x)
 
@@ -160,7 +160,13 @@ class Closed(Own):
 
 def test_a_state_that_cannot_be_kept_is_refused_before_any_step(picture, tmp_path):
     with pytest.raises(OptionError) as caught:
-        solve(picture, prior="tv", solver=Closed(), checkpoint=tmp_path / "c", callbacks=[Cut(1)])
+        solve(
+            picture,
+            prior="tv:weight=8",
+            solver=Closed(),
+            checkpoint=tmp_path / "c",
+            callbacks=[Cut(1)],
+        )
     assert "its past.x.0 is a function" in str(caught.value)
     assert "solver closed must be tensors" in str(caught.value)
     assert not (tmp_path / "c").exists()
@@ -181,15 +187,15 @@ def test_a_rule_that_cannot_be_kept_is_named(picture, tmp_path):
     with pytest.raises(
         OptionError, match=r"stopping rule .*:Opaque must be.*its watcher is a Counting"
     ):
-        solve(picture, prior="tv", stop=Opaque(), checkpoint=tmp_path)
+        solve(picture, prior="tv:weight=8", stop=Opaque(), checkpoint=tmp_path)
     with pytest.raises(OptionError, match=r"its watchers\.0 is a Counting"):
-        solve(picture, prior="tv", stop=Opaque(), steps=3, checkpoint=tmp_path)
+        solve(picture, prior="tv:weight=8", stop=Opaque(), steps=3, checkpoint=tmp_path)
 
 
 def test_stopping_rules_remember(picture, tmp_path):
     """Both have seen something before the cut: one quiet step; the first of two rules has fired."""
     quiet = RelativeChange(tolerance=1e9, patience=5)
-    run = {"prior": "tv", "solver": "fista", "stop": quiet, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": quiet, **KNOWN}
     cut(tmp_path, picture, 3, **run)
     assert solve(picture, checkpoint=tmp_path, **run).steps == 5
     early = RelativeChange(tolerance=1e9, patience=2) & RelativeChange(tolerance=1e9, patience=6)
@@ -202,7 +208,7 @@ def test_time_goes_on(picture, tmp_path, monkeypatch):
     """Every look at the clock takes a second."""
     clock = iter(range(10**6))
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
-    run = {"prior": "tv", "solver": "fista", "stop": TimeLimit(seconds=60), **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": TimeLimit(seconds=60), **KNOWN}
     before = cut(tmp_path, picture, 10, **run).seconds
     found = solve(picture, checkpoint=tmp_path, **run)
     assert found.stop.name == "time-limit"
@@ -242,7 +248,7 @@ def test_more_steps_may_be_allowed(picture, tmp_path):
     ],
 )
 def test_another_runs_checkpoint_is_refused(picture, tmp_path, change, what):
-    run = {"y": picture, "prior": "tv", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"y": picture, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     cut(tmp_path, **{**run, "step": 4})
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(OptionError, match=f"is of another run: .*{what}.*remove this one"):
@@ -251,14 +257,14 @@ def test_another_runs_checkpoint_is_refused(picture, tmp_path, change, what):
 
 
 def test_another_rule_that_remembers_otherwise_is_refused(picture, tmp_path):
-    run = {"prior": "tv", "solver": "fista", **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", **KNOWN}
     cut(tmp_path, picture, 4, stop="relative-change:tolerance=1e-30", **run)
     with pytest.raises(OptionError, match="does not fit this run: watch"):
         solve(picture, steps=9, checkpoint=tmp_path, **run)
 
 
 def test_another_version_is_a_note(picture, tmp_path, monkeypatch, caplog):
-    run = {"prior": "tv", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     with monkeypatch.context() as other:
         other.setattr("invprior.provenance.version_of", lambda name: "0.0.1")
         cut(tmp_path, picture, 4, **run)
@@ -285,7 +291,7 @@ def damage(data):
 
 
 def test_a_damaged_checkpoint_is_refused(picture, tmp_path):
-    run = {"prior": "tv", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     cut(tmp_path, picture, 4, **run)
     for data in damage((tmp_path / FILE).read_bytes()):
         (tmp_path / FILE).write_bytes(data)
@@ -327,7 +333,7 @@ def test_a_diverged_run_leaves_no_checkpoint(picture, tmp_path):
 def test_files_of_others_stay(picture, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f".{FILE}.0a1b2c3d.tmp").write_bytes(b"left by a killed writing")
-    solve(picture, prior="tv", steps=3, checkpoint=tmp_path, checkpoint_every=0)
+    solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path, checkpoint_every=0)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -336,7 +342,7 @@ def test_a_place_that_cannot_be_made_is_told_before_the_run(picture, tmp_path):
     with pytest.raises(
         MeasurementError, match=r"is a file\. Name another place for the checkpoint"
     ):
-        solve(picture, prior="tv", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
+        solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
 
 
 def test_a_place_that_vanishes_is_a_note(picture, tmp_path):
@@ -346,7 +352,7 @@ def test_a_place_that_vanishes_is_a_note(picture, tmp_path):
 
     found = solve(
         picture,
-        prior="tv",
+        prior="tv:weight=8",
         steps=3,
         checkpoint=Late(tmp_path / "c", 0.0),
         callbacks=[spoil],
@@ -395,7 +401,7 @@ def test_an_operator_with_another_tensor_is_another_run(picture, tmp_path):
         return solve(
             picture,
             operator=operator,
-            prior="tv",
+            prior="tv:weight=8",
             steps=9,
             checkpoint=tmp_path / "c",
             **KNOWN,
@@ -413,7 +419,7 @@ def test_the_interval_is_checked(picture, tmp_path, every):
     with pytest.raises(
         OptionError, match='"checkpoint_every" must be a number of seconds >= 0; got'
     ):
-        solve(picture, prior="tv", checkpoint=tmp_path, checkpoint_every=every)
+        solve(picture, prior="tv:weight=8", checkpoint=tmp_path, checkpoint_every=every)
 
 
 def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):

@@ -46,7 +46,12 @@ def measured(problem):
 def solved(problem, prior, **options):
     _, y, operator = measured(problem)
     noise = f"gaussian:sigma={PROBLEMS[problem][1]}"
-    return invprior.solve(y, operator=operator, prior=prior, noise=noise, **options).x
+    run = {
+        "noise": noise,
+        "weight": "default",
+        **options,
+    }  # the search for weights has its own tests
+    return invprior.solve(y, operator=operator, prior=prior, **run).x
 
 
 @functools.cache

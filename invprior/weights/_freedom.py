@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -13,6 +14,10 @@ from invprior.operators.denoise import Denoise
 from invprior.problem import Problem
 from invprior.weights.base import residual
 
+_SHARP, _MOST_PROBES = (
+    2**15,
+    4,
+)  # with M, whose small eigenvalues are loud, a small picture needs several probes
 _PROBE = 0.2  # size of the probe, in standard deviations of the noise: neither rounding nor curvature shows
 
 Followed: TypeAlias = Callable[[Problem, Sequence[Tensor]], tuple[Tensor, float]]
@@ -26,7 +31,7 @@ def followed(
 ) -> tuple[tuple[Problem, ...], Followed]:
     """Problems to solve, and a function of their results that gives the residual Ax - y and the degrees of freedom.
 
-    The trace is b^T (A x(y + e b) - A x(y)) / e for one random vector b of signs; in closed form, with nothing to
+    The trace is b^T (A x(y + e b) - A x(y)) / e for a random vector b of signs; in closed form, with nothing to
     solve, where y = x + noise and the one term knows the trace of its prox.
 
     Args:
@@ -46,20 +51,27 @@ def followed(
 
         return (), exact
 
-    signs = torch.randint(0, 2, problem.y.shape, generator=generator).to(problem.y) * 2 - 1
-    if problem.observed is not None:
-        signs = signs * problem.observed
-    probe = signs if weigh is None else weigh(signs)
     size = _PROBE * variance**0.5
-    moved = Problem(problem.operator, problem.y + size * signs, problem.prior, problem.fidelity)
+    wanted = 1 if weigh is None else min(max(-(-_SHARP // problem.measurements), 1), _MOST_PROBES)
+    signs = [random_signs(problem, generator) for _ in range(wanted)]
+    probes = [b if weigh is None else weigh(b) for b in signs]
+    moved = [replace(problem, y=problem.y + size * b) for b in signs]
 
     def estimated(weighted: Problem, pictures: Sequence[Tensor]) -> tuple[Tensor, float]:
-        x, x_moved = pictures
-        r = residual(problem, x)
-        answer = residual(moved, x_moved) - r + size * signs  # A x_moved - A x
-        return r, float((probe * answer).sum()) / float(size)
+        x, *others = pictures
+        r, total = residual(problem, x), 0.0
+        for view, other, b, probe in zip(moved, others, signs, probes, strict=True):
+            answer = residual(view, other) - r + size * b  # A other - A x
+            total += float((probe * answer).sum()) / size
+        return r, total / wanted
 
-    return (problem, moved), estimated
+    return (problem, *moved), estimated
+
+
+def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:
+    """A random vector of 1 and -1, of y's shape; 0 where nothing is measured."""
+    signs = torch.randint(0, 2, problem.y.shape, generator=generator).to(problem.y) * 2 - 1
+    return signs if problem.observed is None else signs * problem.observed
 
 
 def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
 from invprior.problem import Problem
-from invprior.weights._freedom import followed
+from invprior.weights._freedom import followed, random_signs
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
 
 
@@ -48,17 +48,18 @@ class SURE(WeightRule):
         weigh = self._weighing(problem)
         views, follow = followed(problem, variance, generator, weigh)
         count = problem.measurements
+        noise = 1.0 if weigh is None else _share(weigh, problem, generator)
 
         def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
             r, freedom = follow(weighted, pictures)
             misfit = float((r * (r if weigh is None else weigh(r))).sum()) / variance
-            return (misfit + 2 * freedom) / count - 1
+            return (misfit + 2 * freedom) / count - noise
 
         pixels = math.prod(problem.operator.image_shape)
         return Trial(views, figure, slack=max(0.0, 1.0 - 2.0 * count / pixels))
 
     def _weighing(self, problem: Problem) -> Callable[[Tensor], Tensor] | None:
-        """||A||^2 (A A^H + d I)^-1 on measurements; what it leaves out of the figure is the same at all weights."""
+        """||A||^2 (A A^H + d I)^-1 on measurements."""
         operator = problem.operator
         if self.damping is None or isinstance(operator, Denoise):
             return None
@@ -71,3 +72,11 @@ class SURE(WeightRule):
             return (r - seen) * (norm_squared / damping)
 
         return weigh
+
+
+def _share(
+    weigh: Callable[[Tensor], Tensor], problem: Problem, generator: torch.Generator
+) -> float:
+    """The trace of M by measurement, by one random probe: what the noise alone makes of r^T M r / sigma^2."""
+    signs = random_signs(problem, generator)
+    return float((signs * weigh(signs)).sum()) / problem.measurements

@@ -108,7 +108,17 @@ def resume_command(stderr):
 
 
 def test_after_ctrl_c_the_command_to_go_on_is_told(run, cut, y, mask, folder):
-    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8, "--truth", y]
+    options = [
+        y,
+        "--operator",
+        f"inpaint:mask={mask}",
+        "--prior",
+        "tv:weight=8",
+        "--steps",
+        8,
+        "--truth",
+        y,
+    ]
     run("solve", *options, "-o", "whole.tif")
     result = cut(3, *options, "-o", "a b.tif")
     assert "interrupted after 3 steps" in result.stderr
@@ -126,7 +136,7 @@ def test_after_ctrl_c_the_command_to_go_on_is_told(run, cut, y, mask, folder):
 
 def test_into_a_folder_and_from_another_place(run, cut, y, mask, folder, monkeypatch):
     (folder / "results").mkdir()
-    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8]
+    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
     cut(3, *options, "-o", "results")
     assert names(folder / "results" / "checkpoint") == [FILE, "pictures.safetensors", "run.json"]
     (folder / "elsewhere").mkdir()
@@ -141,7 +151,7 @@ def test_alpha_and_depth_stay_when_the_file_is_gone(run, cut, folder):
     Image.fromarray(values).save("a.png")
     x = images.load("a.png")
     images.save("deep.png", x.x, depth="uint16", like=x)
-    cut(2, "deep.png", "--prior", "tv", "--steps", 4, "-o", "x.png")
+    cut(2, "deep.png", "--prior", "tv:weight=8", "--steps", 4, "-o", "x.png")
     (folder / "deep.png").unlink()
     run("solve", "--resume", "x.checkpoint", "--quiet")
     back = images.load("x.png")
@@ -150,26 +160,26 @@ def test_alpha_and_depth_stay_when_the_file_is_gone(run, cut, folder):
 
 
 def test_more_steps(run, cut, y, folder):
-    cut(3, y, "--prior", "tv", "--operator", "blur", "--steps", 5, "-o", "x.tif")
+    cut(3, y, "--prior", "tv:weight=8", "--operator", "blur", "--steps", 5, "-o", "x.tif")
     run("solve", "--resume", "x.checkpoint", "--steps", 9)
-    run("solve", y, "--prior", "tv", "--operator", "blur", "--steps", 9, "-o", "whole.tif")
+    run("solve", y, "--prior", "tv:weight=8", "--operator", "blur", "--steps", 9, "-o", "whole.tif")
     assert strict_json((folder / "x.json").read_text())["steps"] == 9
     assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
 
 
 def test_quick_runs_leave_no_checkpoint(run, y, folder):
-    run("solve", y, "--prior", "tv", "--steps", 3, "-o", "x.png")
+    run("solve", y, "--prior", "tv:weight=8", "--steps", 3, "-o", "x.png")
     assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_on_with(cut, y, folder):
-    result = cut(3, y, "--prior", "tv", "--steps", 9, "-o", "x.png", "--no-checkpoint")
+    result = cut(3, y, "--prior", "tv:weight=8", "--steps", 9, "-o", "x.png", "--no-checkpoint")
     assert "Go on with" not in result.stderr
     assert not (folder / "x.checkpoint").exists()
 
 
 def test_an_unfinished_run_is_not_trodden_on(run, cut, refused, y, folder):
-    options = [y, "--prior", "tv", "--steps", 6, "-o", "x.png"]
+    options = [y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png"]
     cut(3, *options)
     for name in ("x.png", "x.json", "x-comparison.png"):
         (folder / name).unlink()
@@ -181,7 +191,7 @@ def test_an_unfinished_run_is_not_trodden_on(run, cut, refused, y, folder):
 
 
 def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
-    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     facts = json.loads((folder / "x.checkpoint" / "run.json").read_text())
     (folder / "x.checkpoint" / "run.json").write_text(json.dumps({**facts, "writing": False}))
     assert "the run that goes on has not written it" in refused("solve", "--resume", "x.checkpoint")
@@ -191,13 +201,13 @@ def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
     ("more", "named"),
     [
         (["y.png"], "a picture"),
-        (["--prior", "tv"], "--prior"),
+        (["--prior", "tv:weight=8"], "--prior"),
         (["--seed", 0, "-o", "z.png"], "--output, --seed"),
         (["--no-checkpoint"], "--checkpoint"),
     ],
 )
 def test_other_options_are_refused(refused, cut, y, more, named):
-    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     message = refused("solve", "--resume", "x.checkpoint", *more)
     assert f"got {named} too" in message
     assert "Only --steps (a higher limit), --json and --quiet" in message
@@ -211,7 +221,7 @@ def test_a_folder_without_a_run_is_refused(refused, folder):
 
 @pytest.mark.parametrize("name", ["run.json", "pictures.safetensors", FILE])
 def test_damage_is_told(refused, cut, y, folder, name):
-    cut(3, y, "--prior", "tv", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     path = folder / "x.checkpoint" / name
     path.write_bytes(path.read_bytes()[:40])
     message = refused("solve", "--resume", "x.checkpoint")
@@ -219,7 +229,7 @@ def test_damage_is_told(refused, cut, y, folder, name):
 
 
 def test_a_mask_that_is_gone_or_changed_is_told(refused, cut, y, mask, folder):
-    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv", "--steps", 8]
+    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
     cut(3, *options, "-o", "x.png")
     np.save(mask, ~np.load(mask))
     assert "is of another run" in refused("solve", "--resume", "x.checkpoint")
@@ -257,4 +267,4 @@ def test_several_runs_go_on(run, cut, folder, y):
 
 
 def test_runs_that_would_be_copies_are_refused(refused, y):
-    assert "draws no random numbers" in refused("solve", y, "--prior", "tv", "--runs", 2)
+    assert "draws no random numbers" in refused("solve", y, "--prior", "tv:weight=8", "--runs", 2)
