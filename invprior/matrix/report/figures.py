@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, RULE = "#333333", "#DDDDDD"
+SOONEST = (
+    1e-3  # seconds: simple reconstructions would stretch the axis by decades in which nothing is
+)
 _SAMPLES = 200  # points of an averaged curve
 Looks = Mapping[str, tuple[str, str, Any]]
 
@@ -43,12 +46,13 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     """Draw each method at its mean time and mean quality; None when nothing can be compared.
 
     Bars are the intervals of the means; the frame cuts long ones off, since with few pictures they would make
-    everything else small.
+    everything else small. Times below a millisecond stand at a millisecond.
     """
     times = seconds(task, comparison)
-    shown = [m for m in comparison.methods if times.get(m, 0) > 0]
+    shown = [m for m in comparison.methods if m in times]
     if not shown:
         return None
+    times = {m: max(t, SOONEST) for m, t in times.items()}
     figure, axes = _page()
     chosen = looks(task.methods)
     for method in shown:

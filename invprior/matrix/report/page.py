@@ -69,7 +69,7 @@ def parts(collection: Collection, published: Published | None) -> list[Part]:
                 sheets.append(beside.averages(task, measure, f"{key}-{n}", known))
             if n == 0 or known is not None:
                 sheets.append(summary.pictures(task, measure, f"{key}-{n}", known))
-        if len(task.methods) > 1:
+        if len(task.compare(collection.measures[0]).mean) > 1:
             sheets.append(summary.wins(task, collection.measures[0], key))
         methods = summary.methods(task, collection.measures, key)
         made.append(Part(id=key, task=task, methods=methods, sheets=tuple(sheets)))

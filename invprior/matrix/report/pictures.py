@@ -17,7 +17,7 @@ from invprior.matrix.record import PICTURES, RECORDS, Record
 from invprior.matrix.statistics import Pair
 from invprior.matrix.tasks import Task
 
-BUDGET = 24_000_000  # bytes of whole pictures in a page, above which they are packed with loss
+BUDGET = 12_000_000  # bytes of whole pictures in a page, above which they are packed with loss
 _LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the picture's otherwise
 _QUALITY = 85  # of WebP with loss
 

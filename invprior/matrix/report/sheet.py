@@ -115,7 +115,7 @@ _TEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
     **{c: f"\\{c}" for c in "&%$#_{}"},
-    "±": r"$\pm$", MINUS: "$-$", NOTHING: "--", "≈": r"$\approx$", "×": r"$\times$",
+    "±": r"$\pm$", MINUS: "$-$", NOTHING: "--", "≈": r"$\approx$", "×": r"$\times$", "ᵀ": r"$^\top$",
 }  # fmt: skip
 
 

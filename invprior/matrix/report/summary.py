@@ -131,7 +131,9 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
         elif over.over == "seeds":
             notes.append("The intervals are over the seeds of one picture.")
         else:
-            notes.append(f"The intervals are over the {over.count} pictures, seeds averaged first.")
+            several = len({p.seed for p in comparison.pairs}) > 1
+            first = ", seeds averaged first" if several else ""
+            notes.append(f"The intervals are over the {over.count} pictures{first}.")
         guess = task.first_guess(measure, comparison.pairs)
         if guess is not None:
             notes.append(
@@ -142,7 +144,9 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
         notes.append(
             "There is no pair of picture and seed that all methods have, so nothing is averaged."
         )
-    notes += [f"Not compared: {m}, {why}." for m, why in comparison.apart.items()]
+    for why in dict.fromkeys(comparison.apart.values()):
+        names = [m for m, reason in comparison.apart.items() if reason == why]
+        notes.append(f"Not compared: {', '.join(names)}: {why}.")
     return notes
 
 

@@ -8,7 +8,7 @@ SHEET = Sheet(
     head=(Head(text="method", numeric=False), Head(text="PSNR [dB]")),
     rows=(
         (text("a|b_*<c>"), number(30.0, "30.00 ± 1", best=True)),
-        (text(r"x\y & {z}"), number(None)),
+        (text(r"x\y & {z}ᵀ"), number(None)),
     ),
     notes=("Over 2 pairs.",),
 )
@@ -20,7 +20,7 @@ def test_markdown_escapes_and_marks_the_best():
         "| method | PSNR \\[dB\\] |\n"
         "| --- | ---: |\n"
         "| a\\|b\\_\\*\\<c\\> | **30.00 ± 1** |\n"
-        "| x\\\\y & {z} | – |\n\n"
+        "| x\\\\y & {z}ᵀ | – |\n\n"
         "Over 2 pairs.\n"
     )
 
@@ -36,7 +36,7 @@ def test_latex_escapes_and_marks_the_best():
         r"    method & PSNR [dB] \\",
         r"    \midrule",
         r"    a\textbar{}b\_*\textless{}c\textgreater{} & \textbf{30.00 $\pm$ 1} \\",
-        r"    x\textbackslash{}y \& \{z\} & -- \\",
+        r"    x\textbackslash{}y \& \{z\}$^\top$ & -- \\",
         r"    \bottomrule",
         r"  \end{tabular}",
         r"\end{table}",

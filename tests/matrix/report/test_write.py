@@ -6,11 +6,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from typer.testing import CliRunner
 
+from invprior.cli.app import app
 from invprior.errors import MeasurementError
-from invprior.matrix import record
+from invprior.matrix import config, record
 from invprior.matrix.report import pictures
 from invprior.matrix.report.write import write
+from invprior.matrix.store import Store
 
 from .conftest import HOSTILE, REASON, TEXT
 
@@ -77,7 +80,7 @@ def test_one_page_that_needs_nothing_and_hides_nothing(store):
     assert "Cats & <dogs>" in words
     assert REASON in words  # shown as text, and so no element
     assert HOSTILE in words
-    assert "Not compared: DIP, no result." in words
+    assert "Not compared: DIP: no result." in words
     assert "Over 4 of 4 pairs of picture and seed (2 pictures)" in words
     assert words.count("has not run yet") >= 3
     assert "The run is not complete" in words
@@ -177,3 +180,35 @@ def test_published_figures_stand_beside_ours(fill):
     assert (
         "Pictures larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
     )
+
+
+def test_the_command_says_what_it_wrote_and_refuses_what_is_no_folder_of_results(store, tmp_path):
+    def call(*arguments):
+        given = ["matrix", "report", *map(str, arguments)]
+        return CliRunner().invoke(app, given, env={"COLUMNS": "300"})
+
+    done = call(store.folder, "-o", tmp_path / "page.html")
+    assert done.exit_code == 0, done.stderr
+    assert f"Wrote {tmp_path / 'page.html'}, and 8 tables and figures" in done.stdout
+    assert (tmp_path / "page-files" / "tables.tex").is_file()
+    refused = call(tmp_path)
+    assert refused.exit_code == 2
+    assert "holds no results of a matrix" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_without_the_pictures_the_records_still_make_a_report(fill):
+    """On another machine the plan cannot be made, for which the pictures are read; the page says so."""
+    store = fill(TEXT)
+    text = TEXT.replace("sample:coins:24", "lost.png")
+    elsewhere = Store(store.folder, config.parse("small", text), store.setting)
+    words = "".join(parsed(elsewhere).words)
+    assert "Cells that have not run cannot be told" in words
+    assert "Over 4 of 4 pairs" in words
+
+
+def test_records_of_other_code_are_told(store):
+    for made in store.records().values():
+        record.save(store.folder, replace(made, versions={"code": "other"}))
+    words = "".join(parsed(store).words)
+    assert "13 records were made by other code than is installed now" in words
