@@ -32,7 +32,7 @@ def difference(found: Tensor, expected: Tensor, tolerance: float) -> str | None:
         return None
     if apart != apart:
         return "not finite"
-    scale = scale_of(found, expected)
+    scale = scale_of(found, expected, min(1e-3, 0.1 * apart))  # it must explain the difference
     if scale is not None:
         return f"scaled by {scale:.3g}, should be 1"
     return f"off by {apart:.0e} of its size"

@@ -89,7 +89,8 @@ def _imported(target: str) -> Any:
     except AttributeError as error:
         raise PluginError(f"Cannot find {target}: {error}. Write module:Object.") from None
     except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}"
+        told = isinstance(error, ImportError)  # whose text says all
+        reason = f"{error}" if told else f"{type(error).__name__}: {error}"
         raise PluginError(
             f"Cannot import {target}: {reason}. Mend the module, or go to its folder."
         ) from error

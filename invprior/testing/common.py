@@ -13,6 +13,7 @@ from invprior.testing.verdicts import Fault
 
 def options_kept(obj: Any) -> None:
     """Each option is an attribute of its name, with which an equal object can be made, so that records are true."""
+    cls: Any
     cls, values = option_values(obj)
     lost = [o.name for o in options_of(cls) if not hasattr(obj, o.name)]
     if lost:

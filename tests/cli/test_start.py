@@ -22,7 +22,8 @@ MAIN = [
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["list", "priors"], ["solve", "--help"]]
+    "arguments",
+    [["--help"], ["list"], ["list", "priors"], ["solve", "--help"], ["check", "--help"]],
 )
 def test_starts_without_torch_or_plugins(arguments):
     code = (

@@ -1,4 +1,4 @@
-"""What every denoiser must hold."""
+"""What every built-in denoiser holds, beside what the conformance kit asks of all."""
 
 import pytest
 import torch
@@ -39,19 +39,6 @@ def test_any_size_and_channels(denoiser, height, width, channels):
     assert result.shape == x.shape
     assert result.isfinite().all()
     assert (result - x).abs().max() <= 1.0
-
-
-@every
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_batch_dtype_determinism_and_input_untouched(denoiser, dtype):
-    x = random(3, 3, 13, 10, dtype=dtype)
-    x[1] *= 0.1
-    before, result = x.clone(), denoiser.denoise(x, 0.1)
-    assert result.dtype == dtype
-    assert torch.equal(x, before)
-    assert torch.equal(result, denoiser.denoise(x, 0.1))
-    for i in range(3):
-        torch.testing.assert_close(result[i : i + 1], denoiser.denoise(x[i : i + 1], 0.1))
 
 
 @every

@@ -1,4 +1,4 @@
-"""What every built-in fidelity promises."""
+"""What every built-in fidelity promises: the conformance kit's checks, and closer ones."""
 
 import math
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from invprior.fidelities.huber import Huber
 from invprior.fidelities.laplace import Laplace
 from invprior.fidelities.poisson import Poisson
+from invprior.testing import parametrize_checks
 
 CASES = [
     Laplace(scale=0.1),
@@ -33,6 +34,11 @@ def predictions(shape=(2, 3, 5, 4), dtype=torch.float64):
     return 1.5 * torch.rand(shape, generator=generator, dtype=dtype) - 0.2
 
 
+@parametrize_checks(*CASES)
+def test_conformance(check):
+    check()
+
+
 @each
 def test_the_minimum_is_zero_at_y(fidelity):
     y = measurements()
@@ -42,18 +48,6 @@ def test_the_minimum_is_zero_at_y(fidelity):
     assert (fidelity.value(predictions(), y) > 0).all()
     assert (fidelity.value(best + 1e-3, y) > 0).all()
     assert (fidelity.value(best - 1e-3, y) > 0).all()
-
-
-@each
-def test_the_gradient_is_that_of_the_value(fidelity):
-    p, y, step = predictions(), measurements(), 1e-6
-    direction = torch.randn(p.shape, generator=torch.Generator().manual_seed(2), dtype=p.dtype)
-    change = fidelity.value(p + step * direction, y) - fidelity.value(p - step * direction, y)
-    slope = (fidelity.gradient(p, y) * direction).flatten(1).sum(1)
-    assert torch.allclose(change / (2 * step), slope, rtol=1e-5)
-    leaf = p.clone().requires_grad_()
-    (automatic,) = torch.autograd.grad(fidelity.value(leaf, y).sum(), leaf)
-    torch.testing.assert_close(automatic, fidelity.gradient(p, y))
 
 
 @each
@@ -78,21 +72,6 @@ def test_the_prox_is_the_argmin(fidelity, tau, v, y):
     assert objective(found) <= objective(grid[best : best + 1]) + 1e-9
     # The argmin itself: an objective flat to rounding leaves the grid no better than this.
     assert float(found) == pytest.approx((low + high) / 2, abs=2e-5)
-
-
-@each
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_type_batch_and_inputs_are_kept(fidelity, dtype):
-    p, y = predictions(dtype=dtype), measurements(dtype=dtype)
-    before = p.clone(), y.clone()
-    value, prox = fidelity.value(p, y), fidelity.prox(p, y, 0.3)
-    assert value.shape == (2,)
-    assert value.dtype == prox.dtype == fidelity.gradient(p, y).dtype == dtype
-    assert prox.shape == p.shape
-    torch.testing.assert_close(value[1:], fidelity.value(p[1:], y[1:]))
-    torch.testing.assert_close(prox[1:], fidelity.prox(p[1:], y[1:], 0.3))
-    assert torch.equal(p, before[0])
-    assert torch.equal(y, before[1])
 
 
 @each

@@ -1,4 +1,4 @@
-"""What every network must hold."""
+"""What every network must hold: the conformance kit's checks, and closer ones."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ import invprior
 from invprior import registry, samples
 from invprior.errors import OptionError
 from invprior.spec import Spec
-from tests.networks.cases import SMALL, count, crop, every, every_option, generator, z_for
+from invprior.testing import parametrize_checks
+from tests.networks.cases import OPTIONS, SMALL, count, crop, every, every_option, generator, z_for
 
 
 def test_each_name_of_the_registry_has_a_case():
     assert set(SMALL) == {entry.name for entry in registry.entries("networks")}
     for name, network in SMALL.items():
         assert type(registry.create("networks", name)) is type(network)
+
+
+@parametrize_checks(*SMALL.values(), *OPTIONS)
+def test_conformance(check):
+    check()
 
 
 @every_option
@@ -48,40 +54,6 @@ def test_gradients_reach_every_weight_and_z(network):
         assert gradient.isfinite().all(), name
         # Batch norm cancels a bias right before it, so that one may have no gradient.
         assert weight.ndim == 1 or gradient.abs().max() > 0, name
-
-
-@every_option
-def test_float64_and_more_than_one_picture(network):
-    z = z_for(network, 9, 14)
-    alone = network.build(z.shape[1], 3, generator())(z)
-    both = network.build(z.shape[1], 3, generator()).double()(z.double().repeat(2, 1, 1, 1))
-    assert both.dtype == torch.float64
-    for picture in both.float():  # the same z twice, so statistics over the batch change nothing
-        torch.testing.assert_close(picture[None], alone, atol=1e-4, rtol=1e-4)
-
-
-@every
-def test_the_network_behaves_the_same_in_training_and_in_evaluation(network):
-    z = z_for(network, 12, 12)
-    module = network.build(z.shape[1], 3, generator())
-    first = module(z)
-    assert torch.equal(module.eval()(z), first)
-
-
-@every_option
-def test_the_generator_alone_decides_the_weights(network):
-    before = torch.random.get_rng_state()
-    source = generator(3)
-    first, second = (network.build(2, 3, source) for _ in range(2))
-    z = z_for(network, 12, 12, channels=2)[:, :2]
-    first(z)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    again = network.build(2, 3, generator(3)).state_dict()
-    other = second.state_dict()
-    for name, value in first.state_dict().items():
-        assert torch.equal(value, again[name]), name
-        if value.ndim == 4:
-            assert not torch.equal(value, other[name]), name
 
 
 @every

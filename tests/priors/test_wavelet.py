@@ -57,6 +57,15 @@ def test_l0_prox_beats_every_choice_of_one_coefficient():
     assert any((own.abs() > 0.1).any() for own in kept)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_l0_does_not_count_what_its_prox_has_set_to_zero(dtype):
+    """The coefficients come back from the pixels with rounding errors."""
+    prior, v = Wavelet(wavelet="db4", kind="l0"), random(1, 3, 16, 15, dtype=dtype)
+    before, after = float(prior.value(v)), float(prior.value(prior.prox(v, 0.05)))
+    assert after < 0.5 * before
+    assert float(prior.value(prior.prox(v, 100.0))) == 0.0
+
+
 def test_l0_counts_and_has_no_gradient():
     prior = Wavelet(wavelet="haar", levels=1, kind="l0")
     flat = torch.zeros(2, 1, 4, 4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import invprior
-from invprior import Penalty, Proximable
+from invprior import Penalty, Proximable, registry
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.fidelities.poisson import Poisson
@@ -18,6 +18,7 @@ from invprior.solvers.admm import ADMM
 from invprior.solvers.fista import FISTA
 from invprior.solvers.hqs import HQS
 from invprior.stopping.max_steps import MaxSteps
+from invprior.testing import parametrize_checks
 
 SHAPE = (2, 4, 3)
 CONVERGENT = [
@@ -184,35 +185,9 @@ def test_hqs_follows_its_schedule_to_the_noise_level():
     assert strengths == pytest.approx([0.8, 0.8 * 0.5**0.5, 0.4, 0.4 * 0.5**0.5, 0.2])
 
 
-@pytest.mark.parametrize("solver", [*CONVERGENT, "hqs"])
-def test_same_seed_same_bits_and_a_run_does_not_touch_the_input(solver):
-    case = problem(7.0 * Ridge())
-    kept = case.y.clone()
-    assert torch.equal(run(case, solver, 20), run(case, solver, 20))
-    assert torch.equal(case.y, kept)
-
-
-@pytest.mark.parametrize("solver", ["adam", "fista", "admm", "hqs", "pdhg", "lbfgs"])
-def test_states_carry_everything(solver):
-    """k steps and k more are 2k steps, also with another run of the same solver in between."""
-    case = problem(7.0 * Ridge())
-    made, _ = chosen(case, solver)
-    objective = made.route(case)
-
-    def begin():
-        return made.init(objective, case.first_guess(), torch.Generator().manual_seed(0))
-
-    one, other = begin(), begin()
-    for _ in range(6):
-        one = made.step(objective, one)
-    for _ in range(3):
-        other = made.step(objective, other)
-    disturbing = begin()
-    for _ in range(4):
-        disturbing = made.step(objective, disturbing)
-    for _ in range(3):
-        other = made.step(objective, other)
-    assert torch.equal(one.x, other.x)
+@parametrize_checks(*(registry.create("solvers", s) for s in CONVERGENT if ":" in s))
+def test_conformance_with_options(check):
+    check()
 
 
 def test_fista_refuses_a_step_that_cannot_converge_unless_forced():

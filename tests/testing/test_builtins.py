@@ -1,4 +1,7 @@
-"""Everything that comes with invprior is held to the kit: it passes, or says what it does not hold and why."""
+"""Everything that comes with invprior is held to the kit: it passes, or says what it does not hold and why.
+
+Networks are held to it in tests/networks, and other options of fidelities and solvers with theirs.
+"""
 
 from invprior import registry
 from invprior.operators.base import Recipe
@@ -28,11 +31,6 @@ PRIORS = [e.name for e in registry.entries("priors") if e.package == "invprior" 
 
 @parametrize_checks(*BY_NAME)
 def test_by_name(check):
-    check()
-
-
-@parametrize_checks(*SMALL.values())
-def test_networks(check):
     check()
 
 

@@ -228,7 +228,7 @@ class Crashing(Doubling):
     (Columns, "adjoint", "looks transposed: it applies A itself"),
     (Convolution, "adjoint", "conjugate missing: the adjoint multiplies the spectrum as A does"),
     (Fourier, "adjoint", "conjugate missing in the adjoint"),
-    (ShiftedAdjoint, "adjoint", "shifted by 1 pixels down and -2 to the right"),
+    (ShiftedAdjoint, "adjoint", "shifted, 1 pixels down and -2 to the right"),
     (MirroredAdjoint, "adjoint", "mirrored"),
     (TurnedAdjoint((1, 12, 12)), "adjoint", "rows and columns are exchanged"),
     (AnotherAdjoint, "adjoint", "another operator's: <Ax, y> is .* and <x, A.H y> is"),
