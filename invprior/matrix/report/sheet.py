@@ -67,7 +67,9 @@ def number(
 
 
 def signed(value: str) -> str:
-    """Put a sign before a printed number: a true minus, or a plus."""
+    """Put a sign before a printed number: a true minus, or a plus; none before zero."""
+    if not float(value.partition(" ")[0]):  # rounded to nothing, from either side
+        return value.removeprefix("-")
     return f"{MINUS}{value[1:]}" if value.startswith("-") else f"+{value}"
 
 

@@ -43,6 +43,8 @@ def test_latex_escapes_and_marks_the_best():
     ]
 
 
-@pytest.mark.parametrize(("value", "shown"), [("-1.00 ± 2", "−1.00 ± 2"), ("0.50", "+0.50")])
+@pytest.mark.parametrize(
+    ("value", "shown"), [("-1.00 ± 2", "−1.00 ± 2"), ("0.50", "+0.50"), ("-0.00", "0.00")]
+)
 def test_signs(value, shown):
     assert signed(value) == shown
