@@ -1,0 +1,1 @@
+"""deepinv's physics, denoisers and Deep Image Prior in invprior."""

@@ -1,0 +1,86 @@
+"""deepinv's Deep Image Prior, run as it is, as a method to compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Gt
+from torch import Tensor
+
+from invprior import (
+    IncompatibleError,
+    Objective,
+    Problem,
+    QuadraticFidelity,
+    Solver,
+    State,
+    StoppingRule,
+)
+from invprior.problem import route
+from invprior.stopping.max_steps import MaxSteps
+from invprior_deepinv.library import models
+from invprior_deepinv.library import physics as library
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepinvDip(Solver):
+    """deepinv's `DeepImagePrior` with its `ConvDecoder`, in one step; invprior's own prior `dip` is another.
+
+    It is its own prior, so it goes with the prior `none`. Its loop is closed: no stopping rule, average or checkpoint
+    can see into it. The defaults are those of deepinv's classes. Every run gets a fresh network from its seed.
+
+    Args:
+        iterations: of Adam.
+        learning_rate: Adam's step size.
+        channels: of the network and its input.
+        input_size: side of the network's input, in pixels.
+    """
+
+    iterations: Annotated[int, Ge(1)] = 2500
+    learning_rate: Annotated[float, Gt(0)] = 0.01
+    channels: Annotated[int, Ge(1)] = 256
+    input_size: Annotated[int, Ge(1)] = 4
+
+    def route(self, problem: Problem) -> Objective:
+        """Take least squares and no prior; nothing else would be looked at."""
+        if not problem.data_only or problem.reparameterization is not None:
+            raise IncompatibleError(
+                "deepinv-dip is a prior of its own and looks at no other; take the prior none."
+            )
+        if not isinstance(problem.fidelity, QuadraticFidelity):
+            raise IncompatibleError(
+                "deepinv-dip minimises squares; take the fidelity gaussian, or the prior dip."
+            )
+        return route(problem, "deepinv-dip", network=False, prox="no")
+
+    def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
+        """Draw a seed, for deepinv knows the global generator alone."""
+        return _Seeded(x0, seed=int(torch.randint(2**62, (), generator=generator)))
+
+    def step(self, objective: Objective, state: State) -> State:
+        """Run all of it."""
+        assert isinstance(state, _Seeded)
+        operator, y = objective.problem.operator, objective.problem.y
+        channels, size = self.channels, (self.input_size, self.input_size)
+        with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):
+            torch.manual_seed(state.seed)
+            network = models.ConvDecoder(tuple(operator.image_shape), size, channels=channels)
+            method = models.DeepImagePrior(
+                network.to(y),
+                img_size=(channels, *size),
+                iterations=self.iterations,
+                learning_rate=self.learning_rate,
+            )
+            x = method(y, library.Physics(A=lambda x, **_: operator(x)))
+        return _Seeded(x.detach(), seed=state.seed)
+
+    def default_stop(self, problem: Problem) -> StoppingRule:
+        """One step is all there is."""
+        return MaxSteps(steps=1)
+
+
+@dataclass
+class _Seeded(State):
+    seed: int = 0

@@ -1,0 +1,154 @@
+"""deepinv's physics as forward operators; of their noise models nothing is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invprior import IncompatibleError, LinearOperator, Operator, OptionError
+from invprior.operators.base import Shape
+from invprior_deepinv.library import physics as library
+
+
+class DeepinvNonlinear(Operator):
+    """A forward model of deepinv that is not linear; for `adam` and other solvers that use its gradient alone.
+
+    Args:
+        physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
+            the module may lie in the current folder.
+        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        *,
+        physics: str | library.Physics | Callable[[Shape], library.Physics],
+        picture: tuple[int, int, int] | None = None,
+    ) -> None:
+        made = _made(physics, tuple(image_shape))
+        super().__init__(image_shape, _measured(made, tuple(image_shape)))
+        named = isinstance(physics, str | library.Physics)
+        self.physics = physics if named else f"{physics.__module__}:{physics.__qualname__}"
+        self.picture = picture
+        self.model = made
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+        """The picture's shape: as told, or as deepinv knows it, or the measurement's.
+
+        Raises:
+            OptionError: none of them fits.
+        """
+        physics, told = _found(options["physics"]), options.get("picture")
+        known = getattr(physics, "img_size", None)
+        for guess in [told] if told else [known, measurement_shape]:
+            try:
+                if guess and _measured(_made(physics, tuple(guess)), tuple(guess)) == tuple(
+                    measurement_shape
+                ):
+                    return tuple(guess)
+            except IncompatibleError:
+                continue
+        raise OptionError(
+            f'The option "picture" of deepinv must be the shape (C, H, W) of a picture whose measurement has the shape '
+            f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply A, without noise."""
+        return self._each(self.model.A, x)
+
+    def _each(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Compute in the precision of deepinv's own tensors, which takes no other."""
+        own = [t.dtype for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()]
+        return function(x.to(own[0]) if own else x).to(x.dtype)
+
+
+class Deepinv(DeepinvNonlinear, LinearOperator):
+    """A linear forward model of deepinv, with deepinv's own adjoint.
+
+    `invprior check` says whether that adjoint is right; deepinv's `check` returns a number.
+
+    Args:
+        physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
+            the module may lie in the current folder.
+        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        *,
+        physics: str | library.Physics | Callable[[Shape], library.Physics],
+        picture: tuple[int, int, int] | None = None,
+    ) -> None:
+        super().__init__(image_shape, physics=physics, picture=picture)
+        if not isinstance(self.model, library.LinearPhysics):
+            raise OptionError(
+                f'The option "physics" of deepinv must be linear; got {type(self.model).__name__}. '
+                "Use the operator deepinv-nonlinear."
+            )
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply A^H, as deepinv computes it."""
+        return self._each(self.model.A_adjoint, y)
+
+
+def _found(physics: Any) -> Any:
+    """Return what the option stands for.
+
+    Raises:
+        OptionError: there is no such module or object.
+    """
+    if not isinstance(physics, str):
+        return physics
+    module, _, attribute = physics.partition(":")
+    try:
+        if str(Path.cwd()) not in sys.path:
+            sys.path.append(str(Path.cwd()))
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(
+            f'The option "physics" of deepinv must be module:object, of a module that Python finds; got "{physics}" '
+            f"({error})."
+        ) from None
+
+
+def _made(physics: Any, image_shape: Shape) -> library.Physics:
+    found = _found(physics)
+    made = (
+        found if isinstance(found, library.Physics) or not callable(found) else found(image_shape)
+    )
+    if not isinstance(made, library.Physics):
+        raise OptionError(
+            f'The option "physics" of deepinv must be one of its Physics, or a function that makes one for a shape '
+            f"(C, H, W); got {type(made).__name__}."
+        )
+    return made
+
+
+def _measured(physics: library.Physics, image_shape: Shape) -> Shape:
+    """The shape of a measurement, found on an empty picture."""
+    tensors = [*physics.parameters(), *physics.buffers()]
+    where = tensors[0].device if tensors else None
+    try:
+        with torch.no_grad():
+            y = physics.A(torch.zeros(1, *image_shape, device=where))
+    except Exception as error:  # deepinv has no type of its own for this
+        raise IncompatibleError(
+            f"{type(physics).__name__} of deepinv takes no picture of shape {image_shape} "
+            f"({type(error).__name__}: {error}). Make it for this size."
+        ) from error
+    if not isinstance(y, Tensor) or y.is_complex():
+        kind = "complex numbers" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        raise OptionError(
+            f"{type(physics).__name__} of deepinv measures {kind}; a measurement must be one real tensor."
+        )
+    return tuple(y.shape[1:])
