@@ -19,7 +19,7 @@ from invprior.stopping.relative_change import RelativeChange
 from invprior.testing import parametrize_checks
 from tests.networks.cases import SMALL
 
-GROUPS = ("fidelities", "noises", "denoisers", "solvers", "stopping", "metrics")
+GROUPS = ("fidelities", "noises", "denoisers", "solvers", "stopping", "weights", "metrics")
 BY_NAME = [
     registry.create(e.group, e.name)
     for g in GROUPS
