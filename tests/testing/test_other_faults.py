@@ -72,7 +72,7 @@ class Indifferent(Fidelity):
 @dataclass(frozen=True, kw_only=True)
 class GlobalNoise(GaussianNoise):
     def sample(self, clean, generator):
-        return clean + self.sigma * torch.randn_like(clean)
+        return clean + 0.1 * torch.randn_like(clean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class CommonNoise(GaussianNoise):
 @dataclass(frozen=True, kw_only=True)
 class RoughNoise(GaussianNoise):
     def sample(self, clean, generator):
-        return clean + self.sigma * torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
+        return clean + 0.1 * torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class Biased(GaussianNoise):
 @dataclass(frozen=True, kw_only=True)
 class Mislabelled(GaussianNoise):
     def fidelity(self):
-        return Gaussian(sigma=5 * self.sigma)
+        return Gaussian(sigma=0.5)
 
 
 class ChangeableNoise(Noise):
@@ -293,7 +293,7 @@ class Relative(PSNR):
     (CommonNoise, "independent", "both pictures of a batch get the same noise"),
     (RoughNoise, "both-precisions", "float32 pictures get other noise"),
     (Biased, "its-fidelity", "not least at the truth"),
-    (Mislabelled, "its-fidelity", "its scale is not this noise's"),
+    (Mislabelled(sigma=0.1), "its-fidelity", "its scale is not this noise's"),
     (ChangeableNoise, "frozen", "can be changed after it was made"),
     (StopsShort, "minimum", r"it stops short of the minimiser by \de-0\d"),
     (Remembers, "state-is-all", "something is kept outside the state"),
