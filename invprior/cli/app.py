@@ -11,6 +11,7 @@ from invprior.cli.experiment import app as experiment
 from invprior.cli.info import info
 from invprior.cli.list import list_plugins
 from invprior.cli.matrix import app as matrix
+from invprior.cli.plugin_new import app as plugin_new
 from invprior.cli.plugins import plugins
 from invprior.cli.reproduce import reproduce
 from invprior.cli.solve import solve
@@ -32,6 +33,7 @@ app.command("list")(list_plugins)
 app.command()(describe)
 app.command()(check)
 app.command()(plugins)
+app.add_typer(plugin_new, name="plugin")
 app.command()(info)
 app.add_typer(experiment, name="experiment")
 app.add_typer(matrix, name="matrix")

@@ -1,0 +1,184 @@
+"""`invprior plugin new KIND NAME`: a package to begin with, which works as it is."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+import shutil
+import tempfile
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from invprior import __version__, registry
+from invprior.cli.console import out, reporting
+from invprior.cli.list import group_named
+from invprior.errors import OptionError
+
+app = typer.Typer(help="Make a package of your own.", no_args_is_help=True)
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+_PYPROJECT = Template("""[build-system]
+requires = ["setuptools>=68"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "$name"
+version = "0.1.0"
+description = "The $kind $name for invprior."
+readme = "README.md"
+requires-python = ">=3.11"
+dependencies = ["invprior>=$release", "torch>=2.4", "annotated-types>=0.6"]
+
+[project.optional-dependencies]
+test = ["pytest>=8"]
+
+[project.entry-points."invprior.$group"]
+$name = "$module:$cls"
+
+[tool.setuptools]
+py-modules = ["$module"]
+""")
+
+_TEST = Template('''"""$cls is held to every check of its kind; add what else it must do."""
+
+from invprior.testing import parametrize_checks
+
+from $module import $cls
+
+
+@parametrize_checks($cls)
+def test_$module(check):
+    check()
+''')
+
+_README = Template("""# $name
+
+The $kind `$name` for [invprior](https://pypi.org/project/invprior/).
+
+    pip install -e '.[test]'
+    invprior describe $word $name
+    invprior check $word $name
+    pytest
+
+`$module.py` holds the class. What is in it works as it stands; replace it by your own. The entry point in
+`pyproject.toml` is all that registers it.
+""")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `new` a word of its own though it is the only command."""
+
+
+@app.command()
+@reporting
+def new(
+    kind: Annotated[str, typer.Argument(help="operator, prior, solver, ... (see invprior list)")],
+    name: Annotated[str, typer.Argument(help="The plugin's and the package's name: my-prior.")],
+    folder: Annotated[
+        Path | None, typer.Option("--into", help="The folder to make; NAME when absent.")
+    ] = None,
+) -> None:
+    """Write a package with one plugin, its entry point, a test and a README; it installs and passes as it is."""
+    group = group_named(kind)
+    target = folder or Path(name)
+    _check(group, name, target)
+    _write(_contents(group, name), target)
+    word = registry.GROUPS[group].replace(" ", "-")
+    out.print(f"Wrote {escape(str(target))}. Next:\n", soft_wrap=True)
+    for line in (
+        f"pip install -e '{target}[test]'",
+        f"invprior check {word} {name}",
+        f"pytest {target}",
+    ):
+        out.print(f"    {escape(line)}", soft_wrap=True)
+
+
+def _contents(group: str, name: str) -> dict[str, str]:
+    """The package's files: path and text.
+
+    Raises:
+        OptionError: the class cannot have the name.
+    """
+    module, kind = name.replace("-", "_"), registry.GROUPS[group]
+    cls = "".join(part.capitalize() for part in name.split("-"))
+    words = {
+        "name": name,
+        "module": module,
+        "cls": cls,
+        "group": group,
+        "kind": kind,
+        "word": kind.replace(" ", "-"),
+        "release": ".".join(__version__.split(".")[:2]),
+    }
+    source = files("invprior.cli.templates").joinpath(f"{group}.py").read_text(encoding="utf-8")
+    if cls != "Mine" and re.search(rf"\b{cls}\b", source):
+        raise OptionError(
+            f'The class of "{name}" would be {cls}, a name that its module needs. Choose another.'
+        )
+    source = re.sub(r"\bMine\b", cls, source).replace('"mine"', f'"{name}"')
+    return {
+        "pyproject.toml": _PYPROJECT.substitute(words),
+        "README.md": _README.substitute(words),
+        f"{module}.py": source,
+        f"tests/test_{module}.py": _TEST.substitute(words),
+    }
+
+
+def _check(group: str, name: str, target: Path) -> None:
+    """Refuse what would not work, or would destroy something.
+
+    Raises:
+        OptionError: the name will not do, the folder exists, or what it should lie in does not.
+    """
+    module = name.replace("-", "_")
+    if not _NAME.fullmatch(name):
+        raise OptionError(
+            f'The name of a plugin must be lower-case words joined by hyphens, such as my-prior; got "{name}".'
+        )
+    taken = keyword.iskeyword(module) or module in ("test", "tests")
+    if taken or find_spec(module) is not None:
+        raise OptionError(
+            f'The name of a plugin becomes that of its module, and "{module}" is taken. Choose another.'
+        )
+    holders = [e.origin for e in registry.entries(group) if e.name == name]
+    if holders:
+        raise OptionError(
+            f'The {registry.GROUPS[group]} name "{name}" is held by {" and ".join(holders)}. Choose another.'
+        )
+    if os.path.lexists(target):
+        raise OptionError(f'"{target}" exists already. Choose another name, or --into FOLDER.')
+    if not target.parent.is_dir():
+        raise OptionError(f"The folder {target.parent} does not exist; make it first.")
+
+
+def _write(contents: dict[str, str], target: Path) -> None:
+    """Write all of the package or nothing: in a hidden folder beside it, which then takes its name."""
+    try:
+        hidden = Path(tempfile.mkdtemp(prefix=".plugin-", dir=target.parent))
+        try:
+            for path, text in contents.items():
+                file = hidden / path
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+            hidden.chmod(0o777 & ~_umask())
+            hidden.rename(target)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+    except OSError as error:
+        raise OptionError(f"{target} cannot be written: {error.strerror}.") from None
+
+
+def _umask() -> int:
+    """The permissions that new folders do without; reading them sets them, so they are set back."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""The modules that `invprior plugin new` writes, one for each kind; `Mine` stands for the class's name."""
