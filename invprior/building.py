@@ -28,6 +28,7 @@ from invprior.weights.base import WeightRule
 
 Picture: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
 M = TypeVar("M", bound=nn.Module)
+AUTO = "auto"  # the noise that is left to be estimated, as when none is named
 
 
 def picture(
@@ -154,12 +155,20 @@ def weight_rule_from(rule: str | Spec | WeightRule) -> WeightRule:
     return made
 
 
+def noise_from(noise: str | Spec) -> Noise | None:
+    """Make the noise model; None for `auto`, white Gaussian noise that is estimated."""
+    if str(noise).strip() == AUTO:
+        return None
+    made: Noise = registry.create("noises", noise)
+    return made
+
+
 def fidelity_from(
     fidelity: str | Spec | Fidelity | None, noise: str | Spec | Noise | None
 ) -> Fidelity:
     """Make the fidelity; without one, the noise's log-likelihood; without that, least squares."""
     if isinstance(noise, str | Spec):
-        noise = registry.create("noises", noise)
+        noise = noise_from(noise)
     if isinstance(fidelity, str | Spec):
         fidelity = registry.create("fidelities", fidelity)
     if not isinstance(noise, Noise | None):

@@ -111,7 +111,8 @@ def solve(
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
         fidelity: E; the noise's log-likelihood when absent.
-        noise: what is known of the noise, "gaussian:sigma=0.1"; estimated from y when absent.
+        noise: what is known of the noise, "gaussian:sigma=0.1"; what it leaves open, and all of it when
+            "auto" or absent, is estimated from y.
         solver: how to minimise; "auto" picks one that fits.
         stop: when to stop; the solver's or the prior's own rule when absent.
         steps: stop after so many iterations at the latest.
@@ -258,7 +259,7 @@ def _solve(
             solver=solver,
             x0=options.get("x0"),
             seed=seed,
-            side=min(how.tile or SIDE, SIDE),
+            side=SIDE if how.tile is None else min(SIDE, how.tile // 2),  # several views at once
             before=((checkpoint and checkpoint.told()) or {}).get("weights"),
         )
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from invprior.fidelities.base import Fidelity, ProximableFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Penalty, Prior, Proximable, Reparameterization
 from invprior.linalg import conjugate_gradients, negative_laplacian
-from invprior.noise_level import estimate_sigma
+from invprior.noise_estimation.base import NoiseEstimate
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.masked import Masked
 from invprior.options import plain_name
@@ -35,7 +35,8 @@ class Problem:
         operator: the forward operator A.
         y: the measurement, (1, *operator.measurement_shape), finite.
         prior: the weighted terms R_k.
-        fidelity: E; an open noise parameter is set to the level estimated from y.
+        fidelity: E; an open noise parameter is set to what is estimated from y.
+        noise: what was estimated of the noise in y; made here where the fidelity does not say, else None.
         weights: how the prior's open weights were chosen, when they were.
         held: which measurements a stopping rule keeps out of the fit, boolean, (K, *operator.measurement_shape), for
             each of K networks that are fitted side by side; for solvers that descend.
@@ -50,6 +51,7 @@ class Problem:
     y: Tensor
     prior: Prior
     fidelity: Fidelity = field(default_factory=Gaussian)
+    noise: NoiseEstimate | None = None
     weights: WeightChoice | None = None
     held: Tensor | None = None
     reference: Tensor | None = None
@@ -71,7 +73,10 @@ class Problem:
             )
         if self.observed is not None:  # what was not measured must not count in E
             object.__setattr__(self, "y", self.y * self.observed)
-        object.__setattr__(self, "fidelity", self.fidelity.with_noise_level(self.noise_level))
+        if self.noise is None and self.fidelity.noise_level is None:
+            estimate = self.fidelity.estimate_noise(self.y, self.observed)
+            object.__setattr__(self, "noise", estimate)
+            object.__setattr__(self, "fidelity", self.fidelity.with_noise(estimate))
         names = [
             type(t.functional).__name__
             for t in self.prior.terms
@@ -86,7 +91,10 @@ class Problem:
     def noise_level(self) -> float:
         """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
         known = self.fidelity.noise_level
-        return estimate_sigma(self.y, self.observed) if known is None else known
+        if known is not None:
+            return known
+        assert self.noise is not None  # where the fidelity says nothing there is an estimate
+        return self.noise.sigma
 
     def fitted(self, prediction: Tensor) -> Tensor:
         """What the fit sees of the predictions (K, ...) of the K networks: y in place of what is held out of it."""

@@ -40,6 +40,7 @@ def provenance(
         "solver": str(registry.describe(solver)),
         "stop": stop_text(stop),
         "noise_level": problem.noise_level,
+        "noise_estimate": None if problem.noise is None else problem.noise.record(),
         "seed": seed,
         "image_shape": list(problem.operator.image_shape),
         "measurement_shape": list(problem.operator.measurement_shape),

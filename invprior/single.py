@@ -87,8 +87,10 @@ class Single:
         except KeyboardInterrupt:
             raise Interrupted(None) from None
         self._begin(run, kept)
-        for change in changes:
-            run.note(change)
+        noise = self.objective.problem.noise
+        doubts = () if noise is None or noise.note is None else (noise.note,)
+        for note in (*changes, *doubts):
+            run.note(note)
         try:
             return self._finish(run, *self._steps(run))
         except DivergedError as error:

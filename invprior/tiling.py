@@ -143,7 +143,8 @@ def restricted(problem: Problem, box: Box) -> Problem:
         raise IncompatibleError(f"{_name(problem)} does not act on near pixels alone.")
     operator, measured = part
     y = measured.of(problem.y)
-    return Problem(placed(operator, y), y, restricted_prior(problem.prior, box), problem.fidelity)
+    prior = restricted_prior(problem.prior, box)
+    return Problem(placed(operator, y), y, prior, problem.fidelity, problem.noise)
 
 
 def restricted_prior(prior: Prior, box: Box) -> Prior:

@@ -14,10 +14,12 @@ from torch import Tensor
 from invprior import files, images, registry, samples
 from invprior.budget import parse_size
 from invprior.building import (
+    AUTO,
     all_of,
     build,
     check_seed,
     default_device,
+    noise_from,
     operator_for,
     picture,
     placed,
@@ -164,13 +166,13 @@ def parts_of(options: Options) -> Parts:
         InvpriorError: the faults of all of them at once.
     """
     noise = options.noise
-    if options.simulated and noise is None:
+    if options.simulated and (noise is None or noise.strip() == AUTO):
         noise = default_noise(options.operator)
     where, operator, prior, model, fidelity, solver, weight, stop, limit, *_ = all_of(
         lambda: _device(options.device),
         lambda: registry.create("operators", options.operator),
         lambda: prior_from(options.prior),
-        lambda: None if noise is None else registry.create("noises", noise),
+        lambda: None if noise is None else noise_from(noise),
         lambda: (
             None if options.fidelity is None else registry.create("fidelities", options.fidelity)
         ),

@@ -26,6 +26,7 @@ from invprior.problem import Problem
 from invprior.solution import Solution
 from invprior.spec import parse_sum
 from invprior.stopping.base import StoppingRule
+from invprior.tuning import is_tuned
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Session:
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run gives the best so far, its `stop` says so."""
         with Live(self.stop, self.inputs.truth, quiet) as live:
+            if is_tuned(self.problem, self.parts.weight):
+                live.say("choosing the weight")
             try:
                 return solve_problem(
                     self.problem,
@@ -139,7 +142,7 @@ class Session:
             "invprior": invprior.__version__,
             "command": self.keeper.command,
             "picture": self.options.picture,
-            "simulated_noise": None if noise is None else str(registry.describe(noise)),
+            "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
             "stop": _stop(solution),
             "notes": solution.notes,
             "steps": solution.steps,
@@ -179,8 +182,7 @@ class Session:
 
     def table(self, record: dict[str, Any]) -> Group:
         """The summary that a person sees."""
-        known = self.parts.noise is not None
-        return summary(record, self.problem.noise_level, noise_known=known)
+        return summary(record, self.problem.noise_level, self.problem.noise)
 
     def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
         truth = self.inputs.truth

@@ -13,6 +13,7 @@ from torch import Tensor
 from invprior.budget import text
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
+from invprior.noise_estimation.base import NoiseEstimate
 
 
 def score(x: Tensor, truth: Tensor) -> dict[str, float]:
@@ -23,19 +24,18 @@ def score(x: Tensor, truth: Tensor) -> dict[str, float]:
     return scores
 
 
-def summary(record: dict[str, Any], noise_level: float, *, noise_known: bool) -> Group:
+def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | None) -> Group:
     """The table: what was solved, why it ended, and the scores.
 
     Args:
         record: the run's record.
         noise_level: standard deviation of the noise, in intensities of [0, 1].
-        noise_known: whether the user has told it.
+        noise: how it was estimated; None when it was told.
     """
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     parts, stop = record["provenance"], record["stop"]
-    guessed = not noise_known and parts["fidelity"].startswith("gaussian")
     end = stop["message"] if stop["ok"] else f"{stop['name']} at step {record['steps']}"
     for name in ("operator", "prior", "solver"):  # one line each; the record has all options
         facts.add_row(name, Text(parts[name], no_wrap=True, overflow="ellipsis"))
@@ -43,7 +43,7 @@ def summary(record: dict[str, Any], noise_level: float, *, noise_known: bool) ->
         values = ", ".join(f"{name} {weight:.4g}" for name, weight in weights["terms"])
         tries = f"{len(weights['tried'])} tried, {record['tuning_seconds']:.1f} s"
         facts.add_row("weight", f"{values} (by {weights['rule']}, {tries})")
-    facts.add_row("noise", f"sigma {noise_level:.4f}" + (" (estimated)" if guessed else ""))
+    facts.add_row("noise", f"sigma {noise_level:.4f}" if noise is None else noise.text())
     needs = parts.get("memory", {}).get("estimated", 0)
     if needs > 10**9:
         facts.add_row("memory", f"about {text(needs)} (estimated)")

@@ -9,6 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from invprior.noise_estimation.base import NoiseEstimate
+from invprior.noise_estimation.gaussian import estimate_gaussian
 from invprior.options import Plugin
 
 
@@ -44,6 +46,19 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
             sigma: standard deviation of the noise in y, positive.
         """
         return self
+
+    def estimate_noise(self, y: Tensor, observed: Tensor | None) -> NoiseEstimate:
+        """Estimate this kind of noise, where `noise_level` does not say; white Gaussian noise by default.
+
+        Args:
+            y: one measurement, (1, ...).
+            observed: which entries carry data, boolean, broadcasts to y; None means all.
+        """
+        return estimate_gaussian(y, observed)
+
+    def with_noise(self, estimate: NoiseEstimate) -> Fidelity:
+        """Return the fidelity with its open noise parameter set to an estimate of `estimate_noise`."""
+        return self.with_noise_level(estimate.sigma)
 
 
 class ProximableFidelity(Fidelity):

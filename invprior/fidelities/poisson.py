@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from invprior.errors import OptionError
 from invprior.fidelities.base import ProximableFidelity
+from invprior.noise_estimation.base import NoiseEstimate
+from invprior.noise_estimation.poisson import estimate_poisson
 
 FLOOR = 0.01  # in counts: small against one photon, large enough for float32
 SHARE = 0.05  # of y: a count 20 times below what was measured is out of the question
@@ -27,13 +31,15 @@ class Poisson(ProximableFidelity):
     fixed step and is reported as infinite.
 
     Args:
-        peak: expected count at intensity 1. It cannot be told from a noise level, since the noise
-            grows with the intensity; so give it when it is known.
+        peak: expected count at intensity 1; estimated from y when absent.
         background: dark counts over peak, added to Ax, in intensities of [0, 1].
     """
 
     def __init__(
-        self, *, peak: Annotated[float, Gt(0)] = 255.0, background: Annotated[float, Ge(0)] = 0.0
+        self,
+        *,
+        peak: Annotated[float, Gt(0)] | None = None,
+        background: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
         super().__init__()
         self.peak = peak
@@ -43,7 +49,7 @@ class Poisson(ProximableFidelity):
         """Compute E of each picture, (B,)."""
         y = y.clamp_min(0)
         q = prediction + self.background
-        return self.peak * (self._likelihood(q, y) - self._likelihood(y, y)).flatten(1).sum(1)
+        return self._peak() * (self._likelihood(q, y) - self._likelihood(y, y)).flatten(1).sum(1)
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Gradient, peak (1 - y / q), and what continues it below e."""
@@ -51,7 +57,7 @@ class Poisson(ProximableFidelity):
         q = prediction + self.background
         edge, bend = self._edge(y)
         inside = torch.maximum(q, edge)
-        return self.peak * (1 - y / inside + (bend * (q - inside)).clamp_min(-2))
+        return self._peak() * (1 - y / inside + (bend * (q - inside)).clamp_min(-2))
 
     def prox(self, v: Tensor, y: Tensor, tau: float) -> Tensor:
         """Closed form: the positive root of q^2 - (v + background - t) q - t y = 0, t = tau peak.
@@ -59,7 +65,7 @@ class Poisson(ProximableFidelity):
         Where that falls below e, the solution on the parabola, or else on the line.
         """
         y = y.clamp_min(0)
-        t = tau * self.peak
+        t = tau * self._peak()
         shifted = v + self.background
         edge, bend = self._edge(y)
         s = shifted - t
@@ -73,6 +79,41 @@ class Poisson(ProximableFidelity):
         below = torch.where(bend * (parabola - edge) >= -2, parabola, line)
         return torch.where(q >= edge, q, below) - self.background
 
+    def with_noise_level(self, sigma: float) -> Poisson:
+        """Set an open peak to that at which intensity 1/2 has this deviation."""
+        return self if self.peak is not None else self._with_peak(0.5 / sigma**2)
+
+    def estimate_noise(self, y: Tensor, observed: Tensor | None) -> NoiseEstimate:
+        """Estimate the peak; where it is known, its noise follows from the mean of y."""
+        if self.peak is None:
+            return estimate_poisson(y, observed)
+        counts = y if observed is None else y[observed.expand(y.shape)]
+        mean = max(float(counts.clamp_min(0).mean()), 1 / (self.peak * counts.numel()))
+        sigma = math.sqrt(mean / self.peak)
+        return NoiseEstimate(
+            sigma=sigma, channels=(sigma,), uncertainty=0.0, method="the peak and the mean of y"
+        )
+
+    def with_noise(self, estimate: NoiseEstimate) -> Poisson:
+        """Set the peak when it is open."""
+        if self.peak is not None:
+            return self
+        return (
+            self.with_noise_level(estimate.sigma)
+            if estimate.peak is None
+            else self._with_peak(estimate.peak)
+        )
+
+    def _with_peak(self, peak: float) -> Poisson:
+        return Poisson(peak=peak, background=self.background)
+
+    def _peak(self) -> float:
+        if self.peak is None:
+            raise OptionError(
+                "poisson has no peak yet: give one, or let a Problem estimate it from y."
+            )
+        return self.peak
+
     def _likelihood(self, q: Tensor, y: Tensor) -> Tensor:
         edge, bend = self._edge(y)
         inside = torch.maximum(q, edge)
@@ -85,5 +126,5 @@ class Poisson(ProximableFidelity):
 
         The curvature's lower limit, 1 / e, puts the minimum at q = y for y < e too.
         """
-        edge = (SHARE * y).clamp_min(FLOOR / self.peak)
+        edge = (SHARE * y).clamp_min(FLOOR / self._peak())
         return edge, torch.maximum(y, edge) / edge**2

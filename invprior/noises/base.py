@@ -26,6 +26,10 @@ class Noise(ABC, metaclass=Plugin):
             generator: the source of every random number.
         """
 
+    def filled_in(self) -> Noise:
+        """Itself, with what is left open, to be estimated, set to what simulations take."""
+        return self
+
     @abstractmethod
     def fidelity(self) -> Fidelity:
         """Return the fidelity that fits this noise: its negative log-likelihood."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -18,23 +18,32 @@ class GaussianNoise(Noise):
     """White Gaussian noise, added to every measurement.
 
     Args:
-        sigma: standard deviation, in intensities of [0, 1]; 0 for none.
+        sigma: standard deviation, in intensities of [0, 1]; 0 for none. Absent: estimated from a measurement; in a
+            simulation 25 / 255.
         clip: limit the result to [0, 1], as a camera does.
         quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.
     """
 
-    sigma: Annotated[float, Ge(0)] = 25 / 255
+    sigma: Annotated[float, Ge(0)] | None = None
     clip: bool = False
     quantise: bool = False
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """Add noise drawn in float64 on the CPU: the same for every dtype and device."""
         noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
-        noisy = clean + self.sigma * noise.to(clean)
+        noisy = clean + self._sigma * noise.to(clean)
         if self.quantise:
             return (noisy.clamp(0, 1) * 255).round() / 255
         return noisy.clamp(0, 1) if self.clip else noisy
 
+    def filled_in(self) -> GaussianNoise:
+        """Sigma 25 / 255, the middle one of denoising benchmarks, where it is open."""
+        return replace(self, sigma=self._sigma)
+
+    @property
+    def _sigma(self) -> float:
+        return 25 / 255 if self.sigma is None else self.sigma
+
     def fidelity(self) -> Gaussian:
-        """Least squares with this sigma, or an estimated one where it is 0; clipping and rounding are left out."""
+        """Least squares with this sigma, estimated where it is open or 0; clipping and rounding are left out."""
         return Gaussian(sigma=self.sigma or None)

@@ -106,7 +106,8 @@ def noise_level(fidelity: Fidelity) -> None:
         raise Fault(f"with_noise_level returns another class, {type(fit).__name__}")
     if before is None and fit is not fidelity:
         level = fit.noise_level
-        if level is None or not math.isclose(level, _SIGMA, rel_tol=1e-6):
+        # None is right for a noise that grows with the intensity: it has no single level.
+        if level is not None and not math.isclose(level, _SIGMA, rel_tol=1e-6):
             raise Fault(f"with_noise_level({_SIGMA}) gives a noise_level of {level}")
     again = fit.with_noise_level(9.0).noise_level
     if fit.noise_level is not None and again != fit.noise_level:

@@ -101,7 +101,8 @@ def test_same_seed_same_bits(solve, folder):
 
 
 def test_json_only_on_stdout(solve, y, folder):
-    result = solve(y, "--json", "-o", "x.png", "--truth", y)
+    told = "--noise", "gaussian:sigma=0.05"
+    result = solve(y, "--json", "-o", "x.png", "--truth", y, *told)
     record = strict_json(result.stdout)
     assert record == record_of(folder / "x.json")
     assert record["files"]["restoration"] == "x.png"
@@ -251,7 +252,8 @@ def talking(monkeypatch):
 
 
 def test_notes_are_said_once_and_recorded(solve, y, folder, talking):
-    result = solve(y, "-o", "x.png", "--operator", "blur")
+    told = "--noise", "gaussian:sigma=0.05"
+    result = solve(y, "-o", "x.png", "--operator", "blur", *told)
     assert result.stderr.count("Note: much [more] to say.") == 1
     assert record_of(folder / "x.json")["notes"] == ["much [more] to say"]
     assert "much [more] to say" in solve(y, "--json", "--operator", "blur").stderr

@@ -16,7 +16,7 @@ CASES = [
     Laplace(scale=0.1),
     Huber(sigma=0.1),
     Huber(sigma=0.3, delta=0.2),
-    Poisson(),
+    Poisson(peak=255.0),
     Poisson(peak=3.0),
     Poisson(peak=20.0, background=0.1),
 ]

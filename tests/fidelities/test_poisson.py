@@ -27,7 +27,7 @@ def test_differences_are_those_of_the_log_likelihood():
 def test_everything_is_finite_outside_the_domain(dtype):
     p = torch.tensor([[-5.0, -1e-9, 0.0, 1e-12, 0.5]], dtype=dtype).repeat(3, 1)
     y = torch.tensor([[0.0], [0.5], [-0.2]], dtype=dtype).expand(3, 5)
-    fidelity = Poisson()
+    fidelity = Poisson(peak=255.0)
     leaf = p.clone().requires_grad_()
     fidelity.value(leaf, y).sum().backward()
     assert fidelity.value(p, y).isfinite().all()
@@ -40,7 +40,7 @@ def test_everything_is_finite_outside_the_domain(dtype):
 def test_negative_counts_are_zero():
     p = torch.rand(1, 9, generator=torch.Generator().manual_seed(0))
     zero = torch.zeros(1, 9)
-    assert torch.equal(Poisson().value(p, zero - 1), Poisson().value(p, zero))
+    assert torch.equal(Poisson(peak=255.0).value(p, zero - 1), Poisson(peak=255.0).value(p, zero))
 
 
 def test_adam_descends_from_outside_the_domain_to_y():
@@ -49,15 +49,15 @@ def test_adam_descends_from_outside_the_domain_to_y():
     optimiser = torch.optim.Adam([p], lr=0.02)
     for _ in range(600):
         optimiser.zero_grad()
-        Poisson().value(p, y).sum().backward()
+        Poisson(peak=255.0).value(p, y).sum().backward()
         optimiser.step()
     assert torch.allclose(p.detach(), y, atol=0.02)
 
 
 def test_the_prox_of_float32_does_not_cancel():
     v, y = torch.full((1, 1), -300.0), torch.full((1, 1), 0.5)
-    single = Poisson().prox(v, y, 1.0)
-    double = Poisson().prox(v.double(), y.double(), 1.0)
+    single = Poisson(peak=255.0).prox(v, y, 1.0)
+    double = Poisson(peak=255.0).prox(v.double(), y.double(), 1.0)
     torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=0)
 
 

@@ -20,7 +20,7 @@ def drawn(noise, clean, seed=0):
 def test_the_fidelity_has_a_value(noise):
     clean = torch.full((1, 1, 64, 64), 0.5)
     y = drawn(noise, clean)
-    fidelity = noise.fidelity()
+    fidelity = noise.filled_in().fidelity()
     assert fidelity.value(clean, y) < fidelity.value(clean + 0.2, y)
     assert fidelity.value(clean, y) < fidelity.value(clean - 0.2, y)
     # A negative log-likelihood is of the order of the number of measurements when the model fits.

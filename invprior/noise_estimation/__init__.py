@@ -1,0 +1,1 @@
+"""How strong the noise in a measurement is, from the measurement alone."""

@@ -1,0 +1,94 @@
+"""The standard deviation of white Gaussian noise."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from invprior.noise_estimation.bands import bands_of
+from invprior.noise_estimation.base import QUANTISATION, NoiseEstimate
+from invprior.noise_estimation.clipping import kept_share, limits
+from invprior.noise_estimation.level import Level, level_of, together
+
+_FEWEST = 32  # bends of rows; fewer say nothing
+
+
+def estimate_gaussian(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate:
+    """Estimate the standard deviation of white noise, the same at every intensity.
+
+    The measurement need not be a picture of sharp things: a blurred one has less at high frequencies, so it is
+    measured all the better. What limits the values, as 8-bit files do, is reckoned with, and missing pixels are left
+    out (`bands_of`, `level_of`). Texture that fills the whole picture counts as noise in part. Noise that is not
+    white, as in JPEG files, is not what this measures. A measurement that is no picture, or smaller than 8 x 8, is
+    treated as rows of samples of a smooth signal, which is a crude guess.
+
+    Args:
+        y: one measurement, (1, C, H, W), or (1, ...) of another shape.
+        observed: which entries carry data, boolean, broadcasts to y; None means all. Entries that are not finite
+            never count.
+
+    Returns:
+        The estimate; its sigma is at least the error of rounding to 8 bits.
+    """
+    y, known = prepared(y, observed)
+    if y.dim() != 4 or min(y.shape[2:]) < 8:
+        return _from_rows(y.flatten(0, -2), known.flatten(0, -2))
+    levels = [_channel(*pair) for pair in zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)]
+    found = [level for level in levels if level is not None]
+    if not found:
+        return nothing(len(levels))
+    variance, error = together(found)
+    sigma = max(math.sqrt(variance), QUANTISATION)
+    return NoiseEstimate(
+        sigma=sigma,
+        channels=tuple(
+            sigma if level is None else max(math.sqrt(level.scale), QUANTISATION)
+            for level in levels
+        ),
+        uncertainty=error / 2,
+        method="high frequencies of the smoothest blocks",
+    )
+
+
+def prepared(y: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The measurement in float64 on the CPU, 0 where nothing is known, and where something is."""
+    known = y.isfinite() if observed is None else y.isfinite() & observed.to(y.device)
+    y = y.detach().masked_fill(~known, 0)
+    return y.to("cpu", torch.float64), known.cpu()
+
+
+def nothing(channels: int) -> NoiseEstimate:
+    """The estimate when there is too little to look at."""
+    return NoiseEstimate(
+        sigma=QUANTISATION,
+        channels=(QUANTISATION,) * channels,
+        uncertainty=math.inf,
+        method="the rounding error of 8 bits",
+        doubt="too little of the picture is known, so the rounding error of 8 bits stands for it",
+    )
+
+
+def _channel(picture: Tensor, known: Tensor) -> Level | None:
+    bands = bands_of(picture, known)
+    if bands is None:
+        return None
+    mean, bounds = bands.mean, limits(picture[known])
+    return level_of(bands, lambda variance: kept_share(mean, math.sqrt(variance), bounds))
+
+
+def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:
+    bend = (y[..., :-2] - 2 * y[..., 1:-1] + y[..., 2:]) / math.sqrt(6)
+    bend = bend[known[..., :-2] & known[..., 1:-1] & known[..., 2:]]
+    if bend.numel() < _FEWEST:
+        return nothing(1)
+    # The mean absolute value is less moved by outliers, such as edges, than the root mean square.
+    sigma = max(float(bend.abs().mean()) * math.sqrt(math.pi / 2), QUANTISATION)
+    return NoiseEstimate(
+        sigma=sigma,
+        channels=(sigma,),
+        uncertainty=math.inf,
+        method="second differences along rows",
+        doubt="the measurement is no picture of 8 x 8 pixels or more, and was taken for rows of a smooth signal",
+    )

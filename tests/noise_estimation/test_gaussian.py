@@ -1,0 +1,131 @@
+import math
+from functools import cache
+
+import pytest
+import torch
+
+from invprior import samples, simulate
+from invprior.noise_estimation.base import QUANTISATION
+from invprior.noise_estimation.gaussian import estimate_gaussian
+
+
+@cache
+def measured(name, sigma, operator="denoise", more=""):
+    x = samples.load(name, 256).x
+    y, made = simulate(x, operator=operator, noise=f"gaussian:sigma={sigma / 255}{more}")
+    return y, made.observed
+
+
+def error(*about):
+    return 255 * estimate_gaussian(*measured(*about)).sigma / about[1] - 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(1, 1, 256, 256), (1, 7, 101, 103)])
+def test_pure_noise_is_measured_without_bias(shape, dtype):
+    y = 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    found = estimate_gaussian(y)
+    assert found.sigma == pytest.approx(0.1, rel=0.05)
+    assert abs(found.sigma / 0.1 - 1) < 3 * found.uncertainty < 0.25
+    assert found.note is None
+
+
+def test_small_pictures_are_measured_too():
+    generator = torch.Generator().manual_seed(0)
+    pictures = [0.1 * torch.randn((1, 3, 24, 24), generator=generator) for _ in range(20)]
+    found = [estimate_gaussian(y) for y in pictures]
+    errors = torch.tensor([one.sigma / 0.1 - 1 for one in found])
+    assert float(errors.abs().max()) < 0.2
+    assert 0.5 < float(errors.std()) / found[0].uncertainty < 1.5
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "chelsea", "coffee", "coins"])
+@pytest.mark.parametrize("sigma", [10, 25, 50])
+def test_natural_pictures(name, sigma):
+    assert abs(error(name, sigma)) < 0.05
+
+
+@pytest.mark.parametrize("name", ["astronaut", "rocket"])
+@pytest.mark.parametrize("sigma", [25, 50])
+def test_clipping_to_8_bits_hides_nothing(name, sigma):
+    assert abs(error(name, sigma, "denoise", ",quantise=true")) < 0.05
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+@pytest.mark.parametrize(("operator", "most"), [
+    ("inpaint:keep=0.5", 0.05), ("inpaint:keep=0.1", 0.1), ("blur:sigma=2", 0.03), ("downsample:factor=2", 0.1),
+])  # fmt: skip
+def test_through_operators(name, operator, most):
+    assert abs(error(name, 25, operator)) < most
+
+
+def test_missing_pixels_do_not_count():
+    y, observed = measured("astronaut", 25, "inpaint:keep=0.5")
+    assert estimate_gaussian(y, observed) == estimate_gaussian(y.masked_fill(~observed, torch.nan))
+
+
+def test_every_channel_has_its_own_level():
+    noise = torch.randn((1, 3, 128, 128), generator=torch.Generator().manual_seed(0))
+    sigmas = torch.tensor([0.02, 0.05, 0.1])
+    found = estimate_gaussian(samples.load("coffee", 128).x + sigmas[:, None, None] * noise)
+    assert found.channels == pytest.approx(sigmas.tolist(), rel=0.08)
+    assert found.sigma == pytest.approx(float(sigmas.square().mean().sqrt()), rel=0.05)
+
+
+def test_a_channel_without_data_has_the_overall_level():
+    y = 0.1 * torch.randn((1, 2, 64, 64), generator=torch.Generator().manual_seed(0))
+    y[:, 1] = torch.nan
+    found = estimate_gaussian(y)
+    assert found.channels == (found.sigma, found.sigma)
+
+
+def test_texture_all_over_is_told():
+    grass = samples.load("grass", 128).x
+    y = grass + 0.04 * torch.randn(grass.shape, generator=torch.Generator().manual_seed(0))
+    found = estimate_gaussian(y)
+    assert abs(found.sigma / 0.04 - 1) < 2 * found.uncertainty
+    assert "is unreliable: too much of the picture is texture" in found.note
+    assert "give gaussian:sigma=... if you know it" in found.note
+
+
+@pytest.mark.parametrize(
+    ("y", "observed"),
+    [
+        (torch.full((1, 3, 64, 64), torch.nan), None),
+        (torch.rand(1, 3, 64, 64), torch.zeros(64, 64, dtype=torch.bool)),
+        (torch.rand(1, 3, 3, 3), None),
+        (torch.zeros(1, 2), None),
+    ],
+)
+def test_without_data_the_rounding_error_stands_for_the_level(y, observed):
+    found = estimate_gaussian(y, observed)
+    assert found.sigma == QUANTISATION
+    assert math.isinf(found.uncertainty)
+    assert "too little of the picture is known" in found.note
+    assert found.record()["uncertainty"] is None
+
+
+def test_a_picture_without_noise_has_the_least_level():
+    assert estimate_gaussian(torch.zeros(1, 3, 64, 64)).sigma == QUANTISATION
+
+
+def test_few_pixels_give_an_uncertain_figure_instead_of_none():
+    y, observed = measured("astronaut", 25, "inpaint:keep=0.02")
+    found = estimate_gaussian(y, observed)
+    assert 255 * found.sigma == pytest.approx(25, rel=0.6)
+    assert found.note is not None
+
+
+@pytest.mark.parametrize("shape", [(1, 4000), (1, 40, 100), (1, 1, 4000)])
+def test_other_measurements_are_rows_of_a_smooth_signal(shape):
+    ramp = torch.linspace(0, 1, 4000).reshape(shape)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found = estimate_gaussian(ramp + 0.1 * noise)
+    assert found.sigma == pytest.approx(0.1, rel=0.05)
+    assert "taken for rows of a smooth signal" in found.note
+
+
+def test_y_is_not_changed():
+    y = torch.full((1, 1, 32, 32), torch.nan)
+    estimate_gaussian(y)
+    assert y.isnan().all()

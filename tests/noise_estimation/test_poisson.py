@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from invprior import build, samples, simulate
+from invprior.noise_estimation.poisson import estimate_poisson
+
+
+def counted(name, noise, operator="denoise"):
+    y, made = simulate(samples.load(name, 192).x, operator=operator, noise=noise)
+    return y, made.observed
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "chelsea"])
+@pytest.mark.parametrize("peak", [10, 100])
+def test_the_gain_of_natural_pictures(name, peak):
+    found = estimate_poisson(*counted(name, f"poisson:peak={peak}"))
+    assert found.peak == pytest.approx(peak, rel=0.1)
+    assert found.note is None
+
+
+def test_through_a_mask():
+    y, observed = counted("astronaut", "poisson:peak=50", "inpaint:keep=0.5")
+    found = estimate_poisson(y, observed)
+    assert found.peak == pytest.approx(50, rel=0.1)
+    mean = float(y[observed.expand(y.shape)].mean())
+    assert found.sigma == pytest.approx((mean / found.peak) ** 0.5)
+
+
+def test_values_at_the_top_do_not_count():
+    y, _ = counted("coffee", "poisson:peak=30")
+    assert estimate_poisson((1.5 * y).clamp_max(1)).peak == pytest.approx(20, rel=0.1)
+
+
+def test_gaussian_noise_is_told_apart():
+    found = estimate_poisson(*counted("chelsea", "gaussian:sigma=0.1"))
+    assert "does not grow with the intensity" in found.note
+    assert "give poisson:peak=... if you know it" in found.note
+
+
+@pytest.mark.parametrize(
+    "y", [torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 3, 3), torch.zeros(1, 9)]
+)
+def test_darkness_gives_a_guess(y):
+    found = estimate_poisson(y)
+    assert found.peak == 255
+    assert "nothing is seen of it" in found.note
+
+
+def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
+    y, _ = counted("astronaut", "poisson:peak=40")
+    (problem,) = build(y, prior="tv", noise="poisson")
+    assert problem.fidelity.peak == problem.noise.peak == pytest.approx(40, rel=0.1)
+    assert problem.noise_level == problem.noise.sigma
+    (told,) = build(y, prior="tv", noise="poisson:peak=40")
+    assert told.fidelity.peak == 40
+    assert told.noise_level == pytest.approx((float(y.mean()) / 40) ** 0.5)
+    assert told.noise.text() == f"sigma {told.noise_level:.4f}"
