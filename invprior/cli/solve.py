@@ -45,8 +45,8 @@ def solve(
     noise: Annotated[
         str | None,
         typer.Option(
-            help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05; "
-            "absent: estimated."
+            help="Noise to simulate, or what is known of it, e.g. gaussian:sigma=0.05; what is left open, "
+            "as in poisson, is estimated, all of it when auto or absent."
         ),
     ] = None,
     fidelity: Annotated[

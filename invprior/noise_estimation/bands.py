@@ -27,7 +27,7 @@ class Bands:
         high: the finest, where pictures have least.
         freedom: how many numbers `high` averages, (N,).
         independent: how many blocks that do not overlap would say as much, as a share of N.
-        side: of a block, in pixels.
+        gaps: how far apart the known pixels are: 0 in complete blocks, else the blocks' side over 8, less 3/4.
     """
 
     mean: Tensor
@@ -36,7 +36,7 @@ class Bands:
     high: Tensor
     freedom: Tensor
     independent: float
-    side: int
+    gaps: float
 
 
 def bands_of(picture: Tensor, known: Tensor) -> Bands | None:
@@ -73,7 +73,7 @@ def _complete(blocks: Tensor, stride: int) -> Bands:
         high=squares[:, high].mean(1),
         freedom=torch.full((len(blocks),), float(high.sum()), dtype=torch.float64),
         independent=_independent(stride, SIDE),
-        side=SIDE,
+        gaps=0.0,
     )
 
 
@@ -105,7 +105,7 @@ def _with_holes(picture: Tensor, known: Tensor) -> Bands | None:
         high=high / (count - upper),
         freedom=count - upper,
         independent=_independent(stride, side),
-        side=side,
+        gaps=side / SIDE - 0.75,
     )
 
 

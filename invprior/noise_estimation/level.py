@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invprior.noise_estimation.bands import SIDE, Bands
+from invprior.noise_estimation.bands import Bands
 
 _SMOOTH = 0.1  # share of the blocks that counts, the smoothest
 _FEWEST = 16  # blocks; fewer say nothing
 _ROUNDS = 12
 # The constants below were chosen on scikit-image's pictures, see benchmarks/noise_estimate.py.
 _LEAKAGE = 0.4  # of what texture adds at middle frequencies is found at high ones too
+_MOST = 0.6  # share of the variance that is taken off at most
 _ROUGH = 1.5  # mean square at low over high frequencies of the smoothest blocks, from which texture fills the picture
-_LEAST = 0.02  # uncertainty from texture in any picture
+_LEAST = 0.04  # uncertainty from texture in any picture
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,13 @@ def _round(bands: Bands, share: Tensor, least: tuple[float, float]) -> Level | N
     squares = float((weights * (high - scale * share)).square().sum())
     chance = math.sqrt(squares / bands.independent) / (scale * total)
     excess = float((weights * middle).sum()) / total / scale - 1
-    texture = min(_LEAKAGE * max(excess - 2 * chance, 0.0), 0.75)
+    texture = min(_LEAKAGE * max(excess - 2 * chance, 0.0), _MOST)
     left = scale * (1 - texture)
     roughness = float((weights * low).sum()) / total / left
     faults = (
         _LEAST,
         texture / 2 / (1 - texture),
         0.25 * max(roughness - _ROUGH, 0.0),
-        0.2 * (bands.side / SIDE - 1),
+        0.2 * bands.gaps,
     )
     return Level(left, chance / (1 - texture), math.hypot(*faults))
