@@ -141,6 +141,11 @@ def test_pnp_takes_one_by_name():
 DIP = {"iterations": 30, "channels": 8, "input_size": 2}
 
 
+@parametrize_checks(DeepinvDip(**DIP))
+def test_dip_as_a_solver(check):
+    check()
+
+
 def test_dip_is_deepinvs_and_fresh_for_each_picture_and_seed():
     truth = samples.load("camera", 16).x
     y = truth + 0.05 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
