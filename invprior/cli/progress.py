@@ -64,6 +64,10 @@ class Live:
     ) -> None:
         self.progress.stop()
 
+    def say(self, text: str) -> None:
+        """Show what goes on before the first step."""
+        self.progress.update(self.task, description=text)
+
     def __call__(self, iterate: Iterate) -> None:
         """Redraw, at most every half second."""
         now = time.perf_counter()
