@@ -37,7 +37,10 @@ class WeightChoice:
     def curve(self) -> tuple[tuple[float, float], ...]:
         """Weight and figure of each try; of a sum of open terms, the first one's weight."""
         unit = self.terms[0][1] / self.factor
-        return tuple((float(f"{unit * f:.6g}"), value) for f, value in zip(self.tried, self.figures, strict=True))
+        return tuple(
+            (float(f"{unit * f:.6g}"), value)
+            for f, value in zip(self.tried, self.figures, strict=True)
+        )
 
     def record(self) -> dict[str, Any]:
         """What JSON can hold, without the time, so that two equal runs have equal records."""
