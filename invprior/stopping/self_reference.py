@@ -104,7 +104,7 @@ class _Watch:
 def _error(iterate: Iterate) -> Tensor:
     problem = iterate.objective.problem
     assert problem.reference is not None
-    off = problem.operator(iterate.x) - problem.reference
+    off: Tensor = problem.operator(iterate.x) - problem.reference
     if problem.observed is not None:
         off = off * problem.observed
     return off.square().mean()
