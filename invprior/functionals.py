@@ -113,9 +113,8 @@ class Reparameterization(Functional):
         learning_rate: Adam's step size for theta when the solver is given none.
         average: decay of the exponential average over iterations that is returned as x; 0 returns
             the last output.
-        steps: how many iterations to run at most when no stopping rule is given.
+        steps: how many iterations to run when no stopping rule is given.
         members: how many pictures `forward()` of the network returns.
-        watched: whether it learns noise in the end, so that a run without a stopping rule should watch for the moment.
         langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
             learning rate.
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
@@ -126,7 +125,6 @@ class Reparameterization(Functional):
     average: float = 0.0
     steps: int = 1000
     members: int = 1
-    watched: bool = False
     langevin: float = 0.0
     back_projection: bool = True
 

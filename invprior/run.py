@@ -82,10 +82,10 @@ class Run:
             self.objective,
             self.seconds,
             previous,
+            self.state.x if self.state.latest is None else self.state.latest,
+            self.state.x if self.state.members is None else self.state.members,
             self.state.energy,
             self.notes,
-            self.state.latest,
-            self.state.members,
         )
         self.guard(now, self.state)
         return now

@@ -25,10 +25,10 @@ class Iterate:
         objective: the problem's terms as the solver sees them.
         seconds: time since the run began.
         previous: the iterate before, or where the run began.
+        latest: the solver's last outputs, (K, C, H, W), of K networks fitted side by side, before any average; else x.
+        members: and their averages, whose mean is x; else x.
         known_energy: what the solver computed anyway, at its last evaluation; else None.
         notes: what the user should know of the run so far, a sentence each.
-        last: for K networks fitted side by side, their last outputs, (K, C, H, W), before any average; else None.
-        averages: and their averages, whose mean is x; else None.
     """
 
     step: int
@@ -36,20 +36,10 @@ class Iterate:
     objective: Objective
     seconds: float
     previous: Tensor = field(repr=False)
+    latest: Tensor = field(repr=False)
+    members: Tensor = field(repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
-    last: Tensor | None = field(default=None, repr=False)
-    averages: Tensor | None = field(default=None, repr=False)
-
-    @property
-    def latest(self) -> Tensor:
-        """The solver's last outputs, (K, C, H, W), before any average."""
-        return self.x if self.last is None else self.last
-
-    @property
-    def members(self) -> Tensor:
-        """The estimates, (K, C, H, W), of which x is the mean."""
-        return self.x if self.averages is None else self.averages
 
     @cached_property
     def energy(self) -> Tensor:

@@ -46,7 +46,6 @@ class Preset:
     average: float = 0.99
     lr: float = 0.01
     steps: int = 3000
-    watched: bool = False
     precision: Precision = "auto"
     back_projection: bool = True
 
@@ -63,13 +62,7 @@ class Preset:
 
 def _authors(net: Network, *, steps: int, average: float = 0.0, **options: Any) -> Preset:
     """Make a setting of the authors' code: float32, the plain residual, only denoising averages."""
-    common = Preset(
-        net=net,
-        steps=steps,
-        average=average,
-        precision="full",
-        back_projection=False,
-    )
+    common = Preset(net=net, steps=steps, average=average, precision="full", back_projection=False)
     return replace(common, **options)
 
 

@@ -27,8 +27,8 @@ class DIP(Reparameterization):
     """Deep Image Prior: x = f_theta(z), a convolutional network of a fixed random input z.
 
     The network fits the picture's structure long before the noise, so a run must stop in time. Without a stopping rule
-    it runs `steps`, which suits moderate noise; the rule `holdout` finds the moment. Use another prior when seconds
-    matter.
+    it runs `steps`, which suits moderate noise; cleaner measurements gain from more, stronger noise wants fewer. Use
+    another prior when seconds matter.
 
     An option that is not given is the preset's, or what a network that is given wants for itself; the presets stand
     on the page "Deep Image Prior" of the documentation.
@@ -58,7 +58,7 @@ class DIP(Reparameterization):
             the time of one, differ less from run to run, and gain about half a decibel on noisy pictures.
         average: decay of the running average of the output, which is the result; 0 for none.
         lr: Adam's step size.
-        steps: iterations at most when no stopping rule is given.
+        steps: iterations when no stopping rule is given.
         precision: of the network's layers on float32 pictures: bfloat16 is faster
             where the processor computes in it, and fits as quickly per iteration; auto uses it
             there and only there. Weights, energy and result stay float32.
@@ -101,7 +101,6 @@ class DIP(Reparameterization):
         self.weight_noise = chosen(weight_noise, default.weight_noise)
         self.langevin = langevin
         self.members = chosen(members, default.members)
-        self.watched = default.watched
         self.average = chosen(average, default.average)
         self.lr = self.learning_rate = chosen(lr, default.lr)
         self.steps = chosen(steps, default.steps)

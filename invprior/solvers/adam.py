@@ -16,8 +16,6 @@ from invprior.operators.base import LinearOperator
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 from invprior.solvers.rollback import Rollback
-from invprior.stopping.base import StoppingRule
-from invprior.stopping.holdout import Holdout
 
 
 @dataclass
@@ -84,12 +82,6 @@ class Adam(Solver):
                 "The back_projection of adam needs a linear operator and a Gaussian fidelity. Leave it out."
             )
         return objective
-
-    def default_stop(self, problem: Problem) -> StoppingRule:
-        """For a network that learns noise in the end, keep some measurements out where there are enough of them."""
-        network, limit = problem.reparameterization, super().default_stop(problem)
-        watched = network is not None and network.watched and Holdout().fits(problem)
-        return Holdout() | limit if watched else limit
 
     def choose(self, problem: Problem) -> tuple[Solver, str]:
         """Fill in what the prior decides, so that the record shows it."""

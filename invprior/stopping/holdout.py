@@ -14,7 +14,7 @@ from invprior.errors import MeasurementError
 from invprior.problem import Problem
 from invprior.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import Lowest
+from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,12 @@ class Holdout(StoppingRule):
         Raises:
             MeasurementError: there are too few measurements.
         """
-        held = self._held(problem, generator)
+        network = problem.reparameterization
+        members = 1 if network is None else network.members
+        shape = problem.operator.measurement_shape
+        held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
+        if problem.observed is not None:
+            held = held & problem.observed
         fewest = int(held.flatten(1).sum(1).min())
         if fewest < _FEWEST:
             raise MeasurementError(
@@ -54,43 +59,27 @@ class Holdout(StoppingRule):
             )
         return replace(problem, held=held)
 
-    def fits(self, problem: Problem) -> bool:
-        """Whether there are enough measurements to keep some out."""
-        return self.fraction * problem.measurements >= 2 * _FEWEST  # they are drawn, so some more
-
-    def _held(self, problem: Problem, generator: torch.Generator) -> Tensor:
-        network = problem.reparameterization
-        members = 1 if network is None else network.members
-        shape = problem.operator.measurement_shape
-        held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
-        return held if problem.observed is None else held & problem.observed
-
     def start(self, problem: Problem) -> Watcher:
         """Compute the error of what was kept out, every so many steps."""
         assert problem.held is not None
-        return _Watch(self, problem.held, Lowest(self.patience, _LEAST))
+        return _Watch(Lowest(self.patience, LEAST), self, problem.held)
 
 
 _FEWEST = 32
-_LEAST = 100
 
 
 @dataclass
-class _Watch:
+class _Watch(LowestWatch):
     rule: Holdout
     held: Tensor
-    lowest: Lowest
-
-    def best(self) -> Tensor | None:
-        return self.lowest.x
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:
             return None
-        if not self.lowest(iterate, unseen_error(iterate, self.held)):
-            return None
-        message = f"what was kept out of the fit was predicted best at step {self.lowest.best}"
-        return Stop("holdout", True, message, self.lowest.x)
+        error = unseen_error(iterate, self.held)
+        return self.look(
+            iterate, error, self.rule, "what was kept out of the fit was predicted best"
+        )
 
 
 @torch.no_grad()

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invprior.solution import Iterate
+from invprior.options import plain_name
+from invprior.solution import Iterate, Stop
+from invprior.stopping.base import StoppingRule
 
+LEAST = 100  # steps that a run goes on without a new lowest value, however early that was
 _ASK = 50  # steps between two questions to a GPU, which would wait for each
 
 
@@ -50,3 +53,21 @@ class Lowest:
     def best(self) -> int:
         """The step of the lowest figure; asks the device."""
         return 0 if self.step is None else int(self.step)
+
+
+@dataclass
+class LowestWatch:
+    """A watcher that ends a run some time after the lowest value of a figure, with the picture of that value."""
+
+    lowest: Lowest
+
+    def best(self) -> Tensor | None:
+        """The picture at the lowest value so far."""
+        return self.lowest.x
+
+    def look(self, iterate: Iterate, figure: Tensor, rule: StoppingRule, what: str) -> Stop | None:
+        """Take an iterate's figure; `what` says what was so at its lowest value."""
+        if not self.lowest(iterate, figure):
+            return None
+        message = f"{what} at step {self.lowest.best}"
+        return Stop(plain_name(type(rule)), True, message, self.lowest.x)

@@ -14,7 +14,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.problem import Problem
 from invprior.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import Lowest
+from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,29 +75,18 @@ class SelfReference(StoppingRule):
     def start(self, problem: Problem) -> Watcher:
         """Compare with the second copy, every so many steps."""
         assert problem.reference is not None
-        return _Watch(self, Lowest(self.patience, _LEAST))
-
-
-_LEAST = 100
+        return _Watch(Lowest(self.patience, LEAST), self)
 
 
 @dataclass
-class _Watch:
+class _Watch(LowestWatch):
     rule: SelfReference
-    lowest: Lowest
-
-    def best(self) -> Tensor | None:
-        return self.lowest.x
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:
             return None
-        if not self.lowest(iterate, _error(iterate)):
-            return None
-        message = (
-            f"the second copy of the measurement was predicted best at step {self.lowest.best}"
-        )
-        return Stop("self-reference", True, message, self.lowest.x)
+        what = "the second copy of the measurement was predicted best"
+        return self.look(iterate, _error(iterate), self.rule, what)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 from invprior.problem import Problem
 from invprior.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import Lowest
+from invprior.stopping.lowest import Lowest, LowestWatch
 
 _MOST = 2**16  # values of a picture that the window keeps: a hundred pictures would be many
 
@@ -42,29 +42,17 @@ class Variance(StoppingRule):
     def start(self, problem: Problem) -> Watcher:
         """Take in every output."""
         lowest = Lowest(0.0, self.patience)
-        return _Window(self, lowest) if self.form == "window" else _Exponential(self, lowest)
+        return _Window(lowest, self) if self.form == "window" else _Exponential(lowest, self)
+
+
+_WHAT = "the outputs varied least"
 
 
 @dataclass
-class _Watch:
-    rule: Variance
-    lowest: Lowest
-
-    def best(self) -> Tensor | None:
-        return self.lowest.x
-
-    def look(self, iterate: Iterate, variance: Tensor) -> Stop | None:
-        """Keep the estimate at the lowest variance."""
-        if not self.lowest(iterate, variance):
-            return None
-        message = f"the outputs varied least at step {self.lowest.best}"
-        return Stop("variance", True, message, self.lowest.x)
-
-
-@dataclass
-class _Window(_Watch):
+class _Window(LowestWatch):
     """Sums over the window, with what has to leave them."""
 
+    rule: Variance
     kept: Tensor | None = None
     total: Tensor | None = None
     squares: Tensor | None = None
@@ -80,11 +68,13 @@ class _Window(_Watch):
         slot.copy_(values)
         if iterate.step < window:
             return None
-        return self.look(iterate, (self.squares / window - (self.total / window).square()).mean())
+        variance = (self.squares / window - (self.total / window).square()).mean()
+        return self.look(iterate, variance, self.rule, _WHAT)
 
 
 @dataclass
-class _Exponential(_Watch):
+class _Exponential(LowestWatch):
+    rule: Variance
     mean: Tensor | None = None
     variance: Tensor = field(default_factory=lambda: torch.zeros(()))
 
@@ -96,7 +86,9 @@ class _Exponential(_Watch):
         off = (values - self.mean).square().mean()
         self.variance = (1 - a) * (self.variance + a * off)
         self.mean = self.mean.lerp(values, a)
-        return None if iterate.step < self.rule.window else self.look(iterate, self.variance)
+        if iterate.step < self.rule.window:
+            return None
+        return self.look(iterate, self.variance, self.rule, _WHAT)
 
 
 def selection(picture: Tensor) -> Tensor:

@@ -154,10 +154,9 @@ def nan_is_no_end(rule: StoppingRule) -> None:
     watch, nan = rule.start(problem), torch.tensor(torch.nan).double()
     for iterate in _iterates(problem):
         lost = iterate.x * nan
-        members = {
-            k: v * nan for k in ("last", "averages") if (v := getattr(iterate, k)) is not None
-        }
-        stop = watch(replace(iterate, x=lost, previous=lost, known_energy=nan, **members))
+        latest, members = iterate.latest * nan, iterate.members * nan
+        away = replace(iterate, x=lost, previous=lost, latest=latest, members=members)
+        stop = watch(replace(away, known_energy=nan))
         if stop is not None and stop.ok and not _limits(rule):
             raise Fault(f"it takes a picture of NaN for a good end: {stop.message}")
 
