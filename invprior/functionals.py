@@ -43,6 +43,11 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
         """Restrict R to a box of the picture, as tiles need it; itself when it holds nothing of a picture's size."""
         return self
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether R is the same for every picture, as with `none`."""
+        return False
+
     def __mul__(self, weight: float) -> Prior:
         return Prior((Term(self),)) * weight
 
@@ -76,6 +81,11 @@ class Penalty(Functional):
     def curvature(self) -> float:
         """Upper bound on the Lipschitz constant of the gradient; infinite when R is not smooth."""
         return math.inf
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether R has no curvature anywhere."""
+        return self.curvature() == 0
 
 
 class Proximable(Functional):
@@ -170,6 +180,12 @@ class Term:
     def weight(self) -> float:
         """The weight that counts."""
         return self.functional.default_weight if self.given_weight is None else self.given_weight
+
+    @property
+    def takes_weight(self) -> bool:
+        """Whether another weight would give another result."""
+        functional = self.functional
+        return not isinstance(functional, Reparameterization) and not functional.is_flat
 
 
 @dataclass(frozen=True)

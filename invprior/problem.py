@@ -125,8 +125,7 @@ class Problem:
     @property
     def data_only(self) -> bool:
         """Whether no term of the prior says anything, as with `none`."""
-        spoken = (t.functional for t in self.prior.terms if t.weight > 0)
-        return all(isinstance(f, Penalty) and f.curvature() == 0 for f in spoken)
+        return all(t.functional.is_flat for t in self.prior.terms if t.weight > 0)
 
     def pseudo_inverse(self) -> Tensor:
         """What the measurement alone says: its mean, plus the damped pseudo-inverse of the rest."""

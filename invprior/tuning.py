@@ -16,7 +16,7 @@ from invprior import registry
 from invprior.boxes import Box
 from invprior.building import weight_rule_from
 from invprior.errors import DivergedError, IncompatibleError, InvpriorError, OptionError
-from invprior.functionals import Penalty, Prior, Proximable, Reparameterization, Term
+from invprior.functionals import Prior, Proximable, Term
 from invprior.options import plain_name
 from invprior.problem import Problem
 from invprior.routing import chosen, route_or_explain
@@ -147,9 +147,7 @@ def _open(prior: Prior) -> list[int]:
     return [
         place
         for place, term in enumerate(prior.terms)
-        if term.given_weight is None
-        and not isinstance(term.functional, Reparameterization)
-        and not (isinstance(term.functional, Penalty) and term.functional.curvature() == 0)
+        if term.given_weight is None and term.takes_weight
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from invprior.errors import IncompatibleError
-from invprior.functionals import Penalty, Prior, Reparameterization, Term
+from invprior.functionals import Prior, Term
 from invprior.problem import Problem
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
@@ -16,7 +16,7 @@ STEPS = 2.0  # steps from half to twice
 
 def weighted(problem: Problem) -> bool:
     """Whether a term of the prior has a weight that matters."""
-    return any(map(_matters, problem.prior.terms))
+    return any(term.takes_weight for term in problem.prior.terms)
 
 
 def factors(problem: Problem, budget: int) -> list[float]:
@@ -35,7 +35,7 @@ def scaled(
     """
     if weighted(problem):
         terms = tuple(
-            Term(t.functional, float(f"{t.weight * factor:.4g}")) if _matters(t) else t
+            Term(t.functional, float(f"{t.weight * factor:.4g}")) if t.takes_weight else t
             for t in problem.prior.terms
         )
         return replace(problem, prior=Prior(terms)), stop
@@ -46,9 +46,3 @@ def scaled(
         )
     limit = MaxSteps(steps=max(round(network.steps * factor), 1))
     return problem, limit if stop is None else stop | limit
-
-
-def _matters(term: Term) -> bool:
-    functional = term.functional
-    flat = isinstance(functional, Penalty) and functional.curvature() == 0
-    return not isinstance(functional, Reparameterization) and not flat
