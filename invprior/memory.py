@@ -115,7 +115,8 @@ def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace
     except InvpriorError:  # an operator that acts on the whole picture; denoising stands in for it
         shape = (problem.operator.image_shape[0], *size)
         y = problem.y.new_full((1, *shape), float(problem.y.mean()))
-        part = Problem(Denoise(shape), y, restricted_prior(problem.prior, box), problem.fidelity)
+        prior = restricted_prior(problem.prior, box)
+        part = Problem(Denoise(shape), y, prior, problem.fidelity, problem.noise)
     x0 = problem.y.new_zeros(1, *part.operator.image_shape)
     return rehearse(solver.route(part), solver, x0)
 

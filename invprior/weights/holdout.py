@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -60,7 +60,7 @@ class Holdout(WeightRule):
                 "The weight rule holdout needs more measurements; "
                 f"got {problem.measurements}. Give the weight, or use default (--weight default)."
             )
-        fitted = Problem(Masked(operator, kept), y, problem.prior, problem.fidelity)
+        fitted = replace(problem, operator=Masked(operator, kept))
         truth = y[held][None]
 
         def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
