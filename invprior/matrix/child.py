@@ -16,6 +16,7 @@ from pathlib import Path
 
 from invprior.matrix import record
 from invprior.matrix.cells import Job
+from invprior.matrix.process import own
 from invprior.matrix.record import Record
 
 DONE, UNWRITTEN = 0, 70  # exit codes: the record is written; it could not be
@@ -86,10 +87,8 @@ def _limit_memory(job: Job) -> None:
     """Let allocations beyond the limit fail, so that the cell can say so itself; a GPU's driver maps more than that."""
     if job.setting.device.startswith("cuda"):
         return
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        now = 1024 * int(next(line for line in lines if line.startswith("VmData")).split()[1])
-    except (OSError, StopIteration):  # not on this system
+    now = own("VmData")
+    if now is None:  # not on this system
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (now + job.limits.bytes + _SLACK, hard))

@@ -50,21 +50,21 @@ def prepare(job: Job, picture: str | None = None) -> Case:
     whole = samples.resolve(place(job, "truth", name)).x
     truth = _reduced(whole, size, protocol.multiple).to(job.setting.device)
     told = job.cell.noise if job.cell.noise and protocol.tell_noise else None
+    operator: Operator
+    if protocol.masked:
+        operator = Inpaint(tuple(truth.shape[1:]), mask=_mask(job, name, whole))
+    else:
+        operator = operator_for(job.cell.operator, image=tuple(truth.shape[1:]))
+    operator = placed(operator, truth)
     if protocol.measurement:
         given = samples.resolve(place(job, "measurement", name)).x.to(truth)
-        operator = placed(operator_for(job.cell.operator, image=tuple(truth.shape[1:])), truth)
         if given.shape == whole.shape:
             given = _reduced(given, size, protocol.multiple)
         return Case(truth, _fitting(given, operator, name), operator, told)
-    if protocol.masked:
-        operator = _masked(job, name, whole)
-        y = truth * operator.observed
-    elif protocol.resample:
-        operator = placed(operator_for(job.cell.operator, image=tuple(truth.shape[1:])), truth)
+    if protocol.resample:
         height, width = operator.measurement_shape[-2:]
         y = _fitting(resized(truth, height, width, protocol.resample), operator, name)
     else:
-        operator = placed(operator_for(job.cell.operator, image=tuple(truth.shape[1:])), truth)
         with torch.no_grad():
             y = operator(truth)
     if job.cell.noise:
@@ -119,8 +119,8 @@ def _reduced(x: Tensor, size: int, multiple: int) -> Tensor:
     return x[..., top : top + height, left : left + width].contiguous()
 
 
-def _masked(job: Job, name: str, whole: Tensor) -> Inpaint:
-    """Inpaint with the mask of a published masked picture, which equals the truth where a pixel is known."""
+def _mask(job: Job, name: str, whole: Tensor) -> Tensor:
+    """The mask of a published masked picture, (H, W), which equals the truth where a pixel is known."""
     if parse(job.cell.operator).name.rpartition("/")[2] != "inpaint":
         raise IncompatibleError(
             f"Masked pictures go with the operator inpaint; got {job.cell.operator}. Leave `masked` out."
@@ -132,9 +132,7 @@ def _masked(job: Job, name: str, whole: Tensor) -> Inpaint:
             f"got {tuple(masked.shape[1:])}."
         )
     known = (masked == whole).all(1, keepdim=True)
-    known = _reduced(known, job.setting.size, job.protocol.multiple)
-    truth = _reduced(whole, job.setting.size, job.protocol.multiple).to(job.setting.device)
-    return placed(Inpaint(tuple(truth.shape[1:]), mask=known[0, 0]), truth)
+    return _reduced(known, job.setting.size, job.protocol.multiple)[0, 0]
 
 
 def _fitting(y: Tensor, operator: Operator, name: str) -> Tensor:

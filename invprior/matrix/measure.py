@@ -21,6 +21,7 @@ from invprior.errors import IncompatibleError
 from invprior.matrix import cells, record
 from invprior.matrix.data import Case, prepare
 from invprior.matrix.look import Tell
+from invprior.matrix.process import own, resident
 from invprior.matrix.record import Ending, Record, Seconds, Status
 from invprior.matrix.restore import Restored, problem_of, restore, simple
 from invprior.matrix.scoring import Scores
@@ -139,17 +140,13 @@ def _restart_memory(device: str) -> int:
         return 0
     with suppress(OSError):  # not on this system; the peak then holds what went before
         Path("/proc/self/clear_refs").write_text("5")
-    with suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    return _peak_memory(device)
+    return resident(os.getpid()) or _peak_memory(device)
 
 
 def _peak_memory(device: str) -> int:
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    if (most := own("VmHWM")) is not None:
+        return most
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak

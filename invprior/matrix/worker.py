@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from invprior.matrix import child, record
 from invprior.matrix.cells import Job
+from invprior.matrix.process import resident
 from invprior.matrix.record import Record, Status
 
 _LOOK = 0.05  # seconds between two looks at a child's memory and time
@@ -52,7 +53,7 @@ def _compute(job: Job, folder: Path, run: socket.socket) -> dict[str, Any]:
 
 def _watched(pid: int, job: Job, run: socket.socket) -> tuple[int, tuple[Status, str] | None]:
     """Wait for a child; kill it above its limits. Returns its wait status, and the limit if it was one."""
-    until, own = time.monotonic() + job.seconds, _resident(os.getpid())
+    until, own = time.monotonic() + job.seconds, resident(os.getpid())
     over: tuple[Status, str] | None = None
     wait = 0.002
     while True:
@@ -68,7 +69,7 @@ def _watched(pid: int, job: Job, run: socket.socket) -> tuple[int, tuple[Status,
             os._exit(0)
         if time.monotonic() > until:
             over = "timeout", f"took longer than the limit of {job.seconds:g} s"
-        elif _resident(pid) - own > job.limits.bytes and not job.setting.device.startswith("cuda"):
+        elif resident(pid) - own > job.limits.bytes and not job.setting.device.startswith("cuda"):
             over = "out-of-memory", f"needed more than the limit of {job.limits.memory}"
         if over:
             _kill(pid)
@@ -78,15 +79,6 @@ def _kill(pid: int) -> None:
     for kill in (os.killpg, os.kill):
         with suppress(OSError):
             kill(pid, signal.SIGKILL)
-
-
-def _resident(pid: int) -> int:
-    """Memory that a process holds, in bytes; 0 where the system does not tell."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _outcome(
