@@ -9,7 +9,7 @@ import torch
 from invprior.denoisers.base import Denoiser
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import firmness
-from invprior.testing.uses import SIZE, Use, noise, pictures
+from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, noise, pictures
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SIGMA = 0.1
@@ -21,7 +21,7 @@ def _uses(denoiser: Denoiser) -> Sequence[Use]:
 
 def any_size(denoiser: Denoiser) -> None:
     """Pictures of any size and number of channels will do, single pixels too."""
-    for shape in ((1, 1, 1, 1), (1, 1, 1, 9), (1, 4, 7, 2), (1, 2, 11, 13)):
+    for shape in ODD_SIZES:
         found = denoiser.denoise(pictures(*shape), _SIGMA)
         if found.shape != shape:
             raise Fault(f"denoise of {shape} returns {tuple(found.shape)}")
@@ -29,13 +29,7 @@ def any_size(denoiser: Denoiser) -> None:
 
 def finite(denoiser: Denoiser) -> None:
     """The result is finite on flat and black pictures and outside [0, 1] too."""
-    flat = torch.full(SIZE, 0.3, dtype=torch.float64)
-    for name, x in (
-        ("flat", flat),
-        ("black", 0.0 * flat),
-        ("negative", -pictures()),
-        ("bright", 3 * pictures()),
-    ):
+    for name, x in extremes().items():
         if not bool(denoiser.denoise(x, _SIGMA).isfinite().all()):
             raise Fault(f"denoise is not finite on {name} pictures")
 

@@ -64,7 +64,7 @@ def judge(check: Check, obj: Any, reason: str | None = None) -> Verdict:
 
 def checks_of(obj: Any) -> tuple[Check, ...]:
     """The checks that an object of these types is held to."""
-    cls = obj.operator if isinstance(obj, Recipe) else type(obj)
+    cls = class_of(obj)
     return tuple(c for c in CHECKS.get(obj.plugin_group, COMMON) if issubclass(cls, c.form))
 
 
@@ -92,8 +92,7 @@ def expected_of(obj: Any, more: Mapping[str, str] | None) -> Mapping[str, str]:
     Raises:
         OptionError: a name is not that of a check that the object has.
     """
-    cls = obj.operator if isinstance(obj, Recipe) else type(obj)
-    reasons = {**getattr(cls, "expected_failures", {}), **(more or {})}
+    reasons = {**getattr(class_of(obj), "expected_failures", {}), **(more or {})}
     names = [c.name for c in checks_of(obj)]
     for name in reasons:
         if name not in names:
@@ -106,8 +105,12 @@ def expected_of(obj: Any, more: Mapping[str, str] | None) -> Mapping[str, str]:
 
 def label(obj: Any) -> str:
     """An object's kind and class, for people: prior tv."""
-    cls = obj.operator if isinstance(obj, Recipe) else type(obj)
-    return f"{GROUPS[obj.plugin_group]} {plain_name(cls)}"
+    return f"{GROUPS[obj.plugin_group]} {plain_name(class_of(obj))}"
+
+
+def class_of(obj: Any) -> type:
+    """The class of an object, or of the operator that a recipe makes."""
+    return obj.operator if isinstance(obj, Recipe) else type(obj)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invprior.options import plain_name
-from invprior.testing.kit import checks_of, expected_of, judge, label, subject
+from invprior.testing.kit import checks_of, class_of, expected_of, judge, label, subject
 from invprior.testing.verdicts import Check
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def parametrize_checks(
 
     made = [subject(obj) for obj in objects]
     every = {c.name for obj in made for c in checks_of(obj)}
-    names = [_name(obj) for obj in made]
+    names = [plain_name(class_of(obj)) for obj in made]
     cases = []
     for index, obj in enumerate(made):
         own = {c.name for c in checks_of(obj)}
@@ -71,15 +71,3 @@ def parametrize_checks(
             )
     mark: Callable[..., pytest.MarkDecorator] = pytest.mark.parametrize
     return mark("check", cases)
-
-
-def _name(obj: Any) -> str:
-    return (
-        plain_name(getattr(obj, "operator", None) or type(obj))
-        if _recipe(obj)
-        else plain_name(type(obj))
-    )
-
-
-def _recipe(obj: Any) -> bool:
-    return hasattr(obj, "described")

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
-
 from invprior.errors import IncompatibleError
 from invprior.functionals import Functional, Penalty, Proximable
 from invprior.likeness import difference
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import firmness, minimises
-from invprior.testing.uses import SIZE, Use, noise, pictures
+from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, noise, pictures
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for
 
 _TAU = 0.05
@@ -47,7 +45,7 @@ def _uses(prior: Functional) -> Sequence[Use]:
 
 def any_size(prior: Functional) -> None:
     """Pictures of any size and number of channels will do, single pixels too."""
-    for shape in ((1, 1, 1, 1), (1, 1, 1, 9), (1, 4, 7, 2), (1, 2, 11, 13)):
+    for shape in ODD_SIZES:
         x = pictures(*shape)
         if isinstance(prior, Proximable) and prior.prox(x, _TAU).shape != x.shape:
             raise Fault(f"prox of {shape} returns {tuple(prior.prox(x, _TAU).shape)}")
@@ -57,14 +55,7 @@ def any_size(prior: Functional) -> None:
 
 def finite(prior: Functional) -> None:
     """Values, gradients and proxes are finite on flat and black pictures and outside [0, 1] too."""
-    flat = torch.full(SIZE, 0.3, dtype=torch.float64)
-    cases = {
-        "flat": flat,
-        "black": torch.zeros_like(flat),
-        "negative": -pictures(),
-        "bright": 3.0 * pictures(),
-    }
-    for name, x in cases.items():
+    for name, x in extremes().items():
         for use in _uses(prior):
             if not bool(use.of(x).isfinite().all()):
                 raise Fault(f"{use.name} is not finite on {name} pictures")

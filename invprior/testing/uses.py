@@ -73,3 +73,18 @@ def seeded(seed: int = 0) -> torch.Generator:
 def complex_of(dtype: torch.dtype) -> torch.dtype:
     """The complex type of a precision, which measurements may have."""
     return torch.complex64 if dtype == torch.float32 else torch.complex128
+
+
+ODD_SIZES = (
+    (1, 1, 1, 1),
+    (1, 1, 1, 9),
+    (1, 4, 7, 2),
+    (1, 2, 11, 13),
+)  # single pixels, no multiples, any channels
+
+
+def extremes() -> dict[str, Tensor]:
+    """Pictures on which a careless formula divides by 0 or takes a root of what is negative, by name."""
+    flat = torch.full(SIZE, 0.3, dtype=torch.float64)
+    x = pictures()
+    return {"flat": flat, "black": 0.0 * flat, "negative": -x, "bright": 3.0 * x}
