@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from invprior import samples
 from invprior.errors import InvpriorError
 from invprior.metrics.psnr import PSNR
 
+R = TypeVar("R")
 TURN = 10.0  # seconds of one method before the next has its turn
 # Okabe and Ito's colours, which all kinds of sight tell apart, with a dash of its own for print.
 LOOKS: Sequence[tuple[str, Any]] = (
@@ -219,3 +220,23 @@ def save_plot(figure: Figure, table: Path) -> None:
     for suffix in (".png", ".svg"):
         figure.savefig(table.with_suffix(suffix), dpi=160)
     print(f"wrote {table}, and .png and .svg beside it")
+
+
+def stored(path: Path, kind: type[R]) -> list[R]:
+    """Read the rows of a CSV file that `append` wrote, of texts, numbers and truths; none without a file."""
+    if not path.exists():
+        return []
+    make: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": "True".__eq__}
+    types = {f.name: make.get(str(f.type), str) for f in fields(kind)}
+    with path.open(newline="") as file:
+        return [kind(**{k: types[k](v) for k, v in row.items()}) for row in csv.DictReader(file)]
+
+
+def append(path: Path, row: Any) -> None:
+    """Add a dataclass's values to a CSV file, below its fields' names: what is finished stays when a run is cut off."""
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(row)])
+        if fresh:
+            writer.writeheader()
+        writer.writerow(asdict(row))

@@ -17,15 +17,14 @@ table of all of them and runs nothing.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from common import cropped, from_pillow, read, show, table_of, to_pillow
+from common import append, cropped, from_pillow, read, show, stored, table_of, to_pillow
 from paper_tasks import TASKS, Protocol
 from torch import Tensor
 
@@ -104,11 +103,11 @@ class Curve:
 def main() -> None:
     options = arguments()
     if options.table:
-        print_table([row for path in options.table for row in stored(path)])
+        print_table([row for path in options.table for row in stored(path, Row)])
         return
     torch.set_num_threads(options.threads)
     path = options.output.with_suffix(".csv")
-    rows = stored(path)
+    rows = stored(path, Row)
     part, parts = (int(n) for n in options.part.split("/"))
     for index, (picture, operator) in enumerate(cases(options)):
         if index % parts != part - 1:
@@ -282,27 +281,6 @@ def psnr(stop: Stop, score: float, truth: Tensor) -> float:
 
 def psnr_of(x: Tensor, truth: Tensor) -> float:
     return float(PSNR().measure(x.clamp(0, 1), truth))
-
-
-def stored(path: Path) -> list[Row]:
-    if not path.exists():
-        return []
-    kinds = {f.name: f.type for f in fields(Row)}
-    make = {"str": str, "int": int, "float": float, "bool": lambda text: text == "True"}
-    with path.open(newline="") as file:
-        return [
-            Row(**{k: make[str(kinds[k])](v) for k, v in row.items()})
-            for row in csv.DictReader(file)
-        ]
-
-
-def append(path: Path, row: Row) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)])
-        if new:
-            writer.writeheader()
-        writer.writerow(asdict(row))
 
 
 def print_table(rows: list[Row]) -> None:

@@ -13,14 +13,14 @@ missing. OUTPUT.md, printed too, has the table: median and worst regret of each 
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from common import append, stored
 from torch import Tensor
 
 import invprior
@@ -61,7 +61,7 @@ class Row:
 def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
-    rows = read(options.output.with_suffix(".csv"))
+    rows = stored(options.output.with_suffix(".csv"), Row)
     done = {(row.case, row.kind) for row in rows}
     try:
         for row in measured(options, done):
@@ -193,23 +193,6 @@ def pictures(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
             if min(top, left) < 0:
                 raise SystemExit(f"{source} is smaller than --size {size}.")
             yield file.stem, x[..., top : top + size, left : left + size].contiguous()
-
-
-def read(path: Path) -> list[Row]:
-    if not path.exists():
-        return []
-    kinds = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Row)}
-    with path.open(newline="") as file:
-        return [Row(**{k: kinds[k](v) for k, v in line.items()}) for line in csv.DictReader(file)]
-
-
-def append(path: Path, row: Row) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Row)])
-        if fresh:
-            writer.writeheader()
-        writer.writerow(asdict(row))
 
 
 def report(rows: list[Row]) -> str:
