@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +15,7 @@ from torch import Tensor
 
 from invprior import IncompatibleError, LinearOperator, OptionError
 from invprior.operators.base import Shape
+from invprior.operators.objects import object_named
 from invprior.operators.tensors import apply_linear
 
 Matrix: TypeAlias = PylopsMatrix | SciPyMatrix
@@ -58,7 +56,8 @@ class Pylops(LinearOperator):
         Raises:
             OptionError: none of them fits.
         """
-        operator, told = _found(options["operator"]), options.get("picture")
+        operator = object_named(options["operator"], "operator", "pylops")
+        told = options.get("picture")
         channels = measurement_shape[0]
         guesses: list[Shape] = [told] if told else [measurement_shape]
         dims = tuple(map(int, getattr(operator, "dims", ())))
@@ -98,33 +97,13 @@ class Pylops(LinearOperator):
         return torch.from_numpy(made).to(x.device, x.dtype).reshape(len(x), *shape)
 
 
-def _found(operator: Any) -> Any:
-    """Return what the option stands for; text is `module:object`, as for `python -m`.
-
-    Raises:
-        OptionError: there is no such module or object.
-    """
-    if not isinstance(operator, str):
-        return operator
-    module, _, attribute = operator.partition(":")
-    try:
-        if str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(
-            f'The option "operator" of pylops must be module:object, of a module that Python finds; got "{operator}" '
-            f"({error})."
-        ) from None
-
-
 def _made(operator: Any, image_shape: Shape) -> Matrix:
     """Make the operator for a shape.
 
     Raises:
         OptionError: it is no linear operator, or a complex one.
     """
-    found = _found(operator)
+    found = object_named(operator, "operator", "pylops")
     made = found if isinstance(found, Matrix) or not callable(found) else found(image_shape)
     if not isinstance(made, Matrix):
         raise OptionError(

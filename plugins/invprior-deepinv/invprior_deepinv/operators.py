@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from invprior import IncompatibleError, LinearOperator, Operator, OptionError
 from invprior.operators.base import Shape
+from invprior.operators.objects import object_named
 from invprior_deepinv.library import physics as library
 
 
@@ -46,7 +44,8 @@ class DeepinvNonlinear(Operator):
         Raises:
             OptionError: none of them fits.
         """
-        physics, told = _found(options["physics"]), options.get("picture")
+        physics = object_named(options["physics"], "physics", "deepinv")
+        told = options.get("picture")
         known = getattr(physics, "img_size", None)
         for guess in [told] if told else [known, measurement_shape]:
             try:
@@ -101,28 +100,8 @@ class Deepinv(DeepinvNonlinear, LinearOperator):
         return self._each(self.model.A_adjoint, y)
 
 
-def _found(physics: Any) -> Any:
-    """Return what the option stands for.
-
-    Raises:
-        OptionError: there is no such module or object.
-    """
-    if not isinstance(physics, str):
-        return physics
-    module, _, attribute = physics.partition(":")
-    try:
-        if str(Path.cwd()) not in sys.path:
-            sys.path.append(str(Path.cwd()))
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(
-            f'The option "physics" of deepinv must be module:object, of a module that Python finds; got "{physics}" '
-            f"({error})."
-        ) from None
-
-
 def _made(physics: Any, image_shape: Shape) -> library.Physics:
-    found = _found(physics)
+    found = object_named(physics, "physics", "deepinv")
     made = (
         found if isinstance(found, library.Physics) or not callable(found) else found(image_shape)
     )
