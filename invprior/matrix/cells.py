@@ -165,7 +165,7 @@ def parts(job: Job) -> list[tuple[str, str]]:
 def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
     """Collect what determines a cell's result: options with defaults filled in, the data's bytes, the seed."""
     method = asdict(job.method)
-    for name in ("label", "prior", "denoiser", "solver", "stop"):
+    for name in ("label", "prior", "denoiser", "solver", "stop", "published"):
         del method[name]
     method["budget"] = job.tuning.budget if job.method.weights in ("tuned", "oracle") else 0
     filled = {g: specs.resolved(g, t) if specs.is_own(g, t) else t for g, t in used}

@@ -13,6 +13,8 @@ from typing import Any
 from invprior.errors import InvpriorError, MeasurementError, OptionError, did_you_mean
 from invprior.matrix import specs
 from invprior.matrix.method import Method
+from invprior.matrix.published import Published
+from invprior.matrix.published import table as published_table
 from invprior.matrix.reader import Table
 
 AXES = ("picture", "operator", "noise", "prior", "solver", "stop", "seed")
@@ -91,6 +93,15 @@ class Matrix:
     tuning: Tuning = field(default_factory=Tuning)
     protocol: Protocol = field(default_factory=Protocol)
     published: str = ""
+
+    def beside(self) -> Published | None:
+        """Look up the published figures; None where the configuration names none.
+
+        Raises:
+            OptionError: there are none of that name.
+        """
+        rows = {m.label: m.published for m in self.methods if m.published}
+        return published_table(self.published, rows) if self.published else None
 
 
 def builtin_names() -> list[str]:
@@ -247,7 +258,20 @@ def _unfit(matrix: Matrix) -> list[str]:
             f"The pictures of [tuning] must be others than those tested; both hold {', '.join(sorted(both))}."
         )
     faults += [fault for exclude in matrix.excludes for fault in _idle(matrix, exclude)]
-    return faults
+    return faults + _unpublished(matrix)
+
+
+def _unpublished(matrix: Matrix) -> list[str]:
+    """Name a table, or a row of it, that does not exist."""
+    try:
+        matrix.beside()
+    except OptionError as error:
+        return [str(error)]
+    named = [m.label for m in matrix.methods if m.published and not matrix.published]
+    return [
+        f'The key "published" of "{label}" would do nothing: the matrix names no published table.'
+        for label in named
+    ]
 
 
 def _idle(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ class Method:
         weights: where weights that the prior leaves open come from: "fixed", the prior's own defaults; "automatic",
             found from the measurement, or by a rule named here such as "gcv"; "tuned" on other pictures; "oracle",
             tuned on the tested picture's own truth, which no real method could do.
+        published: the published row that stands beside this one; "" for that of the label's name, if there is one.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Method:
     steps: int = 0
     runs: int = 1
     weights: str = "automatic"
+    published: str = ""
 
     @staticmethod
     def read(given: str | dict[str, Any], where: str, faults: list[str]) -> Method:
@@ -61,6 +63,7 @@ class Method:
             steps=table.whole("steps", 0),
             runs=table.whole("runs", 1, least=1),
             weights=table.text("weights", "automatic"),
+            published=table.text("published"),
         )
         table.finish()
         idle = [

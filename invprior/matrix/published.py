@@ -1,13 +1,14 @@
 """Figures that were published for the paper's tables, to stand beside measured ones.
 
-They lie in published.json, in dB. A row of a matrix has the published figures of the same name, in
-any case; rows of the paper that no method of ours has stand at the end of the table.
+They lie in published.json, in dB. A row of a matrix stands beside the published row that its key
+`published` names, else beside the one of its own name, in any case; rows of the paper that no method
+of ours stands beside come at the end of the table.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files as resources
@@ -29,6 +30,7 @@ class Published:
         missing: the same over the missing pixels alone, for inpainting.
         averages: by method, over all pictures of the table, as printed.
         remarks: what a reader must know to compare.
+        rows: by the label of a method of ours, the published row that it is to stand beside.
     """
 
     title: str
@@ -37,17 +39,22 @@ class Published:
     averages: Figures
     missing: Mapping[str, Figures] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    rows: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The published methods."""
+        return list(dict.fromkeys([*self.pictures, *self.averages]))
 
     def method(self, label: str) -> str | None:
-        """Find the published row of a method of ours; None when there is none."""
-        names = [*self.pictures, *self.averages]
-        return next((n for n in names if n.lower() == label.lower()), None)
+        """Find the published row beside a method of ours; None when there is none."""
+        wanted = self.rows.get(label, label).lower()
+        return next((n for n in self.names if n.lower() == wanted), None)
 
-    def others(self, labels: list[str]) -> list[str]:
-        """List the published methods that none of the labels names."""
-        known = {label.lower() for label in labels}
-        names = dict.fromkeys([*self.pictures, *self.averages])
-        return [n for n in names if n.lower() not in known]
+    def others(self, labels: Iterable[str]) -> list[str]:
+        """List the published methods that stand beside none of the labels."""
+        known = {self.method(label) for label in labels}
+        return [n for n in self.names if n not in known]
 
 
 def names() -> list[str]:
@@ -55,11 +62,15 @@ def names() -> list[str]:
     return sorted(_tables())
 
 
-def table(name: str) -> Published:
+def table(name: str, rows: Mapping[str, str] | None = None) -> Published:
     """Look up a table.
 
+    Args:
+        name: of the table.
+        rows: by label, the published row that a method of ours stands beside.
+
     Raises:
-        OptionError: there is none of this name.
+        OptionError: there is no such table, or no such row in it.
     """
     if name not in _tables():
         raise OptionError(
@@ -67,7 +78,14 @@ def table(name: str) -> Published:
             f"{did_you_mean(name, names())}. Leave it out where nothing was published."
         )
     values = _tables()[name]
-    return Published(**{**values, "remarks": tuple(values["remarks"])})
+    found = Published(**{**values, "remarks": tuple(values["remarks"]), "rows": rows or {}})
+    for label, row in found.rows.items():
+        if found.method(label) is None:
+            raise OptionError(
+                f'The key "published" of the row "{label}" must be one of {", ".join(found.names)}; got "{row}"'
+                f"{did_you_mean(row, found.names)}. Leave it out where nothing was published."
+            )
+    return found
 
 
 @cache

@@ -46,9 +46,10 @@ class Restored:
 
 def problem_of(job: Job, case: Case) -> Problem:
     """Join a case and a method; without a prior the problem is the data's alone."""
-    (problem,) = build(
-        case.y, operator=case.operator, prior=job.method.prior or "none", noise=case.noise
-    )
+    # Any prior does for a first guess, which is smooth where solvers have one.
+    simple = "tikhonov" if job.method.simple == "first-guess" else "none"
+    prior = job.method.prior or simple
+    (problem,) = build(case.y, operator=case.operator, prior=prior, noise=case.noise)
     return problem
 
 

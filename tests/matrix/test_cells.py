@@ -46,6 +46,7 @@ def test_whatever_changes_the_result_changes_the_key(other):
 def test_what_changes_no_result_changes_no_key():
     same = SMALL.replace('"tv:weight=8"', '{prior = "tv:weight=8.0", label = "TV"}')
     limited = same + "[limits]\nseconds = 5\n"
+    limited = 'published = "set5-x4"\n' + limited.replace('"TV"}', '"TV", published = "DIP"}')
     assert set(keys(limited).values()) == set(keys(SMALL).values())
 
 

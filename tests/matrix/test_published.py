@@ -34,7 +34,39 @@ def test_an_unknown_table_is_refused():
 @pytest.mark.parametrize("name", config.builtin_names())
 def test_the_matrices_that_come_with_us_name_tables_that_exist(name):
     matrix = config.parse(*config.read(name))
-    if matrix.published:
-        table = published.table(matrix.published)
+    table = matrix.beside()
+    if table:
         assert set(matrix.pictures) == {p for row in table.pictures.values() for p in row}
-        assert {m.label for m in matrix.methods} & set(table.pictures)
+        ours = [m.label for m in matrix.methods if "DIP" in m.label]
+        assert {label.partition("'")[0] for label in ours} == {"invprior", "authors"}
+        assert all((table.method(label) or "").startswith("DIP") for label in ours)
+        assert not [row for row in table.others(ours) if row.startswith("DIP")]
+
+
+ROWS = """
+pictures = ["sample:camera:16"]
+priors = [{ prior = "tv", published = "DIP" }]
+"""
+
+
+def test_a_row_stands_beside_the_published_one_that_it_names():
+    table = config.parse("mine", f'published = "inpaint11"\n{ROWS}').beside()
+    assert table.method("tv") == "DIP"
+    assert table.method("DIP") == "DIP"
+    assert table.others(["tv"]) == ["Papyan et al."]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'published = "inpaint12"\n{ROWS}', 'did you mean "inpaint11"'),
+        (
+            f'published = "inpaint11"\n{ROWS}'.replace("DIP", "DIPP"),
+            'of the row "tv" must be one of DIP, Papyan et al.; got "DIPP"',
+        ),
+        (ROWS, 'The key "published" of "tv" would do nothing'),
+    ],
+)
+def test_a_row_or_a_table_that_does_not_exist_is_refused(text, said):
+    with pytest.raises(OptionError, match=said):
+        config.parse("mine", text)

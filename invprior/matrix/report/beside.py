@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from invprior.matrix.published import Published
-from invprior.matrix.report.sheet import Head, Sheet, Value, number, signed, text
+from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
 from invprior.matrix.statistics import Scores
 from invprior.matrix.tasks import Measure, Task
 
@@ -41,6 +41,7 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Sh
             (
                 text(method),
                 _figure(mean, measure),
+                text(name or NOTHING),
                 _figure(same, measure, f"Over {', '.join(shared)}." if shared else ""),
                 _figure(printed, measure),
                 number(
@@ -51,6 +52,7 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Sh
     heads = (
         Head(text="method", numeric=False),
         Head(text="measured", note="Mean over the pairs that all methods have."),
+        Head(text="beside", numeric=False, note="The published row that it is compared with."),
         Head(text="published, same pictures", note="Mean of the published figures of these pictures."),
         Head(text="published average", note=f"As printed, over all {len(whole)} pictures of the table."),
         Head(text="difference", note="Measured less published, over the same pictures."),

@@ -151,73 +151,66 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
 
 
 def pictures(task: Task, measure: Measure, key: str, published: Published | None = None) -> Sheet:
-    """Show every picture's figure for every method, averaged over its seeds, published ones beside."""
-    comparison, scores = task.compare(measure), task.scores(measure)
-    order = [*comparison.methods, *comparison.apart]
-    beside = (
-        {m: published.pictures.get(published.method(m) or "", {}) for m in order}
-        if published
-        else {}
-    )
-    others = (
-        {o: published.pictures.get(o, {}) for o in published.others(order)} if published else {}
-    )
-    heads = [Head(text="picture", numeric=False)]
-    for method in order:
-        heads.append(Head(text=method))
-        if beside.get(method):
-            heads += [
-                Head(text="published"),
-                Head(text="difference", note=f"{method}, measured less published."),
-            ]
-    heads += [Head(text=f"{o}, published") for o, row in others.items() if row]
+    """Show every method's figure for every picture, averaged over its seeds; published rows at the end."""
+    comparison, held, why = task.compare(measure), _by_picture(task, measure), _reasons(task)
+    names = list(dict.fromkeys(p.picture for p in task.pairs))
+    seeds = Counter(p.picture for p in task.pairs)
+    choose = max if measure.higher_is_better else min
     rows = []
-    for picture in dict.fromkeys(p.picture for p in task.pairs):
-        pairs = [p for p in task.pairs if p.picture == picture]
-        row = [text(picture)]
-        for method in order:
-            held = [
-                v for p in pairs if (v := scores[method].get(p)) is not None and math.isfinite(v)
-            ]
-            mean = math.fsum(held) / len(held) if held else None
-            row.append(_of_seeds(mean, len(held), len(pairs), measure, task, method, picture))
-            if known := beside.get(method):
-                row += _published(mean, known.get(picture), measure)
-        row += [_known(r.get(picture), measure) for r in others.values() if r]
-        rows.append(tuple(row))
-    notes = (
-        ["Means over the seeds that each method has."]
-        if len({p.seed for p in task.pairs}) > 1
-        else []
-    )
+    for method in [*comparison.methods, *comparison.apart]:
+        row = published.method(method) if published else None
+        known = published.pictures.get(row or "", {}) if published else {}
+        values = [text(method)]
+        for name in names:
+            found, reason = held.get((method, name)), why.get((method, name), "")
+            if found is None:
+                values.append(number(None, note=reason))
+                continue
+            mean = _mean_of(found)
+            if name in known:
+                difference = signed(measure.text(mean - known[name]))
+                said = f"{difference} to the published {measure.text(known[name])}. {reason}"
+                reason = said.rstrip()
+            best = choose(_mean_of(held[m, name]) for m in task.methods if (m, name) in held)
+            few = "" if len(found) == seeds[name] else f" ({len(found)} of {seeds[name]})"
+            same = measure.text(mean) == measure.text(best)
+            values.append(number(mean, measure.text(mean) + few, best=same, note=reason))
+        rows.append(tuple(values))
+    for row, known in (published.pictures if published else {}).items():
+        if any(name in known for name in names):
+            figures = (_known(known.get(name), measure) for name in names)
+            rows.append((text(f"{row}, published"), *figures))
+    notes = ["Means over the seeds that each method has."] if max(seeds.values()) > 1 else []
     return Sheet(
         key=f"{key}-pictures",
         title=f"{measure.head} by picture: {task.title}",
-        head=tuple(heads),
+        head=(Head(text="method", numeric=False), *(Head(text=name) for name in names)),
         rows=tuple(rows),
-        notes=tuple(notes),
+        notes=(*notes, "Bold: the best of those measured here."),
     )
 
 
-def _of_seeds(mean: float | None, held: int, of: int, measure: Measure, task: Task, method: str,
-              picture: str) -> Value:  # fmt: skip
-    if held == of and mean is not None:
-        return number(mean, measure.text(mean))
-    why = "; ".join(
-        dict.fromkeys(
-            f"{h.status}: {h.reason}" if h.status else h.reason
-            for h in task.holes() if h.method == method and h.pair.picture == picture
-        )
-    )  # fmt: skip
-    if mean is None:
-        return number(None, note=why)
-    return number(mean, f"{measure.text(mean)} ({held} of {of})", note=why)
+def _by_picture(task: Task, measure: Measure) -> dict[tuple[str, str], list[float]]:
+    """The finite figures of each method on each picture, one a seed; absent where there is none."""
+    held: dict[tuple[str, str], list[float]] = {}
+    for method, scores in task.scores(measure).items():
+        for pair, value in scores.items():
+            if math.isfinite(value):
+                held.setdefault((method, pair.picture), []).append(value)
+    return held
 
 
-def _published(mean: float | None, known: float | None, measure: Measure) -> list[Value]:
-    difference = None if mean is None or known is None else mean - known
-    shown = None if difference is None else signed(measure.text(difference))
-    return [_known(known, measure), number(difference, shown)]
+def _reasons(task: Task) -> dict[tuple[str, str], str]:
+    """Why a method lacks results on a picture."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for hole in task.holes():
+        said = f"{hole.status}: {hole.reason}" if hole.status else hole.reason
+        found.setdefault((hole.method, hole.pair.picture), {})[said] = None
+    return {place: "; ".join(said) for place, said in found.items()}
+
+
+def _mean_of(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _known(value: float | None, measure: Measure) -> Value:

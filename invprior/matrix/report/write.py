@@ -9,7 +9,6 @@ from invprior import files
 from invprior.errors import InvpriorError, MeasurementError
 from invprior.experiments import plots
 from invprior.experiments.tables import write_table
-from invprior.matrix import published as publications
 from invprior.matrix.cells import Job
 from invprior.matrix.report import data, figures, page, pictures, sheet, vector
 from invprior.matrix.store import Store, changed_code
@@ -44,7 +43,7 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
             f'"{beside}" exists already and is kept. Choose another name with --output, or replace it with --overwrite.'
         )
     collection, remarks = gather(store)
-    made = page.parts(collection, _published(store))
+    made = page.parts(collection, store.matrix.beside())
     beside.mkdir(exist_ok=True)
     written = _tables(beside, collection, made)
     drawings = []
@@ -107,10 +106,6 @@ def _stale(store: Store, jobs: list[Job]) -> list[str]:
         f"{len(stale)} records were made by other code than is installed now ({changed}), and are shown as they are. "
         "Compute them again with: invprior matrix run --refresh"
     ]
-
-
-def _published(store: Store) -> publications.Published | None:
-    return publications.table(store.matrix.published) if store.matrix.published else None
 
 
 def _is_ours(path: Path) -> bool:

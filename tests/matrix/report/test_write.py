@@ -174,9 +174,10 @@ def test_published_figures_stand_beside_ours(fill):
     write(store)
     tables = (store.folder / "report-files" / "tables.md").read_text()
     # tv on baby: 27 and 28 in the two seeds, 31.21 published
-    assert "| tv | 27.50 | 31.21 | – | −3.71 |" in tables
-    assert "| SRResNet | – | 33.66 | 32.10 | – |" in tables
-    assert "| baby | 27.50 | 31.21 | −3.71 |" in tables
+    assert "| tv | 27.50 | TV | 31.21 | – | −3.71 |" in tables
+    assert "| SRResNet | – | SRResNet | 33.66 | 32.10 | – |" in tables
+    assert "| tv | **27.50** |" in tables
+    assert "| SRResNet, published | 33.66 |" in tables
     assert (
         "Pictures larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
     )
