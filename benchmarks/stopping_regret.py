@@ -19,18 +19,22 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from common import append, cropped, from_pillow, read, show, stored, table_of, to_pillow
-from paper_tasks import TASKS, Protocol
 from torch import Tensor
 
 import invprior
 from invprior import samples
 from invprior.building import operator_for, stop_from
+from invprior.matrix import config
+from invprior.matrix.cells import Setting, jobs
+from invprior.matrix.config import Matrix
+from invprior.matrix.data import Case, prepare
 from invprior.metrics.psnr import PSNR
 from invprior.operators.base import Operator
 from invprior.problem import Problem
@@ -146,10 +150,24 @@ def arguments() -> argparse.Namespace:
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Every picture with every operator that is measured on it."""
     for operator in options.operators:
-        task = "denoise" if operator.startswith("denoise") else "superres"
-        task = "inpaint" if operator.startswith("inpaint") else task
-        names = TUNING if options.data is None else TASKS[task].pictures
+        names = TUNING if options.data is None else paper(operator).pictures
         yield from ((n, operator) for n in names if not options.pictures or n in options.pictures)
+
+
+@cache
+def paper(operator: str) -> Matrix:
+    """The matrix of the paper's table whose pictures an operator is measured on."""
+    tables = {"denoise": "paper-denoising", "inpaint": "paper-inpainting"}
+    found = (table for start, table in tables.items() if operator.startswith(start))
+    return config.parse(*config.read(next(found, "paper-super-resolution")))
+
+
+def masked(picture: str, options: argparse.Namespace) -> Case:
+    """A picture with the authors' mask, its middle square."""
+    matrix = paper("inpaint50")
+    one = replace(matrix, pictures=(picture,), methods=matrix.methods[:1])
+    (job,) = jobs(one, Setting(data=str(options.data), size=options.size), Path())
+    return prepare(job)
 
 
 def measurement(
@@ -157,8 +175,7 @@ def measurement(
 ) -> tuple[Tensor, Tensor, Operator, str]:
     """Make the true picture, its measurement, the operator and the noise that the solver is told."""
     if operator.startswith("inpaint") and options.data is not None:
-        case = TASKS["inpaint"].prepare(picture, Protocol(data=options.data, size=options.size))
-        assert isinstance(case.operator, Operator)
+        case = masked(picture, options)
         return case.truth, case.y, case.operator, told(0)
     if options.data is None:
         truth = read(f"sample:{picture}", 2 * options.size)
