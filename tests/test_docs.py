@@ -1,62 +1,26 @@
 """Everything that the documentation shows is run: its Python, its commands, its links.
 
-A block is left out only by a comment with a reason before it, `<!-- not run: reason -->`; a block
-of commands that must fail says `<!-- exit code: 2 -->`. The blocks of a page share a namespace and
-a folder.
+`docs/extensions/page_blocks.py` says what a comment before a block may tell. The blocks of a page share a namespace
+and a folder.
 """
 
 import re
 import shlex
 import sys
-import types
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from page_blocks import FENCE, PICTURE, blocks, run_python
 
 from invprior.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(
-    r"^(?:<!-- (?P<note>[^\n]*) -->\n+)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
-)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 
 
-@dataclass(frozen=True)
-class Block:
-    language: str
-    text: str
-    line: int
-    note: str
-
-    @property
-    def run(self):
-        return not self.note.startswith("not run: ")
-
-    @property
-    def exit_code(self):
-        return int(self.note.removeprefix("exit code: ")) if self.note.startswith("exit") else 0
-
-    @property
-    def commands(self):
-        """Each `$ invprior` command with the output shown below it."""
-        parts = [part.partition("\n") for part in self.text.split("$ ")]
-        return [(c, shown) for c, _, shown in parts if c.startswith("invprior ")]
-
-
-def blocks(page, language):
-    text = page.read_text()
-    found = [
-        Block(m["language"], m["text"], text[: m.start("text")].count("\n") + 1, m["note"] or "")
-        for m in FENCE.finditer(text)
-    ]
-    return [b for b in found if b.language == language and b.run]
-
-
 def pages_with(language):
-    return [pytest.param(p, id=p.stem) for p in PAGES if blocks(p, language)]
+    return [pytest.param(p, id=p.stem) for p in PAGES if blocks(p.read_text(), language)]
 
 
 @pytest.fixture(autouse=True)
@@ -66,17 +30,17 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_python_runs(page, monkeypatch):
-    module = types.ModuleType(f"page_{page.stem}".replace("-", "_"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)  # where classes look their types up
-    for block in blocks(page, "python"):
-        code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
-        exec(code, vars(module))
+def test_python_runs(page, folder):
+    shown = []
+    for block in run_python(page, folder):
+        if block.caption:
+            assert set(folder.glob("*.png")) - set(shown), f"no picture from line {block.line}"
+            shown = [*folder.glob("*.png")]
 
 
 @pytest.mark.parametrize("page", pages_with("console"))
 def test_commands_run(page, monkeypatch, capsys):
-    for block in blocks(page, "console"):
+    for block in blocks(page.read_text(), "console"):
         for command, shown in block.commands:
             monkeypatch.setattr(sys, "argv", shlex.split(command))
             with pytest.raises(SystemExit) as end:
@@ -108,7 +72,8 @@ def test_nothing_is_left_out_without_a_reason(page):
     text = page.read_text()
     assert len(re.findall(r"^\s*(?:```|~~~)", text, re.M)) == 2 * len(FENCE.findall(text))
     for comment in re.findall(r"<!--(.*?)-->", text, re.S):
-        assert re.fullmatch(r" not run: .{10,} | exit code: \d+ ", comment), comment
+        note = rf" not run: .{{10,}} | exit code: \d+ | {PICTURE}.{{10,}} "
+        assert re.fullmatch(note, comment), comment
 
 
 def test_the_first_commands_can_be_found():

@@ -1,0 +1,79 @@
+"""Write the command-line reference from the commands themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from neighbours import GENERATED, write
+from sphinx.application import Sphinx
+
+INTRODUCTION = """# Command reference
+
+Every command with its arguments and options, written from the commands when this site is built.
+[Command line](../command-line.md) shows them at work; `invprior COMMAND --help` prints the same.
+"""
+
+
+def write_reference(app: Sphinx) -> None:
+    """Write the page before Sphinx looks for its sources."""
+    from invprior.cli.app import app as invprior
+
+    command = typer.main.get_command(invprior)
+    text = "\n".join([INTRODUCTION, *_sections(command, ("invprior",), None)])
+    write(Path(app.srcdir) / GENERATED / "command-reference.md", text)
+
+
+def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]:
+    """A section for a command, or one for each of a group's."""
+    context = command.context_class(command, info_name=path[-1], parent=parent)
+    inner = getattr(command, "commands", None)
+    if inner is not None:
+        for name, child in inner.items():
+            yield from _sections(child, (*path, name), context)
+        return
+    usage = " ".join([*path, *command.collect_usage_pieces(context)])
+    yield f"## {' '.join(path[1:])}\n\n```text\n{usage}\n```\n\n{_paragraphs(command.help or '')}\n"
+    for kind in ("argument", "option"):
+        parameters = [p for p in command.get_params(context) if p.param_type_name == kind]
+        rows = [_row(*record) for p in parameters if (record := p.get_help_record(context))]
+        if rows:
+            yield f"| {kind} | meaning | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _row(names: str, meaning: str) -> str:
+    """A line of a table, from what `--help` says: the names, the meaning, and in brackets default and range."""
+    text, extra = re.fullmatch(
+        r"(.*?)(?:\s*\[((?:default|required|x|\d)[^\[]*)\])?", meaning, re.S
+    ).groups()
+    code = names.replace("|", "\\|")  # a bar would end the cell, in code too
+    return f"| `{code}` | {_plain(text)} | {_plain(extra or '')} |"
+
+
+def _paragraphs(text: str) -> str:
+    """Help as Markdown: indented lines are what to type, all else is prose."""
+    found = []
+    for paragraph in re.split(r"\n\s*\n", text.replace("\b", "").strip("\n")):
+        if paragraph.startswith("    "):
+            lines = "\n".join(line.removeprefix("    ") for line in paragraph.splitlines())
+            found.append(f"```text\n{lines}\n```")
+        else:
+            found.append(_plain(paragraph))
+    return "\n\n".join(found)
+
+
+def _plain(text: str) -> str:
+    """One line of prose in which no character means anything to Markdown, but for `code`."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    return "".join(
+        p if p.startswith("`") else re.sub(r"([\\*_<>\[\]|$#~])", r"\\\1", p) for p in parts
+    )
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_reference)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,71 @@
+"""Show what a page's own code draws: runs the code when the site is built, and puts its PNG files below it.
+
+No picture is kept in the repository, so none can be out of date. Only pages with a block marked
+`<!-- picture: CAPTION -->` are run; a fault in their code is a warning, as in the rest of the build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from page_blocks import Block, blocks, run_python
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+FOLDER = Path("_build", "pictures")  # within docs/, as Sphinx wants its pictures; git ignores it
+_log = logging.getLogger(__name__)
+
+
+def add_pictures(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Insert a figure after each marked block of a page."""
+    marked = [b for b in blocks(source[0], "python") if b.caption]
+    if not marked:
+        return
+    try:
+        drawn = _draw(app, docname, marked[-1])
+    except Exception as error:  # whatever the page's code raises
+        _log.warning("its code failed: %s: %s", type(error).__name__, error, location=docname)
+        return
+    text = source[0]
+    for block in reversed(marked):
+        shown = drawn.get(block.line, [])
+        if not shown:
+            _log.warning("the block writes no PNG file", location=(docname, block.line))
+        figures = "".join(_figure(path, block.caption) for path in shown)
+        text = text[: block.end] + "\n\n" + figures + text[block.end :]
+    source[0] = text
+
+
+def _draw(app: Sphinx, docname: str, last: Block) -> dict[int, list[Path]]:
+    """Run a page as far as its last picture; return the files that each marked block wrote, by the block's line."""
+    target = Path(app.srcdir) / FOLDER / docname
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    drawn: dict[int, list[Path]] = {}
+    page = Path(app.env.doc2path(docname))
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as scratch, quiet:
+        seen: set[Path] = set()
+        for block in run_python(page, Path(scratch)):
+            written = sorted(set(Path(scratch).glob("*.png")) - seen)
+            seen.update(written)
+            if block.caption:
+                drawn[block.line] = [Path(shutil.copy(path, target)) for path in written]
+            if block.line == last.line:
+                break
+    return {line: [p.relative_to(app.srcdir) for p in paths] for line, paths in drawn.items()}
+
+
+def _figure(path: Path, caption: str) -> str:
+    return f"```{{figure}} /{path.as_posix()}\n:alt: {caption}\n\n{caption}\n```\n\n"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("source-read", add_pictures)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}
