@@ -6,8 +6,9 @@
 Without --data the pictures are scikit-image's, on which the rules' constants were tuned; with it those of the report:
 denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
 inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each picture one run with the
-prior is fitted to all the data, for --steps iterations; its best PSNR is what the regret counts from. Rules that only
-watch look on at that run; rules that keep something out of the fit have a run of their own, with the same seed.
+prior is fitted to all the data; its best PSNR is what the regret counts from. It ends after --steps iterations, or half
+as many again as it took to its best once it is --fallen decibels below that. Rules that only watch look on at that run;
+rules that keep something out of the fit have a run of their own, with the same seed.
 
 Every finished run is appended to OUTPUT.csv at once, and the same command again runs only what is missing. Several
 processes may share the work: --part 1/2 and --part 2/2, each with an output of its own; --table A.csv B.csv prints the
@@ -40,6 +41,7 @@ from invprior.operators.base import Operator
 from invprior.problem import Problem
 from invprior.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
+from invprior.stopping.max_steps import MaxSteps
 
 TUNING = ("astronaut", "chelsea", "coffee", "rocket")
 OPERATORS = ("denoise15", "denoise25", "denoise50", "superres4", "inpaint50", "blur:k1", "blur:k3")
@@ -139,6 +141,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prior", default="dip")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument(
+        "--fallen", type=float, default=float("inf"), help="end a run so many dB below its best"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--part", default="1/1")
@@ -237,29 +242,18 @@ def measured(
     }
     began = time.perf_counter()
     seen = [Seen(text, rule.start(prepared[text][1])) for text, rule in watching.items()]
-    best, best_step = followed(
-        with_references(problem, prepared, watching), seen, truth, options, whole=True
-    )
+    whole = with_references(problem, prepared, watching)
+    best, best_step = followed(whole, seen, truth, options)
     seconds = time.perf_counter() - began
     for one in seen:
         assert one.end is not None
         yield Row(*case, one.rule, best, best_step, one.end[1], one.end[0], one.end[2], seconds)
-    for text, (rule, changed) in prepared.items():
+    for text, (rule, _) in prepared.items():
         if text not in watching:
-            began = time.perf_counter()
-            own = Seen(text, rule.start(changed))
-            followed(changed, [own], truth, options, whole=False)
-            assert own.end is not None
-            yield Row(
-                *case,
-                text,
-                best,
-                best_step,
-                own.end[1],
-                own.end[0],
-                own.end[2],
-                time.perf_counter() - began,
-            )
+            ended = rule | MaxSteps(steps=options.steps)
+            own = invprior.solve_problem(problem, "adam", stop=ended, seed=seed, record_every=0)
+            end = psnr_of(own.x, truth), own.steps, own.stop.ok, own.seconds
+            yield Row(*case, text, best, best_step, *end)
 
 
 def with_references(
@@ -273,7 +267,7 @@ def with_references(
 
 
 def followed(
-    problem: Problem, seen: list[Seen], truth: Tensor, options: argparse.Namespace, *, whole: bool
+    problem: Problem, seen: list[Seen], truth: Tensor, options: argparse.Namespace
 ) -> tuple[float, int]:
     """Run, with every rule looking on; return the best PSNR and its step. What has not stopped ends with the run."""
     curve = Curve()
@@ -282,7 +276,9 @@ def followed(
         curve.values.append(score)
         for one in seen:
             one.look(now, score, truth)
-        if now.step >= options.steps or not (whole or any(one.end is None for one in seen)):
+        best, best_step = curve.best
+        over = score < best - options.fallen and now.step >= 1.5 * best_step
+        if now.step >= options.steps or over:
             break
     for one in seen:
         if one.end is None:

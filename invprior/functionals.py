@@ -123,7 +123,8 @@ class Reparameterization(Functional):
         learning_rate: Adam's step size for theta when the solver is given none.
         average: decay of the exponential average over iterations that is returned as x; 0 returns
             the last output.
-        steps: how many iterations to run when no stopping rule is given.
+        steps: how many iterations to run at most when no stopping rule is given.
+        stops_early: whether such a run should end by itself before it fits the noise.
         members: how many pictures `forward()` of the network returns.
         langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
             learning rate.
@@ -134,6 +135,7 @@ class Reparameterization(Functional):
     learning_rate: float = 0.01
     average: float = 0.0
     steps: int = 1000
+    stops_early: bool = False
     members: int = 1
     langevin: float = 0.0
     back_projection: bool = True

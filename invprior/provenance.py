@@ -16,7 +16,7 @@ from invprior.functionals import Prior, Reparameterization
 from invprior.problem import Problem
 from invprior.solvers.base import Solver
 from invprior.spec import Spec, Value
-from invprior.stopping.base import AllOf, AnyOf, StoppingRule
+from invprior.stopping.base import AllOf, AnyOf, StoppingRule, parts_of
 
 _LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")
 
@@ -31,7 +31,7 @@ def provenance(
         problem.fidelity,
         solver,
         *(t.functional for t in problem.prior.terms),
-        *_rules(stop),
+        *parts_of(stop),
     ]
     record: dict[str, Any] = {
         "operator": str(registry.describe(problem.operator)),
@@ -90,14 +90,6 @@ def data_hash(y: Tensor) -> str:
 def device_text(device: torch.device) -> str:
     """Name a device as a person would."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-
-
-def _rules(stop: StoppingRule) -> Iterable[StoppingRule]:
-    return (
-        [r for rule in stop.rules for r in _rules(rule)]
-        if isinstance(stop, AnyOf | AllOf)
-        else [stop]
-    )
 
 
 def _packages(specs: Iterable[Spec]) -> dict[str, str]:

@@ -80,6 +80,7 @@ def joined(members: list[Solution], noise_level: float) -> Solution:
         whole.history,
         whole.provenance,
         notes=tuple(notes),
+        choices=whole.choices,
         deviation=pictures.std(0),
         members=tuple(members),
     )

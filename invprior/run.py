@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -19,7 +20,7 @@ from invprior.errors import MeasurementError
 from invprior.guard import Guard
 from invprior.operators.base import LinearOperator
 from invprior.problem import Objective
-from invprior.solution import Iterate
+from invprior.solution import Iterate, Refit
 from invprior.solvers.base import Solver
 
 _ROUNDING = 1e-3  # what single precision may do to an inner product, with room
@@ -47,7 +48,7 @@ class Run:
             )
         self.objective, self.solver = objective, solver
         self.guard = Guard(objective)
-        self.step, self.notes = 0, ()
+        self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
         start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
@@ -84,6 +85,7 @@ class Run:
             previous,
             self.state.x if self.state.latest is None else self.state.latest,
             self.state.x if self.state.members is None else self.state.members,
+            self.state.moving,
             self.state.energy,
             self.notes,
         )
@@ -107,12 +109,25 @@ class Run:
             self.notes = (*self.notes, text)
             logging.getLogger("invprior").warning("%s", text)
 
+    def refit(self, back: Refit) -> None:
+        """Go back to where the run was, and fit what was kept out too from there on."""
+        with torch.no_grad():
+            for tensor, kept in zip(self.state.moving(), back.moving, strict=True):
+                tensor.copy_(kept)
+        self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
+        self._release()
+
+    def _release(self) -> None:
+        self.released = True
+        self.objective = self.solver.route(replace(self.objective.problem, held=None))
+
     def kept(self) -> dict[str, Any]:
         """What a checkpoint must hold for the run to go on as if nothing had been."""
         return {
             "step": self.step,
             "seconds": self.seconds,
             "notes": self.notes,
+            "released": self.released,
             "state": self.state,
             "best": self.guard.kept,
             "step_size": self.guard.step_size,
@@ -123,6 +138,8 @@ class Run:
         self.step, self.notes, self.state = kept["step"], kept["notes"], kept["state"]
         self.guard.kept, self.guard.step_size = kept["best"], kept["step_size"]
         self.began = time.perf_counter() - kept["seconds"]
+        if kept["released"]:
+            self._release()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from torch import Tensor
 from invprior.callbacks import Callback, Recorder
 from invprior.checkpoint import Checkpoint, Kept, packed, put_back
 from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.explanation import choices
 from invprior.identity import compare, parts_hash
 from invprior.options import plain_name
 from invprior.problem import Problem
@@ -58,14 +59,16 @@ class Single:
         checkpoint: Checkpoint | None = None,
         part: bool = False,
     ) -> None:
-        self.solver, why = chosen(problem, solver)
-        rule = stop or self.solver.default_stop(problem)
+        self.solver, self.why = chosen(problem, solver)
+        self.own_stop = self.solver.default_stop(problem) if stop is None else None
+        rule = stop or self.own_stop
+        assert rule is not None
         problem = rule.prepare(problem, torch.Generator().manual_seed(seed))
         self.objective = route_or_explain(problem, self.solver)
         self.x0, self.seed, self.callbacks = x0, seed, callbacks
         self.watch = rule.start(problem)
         self.recorder = Recorder(record_every) if record_every else None
-        self.record = provenance(problem, self.solver, why, rule, seed)
+        self.record = provenance(problem, self.solver, self.why, rule, seed)
         self.checkpoint, self.part = checkpoint, part
         self.about: Mapping[str, Any] = {
             **self.record,
@@ -130,6 +133,9 @@ class Single:
                     if self.recorder is not None:
                         self.recorder(now)
                     end = self.watch(now)
+                    if end is not None and end.refit is not None:
+                        run.refit(end.refit)
+                        end = None
                     if self.checkpoint is not None and end is None and self.checkpoint.is_due():
                         self._save(run)
                     whole = True
@@ -164,6 +170,9 @@ class Single:
             self.recorder.rows if self.recorder else (),
             self.record,
             notes=run.notes,
+            choices=choices(
+                self.objective.problem, self.solver, self.why, run.state, self.own_stop
+            ),
         )
 
     def _state(self, run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ class Iterate:
         previous: the iterate before, or where the run began.
         latest: the solver's last outputs, (K, C, H, W), of K networks fitted side by side, before any average; else x.
         members: and their averages, whose mean is x; else x.
+        moving: lists what the solver changes in place, for a rule that will want to go back to it.
         known_energy: what the solver computed anyway, at its last evaluation; else None.
         notes: what the user should know of the run so far, a sentence each.
     """
@@ -38,6 +39,7 @@ class Iterate:
     previous: Tensor = field(repr=False)
     latest: Tensor = field(repr=False)
     members: Tensor = field(repr=False)
+    moving: Callable[[], list[Tensor]] = field(default=list, repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -55,6 +57,19 @@ class Iterate:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """A way back: to where a run was, and on from there with nothing kept out of the fit.
+
+    Attributes:
+        moving: copies of what the solver changes in place.
+        members: the averages that go with them, (K, C, H, W).
+    """
+
+    moving: list[Tensor] = field(repr=False)
+    members: Tensor = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Stop:
     """Why a run ended.
 
@@ -63,12 +78,15 @@ class Stop:
         ok: whether this is a good end; if not, `message` says what to do.
         message: one sentence.
         x: an earlier, better iterate to return instead of the last one.
+        refit: where `solve` goes back to and goes on from in place of this end, until the rule stops it again; a loop
+            that cannot do so ends here.
     """
 
     name: str
     ok: bool
     message: str
     x: Tensor | None = None
+    refit: Refit | None = None
 
 
 @dataclass(frozen=True)

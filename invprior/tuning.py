@@ -205,21 +205,17 @@ def _part(problem: Problem, x0: Tensor | None, side: int) -> tuple[Problem, Tens
 
 
 def with_choices(solution: Solution, problem: Problem) -> Solution:
-    """Add to a solution how its weights were chosen, and what else was chosen for the user."""
-    weights, record = problem.weights, solution.provenance
-    choices = []
-    if why := record.get("solver_chosen_because"):
-        choices.append(("solver", str(record["solver"]), str(why)))
+    """Add to a solution how its weights were chosen."""
+    weights = problem.weights
     if weights is None:
-        return replace(solution, choices=(*solution.choices, *choices))
-    choices.append(weights.told())
+        return solution
     notes = solution.notes if not weights.note else (weights.note, *solution.notes)
     return replace(
         solution,
         notes=notes,
         weights=weights,
         tuning_seconds=weights.seconds,
-        choices=(*solution.choices, *choices),
+        choices=(*solution.choices, weights.told()),
     )
 
 

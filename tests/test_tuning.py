@@ -79,7 +79,7 @@ def test_everything_is_told(measured):
     assert dict(choice.curve)[weight] == min(choice.figures)
     assert len(choice.tried) == len(choice.figures) <= 10
     assert found.tuning_seconds == choice.seconds > 0
-    assert {what for what, _, _ in found.choices} == {"solver", "weight"}
+    assert [what for what, _, _ in found.choices] == ["solver", "step size", "stop", "weight"]
     assert ("weight", f"tikhonov {weight:.4g}", choice.why) in found.choices
     assert found.notes == ()
 

@@ -101,7 +101,7 @@ class Session:
                 return solve_problem(
                     self.problem,
                     self.parts.solver,
-                    stop=self.stop,
+                    stop=self.parts.stop,
                     seed=self.options.seed,
                     runs=self.options.runs,
                     callbacks=[live],
@@ -145,6 +145,7 @@ class Session:
             "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
             "stop": _stop(solution),
             "notes": solution.notes,
+            "choices": solution.choices,
             "steps": solution.steps,
             "seconds": solution.seconds,
             "tuning_seconds": solution.tuning_seconds,

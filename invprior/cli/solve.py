@@ -88,7 +88,7 @@ def solve(
         typer.Option(
             metavar="DIR",
             help="Go on with a run that was cut off, from the folder it left; with no other option "
-            "than --steps, --json and --quiet.",
+            "than --steps, --explain, --json and --quiet.",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -108,6 +108,13 @@ def solve(
             "precision, recomputes layers or works in tiles. Absent: a run that needs more than is free is refused.",
         ),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Print what was chosen for you, noise, weight, solver, step and stop, and why.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the record as JSON on stdout.")
     ] = False,
@@ -127,6 +134,7 @@ def solve(
     from invprior.cli.outputs import to_json
     from invprior.cli.progress import notes_on_stderr
     from invprior.cli.session import Session
+    from invprior.cli.summary import explained
 
     with notes_on_stderr(quiet):
         if resume is not None:
@@ -166,6 +174,8 @@ def solve(
         paths = [path for path in record["files"].values() if path is not None]
         names = ", ".join(path.name for path in paths)
         out.print(session.table(record))
+        if explain:
+            out.print(explained(solution.choices), "")
         out.print(escape(f"Wrote {names} in {paths[0].parent}"), soft_wrap=True)
     if not solution.stop.ok:
         err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
@@ -174,7 +184,7 @@ def solve(
 
 def _only_resume(context: typer.Context) -> None:
     """Refuse options that the run to be resumed has already."""
-    allowed = {"resume", "steps", "as_json", "quiet"}
+    allowed = {"resume", "steps", "explain", "as_json", "quiet"}
     given = [
         max(parameter.opts, key=len) if parameter.param_type_name == "option" else "a picture"
         for parameter in context.command.params
@@ -186,5 +196,5 @@ def _only_resume(context: typer.Context) -> None:
     if given:
         raise OptionError(
             f"--resume goes on with the options of the run that was cut off; got {', '.join(given)} too. "
-            "Only --steps (a higher limit), --json and --quiet may be given with it."
+            "Only --steps (a higher limit), --explain, --json and --quiet may be given with it."
         )

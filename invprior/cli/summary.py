@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
@@ -60,3 +61,18 @@ def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | N
         ssim = f"{figures['ssim']:.4f}" if "ssim" in figures else "-"
         scores.add_row(name, f"{figures['psnr']:.2f}", ssim)
     return Group(facts, "", scores, "")
+
+
+def explained(choices: Sequence[tuple[str, str, str]]) -> Table:
+    """What was chosen for the user, and why.
+
+    Args:
+        choices: a solution's.
+    """
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for what, value, why in choices:
+        table.add_row(what, Text(value))
+        table.add_row("", Text(f"because: {why}", style="dim"))
+    return table

@@ -48,6 +48,7 @@ class Preset:
     steps: int = 3000
     precision: Precision = "auto"
     back_projection: bool = True
+    stops_early: bool = True
 
     def suiting(self, net: Network) -> Preset:
         """Take what another network wants for itself in place of what was chosen for this one."""
@@ -61,9 +62,9 @@ class Preset:
 
 
 def _authors(net: Network, *, steps: int, average: float = 0.0, **options: Any) -> Preset:
-    """Make a setting of the authors' code: float32, the plain residual, only denoising averages."""
-    common = Preset(net=net, steps=steps, average=average, precision="full", back_projection=False)
-    return replace(common, **options)
+    """Make a setting of the authors' code: float32, the plain residual, fixed steps, only denoising averages."""
+    plain: dict[str, Any] = {"precision": "full", "back_projection": False, "stops_early": False}
+    return replace(Preset(net=net, steps=steps, average=average, **plain), **options)
 
 
 _WIDE = (128,) * 5

@@ -58,7 +58,8 @@ class DIP(Reparameterization):
             the time of one, differ less from run to run, and gain about half a decibel on noisy pictures.
         average: decay of the running average of the output, which is the result; 0 for none.
         lr: Adam's step size.
-        steps: iterations when no stopping rule is given.
+        steps: iterations when no stopping rule is given; at most so many with invprior's own presets, which stop by
+            themselves.
         precision: of the network's layers on float32 pictures: bfloat16 is faster
             where the processor computes in it, and fits as quickly per iteration; auto uses it
             there and only there. Weights, energy and result stay float32.
@@ -103,7 +104,7 @@ class DIP(Reparameterization):
         self.members = chosen(members, default.members)
         self.average = chosen(average, default.average)
         self.lr = self.learning_rate = chosen(lr, default.lr)
-        self.steps = chosen(steps, default.steps)
+        self.steps, self.stops_early = chosen(steps, default.steps), default.stops_early
         self.precision = chosen(precision, default.precision)
         self.recompute = recompute
         self._check()

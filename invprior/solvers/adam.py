@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -15,7 +15,9 @@ from invprior.functionals import child_generator
 from invprior.operators.base import LinearOperator
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
-from invprior.solvers.rollback import Rollback
+from invprior.solvers.rollback import Rollback, moving
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.holdout import Holdout
 
 
 @dataclass
@@ -38,6 +40,10 @@ class AdamState(State):
     langevin: float = 0.0
     noise: torch.Generator | None = None
     rollback: Rollback | None = None
+
+    def moving(self) -> list[Tensor]:
+        """The parameters and Adam's moments of them."""
+        return moving(self.optimizer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,7 @@ class Adam(Solver):
         rollback: return to the last good weights when the fit gets worse by 5 dB; when absent, for networks.
     """
 
+    step_reason: ClassVar[str] = "Adam's, from the prior's preset"
     lr: Annotated[float, Gt(0)] | None = None
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
@@ -87,6 +94,13 @@ class Adam(Solver):
         """Fill in what the prior decides, so that the record shows it."""
         return self._filled(problem), ""
 
+    def default_stop(self, problem: Problem) -> StoppingRule:
+        """Measurements kept out tell when to stop, where there are enough of them and the network should stop early."""
+        limit = super().default_stop(problem)
+        network = problem.reparameterization
+        early = network is not None and network.stops_early and problem.measurements >= _ENOUGH
+        return Holdout() | limit if early else limit
+
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""
         own = self._filled(objective.problem)
@@ -105,7 +119,7 @@ class Adam(Solver):
             damping=damping,
             langevin=own.langevin,
             noise=child_generator(generator, x0.device) if own.langevin > 0 else None,
-            rollback=Rollback(list(variable.parameters()), optimizer, x0) if own.rollback else None,
+            rollback=Rollback(optimizer, x0) if own.rollback else None,
         )
 
     def step(self, objective: Objective, state: State) -> AdamState:
@@ -159,6 +173,7 @@ class Adam(Solver):
         return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
 
 
+_ENOUGH = 2000  # measurements, of which a hundred are kept out of each network's fit
 _DAMPING = 30.0  # times sigma^2: the ratio at which natural pictures' fine detail drowns in noise
 
 

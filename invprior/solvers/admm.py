@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Le
@@ -45,6 +45,9 @@ class ADMM(Solver):
         inner: Adam steps on a network per iteration.
     """
 
+    step_reason: ClassVar[str] = (
+        "1 / rho, from the weights and the noise at first, and then balanced"
+    )
     rho: Annotated[float, Gt(0)] | None = None
     balance: bool = True
     relaxation: Annotated[float, Gt(0), Le(1.9)] = 1.6

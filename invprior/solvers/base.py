@@ -36,11 +36,20 @@ class State:
     latest: Tensor | None = None
     members: Tensor | None = None
 
+    def moving(self) -> list[Tensor]:
+        """What the solver changes in place, by which a run can be put back to where it was; none by default."""
+        return []
+
 
 class Solver(ABC, metaclass=Plugin):
-    """A minimiser of an objective; a frozen, keyword-only dataclass of its hyper-parameters."""
+    """A minimiser of an objective; a frozen, keyword-only dataclass of its hyper-parameters.
+
+    Attributes:
+        step_reason: where the state's `step_size` comes from when no option sets it; "" says nothing.
+    """
 
     plugin_group: ClassVar[str] = "solvers"
+    step_reason: ClassVar[str] = ""
 
     @abstractmethod
     def route(self, problem: Problem) -> Objective:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Gt
@@ -36,6 +36,9 @@ class FISTA(Solver):
         force: run even with a step that cannot be shown to converge.
     """
 
+    step_reason: ClassVar[str] = (
+        "one over the largest curvature of the data term and the smooth terms"
+    )
     step_size: Annotated[float, Gt(0)] | None = None
     restart: bool = True
     momentum: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Gt
@@ -35,6 +35,7 @@ class PDHG(Solver):
         ratio: dual step over primal step, relative to the default that suits intensities of [0, 1].
     """
 
+    step_reason: ClassVar[str] = "as large as the norms of the operator and the terms allow"
     ratio: Annotated[float, Gt(0)] = 1.0
 
     def route(self, problem: Problem) -> Objective:

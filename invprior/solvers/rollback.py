@@ -21,12 +21,10 @@ class Rollback:
     Source: the authors' code of "Deep Image Prior", which returns to the last weights when the fit falls by 5 dB.
 
     Args:
-        parameters: what is optimised.
-        optimizer: its optimiser, whose moments go back too.
+        optimizer: the parameters' optimiser, whose moments go back too.
         x: the estimate that goes with the weights.
     """
 
-    parameters: list[Tensor]
     optimizer: torch.optim.Optimizer
     x: Tensor
     level: Tensor | None = None
@@ -49,7 +47,7 @@ class Rollback:
         first = self.good is None and step > 1  # once the optimiser has its moments
         if fine and (first or step % _KEEP_EVERY == 0):
             self.good_level, self.good_step, self.x = level, step, x
-            self.good = [tensor.detach().clone() for tensor in self._tensors()]
+            self.good = [tensor.detach().clone() for tensor in moving(self.optimizer)]
         if fine or self.good is None or self.returns == _MOST:
             return None
         return self._go_back(step)
@@ -58,7 +56,7 @@ class Rollback:
         assert self.good is not None
         assert self.level is not None
         with torch.no_grad():
-            for tensor, kept in zip(self._tensors(), self.good, strict=True):
+            for tensor, kept in zip(moving(self.optimizer), self.good, strict=True):
                 tensor.copy_(kept)
         for group in self.optimizer.param_groups:
             group["lr"] *= 0.5
@@ -69,7 +67,8 @@ class Rollback:
             f"with step size {self.optimizer.param_groups[0]['lr']:.3g}"
         )
 
-    def _tensors(self) -> list[Tensor]:
-        """The parameters and the optimiser's moments of them."""
-        moments = [v for p in self.parameters for v in self.optimizer.state[p].values()]
-        return [*self.parameters, *moments]
+
+def moving(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """List an optimiser's parameters and its moments of them."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    return [*parameters, *(v for p in parameters for v in optimizer.state[p].values())]

@@ -38,7 +38,8 @@ class StoppingRule(ABC, metaclass=Plugin):
 
         A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
         numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. Where it has a
-        method `best`, which returns the best picture so far or None, that is returned when a budget ends the run first.
+        method `best`, which returns the best picture so far or None, that is returned when a budget ends the run first;
+        an attribute `met` that is true says that the rule has found its moment, and a budget may end the run well.
         """
 
     def __or__(self, other: StoppingRule) -> StoppingRule:
@@ -87,9 +88,10 @@ class _Any:
     watchers: list[Watcher]
 
     def __call__(self, iterate: Iterate) -> Stop | None:
-        watched = zip(self.rules, self.watchers, strict=True)
+        watched = list(zip(self.rules, self.watchers, strict=True))
         stops = [(rule, stop) for rule, watcher in watched if (stop := watcher(iterate))]
-        hoped = [_name(rule) for rule in self.rules if not _is_budget(rule)]
+        open_ = [rule for rule, w in watched if not (_is_budget(rule) or getattr(w, "met", False))]
+        hoped = [_name(rule) for rule in open_]
         for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
             if _is_budget(rule) and hoped:
                 unmet = f"before {' or '.join(hoped)} was met"
@@ -117,6 +119,13 @@ class _All:
         better = next((s.x for s in stops if s.x is not None), None)
         names = " & ".join(s.name for s in stops)
         return Stop(names, all(s.ok for s in stops), message, better)
+
+
+def parts_of(rule: StoppingRule) -> list[StoppingRule]:
+    """List the single rules that a rule is made of."""
+    if isinstance(rule, _Joint):
+        return [part for inner in rule.rules for part in parts_of(inner)]
+    return [rule]
 
 
 def _is_budget(rule: StoppingRule) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import torch
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.solution import Iterate, Refit, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
+from invprior.stopping.lowest import LEAST, Lowest, LowestWatch, Mark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,20 @@ class Holdout(StoppingRule):
     is the same there as where all have seen the measurement, exactly so for a Gaussian fidelity (Krogh and Vedelsby
     1995, "Neural network ensembles, cross validation, and active learning").
 
-    Goes on for a while after the best estimate, and returns that.
+    Goes on for a while after the best estimate, then goes back to it and on from there for some steps with all
+    measurements: nothing is lost by what was kept out, and a fit of all is best a little later than it predicts.
 
     Args:
         fraction: of the measurements that each network does not see.
         every: look at every so many steps; each look applies the operator once.
         patience: how long to go on without a better estimate, as a share of the steps to the last.
+        refit: how long to go on with all measurements, as a share of the steps to the best estimate; 0 to return that.
     """
 
     fraction: Annotated[float, Gt(0), Le(0.5)] = 0.05
     every: Annotated[int, Ge(1)] = 5
     patience: Annotated[float, Gt(0)] = 0.25
+    refit: Annotated[float, Ge(0)] = 0.12
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
         """Choose what each network does not see.
@@ -72,14 +75,37 @@ _FEWEST = 32
 class _Watch(LowestWatch):
     rule: Holdout
     held: Tensor
+    mark: Mark = field(default_factory=Mark)
+    until: int | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether the best estimate has been found, and the run goes on with all measurements."""
+        return self.until is not None
+
+    def best(self) -> Tensor | None:
+        """The picture that predicts best; from the refit on, what the run has."""
+        return None if self.met else super().best()
 
     def __call__(self, iterate: Iterate) -> Stop | None:
+        what = "what was kept out of the fit was predicted best"
+        if self.until is not None:
+            return self._end(iterate, what)
         if iterate.step % self.rule.every:
             return None
-        error = unseen_error(iterate, self.held)
-        return self.look(
-            iterate, error, self.rule, "what was kept out of the fit was predicted best"
-        )
+        end = self.look(iterate, unseen_error(iterate, self.held), self.rule, what)
+        if end is None and self.rule.refit > 0:
+            self.mark.follow(self.lowest, iterate)
+        if end is None or self.mark.members is None:
+            return end
+        self.until = iterate.step + max(1, round(self.rule.refit * self.mark.step))
+        return replace(end, refit=Refit(self.mark.moving, self.mark.members))
+
+    def _end(self, iterate: Iterate, what: str) -> Stop | None:
+        assert self.until is not None
+        if iterate.step < self.until:
+            return None
+        return Stop("holdout", True, f"{what} at step {self.mark.step}, and then fitted too")
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -53,6 +53,35 @@ class Lowest:
     def best(self) -> int:
         """The step of the lowest figure; asks the device."""
         return 0 if self.step is None else int(self.step)
+
+
+@dataclass
+class Mark:
+    """Where a run was at the lowest value of a figure; on a GPU within the steps between two questions of it.
+
+    Attributes:
+        step: when it was there, 0 before.
+        moving: copies of what the solver changes in place.
+        members: the averages that go with them; None where the solver has nothing to go back by.
+    """
+
+    step: int = 0
+    moving: list[Tensor] = field(default_factory=list)
+    members: Tensor | None = None
+
+    @torch.no_grad()
+    def follow(self, lowest: Lowest, iterate: Iterate) -> None:
+        """Copy the run's state if the figure has a new lowest value and the device has been asked."""
+        if lowest.asked < iterate.step or lowest.best <= self.step:
+            return
+        moving = iterate.moving()
+        if not moving:
+            return
+        if len(self.moving) != len(moving):
+            self.moving = [tensor.detach().clone() for tensor in moving]
+        for copy, tensor in zip(self.moving, moving, strict=True):
+            copy.copy_(tensor)
+        self.step, self.members = iterate.step, iterate.members
 
 
 @dataclass

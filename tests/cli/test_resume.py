@@ -210,7 +210,7 @@ def test_other_options_are_refused(refused, cut, y, more, named):
     cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     message = refused("solve", "--resume", "x.checkpoint", *more)
     assert f"got {named} too" in message
-    assert "Only --steps (a higher limit), --json and --quiet" in message
+    assert "Only --steps (a higher limit), --explain, --json and --quiet" in message
 
 
 def test_a_folder_without_a_run_is_refused(refused, folder):

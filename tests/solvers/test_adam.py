@@ -14,6 +14,8 @@ from invprior.metrics.psnr import PSNR
 from invprior.priors.none import NoPrior
 from invprior.problem import Pixels
 from invprior.solvers.adam import Adam
+from invprior.stopping.holdout import Holdout
+from invprior.stopping.max_steps import MaxSteps
 
 
 class Free(Reparameterization):
@@ -50,6 +52,23 @@ def test_the_prior_fills_in_what_is_not_given():
     pixels = blurred(NoPrior())
     plain = Adam(lr=0.01, average=0.0, back_projection=False, langevin=0.0, rollback=False)
     assert chosen(pixels, "adam")[0] == plain
+
+
+@pytest.mark.parametrize(
+    ("prior", "size", "stop"),
+    [
+        ("dip:steps=7", 64, Holdout() | MaxSteps(steps=7)),
+        ("dip:preset=fast,steps=7 + tv:weight=1", 64, Holdout() | MaxSteps(steps=7)),
+        ("dip:net=unet,steps=7", 64, Holdout() | MaxSteps(steps=7)),
+        ("dip:preset=paper", 64, MaxSteps(steps=3000)),
+        ("dip:steps=7", 32, MaxSteps(steps=7)),
+        (Free(), 64, MaxSteps(steps=1000)),
+    ],
+)
+def test_invpriors_own_networks_end_by_what_is_kept_out(prior, size, stop):
+    (problem,) = build(samples.load("camera", size).x, prior=prior)
+    found = Adam().default_stop(problem)
+    assert (type(found), vars(found)) == (type(stop), vars(stop))
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_passing_spike_is_no_collapse():
     optimizer.step()
     from invprior.solvers.rollback import Rollback
 
-    watch = Rollback([weights], optimizer, y)
+    watch = Rollback(optimizer, y)
     for step, energy in enumerate([1.0] * 60 + [20.0] + [1.0] * 40, 1):
         assert watch(step, torch.tensor(energy), y) is None
     found = [watch(step, torch.tensor(20.0), y) for step in range(101, 111)]

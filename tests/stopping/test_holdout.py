@@ -1,5 +1,6 @@
 """The hold-out rule: what is kept out, how its error is read, and the end that it finds."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from invprior.building import build
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.loop import iterate, solve
+from invprior.loop import Interrupted, iterate, solve
 from invprior.stopping.holdout import Holdout, unseen_error
 from invprior.stopping.lowest import Lowest
 
@@ -94,6 +95,65 @@ def test_a_run_ends_before_the_noise_is_learned(y):
     found = solve(y, prior=SMALL, noise="gaussian:sigma=0.1", stop="holdout", steps=1500)
     assert found.stop.name == "holdout"
     assert found.steps < 1500
+
+
+@pytest.fixture
+def noise():
+    """Nothing but noise, of which a network should learn nothing: the best step is an early one."""
+    return 0.5 + 0.1 * torch.randn((1, 1, 32, 32), generator=torch.Generator().manual_seed(1))
+
+
+TINY = "dip:net=skip(down=[2],skip=0),channels=1,lr=0.1,average=0,members=1"
+RULE = "holdout:refit=1 | max-steps:steps=1500"
+
+
+def test_it_goes_back_to_the_best_and_fits_all(noise):
+    seen = []
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
+    found = solve(noise, stop=RULE, **run)
+    best = int(re.search(r"at step (\d+)", found.stop.message)[1])
+    refit = [i for i in seen if i.objective.problem.held is None]
+    assert [i.step for i in refit] == list(range(found.steps - best + 1, found.steps + 1))
+    assert (found.stop.name, found.stop.ok) == ("holdout", True)
+    assert torch.equal(found.x, refit[-1].x)
+    before = seen[refit[0].step - 2]  # where the run had got to without a better estimate
+    there = seen[best - 1].x
+    assert (refit[0].x - there).norm() < 0.5 * (before.x - there).norm()
+
+
+def test_without_a_refit_it_returns_the_best(noise):
+    seen = []
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
+    found = solve(noise, stop="holdout:refit=0", **run)
+    best = int(re.search(r"at step (\d+)", found.stop.message)[1])
+    assert torch.equal(found.x, seen[best - 1].x)
+    assert all(i.objective.problem.held is not None for i in seen)
+
+
+def test_a_budget_may_end_the_refit(noise):
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1"}
+    whole = solve(noise, stop=RULE, **run)
+    seen = []
+    short = f"holdout:refit=1 | max-steps:steps={whole.steps - 2}"
+    found = solve(noise, stop=short, callbacks=[seen.append], **run)
+    assert (found.stop.name, found.stop.ok, found.steps) == ("max-steps", True, whole.steps - 2)
+    assert torch.equal(found.x, seen[-1].x)
+
+
+@pytest.mark.parametrize("left", [2, 60])
+def test_a_run_cut_off_before_or_in_the_refit_goes_on_bit_by_bit(noise, tmp_path, left):
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "stop": RULE}
+    whole = solve(noise, **run)
+
+    def cut(now):
+        if now.step == max(whole.steps - left, 3):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        solve(noise, callbacks=[cut], checkpoint=tmp_path / "c", **run)
+    rest = solve(noise, checkpoint=tmp_path / "c", **run)
+    assert torch.equal(rest.x, whole.x)
+    assert (rest.steps, rest.stop) == (whole.steps, whole.stop)
 
 
 def test_solvers_without_a_descent_refuse(y):
