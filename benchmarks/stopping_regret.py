@@ -6,9 +6,10 @@
 Without --data the pictures are scikit-image's, on which the rules' constants were tuned; with it those of the report:
 denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
 inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each picture one run with the
-prior is fitted to all the data; its best PSNR is what the regret counts from. It ends after --steps iterations, or half
-as many again as it took to its best once it is --fallen decibels below that. Rules that only watch look on at that run;
-rules that keep something out of the fit have a run of their own, with the same seed.
+prior is fitted to all the data; its best PSNR is what the regret counts from. Rules that only watch look on at that run;
+rules that keep something out of the fit have a run of their own, with the same seed. A run ends after --steps
+iterations; that with all the data also when the rules that watch it have stopped, it is --fallen decibels below its
+best, and half as many steps as that took have gone by since.
 
 Every finished run is appended to OUTPUT.csv at once, and the same command again runs only what is missing. Several
 processes may share the work: --part 1/2 and --part 2/2, each with an output of its own; --table A.csv B.csv prints the
@@ -277,8 +278,8 @@ def followed(
         for one in seen:
             one.look(now, score, truth)
         best, best_step = curve.best
-        over = score < best - options.fallen and now.step >= 1.5 * best_step
-        if now.step >= options.steps or over:
+        fallen = score < best - options.fallen and now.step >= 1.5 * best_step
+        if now.step >= options.steps or (fallen and all(one.end is not None for one in seen)):
             break
     for one in seen:
         if one.end is None:
