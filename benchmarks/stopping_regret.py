@@ -6,8 +6,8 @@
 Without --data the pictures are scikit-image's, on which the rules' constants were tuned; with it those of the report:
 denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
 inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each picture one run with the
-prior is fitted to all the data; its best PSNR is what the regret counts from. Rules that only watch look on at that run;
-rules that keep something out of the fit have a run of their own, with the same seed. A run ends after --steps
+prior is fitted to all the data; its best PSNR is what the regret counts from. Rules that only watch look on at that
+run; rules that keep something out of the fit have a run of their own, with the same seed. A run ends after --steps
 iterations; that with all the data also when the rules that watch it have stopped, it is --fallen decibels below its
 best, and half as many steps as that took have gone by since.
 
