@@ -45,7 +45,8 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         metavar="AXIS=PATTERN",
-        help="Only these cells, e.g. prior=tv* or picture=F16; repeat it to narrow further.",
+        help="Only these cells, e.g. prior=tv* or picture=F16, or all but these, prior!=dip*; repeated for one axis, "
+        "each pattern adds cells or takes some away, for several axes all must fit.",
     ),
 ]
 Folder = Annotated[Path, typer.Argument(help='The folder that "invprior matrix run" has written.')]

@@ -70,22 +70,38 @@ def _folder(name: str, output: Path | None) -> Path:
 
 
 def selected(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
-    """Keep the jobs that every AXIS=PATTERN meets.
+    """Keep the jobs that meet one AXIS=PATTERN of every axis that is given, and no AXIS!=PATTERN.
 
     Raises:
-        OptionError: an axis is unknown, or nothing is left.
+        OptionError: an axis is unknown, a pattern meets no job, or nothing is left.
     """
-    left = list(jobs)
+    wanted: dict[str, list[str]] = {}
+    unwanted: list[tuple[str, str]] = []
     for text in only or ():
         axis, sign, pattern = text.partition("=")
+        negated = axis.endswith("!")
+        axis = axis.removesuffix("!")
         if not sign or axis not in AXES:
             raise OptionError(
-                f'The option "only" must be AXIS=PATTERN with an axis of {", ".join(AXES)}'
+                f'The option "only" must be AXIS=PATTERN or AXIS!=PATTERN with an axis of {", ".join(AXES)}'
                 f'{did_you_mean(axis, AXES)}; got "{text}".'
             )
-        left = [job for job in left if _meets(job, axis, pattern)]
-        if not left:
-            raise OptionError(f'No cell is left by --only "{text}". See: invprior matrix plan.')
+        if not any(_meets(job, axis, pattern) for job in jobs):
+            raise OptionError(f'No cell is met by --only "{text}". See: invprior matrix plan.')
+        if negated:
+            unwanted.append((axis, pattern))
+        else:
+            wanted.setdefault(axis, []).append(pattern)
+    left = [
+        job
+        for job in jobs
+        if all(any(_meets(job, a, p) for p in patterns) for a, patterns in wanted.items())
+        and not any(_meets(job, a, p) for a, p in unwanted)
+    ]
+    if not left:
+        raise OptionError(
+            f"No cell is left by --only {' --only '.join(only or ())}. See: invprior matrix plan."
+        )
     return left
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from invprior.cli import matrix_run
 from invprior.cli.app import app
-from invprior.matrix import record
+from invprior.matrix import config, record
+from invprior.matrix.cells import Setting, jobs
 from invprior.matrix.store import Store
 
 from .conftest import SMALL
@@ -127,6 +129,23 @@ def test_a_label_is_changed_without_computing(folder):
     assert only.cell.method == "TV"
 
 
+@pytest.mark.parametrize(
+    ("only", "left"),
+    [
+        (["prior=tv*"], ["TV 0", "TV 1"]),
+        (["prior=TV", "prior=none"], ["TV 0", "TV 1", "none 0", "none 1"]),
+        (["prior!=t*"], ["none 0", "none 1"]),
+        (["prior!=none", "prior!=TV", "seed=1"], ["tikhonov:weight=30 1"]),
+        (["prior=t*", "seed!=0"], ["TV 1", "tikhonov:weight=30 1"]),
+    ],
+)
+def test_patterns_of_one_axis_add_up_and_those_of_several_must_all_fit(only, left, folder):
+    text = SMALL.replace('"tv:weight=8"', '{label = "TV", prior = "tv:weight=8"}, "none"')
+    matrix = config.parse("small", f"{text}seeds = [0, 1]\n")
+    found = matrix_run.selected(list(jobs(matrix, Setting(data="."), folder)), only)
+    assert sorted(f"{job.cell.method} {job.cell.seed}" for job in found) == left
+
+
 def test_a_damaged_record_is_made_again(folder):
     run("--only", "prior=tv*")
     before = records()
@@ -154,7 +173,9 @@ def test_a_result_that_differs_is_told(folder):
     [
         (["run", "nothing.toml"], "Name a .toml file"),
         (["run", "small.toml", "--only", "piror=x"], 'did you mean "prior"'),
-        (["run", "small.toml", "--only", "prior=x"], "No cell is left"),
+        (["run", "small.toml", "--only", "prior=x"], "No cell is met"),
+        (["run", "small.toml", "--only", "prior!=x"], "No cell is met"),
+        (["run", "small.toml", "--only", "prior!=*"], "No cell is left"),
         (["run", "small.toml", "--data", "nowhere"], "must exist"),
         (["run", "paper-denoising", "-o", "out"], "--data DIR"),
         (["run", "small.toml", "-o", "."], "is not empty"),
