@@ -86,7 +86,7 @@ PRESETS: dict[PresetName, Preset] = {
         channels=8,
         input_noise=0.03,
         members=2,
-        steps=800,
+        steps=1500,
     ),
     "fast": Preset(
         net=Skip(down=(16, 32, 64, 64, 64), skip=(0, 64), padding="zero", upsample="nearest"),

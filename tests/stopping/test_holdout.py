@@ -77,6 +77,23 @@ def test_the_error_of_the_mean_follows_from_the_members():
     assert float(unseen_error(now, problem.held)) == pytest.approx(expected, rel=0.03)
 
 
+def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
+    problem = prepared(y, operator="blur:sigma=3")
+    rows, columns = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
+    hidden = 0.1 * (1.0 - 2.0 * ((rows + columns) % 2))
+    assert float(problem.operator(hidden[None, None]).abs().max()) < 2e-3
+
+    def error(members):
+        now = SimpleNamespace(members=members, objective=SimpleNamespace(problem=problem))
+        return float(unseen_error(now, problem.held))
+
+    alike, apart = torch.cat([y, y]), torch.cat([y + hidden, y - hidden])
+    assert error(apart) - error(alike) == pytest.approx(0.1**2 / (2 * 0.1**2), rel=0.02)
+    plain = prepared(y)
+    now = SimpleNamespace(members=apart, objective=SimpleNamespace(problem=plain))
+    assert float(unseen_error(now, plain.held)) < error(apart)  # there it was seen
+
+
 def test_the_lowest_figure_keeps_its_picture():
     lowest = Lowest(0.5, 4)
     figures = [5.0, 3.0, float("nan"), 2.0, 4.0, 4.0, 4.0, 1.0]
