@@ -132,6 +132,12 @@ class Task:
         return math.fsum(values) / len(values) if values else None
 
 
+def titles(tasks: Sequence[Task]) -> list[str]:
+    """Name tasks side by side: by operator and noise, or by the operator alone where all have the same noise."""
+    same = len({t.noise for t in tasks}) == 1 < len(tasks)
+    return [t.operator if same else t.title for t in tasks]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Collection:
     """All tasks of a folder of results.

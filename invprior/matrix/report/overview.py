@@ -6,8 +6,8 @@ import math
 from collections import Counter
 
 from invprior.matrix.record import STATUSES, Record
-from invprior.matrix.report.sheet import Head, Sheet, Value, number, text
-from invprior.matrix.tasks import WAITING, Collection, Hole, Measure
+from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, text
+from invprior.matrix.tasks import WAITING, Collection, Hole, Measure, titles
 
 WAITS = "not run yet"  # in the column of statuses
 HOW = (
@@ -65,11 +65,13 @@ def overview(collection: Collection, measure: Measure) -> Sheet:
         Head(text="method", numeric=False),
         Head(text="mean rank", note="Over the tasks that have the method; 1 is the best."),
     ]
-    heads += [Head(text=t.title, note=_over(len(c.pairs), c.possible))
-              for t, c in zip(collection.tasks, compared, strict=True)]  # fmt: skip
+    shown = zip(titles(collection.tasks), compared, strict=True)
+    heads += [Head(text=name, note=_over(len(c.pairs), c.possible)) for name, c in shown]
+    noises = {t.noise for t in collection.tasks}
+    common = f", all with {noises.pop()}" if len(noises) == 1 and "" not in noises else ""
     return Sheet(
         key="overview",
-        title=f"Mean {measure.head} of every task",
+        title=f"Mean {measure.head} of every task{common}",
         head=tuple(heads),
         rows=tuple(tuple(r[1]) for r in rows),
         notes=(
@@ -142,10 +144,10 @@ def _figures(record: Record | None, measures: tuple[Measure, ...]) -> list[Value
     return [
         *(number(v, None if v is None else m.text(v)) for m, v in good),
         number(record.seconds.solve if ran else None, duration(record.seconds.solve)),
-        number(record.seconds.tuning or None, duration(record.seconds.tuning)),
+        took(record.seconds.tuning),
         number(record.memory / 1e6 if record.memory else None, f"{record.memory / 1e6:.0f}"),
-        number(record.steps if ran else None),
-        text(record.weights),
+        number(record.steps if ran and record.cell.solver else None),
+        text(record.weights if record.cell.solver else NOTHING),
     ]
 
 
@@ -160,6 +162,11 @@ def duration(seconds: float) -> str:
     return (
         f"{seconds:.3f}" if seconds < 1 else f"{seconds:.2f}" if seconds < 100 else f"{seconds:.0f}"
     )
+
+
+def took(seconds: float) -> Value:
+    """Show a time; a dash where it is less than is shown."""
+    return number(seconds if seconds >= 0.0005 else None, duration(seconds))
 
 
 def _over(pairs: int, possible: int) -> str:

@@ -18,7 +18,7 @@ from invprior.matrix.record import Record
 from invprior.matrix.report import beside, overview, summary
 from invprior.matrix.report.pictures import Strip, Tile
 from invprior.matrix.report.sheet import Sheet
-from invprior.matrix.tasks import Collection, Measure, Task
+from invprior.matrix.tasks import Collection, Measure, Task, titles
 
 GENERATOR = "invprior matrix report"  # by which a page is known as one of ours
 
@@ -117,7 +117,7 @@ def render(
         "title": title,
         "generator": GENERATOR,
         "software": f"invprior {version('invprior')}",
-        "made": now.isoformat(sep=" ", timespec="seconds"),
+        "made": _time(now.isoformat()),
         # Nothing is fetched, and no other script than ours runs, whatever a record holds.
         "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "form-action 'none'; base-uri 'none'",
@@ -150,7 +150,8 @@ def render(
 def _contents(made: list[Part], shared: Sheet | None, holes: Sheet) -> list[tuple[str, str]]:
     found = [("state", "State")]
     found += [("overview", "Overview")] if shared else []
-    found += [(part.id, part.title) for part in made]
+    names = titles([part.task for part in made])
+    found += [(part.id, name) for part, name in zip(made, names, strict=True)]
     found += [("holes", "Without a result")] if holes.rows else []
     return [*found, ("cells", "Every cell"), ("how", "How to read this")]
 
@@ -183,19 +184,22 @@ def facts(records: list[Record]) -> list[tuple[str, str]]:
 
 
 def _span(times: list[str]) -> str:
-    return f"{times[0]} to {times[-1]}" if times else "not recorded"
+    return f"{_time(times[0])} to {_time(times[-1])}" if times else "not recorded"
+
+
+def _time(text: str) -> str:
+    """Print an ISO time of UTC to the minute; what is none, as it is."""
+    return f"{text[:10]} {text[11:16]} UTC" if text[10:11] == "T" else text
 
 
 def _captioned(strip: Strip, measures: tuple[Measure, ...]) -> dict[str, Any]:
     """Add each tile's figures to it."""
 
-    def figures(tile: Tile) -> str:
+    def figures(tile: Tile) -> list[str]:
         if tile.record is None or not tile.image:
-            return ""
+            return []
         held = [(m, tile.record.metrics[m.name]) for m in measures if m.name in tile.record.metrics]
-        return ", ".join(
-            f"{m.text(v)} {m.unit}" if m.unit else f"{m.title} {m.text(v)}" for m, v in held
-        )
+        return [f"{m.title} {m.text(v)} {m.unit}".rstrip() for m, v in held]
 
     tiles = [{**vars(t), "figures": figures(t)} for t in strip.tiles]
     return {"pair": strip.pair, "box": strip.box, "lossy": strip.lossy, "tiles": tiles}

@@ -85,10 +85,12 @@ def markdown(sheet: Sheet) -> str:
 
 
 def latex(sheet: Sheet) -> str:
-    """Print a table as LaTeX; it needs the package booktabs, and UTF-8 input."""
+    """Print a table as LaTeX, shrunk where it is wider than the line; for booktabs, graphicx and UTF-8 input."""
     form = "".join("r" if h.numeric else "l" for h in sheet.head)
     rows = [" & ".join(rf"\textbf{{{_tex(v.text)}}}" if v.best else _tex(v.text) for v in r)
             for r in sheet.rows]  # fmt: skip
+    # A bracket or a star would be taken for an option of the line end before it.
+    rows = [f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rows]
     notes = " ".join(_tex(n) for n in sheet.notes)
     return "\n".join(
         [
@@ -96,13 +98,14 @@ def latex(sheet: Sheet) -> str:
             r"  \centering",
             rf"  \caption{{{_tex(sheet.title)}. {notes}}}".replace(". }", ".}"),
             rf"  \label{{tab:{sheet.key}}}",
+            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{{form}}}",
             r"    \toprule",
             f"    {' & '.join(_tex(h.text) for h in sheet.head)} " + r"\\",
             r"    \midrule",
             *(f"    {row} " + r"\\" for row in rows),
             r"    \bottomrule",
-            r"  \end{tabular}",
+            r"  \end{tabular}}",
             r"\end{table}",
             "",
         ]

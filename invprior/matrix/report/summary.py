@@ -7,7 +7,7 @@ from collections import Counter
 
 from invprior.matrix.published import Published
 from invprior.matrix.report.figures import seconds
-from invprior.matrix.report.overview import duration
+from invprior.matrix.report.overview import duration, took
 from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
 from invprior.matrix.statistics import LEVEL, Comparison, Interval
 from invprior.matrix.tasks import Measure, Task
@@ -101,12 +101,12 @@ def _costs(task: Task, comparison: Comparison, method: str) -> list[Value]:
     for record in ran:
         calls.update(record.calls)
     applied = [f"{calls[k] / len(ran):.0f}" for k in ("forward", "adjoint")] if calls else []
-    weights = sorted({r.weights for r in row.values()})
+    weights = sorted({r.weights for r in row.values() if r.cell.solver})  # else there are none
     held, planned = sum(r.status == "ok" for r in row.values()), len(task.pairs)
     planned -= len(task.excluded.get(method, ()))
     failed = Counter(h.status or h.reason for h in task.holes() if h.method == method)
     return [
-        number(tuning or None, duration(tuning)),
+        took(tuning),
         number(memory or None, f"{memory:.0f}"),
         number(calls["forward"] / len(ran), " / ".join(applied)) if applied else number(None),
         text(", ".join(weights) or NOTHING),

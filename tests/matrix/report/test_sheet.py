@@ -31,6 +31,7 @@ def test_latex_escapes_and_marks_the_best():
         r"  \centering",
         r"  \caption{50 \% of A\_1. Over 2 pairs.}",
         r"  \label{tab:one}",
+        r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         r"  \begin{tabular}{lr}",
         r"    \toprule",
         r"    method & PSNR [dB] \\",
@@ -38,9 +39,14 @@ def test_latex_escapes_and_marks_the_best():
         r"    a\textbar{}b\_*\textless{}c\textgreater{} & \textbf{30.00 $\pm$ 1} \\",
         r"    x\textbackslash{}y \& \{z\}$^\top$ & -- \\",
         r"    \bottomrule",
-        r"  \end{tabular}",
+        r"  \end{tabular}}",
         r"\end{table}",
     ]
+
+
+def test_latex_takes_no_name_for_an_option_of_the_line_before():
+    sheet = Sheet(key="k", title="t", head=SHEET.head, rows=((text("[1] TV"), number(1.0)),))
+    assert r"    {}[1] TV & 1.0 \\" in latex(sheet).splitlines()
 
 
 @pytest.mark.parametrize(
