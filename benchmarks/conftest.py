@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from invprior import registry
+from invprior import files, registry
 from invprior.functionals import Reparameterization
 from invprior.matrix import config, specs
 from invprior.matrix.cells import Job, Setting, jobs
+
+QUALITY = pytest.StashKey[list[dict[str, object]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,6 +29,33 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rounds", type=int, default=3, help="How often a cell that is not slow is timed."
     )
+    group.addoption(
+        "--quality",
+        type=Path,
+        help="Write the cells' figures alone to this file, which is what the gate compares.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[QUALITY] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the figures in the form that the gate reads: no times, no machine, a line for each cell."""
+    path: Path | None = session.config.getoption("--quality")
+    if path is not None:
+        lines = ",\n".join(json.dumps({"extra_info": one}) for one in session.config.stash[QUALITY])
+        with files.atomic(path, overwrite=True) as file:
+            file.write(f'{{"benchmarks": [\n{lines}\n]}}\n'.encode())
+
+
+@pytest.fixture
+def keep_quality(
+    request: pytest.FixtureRequest,
+) -> Callable[[Job, Mapping[str, float]], None]:
+    """Take down the figures of a cell for --quality."""
+    kept = request.config.stash[QUALITY]
+    return lambda job, metrics: kept.append({"cell": asdict(job.cell), "metrics": dict(metrics)})
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

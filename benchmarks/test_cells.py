@@ -2,12 +2,14 @@
 
 pytest benchmarks                                     # the matrix quick, three seeds
 pytest benchmarks -m "not slow" -k "denoise and tv"
-pytest benchmarks --benchmark-json=new.json && invprior matrix gate old.json new.json
+pytest benchmarks -m "not slow" --rounds 1 --quality new.json
+invprior matrix gate benchmarks/baseline.json new.json
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import pytest
@@ -43,6 +45,7 @@ def test_cell(
     job: Job,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    keep_quality: Callable[[Job, Mapping[str, float]], None],
 ) -> None:
     if job.missing:
         pytest.skip(f"needs {' and '.join(job.missing)}")
@@ -67,7 +70,9 @@ def test_cell(
         pytest.skip(str(error))
     if made.reason:
         pytest.fail(made.reason)
+    figures = scores(made.x)
+    keep_quality(job, figures)
     benchmark.extra_info |= {
-        "cell": asdict(job.cell), "metrics": scores(made.x), "steps": made.steps, "weights": made.weights,
+        "cell": asdict(job.cell), "metrics": figures, "steps": made.steps, "weights": made.weights,
         "calls": dict(made.calls), "tuning_seconds": made.tuning, "threads": job.setting.threads,
     }  # fmt: skip

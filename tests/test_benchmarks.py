@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from invprior.matrix import config
+from invprior.matrix.cells import Setting, jobs
 from invprior.matrix.gate import compare, read
 
 ROOT = Path(__file__).parents[1]
@@ -60,11 +63,28 @@ def test_cells_are_timed_and_scored_and_compared(benchmarks, tmp_path):
     assert all(b["extra_info"]["metrics"]["psnr"] > 3 for b in values)
     assert all(b["stats"]["min"] > 0 for b in values)
 
-    new = tmp_path / "new.json"
-    said = benchmarks("-m", "not slow", "--benchmark-compare", f"--benchmark-json={new}")
+    new, alone = tmp_path / "new.json", tmp_path / "alone.json"
+    options = ["--benchmark-compare", f"--benchmark-json={new}", "--quality", str(alone)]
+    said = benchmarks("-m", "not slow", *options)
     assert "6 passed, 2 skipped, 4 deselected" in said
     assert "0001_base" in said  # stands beside
     baseline = {c: m for c, m in read(saved).items() if c.method != "DIP"}
     gate = compare(baseline, read(new))
     assert gate.open
     assert all(v.change == 0 for v in gate.verdicts)  # the same bits
+    assert read(alone) == read(new)
+    held = json.loads(alone.read_text())["benchmarks"]
+    assert all(b.keys() == {"extra_info"} for b in held)  # no machine, no times
+    assert all(b["extra_info"].keys() == {"cell", "metrics"} for b in held)
+
+
+def test_the_stored_baseline_is_of_cells_that_ci_computes():
+    """A cell that is renamed or left out of `quick` would be lost to the gate, and close it."""
+    matrix = config.parse(*config.read("quick"))
+    seeds = replace(matrix, seeds=(0, 1, 2), pictures=("sample:camera:64",))
+    wanted = {j.cell for j in jobs(seeds, Setting(data="."), Path()) if not _left_out(j.method)}
+    assert read(ROOT / "benchmarks" / "baseline.json").keys() == wanted
+
+
+def _left_out(method):
+    return method.prior.startswith(("red", "dip"))
