@@ -31,11 +31,13 @@ myst_heading_anchors = 4
 myst_dmath_double_inline = True
 
 default_role = "code"
+smartquotes_action = "D"  # dashes alone: quotes are code as often as not
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # a list, not an entry each beside those of the members
 
 html_theme = "furo"
 html_title = "invprior"

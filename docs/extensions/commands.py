@@ -41,7 +41,7 @@ def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]
         parameters = [p for p in command.get_params(context) if p.param_type_name == kind]
         rows = [_row(*record) for p in parameters if (record := p.get_help_record(context))]
         if rows:
-            yield f"| {kind} | meaning | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+            yield f"| {kind} | meaning |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def _row(names: str, meaning: str) -> str:
@@ -50,7 +50,7 @@ def _row(names: str, meaning: str) -> str:
         r"(.*?)(?:\s*\[((?:default|required|x|\d)[^\[]*)\])?", meaning, re.S
     ).groups()
     code = names.replace("|", "\\|")  # a bar would end the cell, in code too
-    return f"| `{code}` | {_plain(text)} | {_plain(extra or '')} |"
+    return f"| `{code}` | {_plain(text)} {f'*{_plain(extra)}*' if extra else ''} |"
 
 
 def _paragraphs(text: str) -> str:
@@ -66,11 +66,13 @@ def _paragraphs(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of prose in which no character means anything to Markdown, but for `code`."""
-    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
-    return "".join(
-        p if p.startswith("`") else re.sub(r"([\\*_<>\[\]|$#~])", r"\\\1", p) for p in parts
+    """One line of prose in which no character means anything to Markdown; options and `code` as code."""
+    text = re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"`\g<0>`", " ".join(text.split()))
+    parts = re.split(r"(`[^`]*`)", text)
+    escaped = (
+        p if p.startswith("`") else re.sub(r"[\\*_<>\[\]|$#~]", r"\\\g<0>", p) for p in parts
     )
+    return "".join(escaped)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Read docstrings as the plain text that they are, with `code` and Google's sections, not as reStructuredText.
 
-In them ||A x|| is a norm, x_(k+1) an iterate and * a product; reStructuredText would look for a substitution, a link
-and an emphasis.
+In them ||A x|| is a norm, x_(k+1) an iterate, * a product and tv:weight=8 a spec; reStructuredText would look for a
+substitution, a link, an emphasis and an address.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 _CODE = re.compile(r"(`[^`]*`)")
-_MARKUP = re.compile(r"[|*\\]|(?<=\w)_(?!\w)")
+_MARKUP = re.compile(r"[|*\\]|(?<=\w)_(?!\w)|(?<=\w):(?=\w)")  # "tv:" begins an address
 _BULLET = re.compile(r"^\s*\* ")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from docutils import nodes
@@ -11,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 _log = logging.getLogger(__name__)
+_BAR = re.compile(r"(?<!\\left)(?<!\\right)\\([lr])([vV]ert)(?![A-Za-z])")
 
 
 def _inline(translator: Any, node: nodes.math) -> None:
@@ -24,16 +27,13 @@ def _block(translator: Any, node: nodes.math_block) -> None:
 
 
 def _converted(node: nodes.Element, *, block: bool) -> str:
+    # A bar of its own stretches for itself, and a square is set beside the second one only: pair them.
+    tex = _BAR.sub(lambda m: f"\\{'left' if m[1] == 'l' else 'right'}{m[0]}", node.astext())
     try:
-        return str(tex2mathml(node.astext(), as_block=block))
+        return str(tex2mathml(tex, as_block=block))
     except MathError as error:
         _log.warning("not understood: %s: %s", node.astext(), error, location=node)
-        return str(translator_text(node))
-
-
-def translator_text(node: nodes.Element) -> str:
-    """The TeX itself, for an equation that cannot be converted."""
-    return f"<code>{node.astext()}</code>"
+        return f"<code>{html.escape(node.astext())}</code>"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Bring Markdown from outside docs/ into the site: CONTRIBUTING, CHANGELOG and the plugins' READMEs.
+"""Bring Markdown from outside docs/ into the site: CONTRIBUTING, CHANGELOG, the plugins' READMEs and what they link to.
 
 Sphinx reads below docs/ only. So these files are copied into docs/generated/, which git ignores, and every relative
 link is turned to where its target stands in the site; the sources keep the links that work on GitHub.
@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
 GENERATED = "generated"
-PATTERNS = ("CONTRIBUTING.md", "CHANGELOG.md", "plugins/README.md", "plugins/*/README.md")
-_LINK = re.compile(r"(\[[^\]]+\]\()(?!https?:|#)([^)\s#]+)((?:#[^)\s]*)?\))")
+LISTED = ("CONTRIBUTING.md", "CHANGELOG.md", "plugins/README.md")  # in the toctree of index.md
+_LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?!https?:|#)(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
 
 
 def copy_neighbours(app: Sphinx) -> None:
     """Copy the pages before Sphinx looks for its sources."""
     docs = Path(app.srcdir)
-    for origin in _neighbours(docs.parent):
-        text = relinked(origin.read_text(), origin.parent, _place(origin, docs).parent, docs)
-        if origin.match("plugins/*/README.md"):  # reached from the plugins' own page
+    _places.cache_clear()
+    for origin, place in _places(docs).items():
+        if docs / GENERATED not in place.parents:
+            continue
+        text = relinked(origin.read_text(), origin.parent, place.parent, docs)
+        if origin not in [docs.parent / name for name in LISTED]:
             text = f"---\norphan: true\n---\n\n{text}"
-        write(_place(origin, docs), text)
+        write(place, text)
 
 
 def relink(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -45,19 +50,15 @@ def relinked(text: str, origin: Path, place: Path, docs: Path) -> str:
         place: the folder where it will stand.
         docs: the root of the site's sources.
     """
-    root = docs.parent
-    places = {p: _place(p, docs) for p in _neighbours(root)}
-    places[root / "README.md"] = docs / "index.md"
 
     def turned(match: re.Match[str]) -> str:
-        target = Path(os.path.normpath(origin / match[2]))
-        if not target.exists():  # not a link to a file; Sphinx says so if it is broken
+        target = _target(match, origin)
+        if target.is_dir():  # a folder of the repository has no page
+            return match["text"]
+        if not target.exists():  # Sphinx says that it is broken
             return match[0]
-        return (
-            match[1]
-            + Path(os.path.relpath(places.get(target, target), place)).as_posix()
-            + match[3]
-        )
+        path = os.path.relpath(_places(docs).get(target, target), place)
+        return f"[{match['text']}]({Path(path).as_posix()}{match['anchor'] or ''})"
 
     return _LINK.sub(turned, text)
 
@@ -69,12 +70,29 @@ def write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _neighbours(root: Path) -> list[Path]:
-    return [path for pattern in PATTERNS for path in sorted(root.glob(pattern))]
+@cache
+def _places(docs: Path) -> dict[Path, Path]:
+    """Where each page outside docs/ stands in the site: those listed, and all that links lead to."""
+    root = docs.parent
+    places = {root / "README.md": docs / "index.md"}
+    waiting = [*docs.glob("*.md"), *(root / name for name in LISTED)]
+    while waiting:
+        page = waiting.pop()
+        if docs not in page.parents and page not in places:
+            places[page] = docs / GENERATED / page.relative_to(root)
+        waiting += [t for t in _pages(page) if docs not in t.parents and t not in places]
+    return places
 
 
-def _place(origin: Path, docs: Path) -> Path:
-    return docs / GENERATED / origin.relative_to(docs.parent)
+def _pages(page: Path) -> Iterator[Path]:
+    for match in _LINK.finditer(page.read_text()):
+        target = _target(match, page.parent)
+        if target.suffix == ".md" and target.exists():
+            yield target
+
+
+def _target(match: re.Match[str], folder: Path) -> Path:
+    return Path(os.path.normpath(folder / match["path"]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
