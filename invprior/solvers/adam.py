@@ -96,10 +96,11 @@ class Adam(Solver):
 
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Measurements kept out tell when to stop, where there are enough of them and the network should stop early."""
-        limit = super().default_stop(problem)
+        fixed = super().default_stop(problem)
         network = problem.reparameterization
-        early = network is not None and network.stops_early and problem.measurements >= _ENOUGH
-        return Holdout() | limit if early else limit
+        if network is None or not network.stops_early or problem.measurements < _ENOUGH:
+            return fixed
+        return Holdout(limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""

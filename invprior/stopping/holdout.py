@@ -39,12 +39,14 @@ class Holdout(StoppingRule):
         every: look at every so many steps; each look applies the operator once.
         patience: how long to go on without a better estimate, as a share of the steps to the last.
         refit: how long to go on with all measurements, as a share of the steps to the best estimate; 0 to return that.
+        limit: where the run ends anyway; the refit begins in time for that, even if the estimate still gets better.
     """
 
     fraction: Annotated[float, Gt(0), Le(0.5)] = 0.05
     every: Annotated[int, Ge(1)] = 5
     patience: Annotated[float, Gt(0)] = 0.25
     refit: Annotated[float, Ge(0)] = 0.15
+    limit: Annotated[int, Ge(1)] | None = None
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
         """Choose what each network does not see.
@@ -100,6 +102,10 @@ class _Watch(LowestWatch):
         end = self.look(iterate, unseen_error(iterate, self.held), self.rule, what)
         if end is None and self.rule.refit > 0:
             self.mark.follow(self.lowest, iterate)
+        limit = self.rule.limit
+        if end is None and limit and iterate.step * (1 + self.rule.refit) >= limit:
+            message = f"{what} at step {self.lowest.best}"
+            end = Stop("holdout", True, message, self.lowest.x)
         if end is None or self.mark.members is None:
             return end
         self.until = iterate.step + max(1, round(self.rule.refit * self.mark.step))

@@ -57,9 +57,9 @@ def test_the_prior_fills_in_what_is_not_given():
 @pytest.mark.parametrize(
     ("prior", "size", "stop"),
     [
-        ("dip:steps=7", 64, Holdout() | MaxSteps(steps=7)),
-        ("dip:preset=fast,steps=7 + tv:weight=1", 64, Holdout() | MaxSteps(steps=7)),
-        ("dip:net=unet,steps=7", 64, Holdout() | MaxSteps(steps=7)),
+        ("dip:steps=7", 64, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:preset=fast,steps=7 + tv:weight=1", 64, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:net=unet,steps=7", 64, Holdout(limit=7) | MaxSteps(steps=7)),
         ("dip:preset=paper", 64, MaxSteps(steps=3000)),
         ("dip:steps=7", 32, MaxSteps(steps=7)),
         (Free(), 64, MaxSteps(steps=1000)),

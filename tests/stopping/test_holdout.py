@@ -120,7 +120,7 @@ def noise():
     return 0.5 + 0.1 * torch.randn((1, 1, 32, 32), generator=torch.Generator().manual_seed(1))
 
 
-TINY = "dip:net=skip(down=[2],skip=0),channels=1,lr=0.1,average=0,members=1"
+TINY = "dip:net=skip(down=[2],skip=0),channels=1,lr=0.1,average=0,members=1,input_noise=0"
 RULE = "holdout:refit=1 | max-steps:steps=1500"
 
 
@@ -133,9 +133,8 @@ def test_it_goes_back_to_the_best_and_fits_all(noise):
     assert [i.step for i in refit] == list(range(found.steps - best + 1, found.steps + 1))
     assert (found.stop.name, found.stop.ok) == ("holdout", True)
     assert torch.equal(found.x, refit[-1].x)
-    before = seen[refit[0].step - 2]  # where the run had got to without a better estimate
-    there = seen[best - 1].x
-    assert (refit[0].x - there).norm() < 0.5 * (before.x - there).norm()
+    assert torch.equal(refit[0].latest, seen[best].latest)  # the same weights' output
+    assert not torch.equal(refit[1].latest, seen[best + 1].latest)  # but another fit
 
 
 def test_without_a_refit_it_returns_the_best(noise):
@@ -145,6 +144,16 @@ def test_without_a_refit_it_returns_the_best(noise):
     best = int(re.search(r"at step (\d+)", found.stop.message)[1])
     assert torch.equal(found.x, seen[best - 1].x)
     assert all(i.objective.problem.held is not None for i in seen)
+
+
+def test_the_refit_begins_in_time_for_the_limit(y):
+    seen = []
+    run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
+    found = solve(y, stop="holdout:refit=0.5,limit=60 | max-steps:steps=60", **run)
+    refit = [i.step for i in seen if i.objective.problem.held is None]
+    assert refit[0] == 41  # 40 and half of it
+    assert found.stop.ok
+    assert found.steps <= 60
 
 
 def test_a_budget_may_end_the_refit(noise):
