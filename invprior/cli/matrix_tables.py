@@ -53,7 +53,7 @@ def outlook(rows: Sequence[Row], workers: int, threads: int) -> Iterator[str]:
     whole = sum(row.todo * (row.seconds or 0.0) for row in known)
     if known:
         longest = max((row.seconds or 0.0 for row in known if row.todo), default=0.0)
-        yield f"Estimated time: {duration(max(whole / workers, longest))}, from a few steps on a small crop."
+        yield f"Estimated time: {duration(max(whole / workers, longest))}, from a few steps on small crops."
     if unknown := [r for r in rows if r.seconds is None and not r.missing and not r.incompatible]:
         names = ", ".join(dict.fromkeys(r.found[0].job.cell.method for r in unknown))
         yield f"Without an estimate: {names}."

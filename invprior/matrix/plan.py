@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+
+import torch
 
 from invprior.errors import IncompatibleError, InvpriorError
 from invprior.loop import chosen, iterate, route_or_explain
@@ -17,10 +18,11 @@ from invprior.matrix.record import Record
 from invprior.matrix.restore import problem_of, restore
 from invprior.matrix.store import Found
 from invprior.problem import Problem
+from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-SIDE = 64  # pixels: of the crop on which a few steps are timed
+SIDE = 64  # pixels: of the smaller of two crops on which a few steps are timed
 _FEW = 3
 _USUAL = 100  # steps of a solver that stops by itself, where nothing better is known
 _TRIALS = 8.0  # an automatic weight costs about as much as so many reconstructions
@@ -96,26 +98,51 @@ def _timed(job: Job) -> float:
     problem = problem_of(job, whole)
     solver, _ = chosen(problem, job.cell.solver)
     route_or_explain(problem, solver)
-    small, times = _smaller(job, whole)
-    part = problem_of(small, prepare(small)) if times > 1 else problem
-    steps = iterate(part, solver)
-    next(steps)
-    began = time.perf_counter()
-    for _ in islice(steps, _FEW):
-        pass
-    step = (time.perf_counter() - began) / _FEW * times
+    with _threads(job.setting.threads):
+        step = _step(job, whole, solver)
     once = step * _steps(job, problem) * job.method.runs
     return once * _tries(job, problem) + _BESIDE
 
 
-def _smaller(job: Job, whole: Case) -> tuple[Job, float]:
-    """The same cell on a crop, and how many times larger the whole is."""
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """As many as a cell has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _step(job: Job, whole: Case, solver: Solver) -> float:
+    """Seconds of a step on the whole picture, reckoned from two crops.
+
+    A step has a part that grows with the pixels and one that does not: a small network on a small crop does little but
+    call layers.
+    """
+    side, known = max(SIDE, job.protocol.multiple), []
     height, width = whole.truth.shape[-2:]
-    side = max(SIDE, job.protocol.multiple)
-    if max(height, width) <= side:
-        return job, 1.0
-    small = replace(job, setting=replace(job.setting, size=side))
-    return small, height * width / (min(side, height) * min(side, width))
+    for most in (side, 2 * side):
+        if max(height, width) <= most:
+            return _fastest(problem_of(job, whole), solver)
+        small = replace(job, setting=replace(job.setting, size=most))
+        case = prepare(small)
+        known.append((case.truth[0, 0].numel(), _fastest(problem_of(small, case), solver)))
+    (few, short), (more, long) = known
+    return long + max(long - short, 0.0) * (height * width - more) / (more - few)
+
+
+def _fastest(problem: Problem, solver: Solver) -> float:
+    """The fastest of a few steps, in seconds; the first one, which also prepares, does not count."""
+    steps = iterate(problem, solver)
+    next(steps)
+    times = []
+    for _ in range(_FEW):
+        began = time.perf_counter()
+        next(steps)
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def _steps(job: Job, problem: Problem) -> int:
