@@ -77,24 +77,24 @@ def restore(job: Job, case: Case, score: Score, tell: Tell, factor: float | None
     if job.method.prior:
         return _solved(job, problem, score, tell, factor)
     direct = _denoised if job.method.denoiser else _simple
-    began = _now(case.y)
+    began = now(case.y)
     x = direct(job, problem)
-    return Restored(x=x, solve=_now(case.y) - began)
+    return Restored(x=x, solve=now(case.y) - began)
 
 
 def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float | None) -> Restored:
     method, seed = job.method, derived_seed(job.cell.seed, "matrix", "solver")
     stop = stop_from(job.cell.stop) if job.cell.stop else None
-    began = _now(problem.y)
+    began = now(problem.y)
     if factor is None:
         rule = {"fixed": "default", "automatic": "auto"}.get(method.weights, method.weights)
         problem = choose_weights(problem, rule=rule, solver=job.cell.solver, seed=seed)
     else:
         problem, stop = scaled(problem, stop, factor)
-    tuning = _now(problem.y) - began
+    tuning = now(problem.y) - began
     with suppress(DivergedError):  # of which the run itself will tell
         next(iterate(problem, job.cell.solver, seed=seed))
-    warm_up = _now(problem.y) - began - tuning
+    warm_up = now(problem.y) - began - tuning
     calls, look = Calls(problem.operator), Look(score, tell)
     reason = ""
     try:
@@ -112,7 +112,7 @@ def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float 
             raise
         solution, reason = error.solution, str(error)
     ended = time.perf_counter()
-    waited = _now(problem.y) - ended
+    waited = now(problem.y) - ended
     figures, curve = calls.figures(), look.curve
     chosen = problem.weights is not None and bool(problem.weights.rule)
     usual: Weights = "automatic" if chosen else "fixed"
@@ -159,7 +159,7 @@ def _denoised(job: Job, problem: Problem) -> Tensor:
     return denoiser.denoise(problem.y, problem.noise_level)
 
 
-def _now(like: Tensor) -> float:
+def now(like: Tensor) -> float:
     """The clock, once the device has done all that was asked of it; seconds."""
     if like.device.type == "cuda":
         torch.cuda.synchronize(like.device)
