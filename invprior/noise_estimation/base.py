@@ -52,6 +52,8 @@ class NoiseEstimate:
             return figure
         if math.isinf(self.uncertainty):
             return f"{figure} (a guess)"
+        if self.peak is None and self.sigma <= 1.01 * QUANTISATION:
+            return f"{figure} (none found; that of 8 bits)"
         return f"{figure} ± {100 * self.uncertainty:.0f} % (estimated)"
 
     def record(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.functionals import child_generator
+from invprior.noise_estimation.base import QUANTISATION
 from invprior.operators.base import LinearOperator
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
@@ -95,12 +96,13 @@ class Adam(Solver):
         return self._filled(problem), ""
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """Measurements kept out tell when to stop, where there are enough of them and the network should stop early."""
+        """Measurements kept out tell when, if the network should stop early and there are enough of them, with noise."""
         fixed = super().default_stop(problem)
         network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _ENOUGH:
             return fixed
-        return Holdout(limit=network.steps) | fixed
+        noise_free = problem.noise_level <= 1.01 * QUANTISATION
+        return fixed if noise_free else Holdout(limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""

@@ -55,18 +55,20 @@ def test_the_prior_fills_in_what_is_not_given():
 
 
 @pytest.mark.parametrize(
-    ("prior", "size", "stop"),
+    ("prior", "size", "sigma", "stop"),
     [
-        ("dip:steps=7", 64, Holdout(limit=7) | MaxSteps(steps=7)),
-        ("dip:preset=fast,steps=7 + tv:weight=1", 64, Holdout(limit=7) | MaxSteps(steps=7)),
-        ("dip:net=unet,steps=7", 64, Holdout(limit=7) | MaxSteps(steps=7)),
-        ("dip:preset=paper", 64, MaxSteps(steps=3000)),
-        ("dip:steps=7", 32, MaxSteps(steps=7)),
-        (Free(), 64, MaxSteps(steps=1000)),
+        ("dip:steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:preset=fast,steps=7 + tv:weight=1", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:net=unet,steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:preset=paper", 64, 0.1, MaxSteps(steps=3000)),
+        ("dip:steps=7", 32, 0.1, MaxSteps(steps=7)),
+        ("dip:steps=7", 64, 0.001, MaxSteps(steps=7)),
+        (Free(), 64, 0.1, MaxSteps(steps=1000)),
     ],
 )
-def test_invpriors_own_networks_end_by_what_is_kept_out(prior, size, stop):
-    (problem,) = build(samples.load("camera", size).x, prior=prior)
+def test_invpriors_own_networks_end_by_what_is_kept_out(prior, size, sigma, stop):
+    noise = f"gaussian:sigma={sigma}"
+    (problem,) = build(samples.load("camera", size).x, prior=prior, noise=noise)
     found = Adam().default_stop(problem)
     assert (type(found), vars(found)) == (type(stop), vars(stop))
 
