@@ -96,7 +96,7 @@ class Adam(Solver):
         return self._filled(problem), ""
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """Measurements kept out tell when, if the network should stop early and there are enough of them, with noise."""
+        """Measurements kept out tell when, if the network should stop early, there is noise, and they are many."""
         fixed = super().default_stop(problem)
         network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _ENOUGH:
