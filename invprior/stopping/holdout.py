@@ -156,10 +156,11 @@ def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
 def _error_of_mean(members: Tensor, where: Tensor | None) -> Tensor:
     """The squared error of the members' mean that their own differences show, per entry."""
     apart = (members - members.mean(0, keepdim=True)).abs().square()
-    entries = apart[0].numel()
-    if where is not None:
-        apart, entries = apart * where, where.expand_as(apart[:1]).sum()
-    return apart.sum() / (len(members) * (len(members) - 1) * entries)
+    if where is None:
+        each = apart.flatten(1).mean(1).sum()
+    else:
+        each = (apart * where).sum() / where.expand_as(apart[:1]).sum()
+    return each / (len(members) * (len(members) - 1))
 
 
 _CELL = 10  # pixels a side
