@@ -97,20 +97,40 @@ def _headers(folder: Path) -> str:
 def _unmet(folder: Path) -> str | None:
     """Tell which release of invprior a package asks for, where this one is not it."""
     asked = re.findall(r"^Requires-Dist: *(invprior *[^\w\s.-].*)$", _headers(folder), re.M | re.I)
-    if not asked:
-        return None
-    from packaging.requirements import InvalidRequirement, Requirement
-
     for text in asked:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if wanted and not requirement.specifier.contains(__version__, prereleases=True):
-            ask = f"invprior{requirement.specifier}"
+        plain = _plainly_met(text)
+        ask = _refused(text) if plain is None else "" if plain else re.sub(r"[\s()]", "", text)
+        if ask:
             return f"it is made for {ask}, and this is {__version__}; run pip install '{ask}'"
     return None
+
+
+def _plainly_met(asked: str) -> bool | None:
+    """Whether `invprior>=0.1,<0.3` and the like are met; None where it takes `packaging`, slow to import, to tell."""
+    clauses = asked.removeprefix("invprior").strip(" ()").split(",")
+    parts = [re.fullmatch(r"\s*(>=|<)\s*(\d+(?:\.\d+)*)\s*", clause) for clause in clauses]
+    if None in parts or not re.fullmatch(r"\d+(\.\d+)*", __version__):
+        return None
+    here = _numbers(__version__)
+    return all((_numbers(part[2]) <= here) == (part[1] == ">=") for part in parts if part)
+
+
+def _refused(asked: str) -> str:
+    """The requirement when it is not met, "" when it is or says nothing."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(asked)
+    except InvalidRequirement:
+        return ""
+    wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    met = requirement.specifier.contains(__version__, prereleases=True)
+    return "" if met or not wanted else f"invprior{requirement.specifier}"
+
+
+def _numbers(version: str) -> list[int]:
+    """The release as numbers that compare, without zeros at its end."""
+    return [int(number) for number in re.sub(r"(\.0+)+$", "", version).split(".")]
 
 
 def _metadata(folder: Path) -> Iterator[Path]:
