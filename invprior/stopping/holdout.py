@@ -99,13 +99,12 @@ class _Watch(LowestWatch):
             return self._end(iterate, what)
         if iterate.step % self.rule.every:
             return None
-        end = self.look(iterate, unseen_error(iterate, self.held), self.rule, what)
-        if end is None and self.rule.refit > 0:
+        error = unseen_error(iterate, self.held)
+        limit = math.inf if self.rule.limit is None else self.rule.limit
+        due = iterate.step * (1 + self.rule.refit) >= limit
+        end = self.look(iterate, error, self.rule, what, due=due)
+        if self.rule.refit > 0:
             self.mark.follow(self.lowest, iterate)
-        limit = self.rule.limit
-        if end is None and limit and iterate.step * (1 + self.rule.refit) >= limit:
-            message = f"{what} at step {self.lowest.best}"
-            end = Stop("holdout", True, message, self.lowest.x)
         if end is None or self.mark.members is None:
             return end
         self.until = iterate.step + max(1, round(self.rule.refit * self.mark.step))
@@ -156,11 +155,8 @@ def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
 def _error_of_mean(members: Tensor, where: Tensor | None) -> Tensor:
     """The squared error of the members' mean that their own differences show, per entry."""
     apart = (members - members.mean(0, keepdim=True)).abs().square()
-    if where is None:
-        each = apart.flatten(1).mean(1).sum()
-    else:
-        each = (apart * where).sum() / where.expand_as(apart[:1]).sum()
-    return each / (len(members) * (len(members) - 1))
+    counts = torch.ones_like(apart[:1]) if where is None else where.expand_as(apart[:1])
+    return (apart * counts).sum() / counts.sum() / (len(members) * (len(members) - 1))
 
 
 _CELL = 10  # pixels a side

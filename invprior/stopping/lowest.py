@@ -94,9 +94,11 @@ class LowestWatch:
         """The picture at the lowest value so far."""
         return self.lowest.x
 
-    def look(self, iterate: Iterate, figure: Tensor, rule: StoppingRule, what: str) -> Stop | None:
-        """Take an iterate's figure; `what` says what was so at its lowest value."""
-        if not self.lowest(iterate, figure):
+    def look(
+        self, iterate: Iterate, figure: Tensor, rule: StoppingRule, what: str, *, due: bool = False
+    ) -> Stop | None:
+        """Take an iterate's figure; `what` says what was so at its lowest value, `due` ends the run in any case."""
+        if not (self.lowest(iterate, figure) or due):
             return None
         message = f"{what} at step {self.lowest.best}"
         return Stop(plain_name(type(rule)), True, message, self.lowest.x)
