@@ -38,6 +38,7 @@ from invprior.matrix.cells import Setting, jobs
 from invprior.matrix.config import Matrix
 from invprior.matrix.data import Case, prepare
 from invprior.metrics.psnr import PSNR
+from invprior.noise_estimation.base import QUANTISATION
 from invprior.operators.base import Operator
 from invprior.problem import Problem
 from invprior.solution import Iterate, Stop
@@ -214,7 +215,7 @@ def measurement(
 
 
 def told(sigma: float) -> str:
-    return f"gaussian:sigma={max(sigma, 1 / (255 * 12**0.5))}"
+    return f"gaussian:sigma={max(sigma, QUANTISATION)}"
 
 
 def measured(

@@ -22,7 +22,7 @@ def choices(
         problem: the problem; its noise was estimated where it has an estimate.
         solver: the solver that runs.
         why: why `auto` picked it; "" where it was given.
-        state: the solver's first state, which knows its step size.
+        state: the solver's state, which knows its step size.
         stop: the solver's own rule; None where one was given.
     """
     found: list[Choice] = []

@@ -10,6 +10,11 @@ QUANTISATION = 1 / (255 * math.sqrt(12))  # the rounding error of an 8-bit file:
 _DOUBTFUL = 0.15  # relative uncertainty from which a weight or a stop may come out visibly wrong
 
 
+def is_rounding(sigma: float) -> bool:
+    """Whether a level is no more than the rounding error of an 8-bit file: there is no noise to speak of."""
+    return sigma <= 1.01 * QUANTISATION
+
+
 @dataclass(frozen=True, kw_only=True)
 class NoiseEstimate:
     """How strong the noise is.
@@ -52,7 +57,7 @@ class NoiseEstimate:
             return figure
         if math.isinf(self.uncertainty):
             return f"{figure} (a guess)"
-        if self.peak is None and self.sigma <= 1.01 * QUANTISATION:
+        if self.peak is None and is_rounding(self.sigma):
             return f"{figure} (none found; that of 8 bits)"
         return f"{figure} ± {100 * self.uncertainty:.0f} % (estimated)"
 

@@ -27,7 +27,7 @@ class DIP(Reparameterization):
     """Deep Image Prior: x = f_theta(z), a convolutional network of a fixed random input z.
 
     The network fits the picture's structure long before the noise, so a run must stop in time. Without a stopping rule
-    it runs `steps`, which suits moderate noise; cleaner measurements gain from more, stronger noise wants fewer. Use
+    invprior's own presets find the moment by the rule `holdout`, within `steps`; those of the paper run `steps`. Use
     another prior when seconds matter.
 
     An option that is not given is the preset's, or what a network that is given wants for itself; the presets stand

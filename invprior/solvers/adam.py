@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.functionals import child_generator
-from invprior.noise_estimation.base import QUANTISATION
+from invprior.noise_estimation.base import is_rounding
 from invprior.operators.base import LinearOperator
 from invprior.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
@@ -101,8 +101,9 @@ class Adam(Solver):
         network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _ENOUGH:
             return fixed
-        noise_free = problem.noise_level <= 1.01 * QUANTISATION
-        return fixed if noise_free else Holdout(limit=network.steps) | fixed
+        if is_rounding(problem.noise_level):
+            return fixed
+        return Holdout(limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""
