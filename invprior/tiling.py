@@ -88,7 +88,7 @@ def solve_in_tiles(
         run = Single(
             part,
             made,
-            stop=rule,
+            stop=stop,
             x0=None if x0 is None else one.box.of(x0),
             seed=derived_seed(seed, "tile", str(index)),
             callbacks=callbacks,
