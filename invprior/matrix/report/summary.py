@@ -156,6 +156,10 @@ def pictures(task: Task, measure: Measure, key: str, published: Published | None
     names = list(dict.fromkeys(p.picture for p in task.pairs))
     seeds = Counter(p.picture for p in task.pairs)
     choose = max if measure.higher_is_better else min
+    means = {place: math.fsum(found) / len(found) for place, found in held.items()}
+    best: dict[str, float] = {}
+    for (_, name), mean in means.items():
+        best[name] = choose(best.get(name, mean), mean)
     rows = []
     for method in [*comparison.methods, *comparison.apart]:
         row = published.method(method) if published else None
@@ -166,15 +170,15 @@ def pictures(task: Task, measure: Measure, key: str, published: Published | None
             if found is None:
                 values.append(number(None, note=reason))
                 continue
-            mean = _mean_of(found)
+            mean = means[method, name]
             if name in known:
                 difference = signed(measure.text(mean - known[name]))
                 said = f"{difference} to the published {measure.text(known[name])}. {reason}"
                 reason = said.rstrip()
-            best = choose(_mean_of(held[m, name]) for m in task.methods if (m, name) in held)
             few = "" if len(found) == seeds[name] else f" ({len(found)} of {seeds[name]})"
-            same = measure.text(mean) == measure.text(best)
-            values.append(number(mean, measure.text(mean) + few, best=same, note=reason))
+            shown = measure.text(mean)
+            same = shown == measure.text(best[name])
+            values.append(number(mean, shown + few, best=same, note=reason))
         rows.append(tuple(values))
     for row, known in (published.pictures if published else {}).items():
         if any(name in known for name in names):
@@ -207,10 +211,6 @@ def _reasons(task: Task) -> dict[tuple[str, str], str]:
         said = f"{hole.status}: {hole.reason}" if hole.status else hole.reason
         found.setdefault((hole.method, hole.pair.picture), {})[said] = None
     return {place: "; ".join(said) for place, said in found.items()}
-
-
-def _mean_of(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 def _known(value: float | None, measure: Measure) -> Value:
