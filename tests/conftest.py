@@ -1,8 +1,12 @@
 """Parts that several tests share: a small picture, and priors of the user's own, unregistered."""
 
+import os
 import sys
 
 import pytest
+
+# Before torch is imported: tests run side by side, on pictures too small to share among threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from invprior.functionals import Penalty, Proximable, Reparameterization

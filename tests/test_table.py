@@ -13,7 +13,7 @@ from invprior.operators.inpaint import Inpaint
 from invprior.simulation import simulate
 
 # Operator, standard deviation of the noise, and the iterations of Deep Image Prior, which has a
-# network for a small picture here: few iterations where the noise is strong.
+# network for a small picture here, and one only: few iterations where the noise is strong.
 PROBLEMS = {
     "denoise": ("denoise", 25 / 255, 200),
     "blur": ("blur", 0.02, 400),
@@ -22,7 +22,7 @@ PROBLEMS = {
     "inpaint": ("inpaint:keep=0.5", 0.02, 400),
     "compose": ("compose:operators=[blur(sigma=1.0),downsample(factor=2)]", 0.02, 400),
 }
-DIP = "dip:net=skip(down=[32,64],up=[32,64],skip=4)"
+DIP = "dip:net=skip(down=[32,64],up=[32,64],skip=4),members=1"
 PRIORS = (
     "tikhonov",
     "tv",
