@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Prior, Reparameterization, Term
+from invprior.functionals import Prior, Reparameterization, Term, child_generator
 from invprior.linalg import dot
 from invprior.operators.denoise import Denoise
 from invprior.options import option_values
@@ -100,7 +100,10 @@ class _Watch:
 
 
 class SteinRisk(Gaussian):
-    """The estimate of the risk over 2 sigma^2, plus N / 2, of outputs h(z) and h(z + e b); made by the rule `sure`."""
+    """The estimate of the risk over 2 sigma^2, plus N / 2, of outputs h(z) and h(z + e b); made by the rule `sure`.
+
+    `direction` is b, which `Probed` draws anew, in place, before each pair.
+    """
 
     direction: Tensor
 
@@ -134,17 +137,20 @@ class Probed(Reparameterization):
 
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
         """Make a fresh network."""
-        return _Pair(self.dip.build(x0, generator), self.direction)
+        network = self.dip.build(x0, generator)
+        return _Pair(network, self.direction, child_generator(generator, x0.device))
 
 
 class _Pair(nn.Module):
     direction: Tensor
 
-    def __init__(self, inner: nn.Module, direction: Tensor) -> None:
+    def __init__(self, inner: nn.Module, direction: Tensor, generator: torch.Generator) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.generator = inner, generator
         self.register_buffer("direction", direction, persistent=False)
 
     def forward(self) -> Tensor:
+        # In place, for the fidelity to see it; a network soon learns to hide its divergence from a direction that stays.
+        self.direction.normal_(generator=self.generator).sign_()
         pair: Tensor = self.inner(self.direction * _STEP)
         return pair

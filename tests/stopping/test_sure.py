@@ -32,7 +32,20 @@ def test_the_input_is_the_measurement(y):
     now = next(iter(iterate(made, "adam")))
     assert now.latest.shape == (2, *y.shape[1:])
     gap = float((now.latest[0] - now.latest[1]).abs().max())
-    assert 0 < gap < 0.01
+    assert 0 < gap < 0.02
+
+
+def test_the_divergence_is_probed_in_a_fresh_direction_at_every_step(y):
+    (problem,) = build(y, prior=SMALL, noise="gaussian:sigma=0.1")
+    made = Sure().prepare(problem, torch.Generator().manual_seed(0))
+    seen = []
+    for now in iterate(made, "adam"):
+        seen.append(made.fidelity.direction.clone())
+        if now.step == 3:
+            break
+    assert all(bool((one.abs() == 1).all()) for one in seen)
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[1], seen[2])
 
 
 def test_it_stops_when_the_weights_know_the_noise(y):
