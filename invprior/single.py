@@ -19,6 +19,7 @@ from invprior.problem import Problem
 from invprior.provenance import data_hash, provenance
 from invprior.routing import chosen, route_or_explain
 from invprior.run import Run, whole_steps
+from invprior.seeds import derived_seed
 from invprior.solution import Iterate, Solution, Stop
 from invprior.solvers.base import Solver
 from invprior.spec import Spec
@@ -63,7 +64,10 @@ class Single:
         self.own_stop = self.solver.default_stop(problem) if stop is None else None
         rule = stop or self.own_stop
         assert rule is not None
-        problem = rule.prepare(problem, torch.Generator().manual_seed(seed))
+        own = derived_seed(
+            seed, "stop"
+        )  # no draw may repeat the measurement's noise of the same seed
+        problem = rule.prepare(problem, torch.Generator().manual_seed(own))
         self.objective = route_or_explain(problem, self.solver)
         self.x0, self.seed, self.callbacks = x0, seed, callbacks
         self.watch = rule.start(problem)

@@ -26,6 +26,17 @@ def test_the_noise_of_the_copies_is_independent():
     assert made.fidelity.sigma == pytest.approx(0.1 * 1.25**0.5)
 
 
+def test_the_second_noise_is_not_the_first_though_their_seeds_are_the_same():
+    """Research code draws its noise from seed 0, as `solve` does."""
+    noise = torch.randn((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    y, seen = 0.5 + 0.1 * noise, []
+    run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "stop": "self-reference", "steps": 1}
+    solve(y, seed=0, callbacks=[seen.append], **run)
+    added = seen[0].objective.problem.y - y
+    assert float(added.std()) == pytest.approx(0.05, rel=0.05)
+    assert abs(float((added * noise).mean() / added.std())) < 0.05
+
+
 def test_channels_stand_for_each_other():
     g = torch.Generator().manual_seed(0)
     grey = torch.rand((1, 1, 20, 20), generator=g)
