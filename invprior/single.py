@@ -60,14 +60,14 @@ class Single:
         checkpoint: Checkpoint | None = None,
         part: bool = False,
     ) -> None:
-        self.solver, self.why = chosen(problem, solver)
-        self.own_stop = self.solver.default_stop(problem) if stop is None else None
+        own_stop = chosen(problem, solver)[0].default_stop
+        self.own_stop = own_stop(problem) if stop is None else None
         rule = stop or self.own_stop
         assert rule is not None
-        own = derived_seed(
-            seed, "stop"
-        )  # no draw may repeat the measurement's noise of the same seed
+        # A stream of its own: the measurement's noise may have been drawn from the same seed.
+        own = derived_seed(seed, "stop")
         problem = rule.prepare(problem, torch.Generator().manual_seed(own))
+        self.solver, self.why = chosen(problem, solver)  # the rule may have changed the problem
         self.objective = route_or_explain(problem, self.solver)
         self.x0, self.seed, self.callbacks = x0, seed, callbacks
         self.watch = rule.start(problem)

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError
+from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.functionals import Prior, Reparameterization, Term, child_generator
 from invprior.linalg import dot
@@ -99,7 +100,7 @@ class _Watch:
         return Stop("sure", True, "the estimate of the risk came down to zero")
 
 
-class SteinRisk(Gaussian):
+class SteinRisk(Fidelity):
     """The estimate of the risk over 2 sigma^2, plus N / 2, of outputs h(z) and h(z + e b); made by the rule `sure`.
 
     `direction` is b, which `Probed` draws anew, in place, before each pair.
@@ -108,17 +109,22 @@ class SteinRisk(Gaussian):
     direction: Tensor
 
     def __init__(self, sigma: float, direction: Tensor) -> None:
-        super().__init__(sigma=sigma)
+        super().__init__()
+        self.sigma = sigma
         self.register_buffer("direction", direction)
+
+    @property
+    def noise_level(self) -> float:
+        """Sigma."""
+        return self.sigma
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute it for both of a pair, (2,) of (2, C, H, W); of a picture alone, the Gaussian's."""
-        if len(prediction) < 2:
-            return super().value(prediction, y)
-        here, there = prediction.chunk(2)
+        here, there = prediction.chunk(2) if len(prediction) > 1 else (prediction, prediction)
         residual = here - y[: len(here)]
+        misfit = dot(residual, residual) / (2 * self.sigma**2)
         divergence = dot(self.direction.expand_as(here), there - here) / _STEP
-        return (0.5 * self.precision * dot(residual, residual) + divergence).repeat(2)
+        return (misfit + divergence).repeat(len(prediction))
 
 
 class Probed(Reparameterization):
@@ -150,7 +156,7 @@ class _Pair(nn.Module):
         self.register_buffer("direction", direction, persistent=False)
 
     def forward(self) -> Tensor:
-        # In place, for the fidelity to see it; a network soon learns to hide its divergence from a direction that stays.
+        # In place, so that the fidelity sees it. From a direction that stayed, a network would hide its divergence.
         self.direction.normal_(generator=self.generator).sign_()
         pair: Tensor = self.inner(self.direction * _STEP)
         return pair

@@ -48,6 +48,15 @@ def test_the_divergence_is_probed_in_a_fresh_direction_at_every_step(y):
     assert not torch.equal(seen[1], seen[2])
 
 
+def test_the_divergence_has_a_say_in_every_fit(y):
+    """Back-projection would take the risk for the plain square."""
+    run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "steps": 30}
+    found = solve(y, stop="sure", **run)
+    assert "back_projection=false" in found.provenance["solver"]
+    with pytest.raises(IncompatibleError, match="back_projection of adam needs"):
+        solve(y, stop="sure", solver="adam:back_projection=true", **run)
+
+
 def test_it_stops_when_the_weights_know_the_noise(y):
     found = solve(y, prior=SMALL, noise="gaussian:sigma=0.3", stop="sure", steps=1500)
     assert found.stop.name == "sure"
