@@ -7,6 +7,7 @@ import pytest
 
 # Before torch is imported: tests run side by side, on pictures too small to share among threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and a console made with it keeps that width
 import torch
 
 from invprior.functionals import Penalty, Proximable, Reparameterization

@@ -41,7 +41,8 @@ def benchmarks(tmp_path):
             "no:cacheprovider",
         ]
         command += ["--matrix", "tiny.toml", "--seeds", "2", *more]
-        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+        env = {**own, "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout

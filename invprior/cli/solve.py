@@ -22,7 +22,7 @@ def solve(
             help="The measurement: a file. With sample:NAME or sample:NAME:SIZE, a sample picture "
             "is measured first and then restored."
         ),
-    ] = "sample:astronaut:192",
+    ] = "sample:astronaut:160",
     operator: Annotated[
         str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")
     ] = "denoise",
