@@ -60,14 +60,15 @@ class Single:
         checkpoint: Checkpoint | None = None,
         part: bool = False,
     ) -> None:
-        own_stop = chosen(problem, solver)[0].default_stop
-        self.own_stop = own_stop(problem) if stop is None else None
+        made, _ = chosen(problem, solver)
+        self.own_stop = made.default_stop(problem) if stop is None else None
         rule = stop or self.own_stop
         assert rule is not None
         # A stream of its own: the measurement's noise may have been drawn from the same seed.
-        own = derived_seed(seed, "stop")
-        problem = rule.prepare(problem, torch.Generator().manual_seed(own))
-        self.solver, self.why = chosen(problem, solver)  # the rule may have changed the problem
+        generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
+        problem = rule.prepare(problem, generator)
+        # What is left open is filled in for the problem that is fitted.
+        self.solver, self.why = chosen(problem, solver)
         self.objective = route_or_explain(problem, self.solver)
         self.x0, self.seed, self.callbacks = x0, seed, callbacks
         self.watch = rule.start(problem)

@@ -120,10 +120,10 @@ class SteinRisk(Fidelity):
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Compute it for both of a pair, (2,) of (2, C, H, W); of a picture alone, the Gaussian's."""
-        here, there = prediction.chunk(2) if len(prediction) > 1 else (prediction, prediction)
-        residual = here - y[: len(here)]
+        here, there = prediction[:1], prediction[-1:]
+        residual = here - y[:1]
         misfit = dot(residual, residual) / (2 * self.sigma**2)
-        divergence = dot(self.direction.expand_as(here), there - here) / _STEP
+        divergence = dot(self.direction, there - here) / _STEP
         return (misfit + divergence).repeat(len(prediction))
 
 
