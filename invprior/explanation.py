@@ -32,6 +32,8 @@ def choices(
         found.append(("solver", str(registry.describe(solver)), why))
     if state.step_size is not None and solver.step_reason:
         found.append(("step size", f"{state.step_size:.4g}", solver.step_reason))
+    if problem.reparameterization is not None:
+        found.extend(problem.reparameterization.choices)
     if stop is not None:
         reasons = (inspect.getdoc(type(rule)) or "" for rule in parts_of(stop))
         found.append(

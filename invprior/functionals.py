@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from invprior.boxes import Box
 from invprior.errors import OptionError
 from invprior.options import Plugin
+
+if TYPE_CHECKING:
+    from invprior.problem import Problem
 
 
 class Functional(nn.Module, ABC, metaclass=Plugin):
@@ -129,6 +132,7 @@ class Reparameterization(Functional):
         langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
             learning rate.
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
+        choices: what `posed` has chosen for the user: what, its value, and the reason.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()
@@ -139,6 +143,7 @@ class Reparameterization(Functional):
     members: int = 1
     langevin: float = 0.0
     back_projection: bool = True
+    choices: tuple[tuple[str, str, str], ...] = ()
 
     def leaner(self, device: torch.device) -> Sequence[Reparameterization]:
         """The same prior set to need less memory, the cheapest in quality and time first; none by default.
@@ -147,6 +152,16 @@ class Reparameterization(Functional):
             device: where it is going to run, which decides what is cheap.
         """
         return ()
+
+    def posed(self, problem: Problem) -> Problem:
+        """Return the problem that is fitted, in which this prior has what it needs of the measurement; as it is here.
+
+        It is asked again when a run changes what it fits, and must then leave alone what it has posed already.
+
+        Raises:
+            IncompatibleError: this prior is not for such a problem.
+        """
+        return problem
 
     @abstractmethod
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:

@@ -41,6 +41,8 @@ class Problem:
         held: which measurements a stopping rule keeps out of the fit, boolean, (K, *operator.measurement_shape), for
             each of K networks that are fitted side by side; for solvers that descend.
         reference: another copy of y that is not fitted, for a stopping rule to compare with.
+        recorruption: noise that the fit, but not the energy, adds to the predictions, (K, *operator.measurement_shape);
+            a network writes it anew at every step, in place.
 
     Raises:
         MeasurementError: y has another shape or holds NaN or infinity.
@@ -55,6 +57,7 @@ class Problem:
     weights: WeightChoice | None = None
     held: Tensor | None = None
     reference: Tensor | None = None
+    recorruption: Tensor | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", self.y.detach())
@@ -96,8 +99,10 @@ class Problem:
         assert self.noise is not None  # where the fidelity says nothing there is an estimate
         return self.noise.sigma
 
-    def fitted(self, prediction: Tensor) -> Tensor:
+    def fitted(self, prediction: Tensor, *, recorrupted: bool = False) -> Tensor:
         """What the fit sees of the predictions (K, ...) of the K networks: y in place of what is held out of it."""
+        if recorrupted and self.recorruption is not None:
+            prediction = prediction + self.recorruption
         if self.held is None or len(prediction) != len(self.held):
             return prediction
         return torch.where(self.held, self.y, prediction)
@@ -121,6 +126,11 @@ class Problem:
             t.functional for t in self.prior.terms if isinstance(t.functional, Reparameterization)
         )
         return next(found, None)
+
+    def posed(self) -> Problem:
+        """The problem that is fitted, see `Reparameterization.posed`."""
+        network = self.reparameterization
+        return self if network is None else network.posed(self)
 
     @property
     def data_only(self) -> bool:
@@ -172,15 +182,15 @@ class Objective:
         network = self.problem.reparameterization
         return Pixels(x0) if network is None else network.build(x0, generator)
 
-    def fit(self, x: Tensor) -> Tensor:
+    def fit(self, x: Tensor, *, recorrupted: bool = False) -> Tensor:
         """E(A x; y), a scalar, the sum over pictures x of one measurement; differentiable."""
         y = self.problem.y
-        prediction = self.problem.fitted(self.problem.operator(x))
+        prediction = self.problem.fitted(self.problem.operator(x), recorrupted=recorrupted)
         return self.problem.fidelity.value(prediction, y.expand(len(x), *y.shape[1:])).sum()
 
     def differentiable(self, x: Tensor) -> Tensor:
-        """E plus the smooth terms, a scalar; differentiable."""
-        total = self.fit(x)
+        """E, of what the fit sees, plus the smooth terms, a scalar; differentiable."""
+        total = self.fit(x, recorrupted=True)
         for weight, penalty in self.smooth:
             total = total + weight * penalty.value(x).sum()
         return total
@@ -254,6 +264,7 @@ def route(
     Raises:
         IncompatibleError: with every reason.
     """
+    problem = problem.posed()
     faults = []
     smooth: list[tuple[float, Penalty]] = []
     proximal: list[tuple[float, Proximable]] = []

@@ -10,7 +10,7 @@ from invprior.networks.resnet import ResNet
 from invprior.networks.skip import Skip
 from invprior.networks.unet import UNet
 
-Input = Literal["uniform", "normal", "grid", "guide"]
+Input = Literal["auto", "uniform", "normal", "grid", "guide", "measurement"]
 Precision = Literal["auto", "full", "bfloat16"]
 PresetName = Literal[
     "default",
@@ -52,8 +52,9 @@ class Preset:
 
     def suiting(self, net: Network) -> Preset:
         """Take what another network wants for itself in place of what was chosen for this one."""
+        own = net.natural_input
         wanted: dict[str, Any] = {
-            "input": None if net.natural_input == "uniform" else net.natural_input,
+            "input": None if own == "uniform" and net.natural_channels is None else own,
             "channels": net.natural_channels,
             "input_noise": net.natural_noise,
             "lr": net.natural_lr,
@@ -83,6 +84,7 @@ _LIBRARY = Skip(
 PRESETS: dict[PresetName, Preset] = {
     "default": Preset(
         net=Skip(down=_NARROW, skip=(0, 64), padding="zero", upsample="nearest"),
+        input="auto",
         channels=8,
         input_noise=0.03,
         members=2,
@@ -90,6 +92,7 @@ PRESETS: dict[PresetName, Preset] = {
     ),
     "fast": Preset(
         net=Skip(down=(16, 32, 64, 64, 64), skip=(0, 64), padding="zero", upsample="nearest"),
+        input="auto",
         channels=8,
         input_noise=0.02,
         steps=500,

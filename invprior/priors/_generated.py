@@ -27,6 +27,7 @@ class Generated(nn.Module):
 
     z: Tensor
     noisy: Tensor
+    told: Tensor | None
 
     def __init__(
         self,
@@ -48,8 +49,14 @@ class Generated(nn.Module):
             self.z = nn.Parameter(z)
         else:
             self.register_buffer("z", z)
+        self.told_factor = 0.0
+        self.register_buffer("told", None, persistent=False)
         channels, *sides = z.shape[1:]
         self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
+
+    def tell(self, where: Tensor, factor: float) -> None:
+        """Write the noise that is added to z, times a factor, to a tensor, (1, channels, *size), at every call."""
+        self.told, self.told_factor = where, factor
 
     def forward(self, offset: Tensor | None = None) -> Tensor:
         """Return the picture, (1, C, H, W); with an offset, (1, channels, H, W), also that of z + offset."""
@@ -58,6 +65,8 @@ class Generated(nn.Module):
             # Drawn as (h, w, channels): in another order of memory torch draws eight times slower.
             self.noisy.normal_(0, self.noise, generator=self.generator)
             noisy = self.noisy.movedim(-1, 0)[None]
+            if self.told is not None:
+                torch.mul(_middle(noisy, self.size), self.told_factor, out=self.told)
             z = z + noisy if z.requires_grad else noisy.add_(z)
         if offset is not None:
             z = torch.cat((z, z + F.pad(offset, margins(self.size, z.shape[-2:]))))
@@ -66,9 +75,7 @@ class Generated(nn.Module):
                 out: Tensor = functional_call(self.network, self._perturbed(), (z,))
             else:
                 out = self.network(z)
-        left, _, top, _ = margins(self.size, out.shape[-2:])
-        height, width = self.size
-        return out[..., top : top + height, left : left + width].to(self.z.dtype).contiguous()
+        return _middle(out, self.size).to(self.z.dtype).contiguous()
 
     def _perturbed(self) -> dict[str, Tensor]:
         """Filters with fresh noise; gradients reach the filters themselves."""
@@ -90,6 +97,12 @@ class Members(nn.Module):
     def forward(self) -> Tensor:
         """Return every member's picture, (K, C, H, W)."""
         return torch.cat([member() for member in self.members])
+
+
+def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    left, _, top, _ = margins(size, picture.shape[-2:])
+    height, width = size
+    return picture[..., top : top + height, left : left + width]
 
 
 def margins(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, int, int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -11,14 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invprior.boxes import Box
-from invprior.errors import MeasurementError, OptionError
-from invprior.functionals import Reparameterization, child_generator
+from invprior.errors import IncompatibleError, MeasurementError, OptionError
+from invprior.fidelities.gaussian import Gaussian
+from invprior.functionals import Prior, Reparameterization, child_generator
 from invprior.images import to_tensor
 from invprior.networks.base import Network
 from invprior.networks.recompute import recompute
+from invprior.noise_estimation.base import is_rounding
+from invprior.operators.denoise import Denoise
 from invprior.options import option_values
 from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
 from invprior.priors._generated import Generated, Members, margins
+
+if TYPE_CHECKING:
+    from invprior.problem import Problem
 
 T = TypeVar("T")
 
@@ -42,13 +49,19 @@ class DIP(Reparameterization):
         preset: a complete setting.
         net: the network.
         input: what z is: uniform noise in [0, input_scale], normal noise of standard deviation
-            input_scale, the grid of coordinates (x, y) in [0, 1], or a guide picture of the same scene.
+            input_scale, the grid of coordinates (x, y) in [0, 1], a guide picture of the same scene, or the measurement
+            itself, for denoising under Gaussian noise of standard deviation sigma. With n fresh at every iteration, the
+            network then sees y + n and is fitted to y - (sigma / input_noise)^2 n, whose noise is independent of what
+            it sees (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021): passing the noise on does not pay. "auto" is
+            the measurement where that is possible, and uniform noise elsewhere or when channels, input_scale,
+            input_noise or learn_input say something of z.
         guide: the guide picture's file, of the restoration's size, as a flash photograph of the scene; in Python also
             a tensor, (C, H, W). It makes "guide" the input.
         learn_input: whether z is optimised together with the network's weights.
         channels: channels of z; a grid has 2, a guide its own.
         input_scale: size of the noise in z.
-        input_noise: standard deviation of the noise that is added to z anew at every iteration.
+        input_noise: standard deviation of the noise that is added to z anew at every iteration; half of the
+            measurement's own where that is the input.
         weight_noise: standard deviation of the noise that is added to the filters anew at every iteration, as a
             fraction of each filter bank's own.
         langevin: standard deviation of the noise that every step leaves in the filters, as a multiple of lr: the run
@@ -95,10 +108,15 @@ class DIP(Reparameterization):
         if net is not None:
             default = default.suiting(net)
         self.input = chosen(input, default.input if guide is None else "guide")
+        of_z = any(option is not None for option in (channels, input_scale, input_noise))
+        if input is None and self.input == "auto" and (of_z or learn_input):
+            self.input = "uniform"
         self.learn_input = learn_input
-        self.channels = chosen(channels, self._usual_channels(default.channels))
+        self.channels, self.input_noise = channels, input_noise
+        if self.input != "measurement":
+            self.channels = chosen(channels, self._usual_channels(default.channels))
+            self.input_noise = chosen(input_noise, default.input_noise)
         self.input_scale = chosen(input_scale, default.input_scale)
-        self.input_noise = chosen(input_noise, default.input_noise)
         self.weight_noise = chosen(weight_noise, default.weight_noise)
         self.langevin = langevin
         self.members = chosen(members, default.members)
@@ -107,7 +125,39 @@ class DIP(Reparameterization):
         self.steps, self.stops_early = chosen(steps, default.steps), default.stops_early
         self.precision = chosen(precision, default.precision)
         self.recompute = recompute
+        self._recorruption: tuple[Tensor, float] | None = None
         self._check()
+
+    def posed(self, problem: Problem) -> Problem:
+        """Give the network the measurement, where that is its input.
+
+        Raises:
+            IncompatibleError: the operator is not `denoise`, or the noise not Gaussian.
+        """
+        if self.input not in ("auto", "measurement") or self._recorruption is not None:
+            return problem
+        fits = isinstance(problem.operator, Denoise) and isinstance(problem.fidelity, Gaussian)
+        sigma, y = problem.noise_level, problem.y
+        if self.input == "auto" and (not fits or is_rounding(sigma)):
+            return problem
+        if not fits:
+            raise IncompatibleError(
+                "dip with input=measurement is for the operator denoise and Gaussian noise; leave input out."
+            )
+        _, own = option_values(self)
+        if self.input == "auto":
+            posed = DIP(**{**own, "input": "measurement", "channels": None, "input_noise": None})
+            posed.choices = (("input", "measurement", _WHY),)
+        else:
+            posed = DIP(**own)
+        posed.channels, posed._guide = y.shape[1], y
+        posed.input_noise = chosen(posed.input_noise, 0.5 * sigma)
+        noise = y.new_zeros(self.members, *y.shape[1:])
+        posed._recorruption = noise, (sigma / posed.input_noise) ** 2
+        terms = (
+            replace(t, functional=posed) if t.functional is self else t for t in problem.prior.terms
+        )
+        return replace(problem, prior=Prior(tuple(terms)), recorruption=noise)
 
     def _usual_channels(self, preset: int) -> int:
         if self.input == "grid":
@@ -119,6 +169,11 @@ class DIP(Reparameterization):
             raise OptionError(
                 'The channels of dip must be 2 when input is "grid"; '
                 f"got {self.channels}. Leave channels out."
+            )
+        if self.input == "measurement" and (self.channels is not None or self.input_noise == 0):
+            raise OptionError(
+                "dip with input=measurement has the measurement's channels and needs input_noise above 0; "
+                f"got channels={self.channels} and input_noise={self.input_noise}. Leave them out."
             )
         if (self.input == "guide") != (self._guide is not None):
             raise OptionError(
@@ -145,9 +200,15 @@ class DIP(Reparameterization):
             MeasurementError: the guide picture has another size.
         """
         made = [self._member(x0, generator) for _ in range(self.members)]
+        if self._recorruption is not None:
+            noise, factor = self._recorruption
+            for member, own in zip(made, noise.split(1), strict=True):
+                member.tell(own, factor)
         return made[0] if len(made) == 1 else Members(made)
 
     def _member(self, x0: Tensor, generator: torch.Generator) -> Generated:
+        assert self.channels is not None
+        assert self.input_noise is not None
         network = self.net.build(self.channels, x0.shape[1], generator)
         if self.recompute:
             recompute(network)
@@ -199,8 +260,12 @@ class DIP(Reparameterization):
             return torch.stack((x, y))[None]
         if self._guide is not None:
             return _extended(self._guide, size, (height, width))
-        draw = torch.rand if self.input == "uniform" else torch.randn
+        assert self.channels is not None
+        draw = torch.randn if self.input == "normal" else torch.rand
         return draw(1, self.channels, height, width, generator=generator) * self.input_scale
+
+
+_WHY = "independent Gaussian noise is passed on by no network that sees another copy of it than it fits"
 
 
 def _read(guide: str | Path | Tensor) -> Tensor:

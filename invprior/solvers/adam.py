@@ -134,6 +134,8 @@ class Adam(Solver):
         if state.damping is None:
             energy = objective.differentiable(output)
             energy.backward()
+            if objective.problem.recorruption is not None:
+                energy = objective.energy(output)
         else:
             energy = _back_project(objective, output, state.damping)
         state.energy = energy.detach() / len(output)
@@ -195,9 +197,10 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
             output.detach(),
             objective.problem.y.expand(len(output), *objective.problem.y.shape[1:]),
         )
-        prediction = objective.problem.fitted(operator(x))
-        energy = fidelity.value(prediction, y).sum()
-        residual = operator.adjoint(fidelity.gradient(prediction, y))
+        prediction, problem = operator(x), objective.problem
+        energy = fidelity.value(problem.fitted(prediction), y).sum()
+        seen = problem.fitted(prediction, recorrupted=True)
+        residual = operator.adjoint(fidelity.gradient(seen, y))
         gradient = (1.0 + damping) * operator.solve_damped(residual, damping)
         for weight, penalty in objective.smooth:
             energy = energy + weight * penalty.value(x).sum()

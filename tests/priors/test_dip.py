@@ -9,12 +9,15 @@ import skimage.data
 import torch
 
 from invprior import build, iterate, samples, save, simulate, solve
-from invprior.errors import MeasurementError, OptionError
+from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
 from invprior.priors._dip_presets import PRESETS, PresetName
 from invprior.priors._generated import Members
 from invprior.priors.dip import DIP
+from invprior.problem import Objective
+from invprior.solution import Iterate
+from invprior.stopping.holdout import unseen_error
 
 SMALL = Skip(down=(4, 6), skip=2)
 
@@ -169,6 +172,89 @@ def test_a_guide_of_another_size_is_refused():
     decoder = DIP(net="conv-decoder", guide=guide(1, 80, 80))
     with pytest.raises(OptionError, match="too small for a guide"):
         decoder.build(torch.zeros(1, 1, 80, 80), generator())
+
+
+def measured(y, prior="dip:input=measurement,net=skip(down=[4,6],skip=2)", **options):
+    (problem,) = build(y, prior=prior, noise="gaussian:sigma=0.2", **options)
+    posed = problem.posed()
+    assert posed.posed() is posed
+    return posed, posed.reparameterization.build(y, generator())
+
+
+@pytest.mark.parametrize("given", ["", ",input_noise=0.3"])
+def test_the_copy_that_is_fitted_is_independent_of_the_one_that_is_seen(given):
+    y = torch.zeros(1, 3, 61, 50)
+    posed, variable = measured(y, f"dip:input=measurement,net=skip(down=[4,6],skip=2){given}")
+    assert not posed.recorruption.any()
+    variable()
+    for member, fitted in zip(variable.members, -posed.recorruption, strict=True):
+        noise = (member.noisy.movedim(-1, 0) - member.z[0])[:, 1:62, 1:51]  # the network's middle
+        assert noise.std() == pytest.approx(0.3 if given else 0.1, rel=0.02)
+        # y's own noise is in both: 0.2^2 + <noise, fitted> must be zero
+        assert (noise * fitted).mean() == pytest.approx(-0.04, rel=0.05)
+
+
+def test_the_noise_of_the_input_is_new_at_each_step_and_another_for_each_network():
+    posed, variable = measured(torch.rand(1, 1, 16, 16, generator=generator()))
+    variable()
+    first = posed.recorruption.clone()
+    variable()
+    noise = torch.stack((*first, *posed.recorruption)).flatten(1)
+    assert torch.corrcoef(noise).triu(1).abs().max() < 0.2
+
+
+def test_passing_the_measurement_on_does_not_fit():
+    truth = torch.rand(1, 3, 32, 32, generator=generator())
+    y = truth + 0.2 * torch.randn(truth.shape, generator=generator(1))
+    posed, variable = measured(y, "dip:input=measurement,members=1,net=skip(down=[4,6],skip=2)")
+    variable()
+    objective = Objective(posed, (), ())
+    seen = y + posed.recorruption / 4
+    of_seen, of_truth = (objective.fit(x, recorrupted=True) for x in (seen, truth))
+    assert of_seen > 1.1 * of_truth
+    assert objective.fit(seen) < objective.fit(truth)  # without them it is the other way round
+
+
+def test_a_rule_looks_at_the_measurement_itself():
+    y = torch.rand(1, 3, 32, 32, generator=generator())
+    posed, variable = measured(y)
+    held = torch.zeros(2, 3, 32, 32, dtype=torch.bool)
+    held[0, :, ::2, ::2] = held[1, :, 1::2, 1::2] = True
+    picture = torch.rand(2, 3, 32, 32, generator=generator(1))
+    now = Iterate(1, picture, Objective(posed, (), ()), 0.0, picture, picture, picture)
+    before = unseen_error(now, held)
+    variable()
+    assert unseen_error(now, held) == before
+
+
+def test_the_measurement_as_input_denoises_further():
+    truth = samples.load("chelsea", 64).x
+    y, _ = simulate(truth, operator="denoise", noise="gaussian:sigma=0.1", seed=3)
+
+    def psnr(**options):
+        prior = DIP(net=Skip(down=(16, 32, 64), skip=(0, 16)), members=1, **options)
+        x = solve(
+            y, prior=prior, noise="gaussian:sigma=0.1", steps=200, stop="max-steps:steps=200"
+        ).x
+        return float(PSNR().measure(x, truth))
+
+    assert psnr() > psnr(input="uniform") + 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "text"),
+    [
+        ({"channels": 3}, {}, "has the measurement's channels"),
+        ({"input_noise": 0}, {}, "needs input_noise above 0"),
+        ({"guide": guide(3, 8, 8)}, {}, "only when, input is"),
+        ({}, {"operator": "blur"}, "for the operator denoise and Gaussian noise"),
+        ({}, {"noise": "poisson"}, "for the operator denoise and Gaussian noise"),
+    ],
+)
+def test_the_measurement_as_input_is_refused_where_it_means_nothing(options, more, text):
+    y = torch.rand(1, 3, 8, 8, generator=generator())
+    with pytest.raises(InvpriorError, match=text):
+        solve(y, prior=DIP(input="measurement", **options), steps=1, **more)
 
 
 def test_the_input_is_learnt_on_request():
