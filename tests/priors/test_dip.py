@@ -189,7 +189,7 @@ def test_the_copy_that_is_fitted_is_independent_of_the_one_that_is_seen(given):
     variable()
     for member, fitted in zip(variable.members, -posed.recorruption, strict=True):
         noise = (member.noisy.movedim(-1, 0) - member.z[0])[:, 1:62, 1:51]  # the network's middle
-        assert noise.std() == pytest.approx(0.3 if given else 0.1, rel=0.02)
+        assert noise.std() == pytest.approx(0.3 if given else 0.14, rel=0.02)
         # y's own noise is in both: 0.2^2 + <noise, fitted> must be zero
         assert (noise * fitted).mean() == pytest.approx(-0.04, rel=0.05)
 
@@ -209,7 +209,7 @@ def test_passing_the_measurement_on_does_not_fit():
     posed, variable = measured(y, "dip:input=measurement,members=1,net=skip(down=[4,6],skip=2)")
     variable()
     objective = Objective(posed, (), ())
-    seen = y + posed.recorruption / 4
+    seen = y + 0.7**2 * posed.recorruption
     of_seen, of_truth = (objective.fit(x, recorrupted=True) for x in (seen, truth))
     assert of_seen > 1.1 * of_truth
     assert objective.fit(seen) < objective.fit(truth)  # without them it is the other way round
