@@ -134,30 +134,28 @@ class DIP(Reparameterization):
         Raises:
             IncompatibleError: the operator is not `denoise`, or the noise not Gaussian.
         """
-        if self.input not in ("auto", "measurement") or self._recorruption is not None:
+        if self.input not in ("auto", "measurement"):
             return problem
         fits = isinstance(problem.operator, Denoise) and isinstance(problem.fidelity, Gaussian)
-        sigma, y = problem.noise_level, problem.y
-        if self.input == "auto" and (not fits or is_rounding(sigma)):
+        sigma, y, auto = problem.noise_level, problem.y, self.input == "auto"
+        if auto and (not fits or is_rounding(sigma)):
             return problem
         if not fits:
             raise IncompatibleError(
                 "dip with input=measurement is for the operator denoise and Gaussian noise; leave input out."
             )
+        noise = _MORE_NOISE * sigma if auto else chosen(self.input_noise, _MORE_NOISE * sigma)
         _, own = option_values(self)
-        if self.input == "auto":
-            posed = DIP(**{**own, "input": "measurement", "channels": None, "input_noise": None})
+        of_z = {"input": "guide", "guide": y, "channels": None, "input_noise": noise}
+        posed = DIP(**{**own, **of_z})
+        copies = y.new_zeros(self.members, *y.shape[1:])
+        posed._recorruption = copies, (sigma / noise) ** 2
+        if auto:
             posed.choices = (("input", "measurement", _WHY),)
-        else:
-            posed = DIP(**own)
-        posed.channels, posed._guide = y.shape[1], y
-        posed.input_noise = chosen(posed.input_noise, _MORE_NOISE * sigma)
-        noise = y.new_zeros(self.members, *y.shape[1:])
-        posed._recorruption = noise, (sigma / posed.input_noise) ** 2
         terms = (
             replace(t, functional=posed) if t.functional is self else t for t in problem.prior.terms
         )
-        return replace(problem, prior=Prior(tuple(terms)), recorruption=noise)
+        return replace(problem, prior=Prior(tuple(terms)), recorruption=copies)
 
     def _usual_channels(self, preset: int) -> int:
         if self.input == "grid":
