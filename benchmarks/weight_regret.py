@@ -7,7 +7,7 @@
 
 Pictures are files, folders of PNG files, or names of scikit-image's samples; the middle square of each is
 used. Every finished solve is appended to OUTPUT.csv at once, and the same command again runs only what is
-missing. OUTPUT.md, printed too, has the table: median and worst regret of each rule by prior and operator.
+missing. OUTPUT.md, printed too, has the table: the regret of each rule by prior and operator.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import torch
 from common import append, stored
 from torch import Tensor
@@ -196,32 +198,25 @@ def pictures(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
 
 
 def report(rows: list[Row]) -> str:
-    """Median and worst regret, by rule, prior and operator; cases without a whole grid are left out."""
+    """Median, 95th percentile and worst regret, by rule, prior and operator."""
     best: dict[tuple[object, ...], float] = {}
-    grids: dict[tuple[object, ...], int] = defaultdict(int)
     for row in rows:
         if row.kind.startswith("grid") and row.psnr == row.psnr:
             best[row.case] = max(best.get(row.case, -1e9), row.psnr)
-            grids[row.case] += 1
-    whole = max(grids.values(), default=0)
-    regrets: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    times: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.kind.startswith("grid") or grids[row.case] < whole:
-            continue
-        for place in ((row.kind, row.prior, row.operator), (row.kind, "all", "all")):
-            regrets[place].append(best[row.case] - row.psnr)
-            times[place].append(row.tuning_seconds / max(row.seconds, 1e-3))
-    lines = ["| rule | prior | operator | cases | median regret [dB] | worst [dB] | tuning / solving time |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
-    for (rule, prior, operator), values in regrets.items():
-        known = [v for v in values if v == v]
-        failed = f" ({len(values) - len(known)} failed)" if len(known) < len(values) else ""
-        figures = f"{statistics.median(known):.2f} | {max(known):.2f}" if known else "- | -"
-        ratio = statistics.median(times[rule, prior, operator])
-        lines.append(
-            f"| {rule} | {prior} | {operator} | {len(values)}{failed} | {figures} | {ratio:.1f} |"
-        )
+        if not row.kind.startswith("grid"):  # a rule follows its whole grid
+            for prior, operator in product((row.prior, "all"), (row.operator, "all")):
+                groups[row.kind, prior, operator].append(row)
+    lines = ["| rule | prior | operator | cases | median regret [dB] | 95 % | worst | tuning / solving time |",
+             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for place, found in sorted(groups.items(), key=lambda pair: pair[0].count("all")):
+        known = np.array([best[row.case] - row.psnr for row in found if row.psnr == row.psnr])
+        failed = f" ({len(found) - len(known)} failed)" if len(known) < len(found) else ""
+        figures = (np.median(known), np.percentile(known, 95), known.max()) if len(known) else ()
+        ratio = statistics.median(row.tuning_seconds / max(row.seconds, 1e-3) for row in found)
+        cells = [*place, f"{len(found)}{failed}", *(f"{v:.2f}" for v in figures or [np.nan] * 3)]
+        lines.append(f"| {' | '.join(cells)} | {ratio:.1f} |")
     return "\n".join(lines) + "\n"
 
 
