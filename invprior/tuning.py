@@ -36,6 +36,9 @@ _QUIET = (
     0.01  # times the noise: a change of the picture, root mean square, below which a trial ends
 )
 _STEPS = 150  # at most so many in a trial
+_BESIDE = (
+    0.1  # of the default weight, beside a network, which is a prior already: more costs detail
+)
 
 
 def choose_weights(
@@ -51,8 +54,8 @@ def choose_weights(
     """Give every term without a weight one that suits the measurement.
 
     One factor scales the default weights of all open terms; weights that were given stay. Beside a network variable
-    the defaults are kept, as each try would be a run of minutes. `solve` and `solve_problem` call this; `iterate` does
-    not.
+    a tenth of the defaults is taken, as each try would be a run of minutes. `solve` and `solve_problem` call this;
+    `iterate` does not.
 
     Args:
         problem: the problem.
@@ -79,7 +82,9 @@ def choose_weights(
     name = str(registry.describe(acting))
     if problem.reparameterization is not None:
         network = plain_name(type(problem.reparameterization))
-        return _kept(problem, places, f"{network} sets x = f(z), and each try would be a whole run")
+        why = f"{network} sets x = f(z), and each try would be a whole run"
+        asked = isinstance(made_rule, Default)
+        return _kept(problem, places, why, factor=1.0 if asked else _BESIDE, quiet=asked)
     if before is not None and (found := _again(problem, places, before, name)) is not None:
         return found
     made, _ = chosen(problem, solver)
@@ -156,15 +161,23 @@ def _names(prior: Prior, places: Sequence[int]) -> tuple[tuple[str, float], ...]
     return tuple((registry.describe(t.functional).name, float(t.weight)) for t in terms)
 
 
-def _kept(problem: Problem, places: Sequence[int], why: str, *, quiet: bool = False) -> Problem:
-    """The problem at its default weights, with the reason."""
-    weighted = scaled(problem.prior, places, 1.0)
+def _kept(
+    problem: Problem, places: Sequence[int], why: str, *, factor: float = 1.0, quiet: bool = False
+) -> Problem:
+    """The problem at so much of its default weights, with the reason."""
+    weighted = scaled(problem.prior, places, factor)
     terms = _names(weighted, places)
     values = ", ".join(f"{name} {weight:g}" for name, weight in terms)
-    note = "" if quiet else f"the default weight is kept ({values}): {why}"
+    what = (
+        "the default weight is kept"
+        if factor == 1
+        else f"{factor:g} of the default weight is taken"
+    )
+    note = "" if quiet else f"{what} ({values}): {why}"
     if note:
         _warn(note)
-    return replace(problem, prior=weighted, weights=WeightChoice(terms=terms, why=why, note=note))
+    choice = WeightChoice(terms=terms, why=why, factor=_factor(weighted, places), note=note)
+    return replace(problem, prior=weighted, weights=choice)
 
 
 def _again(

@@ -136,13 +136,19 @@ def test_without_an_open_weight_the_problem_stays(measured):
         assert choose_weights(problem, rule=Wanted()) is problem
 
 
-def test_beside_a_network_the_default_is_kept_and_told(y, drawn, quadratic):
+def test_beside_a_network_a_tenth_of_the_default_is_taken_and_told(y, drawn, quadratic):
     found = solve(y, prior=drawn + quadratic, noise=NOISE)
-    assert found.weights.terms[0][1] == 1.0
+    assert found.weights.terms[0][1] == 0.1
     assert found.weights.rule == ""
     (note,) = found.notes
-    assert "default weight is kept" in note
+    assert "0.1 of the default weight is taken" in note
     assert "drawn sets x = f(z)" in note
+
+
+def test_beside_a_network_the_default_can_be_asked_for(y, drawn, quadratic):
+    found = solve(y, prior=drawn + quadratic, noise=NOISE, weight="default")
+    assert found.weights.terms[0][1] == 1.0
+    assert not found.notes
 
 
 def test_through_an_operator_that_is_not_linear_the_default_is_kept_and_told(y, quadratic):
