@@ -80,11 +80,10 @@ def choose_weights(
     began = time.perf_counter()
     acting, why = made_rule.choose(problem)
     name = str(registry.describe(acting))
-    if problem.reparameterization is not None:
+    if problem.reparameterization is not None and not isinstance(made_rule, Default):
         network = plain_name(type(problem.reparameterization))
         why = f"{network} sets x = f(z), and each try would be a whole run"
-        asked = isinstance(made_rule, Default)
-        return _kept(problem, places, why, factor=1.0 if asked else _BESIDE, quiet=asked)
+        return _kept(problem, places, why, factor=_BESIDE)
     if before is not None and (found := _again(problem, places, before, name)) is not None:
         return found
     made, _ = chosen(problem, solver)
@@ -176,6 +175,7 @@ def _kept(
     note = "" if quiet else f"{what} ({values}): {why}"
     if note:
         _warn(note)
+        why = f"{what}: {why}"
     choice = WeightChoice(terms=terms, why=why, factor=_factor(weighted, places), note=note)
     return replace(problem, prior=weighted, weights=choice)
 
