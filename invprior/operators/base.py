@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -107,6 +107,19 @@ class LinearOperator(Operator):
             damping: positive.
         """
         return conjugate_gradients(lambda x: self.normal(x) + damping * x, rhs)
+
+    def back_projection(self, damping: float) -> Callable[[Tensor], Tensor] | None:
+        """Make a map A^H M from measurements to pictures, about as cheap as `normal`; None where there is none.
+
+        M is close to (A A^H + damping I)^-1, symmetric and positive definite, so that A^H M (A x - y) is the gradient
+        of a misfit in which all that A keeps counts alike.
+
+        Args:
+            damping: positive.
+        """
+        if not self.direct:
+            return None
+        return lambda y: self.solve_damped(self.adjoint(y), damping)
 
     def norm(self) -> float:
         """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from invprior.operators.boundary import Boundary
 from invprior.operators.files import read_plane
 from invprior.operators.filtering import Axis, Filter
 from invprior.operators.kernels import KERNELS
-from invprior.operators.spectral import Diagonal
+from invprior.operators.spectral import Borderless, Diagonal
 from invprior.operators.tensors import apply_linear
 
 
@@ -111,6 +112,11 @@ class Blur(LinearOperator):
             return self._diagonal.solve_damped(rhs, damping)
         return super().solve_damped(rhs, damping)
 
+    def back_projection(self, damping: float) -> Callable[[Tensor], Tensor]:
+        """Exact where a transform diagonalises the blur; else M is that of a plane without borders."""
+        exact = super().back_projection(damping)
+        return exact or (lambda y: self.adjoint(self._borderless.solve_damped(y, damping)))
+
     def norm(self) -> float:
         """Largest eigenvalue where one is known, else a bound drawn tight by power iteration."""
         return self._norm
@@ -142,6 +148,10 @@ class Blur(LinearOperator):
         if not Diagonal.diagonalises(self.weights, self.boundary):
             return None
         return Diagonal(self.weights, (self.image_shape[-2], self.image_shape[-1]), self.boundary)
+
+    @cached_property
+    def _borderless(self) -> Borderless:
+        return Borderless(self.weights, (self.measurement_shape[-2], self.measurement_shape[-1]))
 
 
 def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:

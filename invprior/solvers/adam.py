@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -52,9 +53,9 @@ class Adam(Solver):
     """Adam on the pixels or on a network's parameters; the solver of Deep Image Prior.
 
     A reparameterisation sets the step size and the averaging unless they are given here. The estimate x is the
-    exponential average of the outputs, as in the Deep Image Prior paper. For a network alone, the gradient of the data
-    term is by default the back-projected residual, (A^H A + d I)^-1 A^H (Ax - y) with d = 30 sigma^2: what the operator
-    has weakened is fitted as soon as the rest, several times sooner than by A^H (Ax - y).
+    exponential average of the outputs, as in the Deep Image Prior paper. For a network, the gradient of the data term
+    is by default the back-projected residual, (A^H A + d I)^-1 A^H (Ax - y) with d = 30 sigma^2, or close to it: what
+    the operator has weakened is fitted as soon as the rest, several times sooner than by A^H (Ax - y).
 
     A network whose fit collapses returns to its last good weights and goes on with half the step size.
 
@@ -66,8 +67,8 @@ class Adam(Solver):
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         average: decay of the running average of x, 0 for none; the prior's own when absent.
-        back_projection: back-project the residual; when absent, for a network alone whose prior allows it, if the
-            operator has a closed form for it.
+        back_projection: back-project the residual; when absent, for a network whose prior allows it, if the operator
+            has a cheap way to.
         langevin: standard deviation, as a multiple of lr, of the noise added to the filters after each step; the
             prior's own when absent, 0 for pixels.
         rollback: return to the last good weights when the fit gets worse by 5 dB; when absent, for networks.
@@ -85,7 +86,7 @@ class Adam(Solver):
     def route(self, problem: Problem) -> Objective:
         """Differentiate everything."""
         objective = route(problem, "adam", network=True, prox="no", members=True)
-        if self.back_projection and not _can_back_project(problem):
+        if self.back_projection and _seen_through(problem) is None:
             raise IncompatibleError(
                 "The back_projection of adam needs a linear operator and a Gaussian fidelity. Leave it out."
             )
@@ -167,12 +168,12 @@ class Adam(Solver):
             "lr": 0.01, "average": 0.0, "back_projection": False, "langevin": 0.0, "rollback": False
         }  # fmt: skip
         if prior is not None:
-            alone = all(t.functional is prior or t.weight == 0 for t in problem.prior.terms)
-            direct = _can_back_project(problem) and getattr(problem.operator, "direct", False)
+            operator = _seen_through(problem)
+            quick = operator is not None and operator.back_projection(1.0) is not None
             found = {
                 "lr": prior.learning_rate,
                 "average": prior.average,
-                "back_projection": prior.back_projection and alone and direct,
+                "back_projection": prior.back_projection and quick,
                 "langevin": prior.langevin,
                 "rollback": True,
             }
@@ -183,9 +184,12 @@ _ENOUGH = 2000  # measurements, of which a hundred are kept out of each network'
 _DAMPING = 30.0  # times sigma^2: the ratio at which natural pictures' fine detail drowns in noise
 
 
-def _can_back_project(problem: Problem) -> bool:
-    linear = isinstance(problem.operator, LinearOperator)
-    return linear and isinstance(problem.fidelity, QuadraticFidelity)
+def _seen_through(problem: Problem) -> LinearOperator | None:
+    """The operator, where the residual can be back-projected: it is linear, and the noise Gaussian."""
+    operator = problem.operator
+    if isinstance(operator, LinearOperator) and isinstance(problem.fidelity, QuadraticFidelity):
+        return operator
+    return None
 
 
 def _back_project(objective: Objective, output: Tensor, damping: float) -> Tensor:
@@ -200,13 +204,17 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
         prediction, problem = operator(x), objective.problem
         energy = fidelity.value(problem.fitted(prediction), y).sum()
         seen = problem.fitted(prediction, recorrupted=True)
-        residual = operator.adjoint(fidelity.gradient(seen, y))
-        gradient = (1.0 + damping) * operator.solve_damped(residual, damping)
+        project = operator.back_projection(damping) or partial(_iterated, operator, damping)
+        gradient = (1.0 + damping) * project(fidelity.gradient(seen, y))
         for weight, penalty in objective.smooth:
             energy = energy + weight * penalty.value(x).sum()
             gradient = gradient + weight * penalty.gradient(x)
     output.backward(gradient)
     return energy
+
+
+def _iterated(operator: LinearOperator, damping: float, residual: Tensor) -> Tensor:
+    return operator.solve_damped(operator.adjoint(residual), damping)
 
 
 @torch.no_grad()

@@ -151,3 +151,15 @@ def test_large_kernels_agree_with_the_separable_way() -> None:
         together = Blur((3, 40, 33), kernel=(smooth + speck) / 2, boundary=boundary)(x)
         apart = [Blur((3, 40, 33), kernel=k, boundary=boundary)(x) for k in (smooth, speck)]
         assert torch.allclose(together, (apart[0] + apart[1]) / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("boundary", ["reflect", "valid"])
+def test_back_projection_undoes_a_lopsided_blur_away_from_the_border(boundary: str) -> None:
+    a = Blur((1, 64, 64), kernel="motion", length=7.0, angle=30.0, boundary=boundary)
+    assert not a.direct
+    x = rand((1, *a.image_shape), 1)
+    exact = a.solve_damped(a.normal(x), 0.05)
+    found = a.back_projection(0.05)(a(x))
+    middle = (..., slice(24, 40), slice(24, 40))
+    left = [float((v - exact)[middle].norm() / exact[middle].norm()) for v in (found, a.normal(x))]
+    assert left[0] < 0.1 * left[1]

@@ -161,6 +161,16 @@ class UnfinishedSolve(Doubling):
         return rhs / (4 + damping) + 0.01 * rhs.roll(1, -1)
 
 
+class SkewBackProjection(Doubling):
+    def back_projection(self, damping):
+        return lambda y: y + 0.1 * y.roll(1, -1)
+
+
+class NegativeBackProjection(Doubling):
+    def back_projection(self, damping):
+        return lambda y: -y
+
+
 class TorchNoise(Doubling):
     def forward(self, x):
         return 2 * x + 1e-3 * torch.rand_like(x)
@@ -246,6 +256,8 @@ class Crashing(Doubling):
     (HalfNormal, "normal", "scaled by 0.5, should be 1"),
     (DampedTwice, "solve-damped", "a damping of 1 where 0.5 was asked for"),
     (UnfinishedSolve, "solve-damped", "its residual is .* of the right-hand side"),
+    (SkewBackProjection, "back-projection", "<v, P u> is .*, but <P v, u> is"),
+    (NegativeBackProjection, "back-projection", "<v, B A v> is negative"),
     (TorchNoise, "repeatable", r"forward uses global random state \(torch's\)"),
     (NumPyNoise, "repeatable", r"adjoint uses global random state \(NumPy's\)"),
     (PythonNoise, "repeatable", r"normal uses global random state \(Python's\)"),
