@@ -86,10 +86,13 @@ def test_back_projection_is_off_where_it_would_change_the_problem(prior, options
     assert chosen(problem, "adam")[0].back_projection is False
 
 
-def test_back_projection_restores_far_sooner():
+@pytest.mark.parametrize(
+    "blur", ["blur", "blur:kernel=motion,length=9,angle=30"], ids=["closed form", "none"]
+)
+def test_back_projection_restores_far_sooner(blur):
     truth = samples.load("astronaut", 256).x[..., 8:72, 80:144]  # the face
     noise = "gaussian:sigma=0.01"
-    y, operator = simulate(truth, operator="blur", noise=noise)
+    y, operator = simulate(truth, operator=blur, noise=noise)
     prior = "dip:net=skip(down=[16,32],up=[16,32],skip=4),members=1"
     (problem,) = build(y, operator=operator, prior=prior, noise=noise)
 
