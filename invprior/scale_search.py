@@ -80,7 +80,6 @@ def _between(known: dict[float, float], a: float, b: float, c: float) -> float:
         return b + _GOLDEN * longer
     vertex = b - 0.5 * ((b - a) ** 2 * (fb - fc) - (b - c) ** 2 * (fb - fa)) / bend
     if abs(vertex - b) < _CLOSE and max(b - a, c - b) > 0.9 * _STRIDE:
-        return b + math.copysign(
-            0.25 * _STRIDE, longer
-        )  # no parabola is to be trusted over so wide a side
+        # no parabola is to be trusted over so wide a side
+        return b + math.copysign(0.25 * _STRIDE, longer)
     return vertex

@@ -36,9 +36,7 @@ _QUIET = (
     0.01  # times the noise: a change of the picture, root mean square, below which a trial ends
 )
 _STEPS = 150  # at most so many in a trial
-_BESIDE = (
-    0.1  # of the default weight, beside a network, which is a prior already: more costs detail
-)
+_BESIDE = 0.1  # of the default weight beside a network, a prior already: more costs detail
 
 
 def choose_weights(

@@ -1,8 +1,8 @@
 """The search over a scale factor."""
 
 import math
-from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from invprior.scale_search import RANGE, smallest
@@ -70,11 +70,7 @@ def test_a_minimum_beside_a_symmetric_start_is_not_missed():
     logs = [math.log(f / 10) for f in points]
 
     def curve(factor):
-        t = min(max(math.log(factor), logs[0]), logs[-1])
-        (a, fa), (b, fb) = next(
-            pair for pair in pairwise(zip(logs, points.values(), strict=True)) if t <= pair[1][0]
-        )
-        return fa + (fb - fa) * (t - a) / (b - a)
+        return float(np.interp(math.log(factor), logs, list(points.values())))
 
     factor, _ = smallest(curve)
     assert 0.65 < factor < 0.9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
@@ -108,18 +108,21 @@ class LinearOperator(Operator):
         """
         return conjugate_gradients(lambda x: self.normal(x) + damping * x, rhs)
 
-    def back_projection(self, damping: float) -> Callable[[Tensor], Tensor] | None:
-        """Make a map A^H M from measurements to pictures, about as cheap as `normal`; None where there is none.
+    @property
+    def back_projects(self) -> bool:
+        """Whether `back_project` is about as cheap as `normal`; else it iterates."""
+        return self.direct
 
-        M is close to (A A^H + damping I)^-1, symmetric and positive definite, so that A^H M (A x - y) is the gradient
-        of a misfit in which all that A keeps counts alike.
+    def back_project(self, y: Tensor, damping: float) -> Tensor:
+        """Apply A^H M, with M close to (A A^H + damping I)^-1, symmetric and positive definite.
+
+        A^H M (A x - y) is then the gradient of a misfit in which all that A keeps counts alike.
 
         Args:
+            y: (B, *measurement_shape).
             damping: positive.
         """
-        if not self.direct:
-            return None
-        return lambda y: self.solve_damped(self.adjoint(y), damping)
+        return self.solve_damped(self.adjoint(y), damping)
 
     def norm(self) -> float:
         """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Gt, Le
+from scipy.fft import next_fast_len
 from torch import Tensor
+from torch.nn import functional
 
 from invprior.boxes import Box
 from invprior.errors import MeasurementError, OptionError, did_you_mean
@@ -19,7 +20,7 @@ from invprior.operators.boundary import Boundary
 from invprior.operators.files import read_plane
 from invprior.operators.filtering import Axis, Filter
 from invprior.operators.kernels import KERNELS
-from invprior.operators.spectral import Borderless, Diagonal
+from invprior.operators.spectral import Diagonal
 from invprior.operators.tensors import apply_linear
 
 
@@ -112,10 +113,19 @@ class Blur(LinearOperator):
             return self._diagonal.solve_damped(rhs, damping)
         return super().solve_damped(rhs, damping)
 
-    def back_projection(self, damping: float) -> Callable[[Tensor], Tensor]:
+    @property
+    def back_projects(self) -> bool:
+        """Always."""
+        return True
+
+    def back_project(self, y: Tensor, damping: float) -> Tensor:
         """Exact where a transform diagonalises the blur; else M is that of a plane without borders."""
-        exact = super().back_projection(damping)
-        return exact or (lambda y: self.adjoint(self._borderless.solve_damped(y, damping)))
+        if self.direct:
+            return super().back_project(y, damping)
+        (height, width), plane = y.shape[-2:], self._plane
+        beyond = (0, plane.size[1] - width, 0, plane.size[0] - height)
+        weighed = plane.solve_damped(functional.pad(y, beyond), damping)
+        return self.adjoint(weighed[..., :height, :width])
 
     def norm(self) -> float:
         """Largest eigenvalue where one is known, else a bound drawn tight by power iteration."""
@@ -150,8 +160,11 @@ class Blur(LinearOperator):
         return Diagonal(self.weights, (self.image_shape[-2], self.image_shape[-1]), self.boundary)
 
     @cached_property
-    def _borderless(self) -> Borderless:
-        return Borderless(self.weights, (self.measurement_shape[-2], self.measurement_shape[-1]))
+    def _plane(self) -> Diagonal:
+        """The blur of so large a circular picture that opposite borders do not meet."""
+        sides = zip(self.measurement_shape[-2:], self.weights.shape, strict=True)
+        rows, columns = (next_fast_len(n + taps, real=True) for n, taps in sides)
+        return Diagonal(self.weights, (rows, columns), "circular")
 
 
 def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 
 from invprior.operators.boundary import Boundary
@@ -48,30 +47,6 @@ class Diagonal:
             x: Tensor = torch.fft.irfft2(torch.fft.rfft2(rhs).div_(scale), s=self.size)
             return x
         return idct(idct(dct(dct(rhs, -1), -2).div_(scale), -2), -1)
-
-
-class Borderless:
-    """Convolution by a kernel in the infinite plane, seen through the picture's frame.
-
-    Where a border spoils the basis, this is close to the inverse away from the border, symmetric and positive definite.
-
-    Args:
-        kernel: float64.
-        size: the pictures' (H, W).
-    """
-
-    def __init__(self, kernel: Tensor, size: tuple[int, int]) -> None:
-        self.size = size
-        self.padded = tuple(
-            next_fast_len(n + taps, real=True) for n, taps in zip(size, kernel.shape, strict=True)
-        )
-        self._energy = Constant(torch.fft.rfft2(kernel, s=self.padded).abs() ** 2)
-
-    def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Solve (A A^H + damping I) y = rhs, of a right-hand side that is 0 beyond the frame, (..., H, W)."""
-        spectrum = torch.fft.rfft2(rhs, s=self.padded).div_(self._energy.like(rhs) + damping)
-        x: Tensor = torch.fft.irfft2(spectrum, s=self.padded)
-        return x[..., : self.size[0], : self.size[1]]
 
 
 def dct(x: Tensor, dim: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -169,7 +168,7 @@ class Adam(Solver):
         }  # fmt: skip
         if prior is not None:
             operator = _seen_through(problem)
-            quick = operator is not None and operator.back_projection(1.0) is not None
+            quick = operator is not None and operator.back_projects
             found = {
                 "lr": prior.learning_rate,
                 "average": prior.average,
@@ -204,17 +203,12 @@ def _back_project(objective: Objective, output: Tensor, damping: float) -> Tenso
         prediction, problem = operator(x), objective.problem
         energy = fidelity.value(problem.fitted(prediction), y).sum()
         seen = problem.fitted(prediction, recorrupted=True)
-        project = operator.back_projection(damping) or partial(_iterated, operator, damping)
-        gradient = (1.0 + damping) * project(fidelity.gradient(seen, y))
+        gradient = (1.0 + damping) * operator.back_project(fidelity.gradient(seen, y), damping)
         for weight, penalty in objective.smooth:
             energy = energy + weight * penalty.value(x).sum()
             gradient = gradient + weight * penalty.gradient(x)
     output.backward(gradient)
     return energy
-
-
-def _iterated(operator: LinearOperator, damping: float, residual: Tensor) -> Tensor:
-    return operator.solve_damped(operator.adjoint(residual), damping)
 
 
 @torch.no_grad()

@@ -86,6 +86,11 @@ def test_back_projection_is_off_where_it_would_change_the_problem(prior, options
     assert chosen(problem, "adam")[0].back_projection is False
 
 
+def test_back_projection_stays_on_beside_another_term():
+    problem = blurred(Free() + 0.1 * NoPrior())
+    assert chosen(problem, "adam")[0].back_projection is True
+
+
 @pytest.mark.parametrize(
     "blur", ["blur", "blur:kernel=motion,length=9,angle=30"], ids=["closed form", "none"]
 )

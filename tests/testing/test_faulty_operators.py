@@ -162,13 +162,17 @@ class UnfinishedSolve(Doubling):
 
 
 class SkewBackProjection(Doubling):
-    def back_projection(self, damping):
-        return lambda y: y + 0.1 * y.roll(1, -1)
+    back_projects = True
+
+    def back_project(self, y, damping):
+        return y + 0.1 * y.roll(1, -1)
 
 
 class NegativeBackProjection(Doubling):
-    def back_projection(self, damping):
-        return lambda y: -y
+    back_projects = True
+
+    def back_project(self, y, damping):
+        return -y
 
 
 class TorchNoise(Doubling):
@@ -256,8 +260,8 @@ class Crashing(Doubling):
     (HalfNormal, "normal", "scaled by 0.5, should be 1"),
     (DampedTwice, "solve-damped", "a damping of 1 where 0.5 was asked for"),
     (UnfinishedSolve, "solve-damped", "its residual is .* of the right-hand side"),
-    (SkewBackProjection, "back-projection", "<v, P u> is .*, but <P v, u> is"),
-    (NegativeBackProjection, "back-projection", "<v, B A v> is negative"),
+    (SkewBackProjection, "back-project", "<v, P u> is .*, but <P v, u> is"),
+    (NegativeBackProjection, "back-project", "<v, B A v> is negative"),
     (TorchNoise, "repeatable", r"forward uses global random state \(torch's\)"),
     (NumPyNoise, "repeatable", r"adjoint uses global random state \(NumPy's\)"),
     (PythonNoise, "repeatable", r"normal uses global random state \(Python's\)"),
