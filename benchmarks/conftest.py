@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from invprior import files, registry
-from invprior.functionals import Reparameterization
-from invprior.matrix import config, specs
-from invprior.matrix.cells import Job, Setting, jobs
+from invprior import registry
+from invprior.io import files
+from invprior.matrix.config import matrix as config
+from invprior.matrix.config import specs
+from invprior.matrix.results.cells import Job, Setting, jobs
+from invprior.problem.functionals import Reparameterization
 
 QUALITY = pytest.StashKey[list[dict[str, object]]]()
 

@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor
 
 import invprior
-from invprior.images import load
+from invprior.io.images import load
 from invprior.metrics.psnr import PSNR
 
 Method = Callable[[Tensor, float], Tensor]

@@ -38,7 +38,7 @@ from common import (
 )
 from torch import Tensor
 
-from invprior import images
+from invprior.io import images
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from skimage.restoration import estimate_sigma
 from torch import Tensor
 
 from invprior import samples, simulate
-from invprior.images import load
+from invprior.io.images import load
 from invprior.noise_estimation.gaussian import estimate_gaussian
 from invprior.noise_estimation.poisson import estimate_poisson
 

@@ -21,7 +21,7 @@ from rich.table import Table
 
 import invprior
 from invprior import samples
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 
 
 def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:

@@ -32,16 +32,16 @@ from torch import Tensor
 
 import invprior
 from invprior import samples
-from invprior.building import operator_for, stop_from
-from invprior.matrix import config
-from invprior.matrix.cells import Setting, jobs
-from invprior.matrix.config import Matrix
-from invprior.matrix.data import Case, prepare
+from invprior.builders.problem import operator_for, stop_from
+from invprior.matrix.config import matrix as config
+from invprior.matrix.config.matrix import Matrix
+from invprior.matrix.execution.data import Case, prepare
+from invprior.matrix.results.cells import Setting, jobs
 from invprior.metrics.psnr import PSNR
 from invprior.noise_estimation.base import QUANTISATION
 from invprior.operators.base import Operator
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.max_steps import MaxSteps
 

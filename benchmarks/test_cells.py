@@ -16,10 +16,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from invprior.errors import IncompatibleError
-from invprior.matrix.cells import Job
-from invprior.matrix.data import prepare
-from invprior.matrix.restore import Restored, restore
-from invprior.matrix.scoring import Scores
+from invprior.matrix.execution.data import prepare
+from invprior.matrix.execution.restore import Restored, restore
+from invprior.matrix.execution.scoring import Scores
+from invprior.matrix.results.cells import Job
 
 
 class Stopwatch:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 import invprior
 from invprior import samples
-from invprior.building import build
+from invprior.builders.problem import build
 from invprior.errors import InvpriorError
 from invprior.metrics.psnr import PSNR
 

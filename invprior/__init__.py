@@ -16,32 +16,33 @@ __version__ = "0.1.0"
 _HOMES = {
     "errors": ["InvpriorError", "OptionError", "PluginError", "SpecError", "IncompatibleError", "MeasurementError",
                "DivergedError"],
-    "spec": ["Spec"],
-    "functionals": ["Penalty", "Prior", "Proximable", "Reparameterization"],
+    "registry.spec": ["Spec"],
+    "problem.functionals": ["Penalty", "Prior", "Proximable", "Reparameterization"],
     "operators.base": ["LinearOperator", "Operator"],
     "fidelities.base": ["Fidelity", "ProximableFidelity", "QuadraticFidelity"],
     "noises.base": ["Noise"],
     "denoisers.base": ["Denoiser"],
     "networks.base": ["Network"],
     "metrics.base": ["Metric"],
-    "problem": ["Objective", "Problem"],
-    "solution": ["Iterate", "Solution", "Stop"],
+    "problem.problem": ["Objective", "Problem"],
+    "problem.solution": ["Iterate", "Solution", "Stop"],
     "solvers.base": ["Solver", "State"],
     "stopping.base": ["StoppingRule"],
-    "callbacks": ["Recorder"],
-    "building": ["build"],
-    "images": ["load", "save"],
-    "tuning": ["choose_weights"],
+    "runner.history": ["Recorder"],
+    "builders.problem": ["build"],
+    "io.images": ["load", "save"],
+    "tuning.search": ["choose_weights"],
     "weights.base": ["WeightRule"],
-    "loop": ["Interrupted", "iterate", "solve", "solve_problem"],
-    "simulation": ["simulate"],
+    "runner.api": ["Interrupted", "iterate", "solve", "solve_problem"],
+    "builders.simulation": ["simulate"],
 }  # fmt: skip
+_MODULES = {"samples": "io.samples"}  # whole modules that are taught under a short name
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", *_HOME, *_MODULES]
 
 if TYPE_CHECKING:
-    from invprior.building import build as build
-    from invprior.callbacks import Recorder as Recorder
+    from invprior.builders.problem import build as build
+    from invprior.builders.simulation import simulate as simulate
     from invprior.denoisers.base import Denoiser as Denoiser
     from invprior.errors import DivergedError as DivergedError
     from invprior.errors import IncompatibleError as IncompatibleError
@@ -53,37 +54,42 @@ if TYPE_CHECKING:
     from invprior.fidelities.base import Fidelity as Fidelity
     from invprior.fidelities.base import ProximableFidelity as ProximableFidelity
     from invprior.fidelities.base import QuadraticFidelity as QuadraticFidelity
-    from invprior.functionals import Penalty as Penalty
-    from invprior.functionals import Prior as Prior
-    from invprior.functionals import Proximable as Proximable
-    from invprior.functionals import Reparameterization as Reparameterization
-    from invprior.images import load as load
-    from invprior.images import save as save
-    from invprior.loop import Interrupted as Interrupted
-    from invprior.loop import iterate as iterate
-    from invprior.loop import solve as solve
-    from invprior.loop import solve_problem as solve_problem
+    from invprior.io import samples as samples
+    from invprior.io.images import load as load
+    from invprior.io.images import save as save
     from invprior.metrics.base import Metric as Metric
     from invprior.networks.base import Network as Network
     from invprior.noises.base import Noise as Noise
     from invprior.operators.base import LinearOperator as LinearOperator
     from invprior.operators.base import Operator as Operator
-    from invprior.problem import Objective as Objective
-    from invprior.problem import Problem as Problem
-    from invprior.simulation import simulate as simulate
-    from invprior.solution import Iterate as Iterate
-    from invprior.solution import Solution as Solution
-    from invprior.solution import Stop as Stop
+    from invprior.problem.functionals import Penalty as Penalty
+    from invprior.problem.functionals import Prior as Prior
+    from invprior.problem.functionals import Proximable as Proximable
+    from invprior.problem.functionals import Reparameterization as Reparameterization
+    from invprior.problem.problem import Objective as Objective
+    from invprior.problem.problem import Problem as Problem
+    from invprior.problem.solution import Iterate as Iterate
+    from invprior.problem.solution import Solution as Solution
+    from invprior.problem.solution import Stop as Stop
+    from invprior.registry.spec import Spec as Spec
+    from invprior.runner.api import Interrupted as Interrupted
+    from invprior.runner.api import iterate as iterate
+    from invprior.runner.api import solve as solve
+    from invprior.runner.api import solve_problem as solve_problem
+    from invprior.runner.history import Recorder as Recorder
     from invprior.solvers.base import Solver as Solver
     from invprior.solvers.base import State as State
-    from invprior.spec import Spec as Spec
     from invprior.stopping.base import StoppingRule as StoppingRule
-    from invprior.tuning import choose_weights as choose_weights
+    from invprior.tuning.search import choose_weights as choose_weights
     from invprior.weights.base import WeightRule as WeightRule
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in _MODULES:
+        value = importlib.import_module(f"invprior.{_MODULES[name]}")
+    elif name in _HOME:
+        value = getattr(importlib.import_module(f"invprior.{_HOME[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"invprior.{_HOME[name]}"), name)
+    globals()[name] = value
     return value

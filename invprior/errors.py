@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from invprior.solution import Solution
+    from invprior.problem.solution import Solution
 
 
 class InvpriorError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from invprior import registry
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 from invprior.provenance import stop_text
 from invprior.solvers.base import Solver, State
 from invprior.stopping.base import StoppingRule, parts_of

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.functionals import Prior, Reparameterization
-from invprior.problem import Problem
+from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.problem import Problem
+from invprior.registry.spec import Spec, Value
 from invprior.solvers.base import Solver
-from invprior.spec import Spec, Value
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule, parts_of
 
 _LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")

@@ -10,8 +10,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and a console made with it keeps that width
 import torch
 
-from invprior.functionals import Penalty, Proximable, Reparameterization
 from invprior.operators.base import LinearOperator
+from invprior.problem.functionals import Penalty, Proximable, Reparameterization
 from tests.packages import Packages
 
 

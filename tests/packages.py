@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from invprior import discovery, registry
+from invprior import registry
+from invprior.registry import discovery
 
 PRIOR = '''
-from invprior.functionals import Penalty
+from invprior.problem.functionals import Penalty
 
 
 class Mine(Penalty):

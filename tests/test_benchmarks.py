@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from invprior.matrix import config
-from invprior.matrix.cells import Setting, jobs
-from invprior.matrix.gate import compare, read
+from invprior.matrix.analysis.regression import compare, read
+from invprior.matrix.config import matrix as config
+from invprior.matrix.results.cells import Setting, jobs
 
 ROOT = Path(__file__).parents[1]
 TEXT = """

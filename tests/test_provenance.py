@@ -7,10 +7,10 @@ import torch
 
 import invprior
 from invprior import registry
-from invprior.building import prior_from, stop_from
-from invprior.loop import solve
+from invprior.builders.problem import prior_from, stop_from
 from invprior.provenance import _packages, data_hash, prior_text, stop_text
-from invprior.spec import Spec
+from invprior.registry.spec import Spec
+from invprior.runner.api import solve
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import torch
 
 import invprior
 from invprior import samples
-from invprior.building import build
+from invprior.builders.problem import build
+from invprior.builders.simulation import simulate
 from invprior.metrics.psnr import PSNR
 from invprior.operators.inpaint import Inpaint
-from invprior.simulation import simulate
 
 # Operator, standard deviation of the noise, and the iterations of Deep Image Prior, which has a
 # network for a small picture here, and one only: few iterations where the noise is strong.

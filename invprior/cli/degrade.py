@@ -31,8 +31,8 @@ def degrade(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Simulate a measurement y = noise(A(x)) of a known picture and save it as floats, without loss."""
-    from invprior import images, samples
-    from invprior.simulation import default_noise, simulate
+    from invprior.builders.simulation import default_noise, simulate
+    from invprior.io import images, samples
 
     truth = samples.resolve(picture)
     images.writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)

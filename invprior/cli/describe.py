@@ -13,7 +13,7 @@ from rich.table import Table
 from invprior import registry
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
-from invprior.options import Option, options_of
+from invprior.registry.options import Option, options_of
 
 
 @reporting

@@ -51,10 +51,10 @@ def impedance(
     The network gives way to the picture and resists noise: the loss falls fast for the first,
     slower for each of the others.
     """
-    from invprior import samples
-    from invprior.building import default_device
+    from invprior.builders.problem import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import impedance as experiment
+    from invprior.io import samples
 
     given = samples.resolve(picture)
     steps = experiment.STEPS if steps is None else steps
@@ -110,10 +110,10 @@ def ablation(
     A network that is refused or fails is a row with its reason. Ctrl-C writes those that have
     finished.
     """
-    from invprior import samples
-    from invprior.building import default_device
+    from invprior.builders.problem import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import ablation as experiment
+    from invprior.io import samples
 
     given = samples.resolve(picture)
     rates = run.rates_from(lr or [])

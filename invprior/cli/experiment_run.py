@@ -14,13 +14,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 import invprior
-from invprior import files, images, samples
 from invprior.cli.console import err, out
 from invprior.cli.outputs import settle, to_json
 from invprior.errors import OptionError
 from invprior.experiments.ablation import AblationResult
 from invprior.experiments.impedance import ImpedanceResult
-from invprior.solution import Iterate
+from invprior.io import files, images, samples
+from invprior.problem.solution import Iterate
 
 RECORD = "record.json"
 LEVEL = 0.01  # mean squared error of a fair fit, 20 dB

@@ -11,9 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from invprior import files, images, registry, samples
-from invprior.budget import parse_size
-from invprior.building import (
+from invprior import registry
+from invprior.builders.problem import (
     AUTO,
     all_of,
     build,
@@ -28,13 +27,15 @@ from invprior.building import (
     stop_from,
     weight_rule_from,
 )
+from invprior.builders.simulation import default_noise, simulate
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
-from invprior.functionals import Prior
+from invprior.io import files, images, samples
+from invprior.memory.plan import parse_size
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
-from invprior.problem import Problem
-from invprior.simulation import default_noise, simulate
+from invprior.problem.functionals import Prior
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps

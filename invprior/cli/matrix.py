@@ -68,7 +68,7 @@ def plan(
 ) -> None:
     """Show the cells, what does not fit and why, what is missing, and about how long it takes; compute nothing."""
     from invprior.cli import matrix_run, matrix_tables
-    from invprior.matrix import plan as planning
+    from invprior.matrix.execution import plan as planning
 
     crew = matrix_run.shape(workers, threads, device)
     store = matrix_run.looked_at(config, data, size, output, device, threads)
@@ -136,7 +136,7 @@ def run(
 def status(folder: Folder, only: Only = None) -> None:
     """Count the cells of a folder of results by how they stand."""
     from invprior.cli import matrix_run, matrix_tables
-    from invprior.matrix.store import Store
+    from invprior.matrix.results.store import Store
 
     store = Store.open(folder)
     planned = store.jobs()
@@ -156,8 +156,8 @@ def why(
     folder: Folder,
 ) -> None:
     """Say how a cell stands, and what has changed since its record was made."""
-    from invprior.matrix.store import Store
-    from invprior.matrix.why import cell_named, explain, label
+    from invprior.matrix.results.explain import cell_named, explain, label
+    from invprior.matrix.results.store import Store
 
     store = Store.open(folder)
     planned = store.jobs()
@@ -179,7 +179,7 @@ def merge(
 
     Exit code 1 when there are conflicts or damaged records.
     """
-    from invprior.matrix.merge import merge
+    from invprior.matrix.results.merge import merge
 
     done = merge(folders, into)
     out.print(escape(f"Took {done.taken} records into {into}; {done.same} were there already."))

@@ -12,7 +12,7 @@ from rich.table import Table
 from invprior.cli.console import err, out, reporting
 
 if TYPE_CHECKING:
-    from invprior.matrix.gate import Gate
+    from invprior.matrix.analysis.regression import Gate
 
 _WHAT = 'a folder that "invprior matrix run" wrote, or a JSON file of "pytest benchmarks".'
 
@@ -29,7 +29,7 @@ def gate(
 
     Both sides need the same pictures and seeds, at least two seeds, better three to five.
     """
-    from invprior.matrix import gate as gates
+    from invprior.matrix.analysis import regression as gates
 
     found = gates.compare(gates.read(baseline), gates.read(new))
     out.print(_table(found, everything=everything))

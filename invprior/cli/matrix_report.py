@@ -30,7 +30,7 @@ def report(
     At any moment: what has not run yet is shown as such. An earlier report is replaced.
     """
     from invprior.matrix.report.write import write
-    from invprior.matrix.store import Store
+    from invprior.matrix.results.store import Store
 
     page, *more = write(Store.open(folder), output, overwrite=overwrite)
     if not quiet:

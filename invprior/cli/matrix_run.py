@@ -11,15 +11,17 @@ from pathlib import Path
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from invprior.building import default_device
+from invprior.builders.problem import default_device
 from invprior.cli.console import err
 from invprior.cli.outputs import DEFAULT_FOLDER
 from invprior.errors import OptionError, did_you_mean
-from invprior.matrix import cluster, config, specs
-from invprior.matrix.cells import Job, Setting
-from invprior.matrix.config import AXES
-from invprior.matrix.crew import Crew, Event
-from invprior.matrix.store import Found, Store, processors
+from invprior.matrix.config import matrix as config
+from invprior.matrix.config import specs
+from invprior.matrix.config.matrix import AXES
+from invprior.matrix.execution import cluster
+from invprior.matrix.execution.crew import Crew, Event
+from invprior.matrix.results.cells import Job, Setting
+from invprior.matrix.results.store import Found, Store, processors
 
 
 @dataclass(frozen=True)

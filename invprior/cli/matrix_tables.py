@@ -9,11 +9,11 @@ import psutil
 from rich.markup import escape
 from rich.table import Table
 
-from invprior.budget import text
 from invprior.cli.matrix_run import duration
-from invprior.matrix.plan import Row
-from invprior.matrix.record import STATUSES
-from invprior.matrix.store import Found, changed_code
+from invprior.matrix.execution.plan import Row
+from invprior.matrix.results.record import STATUSES
+from invprior.matrix.results.store import Found, changed_code
+from invprior.memory.plan import text
 
 
 def planned(rows: Sequence[Row]) -> Table:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invprior import files, images
 from invprior.errors import MeasurementError
+from invprior.io import files, images
 
 DEFAULT_FOLDER = Path("invprior-out")
 

@@ -15,9 +15,9 @@ from rich.table import Table
 from invprior import registry
 from invprior.cli.console import out, reporting
 from invprior.errors import InvpriorError, PluginError
-from invprior.options import options_of
 from invprior.registry import CORE, Entry
-from invprior.spec import Spec
+from invprior.registry.options import options_of
+from invprior.registry.spec import Spec
 
 _TRIAL = (3, 16, 16)  # the picture that an operator is made for, to see that it can be made
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from invprior.cli.console import err
 from invprior.metrics.psnr import PSNR
-from invprior.solution import Iterate
+from invprior.problem.solution import Iterate
 from invprior.stopping.base import AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 

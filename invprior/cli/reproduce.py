@@ -23,7 +23,7 @@ def reproduce(
 
     Nothing is written. Exit code 0 when it matches, 1 when not.
     """
-    from invprior.matrix.reproduce import reproduce
+    from invprior.matrix.execution.reproduce import reproduce
 
     with tempfile.TemporaryDirectory() as folder:
         done = reproduce(record, Path(folder), None if data is None else str(data.absolute()))

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import invprior
-from invprior import files
-from invprior.checkpoint import FILE, Checkpoint
+from invprior.checkpoint.checkpoint import FILE, Checkpoint
 from invprior.cli.inputs import Inputs, Options
 from invprior.cli.outputs import Outputs
 from invprior.errors import MeasurementError, OptionError
+from invprior.io import files
 
 _RUN, _PICTURES = "run.json", "pictures.safetensors"
 

@@ -12,21 +12,23 @@ from rich.console import Group
 from torch import Tensor
 
 import invprior
-from invprior import files, images, registry, repeats, samples
+from invprior import registry
 from invprior.cli.inputs import Inputs, Options, Parts, parts_of, problem_of, read
 from invprior.cli.outputs import Outputs, settle, to_json
 from invprior.cli.progress import Live
 from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.comparison import side_by_side
 from invprior.errors import DivergedError
-from invprior.loop import Interrupted, chosen, route_or_explain, solve_problem
-from invprior.problem import Problem
-from invprior.solution import Solution
-from invprior.spec import parse_sum
+from invprior.io import files, images, samples
+from invprior.io.montage import side_by_side
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Solution
+from invprior.registry.spec import parse_sum
+from invprior.runner import ensemble as repeats
+from invprior.runner.api import Interrupted, chosen, route_or_explain, solve_problem
 from invprior.stopping.base import StoppingRule
-from invprior.tuning import is_tuned
+from invprior.tuning.search import is_tuned
 
 
 @dataclass(frozen=True)

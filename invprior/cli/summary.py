@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from invprior.budget import text
+from invprior.memory.plan import text
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
 from invprior.noise_estimation.base import NoiseEstimate

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from invprior.errors import OptionError
 from invprior.experiments import plots
-from invprior.problem import Problem
-from invprior.tuning import is_tuned
-from invprior.weight_choice import WeightChoice
+from invprior.problem.problem import Problem
+from invprior.problem.weight_choice import WeightChoice
+from invprior.tuning.search import is_tuned
 from invprior.weights.base import WeightRule
 
 

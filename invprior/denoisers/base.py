@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from invprior.options import Plugin
+from invprior.registry.options import Plugin
 
 
 class Denoiser(ABC, metaclass=Plugin):

@@ -10,9 +10,9 @@ from annotated_types import Gt, Interval
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
-from invprior.denoisers.opponent import to_opponent
 from invprior.denoisers.pairs import half_window, regions
 from invprior.errors import OptionError
+from invprior.numerics.opponent import to_opponent
 from invprior.operators.boundary import extend
 
 

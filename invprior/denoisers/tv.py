@@ -9,7 +9,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
-from invprior.priors._tv_differences import Kind
+from invprior.numerics.tv_differences import Kind
 from invprior.priors.tv import TV
 
 

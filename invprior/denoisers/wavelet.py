@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
-from invprior.denoisers.opponent import from_opponent, to_opponent
-from invprior.wavelets import Filters, WaveletTransform, fitting_levels, load_filters
+from invprior.numerics.opponent import from_opponent, to_opponent
+from invprior.numerics.wavelets import Filters, WaveletTransform, fitting_levels, load_filters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,19 +9,20 @@ from typing import Any
 
 from torch import Tensor
 
-from invprior import images, registry
-from invprior.building import Picture, all_of, check_seed
-from invprior.comparison import side_by_side
+from invprior import registry
+from invprior.builders.problem import Picture, all_of, check_seed
+from invprior.builders.simulation import simulate
 from invprior.errors import OptionError, PluginError
 from invprior.experiments import plots
 from invprior.experiments.common import Watch, noise_from, single
 from invprior.experiments.tables import write_table
 from invprior.experiments.trial import Task, Trial, labels
+from invprior.io import images
+from invprior.io.montage import side_by_side
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
-from invprior.simulation import simulate
-from invprior.spec import Spec, parse
+from invprior.registry.spec import Spec, parse
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.time_limit import TimeLimit

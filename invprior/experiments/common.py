@@ -8,12 +8,12 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from invprior import registry
-from invprior.building import Picture, picture
-from invprior.callbacks import Callback
+from invprior.builders.problem import Picture, picture
 from invprior.errors import MeasurementError, OptionError
 from invprior.noises.base import Noise
-from invprior.solution import Iterate
-from invprior.spec import Spec
+from invprior.problem.solution import Iterate
+from invprior.registry.spec import Spec
+from invprior.runner.history import Callback
 
 Watch: TypeAlias = Callable[[str, Iterate], object]  # called with a run's name and each iterate
 

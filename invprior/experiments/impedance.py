@@ -11,21 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior import images, registry
-from invprior.building import Picture, all_of, build, check_seed, prior_from
-from invprior.comparison import side_by_side
+from invprior import registry
+from invprior.builders.problem import Picture, all_of, build, check_seed, prior_from
+from invprior.builders.simulation import derived_generator, simulate
 from invprior.errors import IncompatibleError
 from invprior.experiments import plots
 from invprior.experiments.common import Watch, noise_from, single, watching
 from invprior.experiments.tables import write_table
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Prior, Reparameterization
-from invprior.loop import solve_problem
+from invprior.io import images
+from invprior.io.montage import side_by_side
 from invprior.noises.base import Noise
+from invprior.problem.functionals import Prior, Reparameterization
 from invprior.provenance import prior_text
-from invprior.simulation import derived_generator, simulate
+from invprior.registry.spec import Spec
+from invprior.runner.api import solve_problem
 from invprior.solvers.adam import Adam
-from invprior.spec import Spec
 from invprior.stopping.max_steps import MaxSteps
 
 # The paper's network, thinner: with its 2.2 million weights it soon fits any target of a size that two

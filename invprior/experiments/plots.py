@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from invprior import files
+from invprior.io import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

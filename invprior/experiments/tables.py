@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from invprior import files
+from invprior.io import files
 
 
 def write_table(

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.building import build
-from invprior.callbacks import Callback
+from invprior.builders.problem import build
 from invprior.errors import DivergedError, InvpriorError
 from invprior.experiments.common import Watch, watching
 from invprior.fidelities.base import Fidelity
-from invprior.loop import solve_problem
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
 from invprior.networks.base import Network
 from invprior.operators.base import Operator
 from invprior.priors.dip import DIP
-from invprior.solution import Iterate, Solution
-from invprior.spec import Spec
+from invprior.problem.solution import Iterate, Solution
+from invprior.registry.spec import Spec
+from invprior.runner.api import solve_problem
+from invprior.runner.history import Callback
 from invprior.stopping.base import StoppingRule
 
 EVERY = 10  # iterations between two looks at the PSNR

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.noise_estimation.gaussian import estimate_gaussian
-from invprior.options import Plugin
+from invprior.registry.options import Plugin
 
 
 class Fidelity(nn.Module, ABC, metaclass=Plugin):

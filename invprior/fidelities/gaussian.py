@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invprior.errors import OptionError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.linalg import dot
+from invprior.numerics.linalg import dot
 
 
 class Gaussian(QuadraticFidelity):

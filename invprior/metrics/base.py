@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.options import Plugin
+from invprior.registry.options import Plugin
 
 
 class Metric(ABC, metaclass=Plugin):

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from invprior.options import Plugin
+from invprior.registry.options import Plugin
 
 Input = Literal["uniform", "normal", "grid"]
 

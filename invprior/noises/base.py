@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.fidelities.base import Fidelity
-from invprior.options import Plugin
+from invprior.registry.options import Plugin
 
 
 class Noise(ABC, metaclass=Plugin):

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from invprior.boxes import Box
-from invprior.linalg import conjugate_gradients, spectral_norm
-from invprior.options import Plugin, telling_of, validate
+from invprior.numerics.box import Box
+from invprior.numerics.linalg import conjugate_gradients, spectral_norm
+from invprior.registry.options import Plugin, telling_of, validate
 
 Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for pictures
 

@@ -12,9 +12,9 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from invprior.boxes import Box
 from invprior.errors import MeasurementError, OptionError, did_you_mean
-from invprior.linalg import perron_norm, spectral_norm
+from invprior.numerics.box import Box
+from invprior.numerics.linalg import perron_norm, spectral_norm
 from invprior.operators.base import LinearOperator, Shape
 from invprior.operators.boundary import Boundary
 from invprior.operators.files import read_plane

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from invprior.boxes import Box
 from invprior.errors import IncompatibleError, OptionError
+from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, Operator, Recipe, Shape
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from invprior.boxes import Box
+from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, Shape
 
 

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from invprior.boxes import Box
+from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, Shape
 from invprior.operators.filtering import Axis, Filter
 from invprior.operators.resampling import Name, taps

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from invprior import images
 from invprior.errors import MeasurementError, did_you_mean
+from invprior.io import images
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:

@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt, Le
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from invprior.boxes import Box
 from invprior.errors import MeasurementError, OptionError
+from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, Shape
 from invprior.operators.files import read_plane
 

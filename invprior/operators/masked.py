@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
-from invprior.boxes import Box
+from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
 from invprior.operators.inpaint import Inpaint
-from invprior.options import option_values
+from invprior.registry.options import option_values
 
 
 class Masked(LinearOperator):

@@ -11,21 +11,21 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 from torch.nn import functional as F
 
-from invprior.boxes import Box
 from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Prior, Reparameterization, child_generator
-from invprior.images import to_tensor
+from invprior.io.images import to_tensor
 from invprior.networks.base import Network
 from invprior.networks.recompute import recompute
 from invprior.noise_estimation.base import is_rounding
+from invprior.numerics.box import Box
 from invprior.operators.denoise import Denoise
-from invprior.options import option_values
 from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
 from invprior.priors._generated import Generated, Members, margins
+from invprior.problem.functionals import Prior, Reparameterization, child_generator
+from invprior.registry.options import option_values
 
 if TYPE_CHECKING:
-    from invprior.problem import Problem
+    from invprior.problem.problem import Problem
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from invprior.functionals import Penalty, Proximable
+from invprior.problem.functionals import Penalty, Proximable
 
 
 class NoPrior(Penalty, Proximable):

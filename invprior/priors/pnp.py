@@ -6,7 +6,7 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.nlm import NLM
-from invprior.functionals import Proximable
+from invprior.problem.functionals import Proximable
 
 
 class PnP(Proximable):

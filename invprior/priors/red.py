@@ -11,8 +11,8 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.wavelet import WaveletDenoiser
-from invprior.functionals import Penalty
-from invprior.linalg import dot
+from invprior.numerics.linalg import dot
+from invprior.problem.functionals import Penalty
 
 
 class RED(Penalty):

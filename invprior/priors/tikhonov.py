@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from invprior.functionals import Penalty, Proximable
-from invprior.linalg import dot, negative_laplacian
+from invprior.numerics.linalg import dot, negative_laplacian
 from invprior.operators.spectral import dct, idct
+from invprior.problem.functionals import Penalty, Proximable
 
 
 class Tikhonov(Penalty, Proximable):

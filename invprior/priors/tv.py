@@ -8,9 +8,9 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from invprior.functionals import Penalty, Proximable
-from invprior.priors._tv_differences import JOINED, Kind, differences
-from invprior.priors._tv_prox import tv_prox
+from invprior.numerics.tv_differences import JOINED, Kind, differences
+from invprior.numerics.tv_prox import tv_prox
+from invprior.problem.functionals import Penalty, Proximable
 
 
 class TV(Penalty, Proximable):

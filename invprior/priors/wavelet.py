@@ -8,11 +8,11 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from invprior.denoisers.opponent import from_opponent, to_opponent
 from invprior.errors import IncompatibleError, OptionError
-from invprior.functionals import Penalty, Proximable
-from invprior.linalg import dot
-from invprior.wavelets import WaveletTransform, fitting_levels, load_filters
+from invprior.numerics.linalg import dot
+from invprior.numerics.opponent import from_opponent, to_opponent
+from invprior.numerics.wavelets import WaveletTransform, fitting_levels, load_filters
+from invprior.problem.functionals import Penalty, Proximable
 
 
 class Wavelet(Penalty, Proximable):

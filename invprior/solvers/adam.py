@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.functionals import child_generator
 from invprior.noise_estimation.base import is_rounding
 from invprior.operators.base import LinearOperator
-from invprior.problem import Objective, Problem, route
+from invprior.problem.functionals import child_generator
+from invprior.problem.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 from invprior.solvers.rollback import Rollback, moving
 from invprior.stopping.base import StoppingRule

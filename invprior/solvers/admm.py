@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invprior.fidelities.base import ProximableFidelity, QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem import Objective, Problem
+from invprior.problem.problem import Objective, Problem
 from invprior.solvers.base import Solver, State
 from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 

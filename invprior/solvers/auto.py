@@ -9,11 +9,11 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.functionals import Proximable
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
-from invprior.options import plain_name
-from invprior.problem import Objective, Problem
+from invprior.problem.functionals import Proximable
+from invprior.problem.problem import Objective, Problem
+from invprior.registry.options import plain_name
 from invprior.solvers.adam import Adam
 from invprior.solvers.admm import ADMM
 from invprior.solvers.base import Solver, State

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from invprior.options import Plugin
-from invprior.problem import Objective, Problem
+from invprior.problem.problem import Objective, Problem
+from invprior.registry.options import Plugin
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import RelativeChange

@@ -10,7 +10,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.problem import Objective, Problem, route
+from invprior.problem.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 
 

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from invprior.problem import Objective, Problem, route
+from invprior.problem.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 
 

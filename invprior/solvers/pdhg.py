@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invprior.fidelities.base import ProximableFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem import Objective, Problem, route
+from invprior.problem.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem import Need, Objective, Problem, route
+from invprior.problem.problem import Need, Objective, Problem, route
 from invprior.solvers.adam import adam
 
 

@@ -9,9 +9,9 @@ from typing import ClassVar, TypeAlias
 
 import torch
 
-from invprior.options import Plugin, plain_name
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
+from invprior.registry.options import Plugin, plain_name
 
 Watcher: TypeAlias = Callable[[Iterate], Stop | None]
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import torch
 from annotated_types import Ge, Gt
 
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 
 

@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from invprior.errors import MeasurementError
-from invprior.problem import Problem
-from invprior.solution import Iterate, Refit, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Refit, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch, Mark
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from invprior.options import plain_name
-from invprior.solution import Iterate, Stop
+from invprior.problem.solution import Iterate, Stop
+from invprior.registry.options import plain_name
 from invprior.stopping.base import StoppingRule
 
 LEAST = 100  # steps that a run goes on without a new lowest value, however early that was

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.gaussian import Gaussian
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
 

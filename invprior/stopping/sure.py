@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Prior, Reparameterization, Term, child_generator
-from invprior.linalg import dot
+from invprior.numerics.linalg import dot
 from invprior.operators.denoise import Denoise
-from invprior.options import option_values
 from invprior.priors.dip import DIP
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.functionals import Prior, Reparameterization, Term, child_generator
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
+from invprior.registry.options import option_values
 from invprior.stopping.base import StoppingRule, Watcher
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Gt
 
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 
 

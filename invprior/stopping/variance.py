@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from invprior.problem import Problem
-from invprior.solution import Iterate, Stop
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import Lowest, LowestWatch
 

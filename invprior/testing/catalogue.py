@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from invprior.denoisers.base import Denoiser
 from invprior.fidelities.base import Fidelity
-from invprior.functionals import Functional
 from invprior.metrics.base import Metric
 from invprior.networks.base import Network
 from invprior.noises.base import Noise
+from invprior.problem.functionals import Functional
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.testing.common import frozen, options_kept

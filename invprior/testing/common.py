@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from invprior.errors import InvpriorError
-from invprior.options import option_values, options_of
+from invprior.registry.options import option_values, options_of
 from invprior.testing.verdicts import Fault
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from invprior.likeness import difference
+from invprior.numerics.tensor_diff import difference
 from invprior.testing.uses import noise
 
 _STEP = 1e-6

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.fidelities.base import Fidelity, ProximableFidelity, QuadraticFidelity
-from invprior.likeness import difference
+from invprior.numerics.tensor_diff import difference
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import minimises

@@ -10,8 +10,8 @@ from typing import Any
 
 from invprior.errors import OptionError, did_you_mean
 from invprior.operators.base import Recipe
-from invprior.options import plain_name
 from invprior.registry import GROUPS
+from invprior.registry.options import plain_name
 from invprior.testing.catalogue import CHECKS, COMMON
 from invprior.testing.verdicts import Check, Fault, Outcome, Report, Skip, Verdict
 

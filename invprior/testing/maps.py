@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invprior.likeness import distance
+from invprior.numerics.tensor_diff import distance
 from invprior.testing.elsewhere import MixedDevices, Unknown, elsewhere
 from invprior.testing.uses import Use, complex_of
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from invprior.packing import Unpackable, pack
+from invprior.checkpoint.encode import Unpackable, pack
 from invprior.testing.maps import global_state_watched
 from invprior.testing.uses import seeded
 from invprior.testing.verdicts import Fault

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from invprior.likeness import distance
 from invprior.networks.base import Network
+from invprior.numerics.tensor_diff import distance
 from invprior.testing import modules
 from invprior.testing.maps import map_checks
 from invprior.testing.uses import Use, seeded

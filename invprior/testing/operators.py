@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior.adjointness import adjoint_fault
 from invprior.errors import InvpriorError
-from invprior.likeness import difference, inner, scale_of
+from invprior.numerics.tensor_diff import difference, inner, scale_of
+from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator, Operator, Recipe
 from invprior.testing import common
 from invprior.testing.maps import map_checks

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invprior.options import plain_name
+from invprior.registry.options import plain_name
 from invprior.testing.kit import checks_of, class_of, expected_of, judge, label, subject
 from invprior.testing.verdicts import Check
 

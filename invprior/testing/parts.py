@@ -7,9 +7,16 @@ from torch import Tensor, nn
 
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Functional, Penalty, Prior, Proximable, Reparameterization, Term
 from invprior.operators.base import LinearOperator, Operator
-from invprior.problem import Problem
+from invprior.problem.functionals import (
+    Functional,
+    Penalty,
+    Prior,
+    Proximable,
+    Reparameterization,
+    Term,
+)
+from invprior.problem.problem import Problem
 from invprior.testing.uses import noise, pictures
 
 SHAPE = (1, 4, 3)

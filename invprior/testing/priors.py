@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from invprior.errors import IncompatibleError
-from invprior.functionals import Functional, Penalty, Proximable
-from invprior.likeness import difference
+from invprior.numerics.tensor_diff import difference
+from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import firmness, minimises

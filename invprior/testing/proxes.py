@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import InvpriorError
-from invprior.likeness import scale_of
+from invprior.numerics.tensor_diff import scale_of
 from invprior.testing.derivatives import automatic
 from invprior.testing.uses import noise
 from invprior.testing.verdicts import Fault

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from invprior.checkpoint.decode import restore
+from invprior.checkpoint.encode import Unpackable, pack
 from invprior.errors import IncompatibleError
-from invprior.packing import Unpackable, pack
-from invprior.problem import Objective, Problem
+from invprior.problem.problem import Objective, Problem
 from invprior.solvers.base import Solver, State
 from invprior.stopping.base import StoppingRule
 from invprior.testing import parts
 from invprior.testing.maps import global_state_watched
 from invprior.testing.uses import seeded
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for
-from invprior.unpacking import restore
 
 _NEAR = 1e-3  # root mean square over pixels
 _MOST = 2000  # steps

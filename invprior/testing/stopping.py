@@ -8,23 +8,23 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from invprior.checkpoint.decode import restore
+from invprior.checkpoint.encode import Unpackable, pack
 from invprior.errors import IncompatibleError
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Functional, Prior, Term
 from invprior.networks.skip import Skip
 from invprior.operators.denoise import Denoise
-from invprior.packing import Unpackable, pack
 from invprior.priors.dip import DIP
-from invprior.problem import Problem
-from invprior.run import Run
-from invprior.solution import Iterate, Stop
+from invprior.problem.functionals import Functional, Prior, Term
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Iterate, Stop
+from invprior.runner.iteration import Run
 from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.testing import parts
 from invprior.testing.maps import global_state_watched
 from invprior.testing.uses import noise, pictures, seeded
 from invprior.testing.verdicts import Check, Fault, checks_for
-from invprior.unpacking import restore
 
 _SHAPE = (3, 16, 20)
 _STEPS = 16

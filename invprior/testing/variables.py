@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from invprior.functionals import Reparameterization
+from invprior.problem.functionals import Reparameterization
 from invprior.testing import modules
 from invprior.testing.maps import map_checks
 from invprior.testing.uses import Use, pictures, seeded

@@ -9,9 +9,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from invprior.functionals import Proximable
 from invprior.operators.denoise import Denoise
-from invprior.problem import Problem
+from invprior.problem.functionals import Proximable
+from invprior.problem.problem import Problem
 from invprior.weights.base import residual
 
 _SHARP, _MOST_PROBES = (

@@ -11,8 +11,8 @@ import torch
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
-from invprior.options import plain_name
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
+from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule
 from invprior.weights.default import Default
 from invprior.weights.filled import Filled, missing_pixels

@@ -13,8 +13,8 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.options import Plugin, plain_name
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
+from invprior.registry.options import Plugin, plain_name
 
 Figure: TypeAlias = Callable[[Problem, Sequence[Tensor]], float]
 

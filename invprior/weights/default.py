@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 from invprior.weights.base import WeightRule
 
 

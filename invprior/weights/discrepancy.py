@@ -11,7 +11,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
 
 

@@ -14,8 +14,8 @@ from invprior.errors import IncompatibleError
 from invprior.operators.denoise import Denoise
 from invprior.operators.inpaint import Inpaint
 from invprior.operators.masked import Masked
-from invprior.options import plain_name
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
+from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
 from invprior.weights.holdout import Holdout
 from invprior.weights.sure import SURE

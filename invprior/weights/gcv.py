@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 from invprior.weights._freedom import followed
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.operators.base import LinearOperator
 from invprior.operators.masked import Masked
-from invprior.options import plain_name
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
+from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.functionals import Penalty
-from invprior.options import plain_name
-from invprior.problem import Problem
+from invprior.problem.functionals import Penalty
+from invprior.problem.problem import Problem
+from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
-from invprior.problem import Problem
+from invprior.problem.problem import Problem
 from invprior.weights._freedom import followed, random_signs
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invprior import Denoiser
-from invprior.denoisers.opponent import from_opponent, to_opponent
+from invprior.numerics.opponent import from_opponent, to_opponent
 
 _LEAST = 16  # pixels a side; on pictures that hardly hold a block the package's library crashes
 _BLOCK = 8  # pixels a side of its smallest blocks

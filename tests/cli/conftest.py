@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from invprior import images, samples
+from invprior import samples
 from invprior.cli.app import app
+from invprior.io import images
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invprior import images
-from invprior.simulation import simulate
+from invprior.builders.simulation import simulate
+from invprior.io import images
 
 
 @pytest.mark.parametrize("name", ["m.npy", "m.npz", "m.tif"])

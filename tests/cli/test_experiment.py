@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from invprior import images
 from invprior.experiments import ablation, impedance
+from invprior.io import images
 
 from .conftest import contents, strict_json
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from invprior import budget, images
-from invprior.memory import Estimate, Forecast
+from invprior.io import images
+from invprior.memory import plan as budget
+from invprior.memory.forecast import Estimate, Forecast
 
 SMALL = ["--prior", "dip:net=skip(down=[8],skip=0),members=1,channels=4", "--steps", "1"]
 

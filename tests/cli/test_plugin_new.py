@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from invprior import discovery
+from invprior.registry import discovery
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from invprior import files, images
+from invprior.io import files, images
 
 from .conftest import contents, strict_json
 

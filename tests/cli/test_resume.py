@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from invprior import images, samples
-from invprior.checkpoint import FILE
+from invprior import samples
+from invprior.checkpoint.checkpoint import FILE
+from invprior.io import images
 
 from .conftest import strict_json
 

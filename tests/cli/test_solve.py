@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 import invprior
-from invprior import images
-from invprior.building import prior_from, stop_from
+from invprior.builders.problem import prior_from, stop_from
+from invprior.builders.simulation import simulate
+from invprior.io import images
 from invprior.registry import create
-from invprior.simulation import simulate
 from invprior.solvers.admm import ADMM
 
 from .conftest import contents, strict_json

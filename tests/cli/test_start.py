@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from invprior import images
+from invprior.io import images
 
 HEAVY = ("torch", "numpy", "scipy", "skimage", "PIL", "pywt")
 MAIN = [

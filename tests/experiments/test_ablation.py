@@ -5,14 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from invprior import images, registry, samples
+from invprior import registry, samples
 from invprior.errors import InvpriorError, PluginError
 from invprior.experiments import ablation as module
 from invprior.experiments.ablation import FILES, NETWORKS, ablation
 from invprior.experiments.trial import labels
+from invprior.io import images
 from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
-from invprior.spec import parse
+from invprior.registry.spec import parse
 
 TASK = {"operator": "inpaint:keep=0.5", "noise": "gaussian:sigma=0.01", "steps": 13}
 TWO = ["skip:down=[8]", "skip:down=[8,8]"]

@@ -5,10 +5,11 @@ from itertools import pairwise
 import pytest
 import torch
 
-from invprior import images, samples
-from invprior.building import prior_from
+from invprior import samples
+from invprior.builders.problem import prior_from
 from invprior.errors import IncompatibleError, InvpriorError, MeasurementError
 from invprior.experiments.impedance import FILES, impedance, targets_for
+from invprior.io import images
 
 SMALL = "dip:preset=paper,net=skip(down=[16,16,16],padding=reflect,upsample=bilinear),channels=8,input_noise=0"
 NAMES = ["image", "image + noise", "shuffled", "noise"]

@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from invprior.cli import matrix_run
-from invprior.matrix.cells import Setting
-from invprior.matrix.crew import Crew
-from invprior.matrix.nest import Nest
-from invprior.matrix.store import Store
+from invprior.matrix.execution.crew import Crew
+from invprior.matrix.execution.nest import Nest
+from invprior.matrix.results.cells import Setting
+from invprior.matrix.results.store import Store
 
 SMALL = """
 pictures = ["sample:camera:16"]
@@ -20,7 +20,7 @@ metrics = ["psnr"]
 
 HOSTILE = '''
 import os, signal, sys, time
-from invprior.functionals import Penalty
+from invprior.problem.functionals import Penalty
 
 
 class Harmless(Penalty):
@@ -125,7 +125,7 @@ def warm(nest, monkeypatch):
         return Crew(workers, threads, folder, nest)
 
     monkeypatch.setattr(matrix_run, "Crew", crew)
-    monkeypatch.setattr("invprior.matrix.reproduce.Crew", crew)
+    monkeypatch.setattr("invprior.matrix.execution.reproduce.Crew", crew)
 
 
 @pytest.fixture

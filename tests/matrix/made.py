@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from invprior.matrix import record
-from invprior.matrix.record import Cell, Ending, Record, Seconds
+from invprior.matrix.results import record
+from invprior.matrix.results.record import Cell, Ending, Record, Seconds
 
 
 def made(method="tv", picture="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):

@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from invprior.cli import matrix_run
 from invprior.cli.app import app
-from invprior.matrix import config, record
-from invprior.matrix.cells import Setting, jobs
-from invprior.matrix.store import Store
+from invprior.matrix.config import matrix as config
+from invprior.matrix.results import record
+from invprior.matrix.results.cells import Setting, jobs
+from invprior.matrix.results.store import Store
 
 from .conftest import SMALL
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import invprior
 from invprior import registry, samples
 from invprior.errors import OptionError
-from invprior.spec import Spec
+from invprior.registry.spec import Spec
 from invprior.testing import parametrize_checks
 from tests.networks.cases import OPTIONS, SMALL, count, crop, every, every_option, generator, z_for
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invprior.linalg import conjugate_gradients
+from invprior.numerics.linalg import conjugate_gradients
 from invprior.operators.base import LinearOperator, Recipe
 from invprior.operators.compose import Chain
 from tests.operators.cases import ALL, SIZES, cases, dense, rand, randn

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from invprior.boxes import Box
 from invprior.errors import OptionError
+from invprior.numerics.box import Box
 from invprior.operators.blur import Blur
 from invprior.operators.downsample import Downsample
 from invprior.operators.inpaint import Inpaint

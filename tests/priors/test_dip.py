@@ -15,8 +15,8 @@ from invprior.networks.skip import Skip
 from invprior.priors._dip_presets import PRESETS, PresetName
 from invprior.priors._generated import Members
 from invprior.priors.dip import DIP
-from invprior.problem import Objective
-from invprior.solution import Iterate
+from invprior.problem.problem import Objective
+from invprior.problem.solution import Iterate
 from invprior.stopping.holdout import unseen_error
 
 SMALL = Skip(down=(4, 6), skip=2)

@@ -2,8 +2,8 @@ import torch
 
 from invprior.denoisers.bilateral import Bilateral
 from invprior.denoisers.nlm import NLM
-from invprior.functionals import Penalty
 from invprior.priors.pnp import PnP
+from invprior.problem.functionals import Penalty
 
 
 def test_prox_is_the_denoiser_at_the_root_of_tau():

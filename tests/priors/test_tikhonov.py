@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invprior.errors import OptionError
-from invprior.linalg import spectral_norm
+from invprior.numerics.linalg import spectral_norm
 from invprior.priors.tikhonov import Tikhonov
 
 

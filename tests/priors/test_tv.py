@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage import data
 
 from invprior.errors import OptionError
-from invprior.priors import _tv_prox
+from invprior.numerics import tv_prox as _tv_prox
 from invprior.priors.tv import TV
 
 KINDS = ("isotropic", "anisotropic", "vectorial")

@@ -8,11 +8,11 @@ import torch
 import invprior
 from invprior import build, iterate, samples, simulate
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Prior, Reparameterization
-from invprior.loop import chosen
 from invprior.metrics.psnr import PSNR
 from invprior.priors.none import NoPrior
-from invprior.problem import Pixels
+from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.problem import Pixels
+from invprior.runner.api import chosen
 from invprior.solvers.adam import Adam
 from invprior.stopping.holdout import Holdout
 from invprior.stopping.max_steps import MaxSteps

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import invprior
-from invprior.functionals import Reparameterization
+from invprior.problem.functionals import Reparameterization
 from invprior.solvers.adam import Adam
 
 

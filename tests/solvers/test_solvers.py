@@ -10,10 +10,10 @@ from invprior import Penalty, Proximable, registry
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.fidelities.poisson import Poisson
-from invprior.functionals import as_prior
-from invprior.loop import chosen, iterate, route_or_explain, solve_problem
 from invprior.operators.base import LinearOperator, Operator
-from invprior.problem import Problem
+from invprior.problem.functionals import as_prior
+from invprior.problem.problem import Problem
+from invprior.runner.api import chosen, iterate, route_or_explain, solve_problem
 from invprior.solvers.admm import ADMM
 from invprior.solvers.fista import FISTA
 from invprior.solvers.hqs import HQS

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from invprior.errors import OptionError
-from invprior.solution import Stop
+from invprior.problem.solution import Stop
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import RelativeChange

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from invprior.building import build
+from invprior.builders.problem import build
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.loop import Interrupted, iterate, solve
+from invprior.runner.api import Interrupted, iterate, solve
 from invprior.stopping.holdout import Holdout, unseen_error
 from invprior.stopping.lowest import Lowest
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from invprior.building import build
-from invprior.loop import solve
+from invprior.builders.problem import build
+from invprior.runner.api import solve
 from invprior.stopping.discrepancy import Discrepancy
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import RelativeChange

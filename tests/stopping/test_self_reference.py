@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from invprior.building import build
+from invprior.builders.problem import build
 from invprior.errors import IncompatibleError
-from invprior.loop import solve
+from invprior.runner.api import solve
 from invprior.stopping.self_reference import SelfReference
 
 SMALL = "dip:net=skip(down=[4,8],skip=2),channels=4"

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from invprior.building import build
+from invprior.builders.problem import build
 from invprior.errors import IncompatibleError
-from invprior.loop import iterate, solve
+from invprior.runner.api import iterate, solve
 from invprior.stopping.sure import SteinRisk, Sure
 
 SMALL = "dip:net=skip(down=[4,8],skip=2),channels=4"

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from invprior.denoisers.base import Denoiser
-from invprior.functionals import Penalty, Proximable, Reparameterization
 from invprior.networks.base import Network
+from invprior.problem.functionals import Penalty, Proximable, Reparameterization
 from invprior.testing import check
 from tests.testing.planted import assert_caught, planted
 

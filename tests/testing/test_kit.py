@@ -11,11 +11,11 @@ import torch
 from invprior import testing
 from invprior.errors import OptionError
 from invprior.fidelities.gaussian import Gaussian
-from invprior.functionals import Penalty, Proximable
 from invprior.operators.base import LinearOperator, Recipe
 from invprior.operators.denoise import Denoise
 from invprior.priors.tikhonov import Tikhonov
 from invprior.priors.tv import TV
+from invprior.problem.functionals import Penalty, Proximable
 from invprior.testing import Report, Verdict, check, parametrize_checks
 from invprior.testing.catalogue import CHECKS
 

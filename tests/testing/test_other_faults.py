@@ -12,7 +12,7 @@ from invprior.metrics.base import Metric
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
 from invprior.noises.gaussian import GaussianNoise
-from invprior.solution import Stop
+from invprior.problem.solution import Stop
 from invprior.solvers.fista import FISTA, FISTAState
 from invprior.stopping.base import StoppingRule
 from tests.testing.planted import assert_caught, planted
@@ -159,7 +159,7 @@ class IgnoresProxes(FISTA):
 @dataclass(frozen=True, kw_only=True)
 class TakesAnything(FISTA):
     def route(self, problem):
-        from invprior.problem import Objective
+        from invprior.problem.problem import Objective
 
         return Objective(problem, (), tuple((t.weight, t.functional) for t in problem.prior.terms))
 

@@ -5,12 +5,12 @@ import torch
 
 import invprior
 from invprior import samples
-from invprior.building import build, weight_rule_from
+from invprior.builders.problem import build, weight_rule_from
 from invprior.errors import IncompatibleError, OptionError
-from invprior.functionals import Prior, Term
-from invprior.linalg import dot
+from invprior.numerics.linalg import dot
 from invprior.priors.tikhonov import Tikhonov
 from invprior.priors.wavelet import Wavelet
+from invprior.problem.functionals import Prior, Term
 from invprior.weights.auto import Auto
 from invprior.weights.holdout import Holdout
 from invprior.weights.sure import SURE

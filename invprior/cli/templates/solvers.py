@@ -10,7 +10,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from invprior import Objective, Problem, Solver, State
-from invprior.problem import route
+from invprior.problem.problem import route
 
 
 @dataclass(frozen=True, kw_only=True)

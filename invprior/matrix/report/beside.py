@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from invprior.matrix.published import Published
+from invprior.matrix.analysis.statistics import Scores
+from invprior.matrix.analysis.tasks import Measure, Task
+from invprior.matrix.config.published import Published
 from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
-from invprior.matrix.statistics import Scores
-from invprior.matrix.tasks import Measure, Task
 
 
 def averages(task: Task, measure: Measure, key: str, published: Published) -> Sheet:

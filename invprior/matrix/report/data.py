@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from invprior.matrix.analysis.tasks import Collection
 from invprior.matrix.report.figures import seconds
 from invprior.matrix.report.overview import WAITS
-from invprior.matrix.tasks import Collection
 
 Rows: TypeAlias = tuple[list[str], list[list[object]]]  # header and rows
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invprior.experiments.plots import DASHES, FAMILIES, MARKERS
-from invprior.matrix.statistics import Comparison
-from invprior.matrix.tasks import Measure, Task
+from invprior.matrix.analysis.statistics import Comparison
+from invprior.matrix.analysis.tasks import Measure, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from invprior.matrix.record import STATUSES, Record
+from invprior.matrix.analysis.tasks import WAITING, Collection, Hole, Measure, titles
 from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, text
-from invprior.matrix.tasks import WAITING, Collection, Hole, Measure, titles
+from invprior.matrix.results.record import STATUSES, Record
 
 WAITS = "not run yet"  # in the column of statuses
 HOW = (

@@ -13,12 +13,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from invprior.matrix.published import Published
-from invprior.matrix.record import Record
+from invprior.matrix.analysis.tasks import Collection, Measure, Task, titles
+from invprior.matrix.config.published import Published
 from invprior.matrix.report import beside, overview, summary
 from invprior.matrix.report.pictures import Strip, Tile
 from invprior.matrix.report.sheet import Sheet
-from invprior.matrix.tasks import Collection, Measure, Task, titles
+from invprior.matrix.results.record import Record
 
 GENERATOR = "invprior matrix report"  # by which a page is known as one of ours
 

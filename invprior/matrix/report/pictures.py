@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import uniform_filter
 
-from invprior.matrix.record import PICTURES, RECORDS, Record
-from invprior.matrix.statistics import Pair
-from invprior.matrix.tasks import Task
+from invprior.matrix.analysis.statistics import Pair
+from invprior.matrix.analysis.tasks import Task
+from invprior.matrix.results.record import PICTURES, RECORDS, Record
 
 BUDGET = 12_000_000  # bytes of whole pictures in a page, above which they are packed with loss
 _LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the picture's otherwise

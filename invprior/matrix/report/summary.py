@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from invprior.matrix.published import Published
+from invprior.matrix.analysis.statistics import LEVEL, Comparison, Interval
+from invprior.matrix.analysis.tasks import Measure, Task
+from invprior.matrix.config.published import Published
 from invprior.matrix.report.figures import seconds
 from invprior.matrix.report.overview import duration, took
 from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
-from invprior.matrix.statistics import LEVEL, Comparison, Interval
-from invprior.matrix.tasks import Measure, Task
 
 _PERCENT = f"{LEVEL:.0%}".replace("%", " %")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from invprior import files
 from invprior.errors import InvpriorError, MeasurementError
 from invprior.experiments import plots
 from invprior.experiments.tables import write_table
-from invprior.matrix.cells import Job
+from invprior.io import files
+from invprior.matrix.analysis.tasks import Collection, collect
 from invprior.matrix.report import data, figures, page, pictures, sheet, vector
-from invprior.matrix.store import Store, changed_code
-from invprior.matrix.tasks import Collection, collect
+from invprior.matrix.results.cells import Job
+from invprior.matrix.results.store import Store, changed_code
 
 NAME = "report.html"
 _MORE = "-files"  # of the folder of tables and figures

@@ -18,7 +18,7 @@ from invprior import (
     State,
     StoppingRule,
 )
-from invprior.problem import route
+from invprior.problem.problem import route
 from invprior.stopping.max_steps import MaxSteps
 from invprior_deepinv.library import models
 from invprior_deepinv.library import physics as library

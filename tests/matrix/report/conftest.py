@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from invprior.matrix import record
-from invprior.matrix.cells import Setting
-from invprior.matrix.store import Store
+from invprior.matrix.results import record
+from invprior.matrix.results.cells import Setting
+from invprior.matrix.results.store import Store
 from tests.matrix.made import made, pictured
 
 HOSTILE = "<img src=x onerror=alert(1)> & $x_1$ | \\"

@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from invprior.cli.app import app
 from invprior.errors import MeasurementError
-from invprior.matrix import config, record
+from invprior.matrix.config import matrix as config
 from invprior.matrix.report import pictures
 from invprior.matrix.report.write import write
-from invprior.matrix.store import Store
+from invprior.matrix.results import record
+from invprior.matrix.results.store import Store
 
 from .conftest import HOSTILE, REASON, TEXT
 

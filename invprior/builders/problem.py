@@ -1,0 +1,253 @@
+"""From what a user writes (text, specs, arrays, paths, own objects) to a checked `Problem`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
+from os import PathLike
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from invprior import registry
+from invprior.errors import InvpriorError, OptionError
+from invprior.fidelities.base import Fidelity
+from invprior.fidelities.gaussian import Gaussian
+from invprior.io.images import to_tensor
+from invprior.noises.base import Noise
+from invprior.operators.base import Operator, Recipe, Shape
+from invprior.problem.functionals import Functional, Prior, Reparameterization, Term, as_prior
+from invprior.problem.problem import Problem, with_masked_nan
+from invprior.registry.spec import RuleSpec, Spec, parse_rule, parse_sum
+from invprior.solvers.base import Solver
+from invprior.stopping.base import AllOf, AnyOf, StoppingRule
+from invprior.weights.base import WeightRule
+
+Picture: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
+M = TypeVar("M", bound=nn.Module)
+AUTO = "auto"  # the noise that is left to be estimated, as when none is named
+
+
+def picture(
+    y: Picture, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Turn a tensor, an array or a file into (B, C, H, W); a tensor stays on its own device."""
+    if device is None and not isinstance(y, Tensor):
+        device = default_device()
+    if not dtype.is_floating_point:
+        raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
+    tensor = to_tensor(y)
+    try:
+        return tensor.to(device=device, dtype=dtype)
+    except (RuntimeError, AssertionError) as error:  # torch has no type of its own for this
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise OptionError(
+            f'The option "device" must be one that this machine has; got "{device}" ({reason}). '
+            'Use "cpu".'
+        ) from None
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def operator_for(
+    operator: str | Spec | Recipe | Operator,
+    *,
+    image: Shape | None = None,
+    measurement: Shape | None = None,
+) -> Operator:
+    """Make the operator for a picture's or a measurement's shape (without the batch)."""
+    if isinstance(operator, Operator):
+        return operator
+    if not isinstance(operator, str | Spec | Recipe):
+        raise _wrong("operator", "an Operator", operator)
+    recipe = operator if isinstance(operator, Recipe) else registry.create("operators", operator)
+    if image is not None:
+        made: Operator = recipe(image)
+    else:
+        assert measurement is not None
+        made = recipe.for_measurement(measurement)
+    return made
+
+
+def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior:
+    """Make the sum of weighted terms, from text such as `dip + tv:weight=0.1`."""
+    if isinstance(prior, Functional | Prior):
+        return as_prior(prior)
+    specs = (
+        parse_sum(prior)
+        if isinstance(prior, str)
+        else (prior,)
+        if isinstance(prior, Spec)
+        else prior
+    )
+    if not isinstance(specs, Sequence):
+        as_prior(specs)  # raises
+    terms = all_of(*(partial(_term, spec) for spec in specs))
+    return Prior(tuple(t for term in terms for t in term.terms))
+
+
+def _term(spec: Spec) -> Prior:
+    """Every prior but a reparameterisation takes `weight` beside its own options."""
+    options = dict(spec.options)
+    weight = options.pop("weight", None)
+    cls = registry.load(registry.find("priors", spec.name))
+    if issubclass(cls, Reparameterization):
+        return as_prior(registry.create("priors", spec))
+    faults = []
+    number = (
+        isinstance(weight, int | float)
+        and not isinstance(weight, bool)
+        and 0 <= weight < float("inf")
+    )
+    if weight == "auto":
+        weight = None
+    if weight is not None and not number:
+        faults.append(
+            f'The option "weight" of {spec.name} must be a finite number >= 0 or auto; got {weight!r}.'
+        )
+    try:
+        functional = registry.create("priors", Spec(spec.name, options))
+    except OptionError as error:
+        faults.append(str(error))
+    if faults:
+        raise OptionError("\n".join(faults))
+    prior = as_prior(functional)
+    return prior if weight is None else prior * float(weight)  # type: ignore[arg-type]
+
+
+def stop_from(stop: str | Spec | RuleSpec | StoppingRule) -> StoppingRule:
+    """Make a stopping rule, from text such as `discrepancy | max-steps:steps=500`."""
+    if isinstance(stop, StoppingRule):
+        return stop
+    spec = parse_rule(stop) if isinstance(stop, str) else stop
+    if not isinstance(spec, Spec | RuleSpec):
+        raise _wrong("stopping rule", "a StoppingRule", stop)
+    if isinstance(spec, Spec):
+        rule: StoppingRule = registry.create("stopping", spec)
+        return rule
+    rules = tuple(stop_from(part) for part in spec.parts)
+    return AnyOf(rules) if spec.joint == "|" else AllOf(rules)
+
+
+def solver_from(solver: str | Spec | Solver) -> Solver:
+    """Make a solver."""
+    if isinstance(solver, Solver):
+        return solver
+    if not isinstance(solver, str | Spec):
+        raise _wrong("solver", "a Solver", solver)
+    made: Solver = registry.create("solvers", solver)
+    return made
+
+
+def weight_rule_from(rule: str | Spec | WeightRule) -> WeightRule:
+    """Make a rule that chooses weights."""
+    if isinstance(rule, WeightRule):
+        return rule
+    if not isinstance(rule, str | Spec):
+        raise _wrong("weight rule", "a WeightRule", rule)
+    made: WeightRule = registry.create("weights", rule)
+    return made
+
+
+def noise_from(noise: str | Spec) -> Noise | None:
+    """Make the noise model; None for `auto`, white Gaussian noise that is estimated."""
+    if str(noise).strip() == AUTO:
+        return None
+    made: Noise = registry.create("noises", noise)
+    return made
+
+
+def fidelity_from(
+    fidelity: str | Spec | Fidelity | None, noise: str | Spec | Noise | None
+) -> Fidelity:
+    """Make the fidelity; without one, the noise's log-likelihood; without that, least squares."""
+    if isinstance(noise, str | Spec):
+        noise = noise_from(noise)
+    if isinstance(fidelity, str | Spec):
+        fidelity = registry.create("fidelities", fidelity)
+    if not isinstance(noise, Noise | None):
+        raise _wrong("noise", "a Noise", noise)
+    if isinstance(fidelity, Fidelity):
+        return fidelity
+    if fidelity is not None:
+        raise _wrong("fidelity", "a Fidelity", fidelity)
+    return noise.fidelity() if isinstance(noise, Noise) else Gaussian()
+
+
+def build(
+    y: Picture,
+    *,
+    operator: str | Spec | Recipe | Operator = "denoise",
+    prior: str | Spec | Sequence[Spec] | Functional | Prior = "dip",
+    fidelity: str | Spec | Fidelity | None = None,
+    noise: str | Spec | Noise | None = None,
+    nan: Literal["refuse", "mask"] = "refuse",
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> list[Problem]:
+    """Make one checked problem for each picture of y; arguments as for `solve`.
+
+    Raises:
+        InvpriorError: with the faults of all parts at once.
+    """
+    if nan not in ("refuse", "mask"):
+        raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
+    measured = picture(y, device, dtype)
+    forward, terms, likelihood = all_of(
+        lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
+        lambda: prior_from(prior),
+        lambda: fidelity_from(fidelity, noise),
+    )
+    forward = placed(forward, measured)
+    likelihood = placed(likelihood, measured)
+    terms = Prior(tuple(Term(placed(t.functional, measured), t.given_weight) for t in terms.terms))
+    problems = []
+    for one in torch.split(measured, 1):
+        own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
+        problems.append(Problem(operator=own, y=known, prior=terms, fidelity=likelihood))
+    return problems
+
+
+def all_of(*makers: Callable[[], Any]) -> list[Any]:
+    """Make every part, and tell the faults of all of them at once."""
+    made, faults = [], []
+    for make in makers:
+        try:
+            made.append(make())
+        except InvpriorError as error:
+            faults.append(error)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise OptionError("\n".join(map(str, faults)))
+    return made
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what torch's generators cannot take.
+
+    Raises:
+        OptionError: it is no whole number of 64 bits.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
+
+
+def _wrong(what: str, kind: str, got: object) -> OptionError:
+    return OptionError(f"The {what} must be a name, a spec or {kind}; got {type(got).__name__}.")
+
+
+def placed(module: M, like: Tensor) -> M:
+    """Bring a module to a tensor's device and dtype, without moving the caller's own object."""
+    tensors = [*module.parameters(), *module.buffers()]
+    same = all(
+        t.device == like.device and (t.dtype == like.dtype or not t.is_floating_point())
+        for t in tensors
+    )
+    return module if same else copy.deepcopy(module).to(device=like.device, dtype=like.dtype)

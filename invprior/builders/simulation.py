@@ -1,0 +1,61 @@
+"""Simulated measurements: y = noise(A(x)) from a known picture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from invprior import registry
+from invprior.builders.problem import Picture, operator_for, picture, placed
+from invprior.errors import OptionError
+from invprior.noises.base import Noise
+from invprior.numerics.random import derived_seed
+from invprior.operators.base import Operator, Recipe
+from invprior.registry.spec import Spec
+
+DENOISE_NOISE = "gaussian:sigma=0.098"  # 25 of 255, the usual denoising benchmark
+OTHER_NOISE = "gaussian:sigma=0.01"  # a good camera's
+
+
+def default_noise(operator: str) -> str:
+    """The noise simulated when none is named: strong where noise is the whole problem, else weak."""
+    return DENOISE_NOISE if operator.partition(":")[0].strip() == "denoise" else OTHER_NOISE
+
+
+def simulate(
+    truth: Picture,
+    *,
+    operator: str | Spec | Recipe | Operator,
+    noise: str | Spec | Noise,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Operator]:
+    """Measure a known picture.
+
+    Args:
+        truth: the picture, in any form that `solve` takes.
+        operator: the forward operator.
+        noise: the noise model; it leaves entries without data at zero.
+        seed: of the noise; another stream than the solver's of the same seed.
+        device: where to compute; a tensor's own device, else the GPU when there is one.
+        dtype: of the measurement.
+
+    Returns:
+        The measurement, (B, *measurement_shape), and the operator, made for the picture's size.
+    """
+    x = picture(truth, device, dtype)
+    made = placed(operator_for(operator, image=tuple(x.shape[1:])), x)
+    model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
+    if not isinstance(model, Noise):
+        raise OptionError(
+            f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
+        )
+    with torch.no_grad():
+        y = model.sample(made(x), derived_generator(seed, "noise"))
+        return (y if made.observed is None else y * made.observed), made
+
+
+def derived_generator(seed: int, *keys: str) -> torch.Generator:
+    """A random stream of its own for each purpose, see `derived_seed`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *keys))

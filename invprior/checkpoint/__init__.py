@@ -1,0 +1,1 @@
+"""Save a run under way, and resume it."""

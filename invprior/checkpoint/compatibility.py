@@ -1,0 +1,75 @@
+"""Whether two runs are the same run, so that one may go on where the other was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from invprior.errors import OptionError
+from invprior.problem.problem import Problem
+from invprior.provenance import data_hash
+
+_SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
+         "measurement_sha256", "noise_level", "first_guess", "parts_sha256", "device_type")  # fmt: skip
+_ALIKE = ("device", "threads", "platform", "versions", "plugins")
+
+
+def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tuple[str, ...]:
+    """Refuse the checkpoint of another run; return what else has changed, a sentence each.
+
+    Args:
+        then: the provenance of the run that wrote the checkpoint, with `first_guess`, a hash or None,
+            `parts_sha256`, see `parts_hash`, and `device_type`.
+        now: that of the run that is to go on from it.
+        where: the checkpoint's folder, for messages.
+
+    Raises:
+        OptionError: it is another problem's, solver's or seed's.
+    """
+    now = json.loads(json.dumps(now))
+    differing = [name for name in _SAME if then.get(name) != now.get(name)]
+    if differing:
+        parts = [_difference(name, then.get(name), now.get(name)) for name in differing]
+        raise OptionError(
+            f'The checkpoint in "{where}" is of another run: {"; ".join(parts)}. Give the options of that run, '
+            "name another folder, or remove this one to start anew."
+        )
+    before, after = (_flat({k: a.get(k) for k in _ALIKE}) for a in (then, now))
+    changed = [
+        f"{k} was {before.get(k)} and is {after.get(k)}" for k in after if before.get(k) != after[k]
+    ]
+    if not changed:
+        return ()
+    return (
+        f"the run goes on where another machine or version left it, so its last bits may differ: {', '.join(changed)}",
+    )
+
+
+def parts_hash(problem: Problem) -> str:
+    """SHA-256 of every tensor that the problem's parts hold, for those that no option names."""
+    parts = [problem.operator, problem.fidelity, *(t.functional for t in problem.prior.terms)]
+    tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
+    return hashlib.sha256("".join(map(data_hash, tensors)).encode()).hexdigest()
+
+
+_TENSORS = {
+    "measurement_sha256": "its measurement is another",
+    "first_guess": "its first guess x0 is another",
+    "parts_sha256": "a tensor that its operator, fidelity or prior holds is another",
+}
+
+
+def _difference(name: str, then: object, now: object) -> str:
+    if name in _TENSORS:
+        return _TENSORS[name]
+    return f"its {name.replace('_', ' ')} is {then}, not {now}"
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found.update(value if isinstance(value, dict) else {key: value})
+    return found

@@ -1,0 +1,1 @@
+"""Images, arrays and other files: read and write."""

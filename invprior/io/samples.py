@@ -1,0 +1,81 @@
+"""Free sample pictures: those inside scikit-image's package, so nothing is downloaded."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+
+from invprior.errors import MeasurementError, did_you_mean
+from invprior.io import images
+
+PREFIX = "sample:"
+NAMES = (
+    "astronaut",
+    "brick",
+    "camera",
+    "cell",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "moon",
+    "page",
+    "retina",
+    "rocket",
+    "text",
+)
+
+
+def names() -> tuple[str, ...]:
+    """List the pictures, in alphabetical order."""
+    return NAMES
+
+
+def load(name: str, size: int | None = None) -> images.Picture:
+    """Read a sample picture.
+
+    Args:
+        name: one of `names()`.
+        size: when given, the middle square of the picture is brought to size x size by Pillow's
+            Lanczos filter.
+
+    Raises:
+        MeasurementError: unknown name, or a size that is not positive or above the picture's.
+    """
+    if name not in NAMES:
+        raise MeasurementError(
+            f'There is no sample picture "{name}"{did_you_mean(name, NAMES)}. '
+            f"Choose one of: {', '.join(NAMES)}."
+        )
+    import skimage.data
+    from PIL import Image
+
+    array = np.asarray(getattr(skimage.data, name)())
+    if size is not None:
+        side = min(array.shape[:2])
+        if not 0 < size <= side:
+            raise MeasurementError(
+                f"The size of sample {name} must be from 1 to {side}; got {size}."
+            )
+        top, left = ((length - side) // 2 for length in array.shape[:2])
+        square = Image.fromarray(array[top : top + side, left : left + side])
+        array = np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+    return images.Picture(images.to_tensor(array))
+
+
+def resolve(source: str | PathLike[str]) -> images.Picture:
+    """Read a picture by its file's path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
+    text = str(source)
+    if not text.startswith(PREFIX):
+        return images.load(source)
+    name, _, size = text.removeprefix(PREFIX).partition(":")
+    if size and not size.isdecimal():
+        raise MeasurementError(
+            "The size of a sample must be a whole number, as in sample:astronaut:128; "
+            f'got "{size}".'
+        )
+    return load(name, int(size) if size else None)

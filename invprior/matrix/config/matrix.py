@@ -1,0 +1,293 @@
+"""The configuration of a matrix: axes of specs, limits, metrics, from a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from invprior.errors import InvpriorError, MeasurementError, OptionError, did_you_mean
+from invprior.matrix.config import specs
+from invprior.matrix.config.method import Method
+from invprior.matrix.config.published import Published
+from invprior.matrix.config.published import table as published_table
+from invprior.matrix.config.reader import Table
+
+AXES = ("picture", "operator", "noise", "prior", "solver", "stop", "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How the pictures' names become truths and measurements.
+
+    Attributes:
+        truth: the true picture's file or sample, with {picture} in the name's place.
+        measurement: the measurement's file; absent: simulated from the truth.
+        masked: a picture that equals the truth where a pixel is known, for the operator inpaint; the mask is
+            taken from it, so that published masked pictures are met exactly.
+        resample: Pillow's filter that makes the measurement smaller in place of the operator, "lanczos" or
+            "bicubic".
+        multiple: the truth is cropped around its middle to sides that are multiples of this.
+        border: pixels that no metric sees, [before, after] in height and width.
+        rounded: whether restorations are rounded to 8 bits before they are scored, as in a file.
+        missing: whether every metric is also taken over the missing pixels alone.
+        tell_noise: whether the methods are told the noise; if not, they estimate it.
+    """
+
+    truth: str = "{picture}"
+    measurement: str = ""
+    masked: str = ""
+    resample: str = ""
+    multiple: int = 1
+    border: tuple[int, int] = (0, 0)
+    rounded: bool = False
+    missing: bool = False
+    tell_noise: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one cell may take: seconds of wall-clock time; memory beyond Python's own, such as "4GB"."""
+
+    seconds: float = 3600.0
+    memory: str = "8GB"
+
+    @property
+    def bytes(self) -> int:
+        """The memory in bytes."""
+        return specs.size_in_bytes(self.memory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How weights are tuned: the pictures, apart from those that are tested, and reconstructions of each."""
+
+    pictures: tuple[str, ...] = ()
+    budget: int = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """A checked configuration; each axis holds what differs along it.
+
+    Attributes:
+        published: which published figures stand beside these, see `matrix.published`; "" for none.
+    """
+
+    name: str
+    title: str = ""
+    pictures: tuple[str, ...]
+    operators: tuple[str, ...] = ("denoise",)
+    noises: tuple[str, ...] = ("",)
+    methods: tuple[Method, ...]
+    solvers: tuple[str, ...] = ("auto",)
+    stops: tuple[str, ...] = ("",)
+    seeds: tuple[int, ...] = (0,)
+    metrics: tuple[str, ...] = ("psnr", "ssim")
+    excludes: tuple[Mapping[str, str], ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    tuning: Tuning = field(default_factory=Tuning)
+    protocol: Protocol = field(default_factory=Protocol)
+    published: str = ""
+
+    def beside(self) -> Published | None:
+        """Look up the published figures; None where the configuration names none.
+
+        Raises:
+            OptionError: there are none of that name.
+        """
+        rows = {m.label: m.published for m in self.methods if m.published}
+        return published_table(self.published, rows) if self.published else None
+
+
+def builtin_names() -> list[str]:
+    """Names of the matrices that come with invprior."""
+    found = (p.name for p in resources("invprior.matrix.config").joinpath("builtin").iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def read(source: str) -> tuple[str, str]:
+    """Find a configuration by its built-in name or its file: its name and its text.
+
+    Raises:
+        MeasurementError: there is none.
+    """
+    if source in builtin_names():
+        place = resources("invprior.matrix.config").joinpath("builtin", f"{source}.toml")
+        return source, place.read_text(encoding="utf-8")
+    path = Path(source)
+    try:
+        return path.stem, path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MeasurementError(
+            f'Cannot read the matrix "{source}": {reason}{did_you_mean(source, builtin_names())}. '
+            f"Name a .toml file, or one of: {', '.join(builtin_names())}."
+        ) from None
+
+
+def parse(name: str, text: str) -> Matrix:
+    """Read and check a configuration's text.
+
+    Raises:
+        OptionError: with every fault at once.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"The matrix {name} is no TOML: {error}.") from None
+    faults: list[str] = []
+    matrix = _matrix(name, Table(values, f"the matrix {name}", faults), faults)
+    faults += _unfit(matrix)
+    if faults:
+        raise OptionError("\n".join(dict.fromkeys(faults)))
+    return matrix
+
+
+def _matrix(name: str, table: Table, faults: list[str]) -> Matrix:
+    def texts(key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        found = table.items(key, (str,), "texts")
+        if found == []:
+            table.fault(key, "a list of at least one text", found)
+        return default if found is None else tuple(found)
+
+    for key in ("pictures", "priors"):
+        if key not in table.values:
+            faults.append(f'The key "{key}" of {table.where} must be given.')
+    seeds = table.items("seeds", (int,), "whole numbers")
+    given = table.items("priors", (str, dict), "specs and tables") or []
+    matrix = Matrix(
+        name=name,
+        title=table.text("title"),
+        published=table.text("published"),
+        pictures=texts("pictures", ()),
+        operators=texts("operators", ("denoise",)),
+        noises=texts("noises", ("",)),
+        methods=tuple(Method.read(m, f"priors[{i}]", faults) for i, m in enumerate(given, 1)),
+        solvers=texts("solvers", ("auto",)),
+        stops=texts("stops", ("",)),
+        seeds=(0,) if seeds is None else tuple(seeds),
+        metrics=texts("metrics", ("psnr", "ssim")),
+        excludes=tuple(_exclude(t) for t in table.tables("exclude")),
+        limits=next((_limits(t) for t in table.tables("limits")), Limits()),
+        tuning=next((_tuning(t) for t in table.tables("tuning")), Tuning()),
+        protocol=next((_protocol(t) for t in table.tables("protocol")), Protocol()),
+    )
+    table.finish()
+    return matrix
+
+
+def _exclude(table: Table) -> Mapping[str, str]:
+    pairs = {axis: table.take(axis) for axis in AXES}
+    table.finish()
+    return {axis: str(value) for axis, value in pairs.items() if value is not None}
+
+
+def _limits(table: Table) -> Limits:
+    usual = Limits()
+    limits = Limits(
+        seconds=table.positive("seconds", usual.seconds), memory=table.text("memory", usual.memory)
+    )
+    table.finish()
+    try:
+        limits.bytes  # noqa: B018  # for its refusal
+    except InvpriorError:
+        table.fault("memory", 'a size such as "4GB"', limits.memory)
+    return limits
+
+
+def _tuning(table: Table) -> Tuning:
+    pictures = table.items("pictures", (str,), "texts") or []
+    tuning = Tuning(pictures=tuple(pictures), budget=table.whole("budget", 7, least=2))
+    table.finish()
+    return tuning
+
+
+def _protocol(table: Table) -> Protocol:
+    border = table.take("border")
+    good = isinstance(border, list) and len(border) == 2 and all(type(n) is int for n in border)
+    if border is not None and not (good and min(border) >= 0):
+        table.fault("border", "two whole numbers >= 0", border)
+        good = False
+    protocol = Protocol(
+        truth=table.text("truth", "{picture}"),
+        measurement=table.text("measurement"),
+        masked=table.text("masked"),
+        resample=table.choice("resample", ("lanczos", "bicubic"), ""),
+        multiple=table.whole("multiple", 1, least=1),
+        border=(border[0], border[1]) if good and border is not None else (0, 0),
+        rounded=table.switch("rounded", False),
+        missing=table.switch("missing", False),
+        tell_noise=table.switch("tell_noise", True),
+    )
+    table.finish()
+    sources = [n for n in ("measurement", "masked", "resample") if getattr(protocol, n)]
+    if len(sources) > 1:
+        table.faults.append(f"[protocol] must have one of {' and '.join(sources)}; leave one.")
+    return protocol
+
+
+def _unfit(matrix: Matrix) -> list[str]:
+    """Check every spec, that labels differ, that tuning is possible, and that excludes exclude something."""
+    faults = []
+    axes: dict[str, tuple[str, ...]] = {
+        "operators": matrix.operators,
+        "noises": tuple(n for n in matrix.noises if n),
+        "solvers": matrix.solvers,
+        "stopping": tuple(s for s in matrix.stops if s),
+        "metrics": matrix.metrics,
+    }
+    for group, texts in axes.items():
+        faults += [fault for text in texts if (fault := specs.fault(group, text))]
+    for method in matrix.methods:
+        faults += method.faults()
+    for one, other in combinations(matrix.methods, 2):
+        if one.label == other.label:
+            faults.append(f'Two priors are labelled "{one.label}": give one of them another label.')
+    tuned = [m.label for m in matrix.methods if m.weights == "tuned"]
+    if tuned and not matrix.tuning.pictures:
+        faults.append(
+            f"[tuning] must name pictures, for {', '.join(tuned)} is to be tuned on them."
+        )
+    if both := set(matrix.tuning.pictures) & set(matrix.pictures):
+        faults.append(
+            f"The pictures of [tuning] must be others than those tested; both hold {', '.join(sorted(both))}."
+        )
+    faults += [fault for exclude in matrix.excludes for fault in _idle(matrix, exclude)]
+    return faults + _unpublished(matrix)
+
+
+def _unpublished(matrix: Matrix) -> list[str]:
+    """Name a table, or a row of it, that does not exist."""
+    try:
+        matrix.beside()
+    except OptionError as error:
+        return [str(error)]
+    named = [m.label for m in matrix.methods if m.published and not matrix.published]
+    return [
+        f'The key "published" of "{label}" would do nothing: the matrix names no published table.'
+        for label in named
+    ]
+
+
+def _idle(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:
+    """Name the patterns of an exclude that meet nothing, which are most likely misspelt."""
+    values: dict[str, list[Any]] = {
+        "picture": list(matrix.pictures),
+        "operator": list(matrix.operators),
+        "noise": list(matrix.noises),
+        "prior": [text for m in matrix.methods for text in m.names],
+        "solver": [*matrix.solvers, *(m.solver for m in matrix.methods if m.solver)],
+        "stop": [*matrix.stops, *(m.stop for m in matrix.methods if m.stop)],
+        "seed": [str(s) for s in matrix.seeds],
+    }
+    return [
+        f'The exclude {axis} = "{pattern}" meets nothing{did_you_mean(pattern, values[axis])}; '
+        f"the axis holds: {', '.join(map(repr, values[axis]))}."
+        for axis, pattern in exclude.items()
+        if not any(specs.matches(pattern, str(v)) for v in values[axis])
+    ]

@@ -1,0 +1,1 @@
+"""Compute cells: prepare, restore, score, in processes of their own."""

@@ -1,0 +1,130 @@
+"""The cells of a matrix on a Dask cluster: the same processes, limits and records, on as many machines as it has."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from invprior.errors import MeasurementError, PluginError
+from invprior.io import files
+from invprior.matrix.execution.crew import Crew, Event
+from invprior.matrix.results import record
+from invprior.matrix.results.cells import Job
+from invprior.matrix.results.merge import named_files
+
+_LOCAL = threading.local()
+
+
+def run(
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    address: str | None,
+    workers: int,
+    tick: float = 0.5,
+) -> Iterator[Event | None]:
+    """Compute cells on a cluster, and tell of each that is done; None now and then.
+
+    A cell whose Dask worker is lost is run again by Dask elsewhere.
+
+    Args:
+        jobs: the cells.
+        folder: of the results, on this machine; pictures and records come back over the network.
+        address: of the scheduler; None starts a cluster on this machine.
+        workers: of a cluster on this machine.
+        tick: seconds between two looks.
+
+    Raises:
+        PluginError: Dask is not installed.
+        MeasurementError: the scheduler cannot be reached.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise PluginError(
+            "The engine dask needs the package distributed. Run: pip install 'invprior[dask]'"
+        ) from None
+    own = None
+    if address is None:
+        own = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        )
+    try:
+        client = Client(own or address, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise MeasurementError(
+            f'Cannot reach the Dask scheduler at "{address}": {error}.'
+        ) from None
+    try:
+        yield from _gathered(client, jobs, folder, tick)
+    finally:
+        client.close()
+        if own is not None:
+            own.close()
+
+
+def _gathered(
+    client: Any, jobs: Sequence[Job], folder: Path, tick: float
+) -> Iterator[Event | None]:
+    from distributed import wait
+
+    futures = {
+        client.submit(cell, job.to_json(), key=f"invprior-{job.key}-{number}", pure=False): job
+        for number, job in enumerate(jobs)
+    }
+    waiting = set(futures)
+    while waiting:
+        try:
+            done, waiting = wait(waiting, timeout=tick, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            yield None
+            continue
+        for future in done:
+            job = futures.pop(future)
+            yield Event("done", 0, job, _stored(future, job, folder))
+
+
+def _stored(future: Any, job: Job, folder: Path) -> dict[str, Any]:
+    """Write what a worker has sent, the record last."""
+    from invprior.matrix.execution.worker import failed
+
+    if future.status != "finished":
+        reason = f"its Dask worker was lost or failed: {future.exception()}"
+        made = failed(job, "crashed", reason)
+    else:
+        text, pictures = future.result()
+        for name, content in pictures.items():
+            with files.atomic(folder / name, overwrite=True) as file:
+                file.write(content)
+        made = record.Record.from_json(text)
+    record.save(folder, made)
+    return {"status": made.status, "reason": made.reason}
+
+
+def cell(text: str) -> tuple[str, dict[str, bytes]]:
+    """Compute a cell on a Dask worker: the record's text, and its pictures by their places."""
+    job = Job.from_json(text)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in (record.RECORDS, record.PICTURES):
+            (folder / part).mkdir()
+        crew = _crew(job.setting.threads)
+        crew.folder = folder
+        for _ in crew.run([job]):
+            pass
+        made = record.load(folder / record.RECORDS / f"{job.key}.json")
+        pictures = {
+            f"{place}/{n}": (folder / place / n).read_bytes() for place, n in named_files(made)
+        }
+    return made.to_json(), pictures
+
+
+def _crew(threads: int) -> Crew:
+    """This thread's own worker process, which stays warm from one cell to the next."""
+    crew: Crew | None = getattr(_LOCAL, "crew", None)
+    if crew is None or crew.threads != threads:
+        crew = _LOCAL.crew = Crew(1, threads, Path())
+    return crew

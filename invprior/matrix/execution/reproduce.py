@@ -1,0 +1,87 @@
+"""A record computed again, and compared with what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from invprior.errors import MeasurementError
+from invprior.matrix.execution.crew import Crew
+from invprior.matrix.results import record
+from invprior.matrix.results.cells import Job, keyed
+from invprior.matrix.results.explain import differences
+from invprior.matrix.results.record import Record
+from invprior.matrix.results.store import changed_code
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of a second run.
+
+    Attributes:
+        matches: whether the result is the same to the last bit, or the same failure.
+        differences: in figures, a sentence each.
+        causes: what has changed since and may explain them, a sentence each.
+        again: the new record.
+    """
+
+    matches: bool
+    differences: tuple[str, ...]
+    causes: tuple[str, ...]
+    again: Record
+
+
+def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
+    """Compute a record's cell again, in a process of its own as the first time.
+
+    Args:
+        path: of the record.
+        folder: an empty one, for the new record and its pictures.
+        data: the folder of the pictures, if they have moved.
+
+    Raises:
+        MeasurementError: the record cannot be read, or its pictures are gone.
+    """
+    old = record.load(path)
+    try:
+        bare = Job.of(old.job, old.cell)
+        setting = replace(bare.setting, data=data or bare.setting.data)
+        job = keyed(replace(bare, setting=setting), folder)
+    except (KeyError, TypeError) as error:
+        raise MeasurementError(f"{path}: this record cannot be run again ({error!r}).") from error
+    for part in (record.RECORDS, record.PICTURES):
+        (folder / part).mkdir()
+    with Crew(1, job.setting.threads, folder) as crew:
+        for _ in crew.run([job]):
+            pass
+    again = record.load(folder / record.RECORDS / f"{job.key}.json")
+    return compare(old, again, job)
+
+
+def compare(old: Record, again: Record, job: Job) -> Comparison:
+    """Say whether two records of a cell tell the same result."""
+    causes = [*differences(old.options, job.options), *changed_code(old, job)]
+    causes += [
+        f"the {role} was other data"
+        for role in old.inputs
+        if old.inputs[role] != again.inputs.get(role)
+    ]
+    found = []
+    if old.status != again.status:
+        found.append(f"it was {old.status} and is {again.status} ({again.reason or 'no reason'})")
+    for name in sorted({*old.metrics, *again.metrics}):
+        then, now = old.metrics.get(name), again.metrics.get(name)
+        if then != now:
+            found.append(f"{name} was {_figure(then)} and is {_figure(now)}")
+    if old.steps != again.steps:
+        found.append(f"it took {old.steps} steps and takes {again.steps}")
+    if not found and old.result_sha256 != again.result_sha256:
+        found.append("the picture differs in its last bits")
+    if (old.device, old.threads) != (again.device, again.threads):
+        now_on = f"{again.device} with {again.threads}"
+        causes.append(f"it ran on {old.device} with {old.threads} threads and now on {now_on}")
+    return Comparison(not found, tuple(found), tuple(causes), again)
+
+
+def _figure(value: float | None) -> str:
+    return "not there" if value is None else f"{value:.6g}"

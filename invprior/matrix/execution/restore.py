@@ -1,0 +1,166 @@
+"""A method applied to a case: the restoration, and what it cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from invprior import registry
+from invprior.builders.problem import build, stop_from
+from invprior.denoisers.base import Denoiser
+from invprior.errors import DivergedError, IncompatibleError
+from invprior.matrix.execution.counting import Calls
+from invprior.matrix.execution.data import Case, resized
+from invprior.matrix.execution.look import Look, Score, Tell
+from invprior.matrix.execution.scaling import scaled
+from invprior.matrix.results.cells import Job
+from invprior.matrix.results.record import Weights
+from invprior.numerics.random import derived_seed
+from invprior.operators.denoise import Denoise
+from invprior.problem.problem import Problem
+from invprior.problem.solution import Stop
+from invprior.runner.api import iterate, solve_problem
+from invprior.tuning.search import choose_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """A restoration and what it cost; fields as in `Record`, times in seconds."""
+
+    x: Tensor
+    stop: Stop | None = None
+    steps: int = 0
+    solve: float = 0.0
+    warm_up: float = 0.0
+    tuning: float = 0.0
+    calls: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[Mapping[str, float], ...] = ()
+    weights: Weights = "fixed"
+    reason: str = ""
+
+
+def problem_of(job: Job, case: Case) -> Problem:
+    """Join a case and a method; without a prior the problem is the data's alone."""
+    # Any prior does for a first guess, which is smooth where solvers have one.
+    simple = "tikhonov" if job.method.simple == "first-guess" else "none"
+    prior = job.method.prior or simple
+    (problem,) = build(case.y, operator=case.operator, prior=prior, noise=case.noise)
+    return problem
+
+
+def simple(problem: Problem, truth: Tensor) -> dict[str, Tensor]:
+    """What one has without a prior: the measurement where its size is the picture's, else the pseudo-inverse."""
+    if problem.y.shape == truth.shape:
+        return {"measurement": problem.y}
+    return {"pseudo-inverse": problem.pseudo_inverse()}
+
+
+def restore(job: Job, case: Case, score: Score, tell: Tell, factor: float | None) -> Restored:
+    """Apply a job's method.
+
+    Args:
+        job: the cell.
+        case: its pictures.
+        score: for the curve.
+        tell: told of step and seconds now and then.
+        factor: on the weights, see `tune`; None leaves them to the method.
+
+    Raises:
+        InvpriorError: the method does not fit the case.
+    """
+    problem = problem_of(job, case)
+    if job.method.prior:
+        return _solved(job, problem, score, tell, factor)
+    direct = _denoised if job.method.denoiser else _simple
+    began = now(case.y)
+    x = direct(job, problem)
+    return Restored(x=x, solve=now(case.y) - began)
+
+
+def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float | None) -> Restored:
+    method, seed = job.method, derived_seed(job.cell.seed, "matrix", "solver")
+    stop = stop_from(job.cell.stop) if job.cell.stop else None
+    began = now(problem.y)
+    if factor is None:
+        rule = {"fixed": "default", "automatic": "auto"}.get(method.weights, method.weights)
+        problem = choose_weights(problem, rule=rule, solver=job.cell.solver, seed=seed)
+    else:
+        problem, stop = scaled(problem, stop, factor)
+    tuning = now(problem.y) - began
+    with suppress(DivergedError):  # of which the run itself will tell
+        next(iterate(problem, job.cell.solver, seed=seed))
+    warm_up = now(problem.y) - began - tuning
+    calls, look = Calls(problem.operator), Look(score, tell)
+    reason = ""
+    try:
+        solution = solve_problem(
+            problem,
+            job.cell.solver,
+            stop=stop,
+            seed=seed,
+            runs=method.runs,
+            callbacks=[look],
+            record_every=0,
+        )
+    except DivergedError as error:
+        if error.solution is None:
+            raise
+        solution, reason = error.solution, str(error)
+    ended = time.perf_counter()
+    waited = now(problem.y) - ended
+    figures, curve = calls.figures(), look.curve
+    chosen = problem.weights is not None and bool(problem.weights.rule)
+    usual: Weights = "automatic" if chosen else "fixed"
+    tuned: dict[str, Weights] = {"tuned": "tuned", "oracle": "oracle"}
+    return Restored(
+        x=solution.x,
+        stop=solution.stop,
+        steps=solution.steps,
+        solve=max(solution.seconds - look.spent, 0.0) + waited,
+        warm_up=warm_up,
+        tuning=tuning,
+        calls=figures,
+        curve=curve,
+        weights=tuned.get(method.weights, usual),
+        reason=reason,
+    )
+
+
+def _simple(job: Job, problem: Problem) -> Tensor:
+    name, y = job.method.simple, problem.y
+    if name == "first-guess":
+        return problem.first_guess()
+    if name == "pseudo-inverse":
+        return problem.pseudo_inverse()
+    height, width = problem.operator.image_shape[-2:]
+    same = tuple(y.shape[-2:]) == (height, width)
+    if name == "bicubic" and not same:
+        return resized(y, height, width, "bicubic")
+    if name == "measurement" and same:
+        return y
+    raise IncompatibleError(
+        f"The measurement is {y.shape[-2]} x {y.shape[-1]} and the picture {height} x {width}: {name} is for "
+        f"{'smaller measurements' if name == 'bicubic' else 'measurements of the same size'}. Exclude it here."
+    )
+
+
+def _denoised(job: Job, problem: Problem) -> Tensor:
+    denoiser: Denoiser = registry.create("denoisers", job.method.denoiser)
+    if not isinstance(problem.operator, Denoise):
+        raise IncompatibleError(
+            f"A denoiser on its own undoes noise alone, and the operator is {job.cell.operator}. "
+            f"Use the prior pnp:denoiser={job.method.denoiser}, or exclude it here."
+        )
+    return denoiser.denoise(problem.y, problem.noise_level)
+
+
+def now(like: Tensor) -> float:
+    """The clock, once the device has done all that was asked of it; seconds."""
+    if like.device.type == "cuda":
+        torch.cuda.synchronize(like.device)
+    return time.perf_counter()

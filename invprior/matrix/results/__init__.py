@@ -1,0 +1,1 @@
+"""Cells, records and the folder that stores them."""

@@ -1,0 +1,279 @@
+"""From a configuration to its cells, each with the key that says whether its record still stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from invprior.errors import MeasurementError, OptionError
+from invprior.io.samples import PREFIX
+from invprior.matrix.config.matrix import Limits, Matrix, Protocol, Tuning, specs
+from invprior.matrix.config.method import Method
+from invprior.matrix.results.record import Cell
+
+SCHEME = 1  # of the options below; raised when a cell's meaning changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What holds for all cells of a run and is no axis.
+
+    Attributes:
+        data: the folder that pictures and the files named in specs are relative to.
+        size: pictures are cropped around their middle to this height and width at most; 0 for their own.
+        device: "cpu", "cuda" and the like.
+        threads: of each cell.
+    """
+
+    data: str
+    size: int = 0
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A cell and everything that its own process needs, as JSON can hold it.
+
+    Attributes:
+        missing: packages that must be installed first.
+        options: what the key is a hash of.
+        replay: the command that computes the cell again.
+    """
+
+    key: str
+    cell: Cell
+    method: Method
+    setting: Setting
+    protocol: Protocol
+    tuning: Tuning
+    limits: Limits
+    metrics: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    replay: str = ""
+
+    def rest(self) -> dict[str, Any]:
+        """What a record keeps beside the cell, its key and its options, as JSON can hold it."""
+        known = asdict(self)
+        names = ("method", "setting", "protocol", "tuning", "limits", "metrics", "missing")
+        return {name: known[name] for name in names}
+
+    def to_json(self) -> str:
+        """Print on one line."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Job:
+        """Read what `to_json` printed."""
+        values = json.loads(text)
+        return Job.of(values, Cell(**values.pop("cell")))
+
+    @staticmethod
+    def of(values: Mapping[str, Any], cell: Cell) -> Job:
+        """Make a job from what JSON has kept of it; the opposite of `rest`."""
+        kinds: dict[str, Any] = {"method": Method, "setting": Setting, "protocol": Protocol}
+        kinds |= {"tuning": Tuning, "limits": Limits}
+        made = {name: kind(**_with_tuples(values[name])) for name, kind in kinds.items()}
+        return Job(**{"key": "", **_with_tuples(values), **made, "cell": cell})
+
+    @property
+    def seconds(self) -> float:
+        """The time limit; each reconstruction that tunes may take as long as the cell's own."""
+        tries = self.tuning.budget if self.method.weights in ("tuned", "oracle") else 0
+        pictures = len(self.tuning.pictures) if self.method.weights == "tuned" else 1
+        return self.limits.seconds * (1 + tries * pictures)
+
+
+def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
+    """Make every cell, in the order of the axes.
+
+    Args:
+        matrix: the configuration.
+        setting: what is no axis.
+        folder: of the results, for the commands that replay cells.
+
+    Raises:
+        MeasurementError: a picture is missing.
+        OptionError: two cells are the same under different names.
+    """
+    seen: dict[str, Job] = {}
+    for cell, method in _cells(matrix):
+        made = job(cell, method, matrix, setting, folder)
+        other = seen.setdefault(made.key, made)
+        if other is not made:
+            raise OptionError(
+                f'"{other.cell.method}" and "{cell.method}" are one and the same with {cell.operator} on '
+                f"{cell.picture}. Leave one of them out."
+            )
+        yield made
+
+
+def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Path) -> Job:
+    """Make one cell's job; errors as for `jobs`."""
+    tuned = method.weights == "tuned"
+    bare = Job(
+        key="",
+        cell=cell,
+        method=method,
+        setting=setting,
+        protocol=matrix.protocol,
+        tuning=matrix.tuning if tuned else replace(matrix.tuning, pictures=()),
+        limits=matrix.limits,
+        metrics=matrix.metrics,
+    )
+    return keyed(bare, folder)
+
+
+def keyed(bare: Job, folder: Path) -> Job:
+    """Fill in a job's options, and what follows from them, for a folder of results; errors as for `jobs`."""
+    used = parts(bare)
+    options = resolved(bare, used)
+    key = key_of(options)
+    absent = {name for group, text in used for name in specs.missing(group, text)}
+    return replace(
+        bare,
+        key=key,
+        missing=tuple(sorted(absent)),
+        options=options,
+        replay=f"invprior reproduce {folder / 'records' / f'{key}.json'}",
+    )
+
+
+def key_of(options: Mapping[str, Any]) -> str:
+    """Hash a cell's options, 20 hexadecimal digits."""
+    text = json.dumps(options, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def parts(job: Job) -> list[tuple[str, str]]:
+    """Every spec that a cell takes part in, with its group."""
+    found = [("operators", job.cell.operator), ("noises", job.cell.noise)]
+    if job.method.prior:
+        found += [("solvers", job.cell.solver), ("stopping", job.cell.stop)]
+    found += [part for part in job.method.specs() if part[0] not in ("solvers", "stopping")]
+    return [(group, text) for group, text in found if text]
+
+
+def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
+    """Collect what determines a cell's result: options with defaults filled in, the data's bytes, the seed."""
+    method = asdict(job.method)
+    for name in ("label", "prior", "denoiser", "solver", "stop", "published"):
+        del method[name]
+    method["budget"] = job.tuning.budget if job.method.weights in ("tuned", "oracle") else 0
+    filled = {g: specs.resolved(g, t) if specs.is_own(g, t) else t for g, t in used}
+    named = {name: sha for _, text in used for name, sha in _files(text, job.setting.data)}
+    protocol = asdict(job.protocol)
+    for role in ("truth", "measurement", "masked"):
+        del protocol[role]
+    return {
+        "scheme": SCHEME,
+        **filled,
+        "method": method,
+        "data": data(job, job.cell.picture),
+        "tuning": [data(job, picture) for picture in job.tuning.pictures],
+        "files": dict(sorted(named.items())),
+        "protocol": protocol | {"border": list(job.protocol.border)},
+        "metrics": list(job.metrics),
+        "size": job.setting.size,
+        "seed": job.cell.seed,
+        "device": job.setting.device.partition(":")[0],
+    }
+
+
+def place(job: Job, role: str, picture: str) -> str:
+    """Where a picture's truth, measurement or mask lies; "" where the protocol has none."""
+    pattern: str = getattr(job.protocol, role).replace("{picture}", picture)
+    if not pattern or pattern.startswith(PREFIX):
+        return pattern
+    return str(Path(job.setting.data) / pattern)
+
+
+def data(job: Job, picture: str) -> dict[str, str]:
+    """SHA-256 of a picture's files by role; a sample is known by its name and size."""
+    places = {role: place(job, role, picture) for role in ("truth", "measurement", "masked")}
+    return {
+        role: at if at.startswith(PREFIX) else _hash(at, Path(at).stat().st_mtime_ns)
+        for role, at in places.items()
+        if at and (at.startswith(PREFIX) or _readable(at))
+    }
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+
+def _readable(at: str) -> bool:
+    if not Path(at).is_file():
+        raise MeasurementError(
+            f'There is no picture "{at}". Name the folder of the pictures with --data DIR.'
+        )
+    return True
+
+
+@cache
+def _hash(at: str, changed: int) -> str:
+    return hashlib.sha256(Path(at).read_bytes()).hexdigest()
+
+
+def _files(text: str, folder: str) -> Iterator[tuple[str, str]]:
+    """Hash the files that a spec's options name."""
+    for group in ("priors", "stopping"):
+        try:
+            values = [t for spec in specs.parsed(group, text) for t in specs.texts(spec)]
+        except ValueError:
+            continue
+        for value in values:
+            path = Path(folder) / value
+            if "." in value and path.is_file():
+                yield value, _hash(str(path), path.stat().st_mtime_ns)
+        return
+
+
+def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
+    seen = set()
+    axes = product(
+        matrix.pictures,
+        matrix.operators,
+        matrix.noises,
+        matrix.methods,
+        matrix.solvers,
+        matrix.stops,
+        matrix.seeds,
+    )
+    for picture, operator, noise, method, solver, stop, seed in axes:
+        solved = bool(method.prior)
+        cell = Cell(
+            picture=picture,
+            operator=operator,
+            noise=noise,
+            method=method.label,
+            prior=method.text,
+            solver=(method.solver or solver) if solved else "",
+            stop=_joined(method.stop or stop, method.steps) if solved else "",
+            seed=seed,
+        )
+        if cell not in seen and not any(_excluded(cell, e) for e in matrix.excludes):
+            seen.add(cell)
+            yield cell, method
+
+
+def _joined(stop: str, steps: int) -> str:
+    """A rule together with a limit of steps; without a rule the limit replaces the solver's own."""
+    limit = f"max-steps:steps={steps}" if steps else ""
+    return f"{stop} | {limit}" if stop and limit else stop or limit
+
+
+def _excluded(cell: Cell, exclude: Mapping[str, str]) -> bool:
+    values = asdict(cell)
+    return bool(exclude) and all(
+        specs.matches(pattern, str(values[axis]))
+        or (axis == "prior" and specs.matches(pattern, cell.method))
+        for axis, pattern in exclude.items()
+    )

@@ -1,0 +1,72 @@
+"""Which code made a record: versions, and fingerprints of the source, as an edit does not change a version."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import invprior
+from invprior import registry
+from invprior.matrix.config import specs
+
+_LIBRARIES = ("torch", "numpy", "scipy", "pywavelets", "scikit-image")
+_APART = ("cli", "matrix", "experiments", "testing")  # parts that no restoration depends on
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of invprior, Python and the numeric libraries, and the fingerprint of invprior's own source."""
+    found = {"invprior": invprior.__version__, "code": _own_code()}
+    found["python"] = platform.python_version()
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Version and source's fingerprint of every other package that specs, (group, text), take parts from."""
+    found: dict[str, str] = {}
+    for group, text in used:
+        for name, number in specs.packages(group, text).items():
+            found[name] = f"{number} {_code_of(name)}"
+    return dict(sorted(found.items()))
+
+
+@cache
+def _own_code() -> str:
+    root = Path(invprior.__file__).parent
+    paths = sorted(root.rglob("*.py"))
+    return _hash(p for p in paths if p.relative_to(root).parts[0] not in _APART)
+
+
+@cache
+def _code_of(package: str) -> str:
+    """Hash the modules that a package's entry points name; nothing is imported."""
+    tops = {
+        e.target.partition(":")[0].partition(".")[0]
+        for e in registry.entries()
+        if e.package == package
+    }
+    paths: list[Path] = []
+    for top in sorted(tops - {""}):
+        spec = find_spec(top)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            paths += sorted(Path(folder).rglob("*.py"))
+        if spec is not None and spec.origin and not spec.submodule_search_locations:
+            paths.append(Path(spec.origin))
+    return _hash(paths)
+
+
+def _hash(paths: Iterable[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Forecast the memory of a run, and plan how it fits."""

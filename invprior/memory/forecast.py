@@ -1,0 +1,147 @@
+"""How much memory a run will need, told before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from invprior.errors import InvpriorError
+from invprior.memory.profiling import Trace, rehearse
+from invprior.networks.base import Network
+from invprior.numerics.box import Box
+from invprior.operators.denoise import Denoise
+from invprior.problem.problem import Problem
+from invprior.runner.tiling import restricted, restricted_prior
+from invprior.solvers.base import Solver
+
+SIDE = 64  # of the picture that is rehearsed, in pixels: two cells of the deepest maps of most networks
+_PICTURES = 16  # measurement, first guess, averages, iterates that the guard keeps, what goes back through A
+_SPARE = 1.1  # for what libraries take inside an operation; found by comparing with the peak of whole processes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Memory that a run needs at its peak, in bytes, beyond what Python and its libraries hold.
+
+    Attributes:
+        working: the solver's: for a network, its maps kept for the backward pass, and gradients.
+        weights: parameters, the optimiser's moments, and the copy of both that the run may return to.
+        pictures: the measurement, iterates and the like.
+    """
+
+    working: int
+    weights: int
+    pictures: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.working + self.weights + self.pictures
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What was seen on two small parts of a picture, from which larger ones follow.
+
+    Attributes:
+        problem: the whole problem.
+        pixels: of the two parts, as the network pads them.
+        traces: what their runs held.
+    """
+
+    problem: Problem
+    pixels: tuple[int, int]
+    traces: tuple[Trace, Trace]
+
+    @property
+    def whole(self) -> Estimate:
+        """The memory for the picture as it is."""
+        height, width = self.problem.operator.image_shape[-2:]
+        return self.at(height, width)
+
+    def at(self, height: int, width: int) -> Estimate:
+        """Estimate the memory for a picture, or a tile, of some size in pixels."""
+        (few, more), (small, large) = self.pixels, self.traces
+        pixels = _covered(self.problem, (height, width))
+        times = (pixels - few) / (more - few) if more > few else 1.0
+
+        def grown(a: int, b: int) -> int:
+            return max(round(a + times * (b - a)), 0)
+
+        if len(small.timeline) == len(large.timeline):  # each moment grows at its own rate
+            peak = max(map(grown, small.timeline, large.timeline), default=0)
+        else:
+            peak = grown(small.peak, large.peak)
+        parameters = grown(small.parameters, large.parameters)
+        moments = grown(small.moments, large.moments)
+        channels, item = self.problem.operator.image_shape[0], self.problem.y.element_size()
+        return Estimate(
+            working=round(_SPARE * max(peak - parameters, 0)),
+            weights=2 * (parameters + moments),
+            pictures=_PICTURES * channels * height * width * item,
+        )
+
+
+def estimate(problem: Problem, solver: Solver) -> Estimate | None:
+    """Estimate a run's memory by rehearsing a step on two small parts of the picture; no random state changes.
+
+    Args:
+        problem: the problem, at its full size.
+        solver: the solver that will run, as `loop.chosen` gives it.
+
+    Returns:
+        None when it cannot be told: the picture has no height and width, or a part of it cannot be solved alone.
+    """
+    found = forecast(problem, solver)
+    return None if found is None else found.whole
+
+
+def forecast(problem: Problem, solver: Solver) -> Forecast | None:
+    """Rehearse; see `estimate`."""
+    if len(problem.operator.image_shape) != 3:
+        return None
+    first, second = _sizes(problem)
+    try:
+        small, large = (_rehearsed(problem, solver, size) for size in (first, second))
+    except Exception:  # a part that fails says nothing about the whole, which may well run
+        return None
+    pixels = _covered(problem, first), _covered(problem, second)
+    return Forecast(problem, pixels, (small, large))
+
+
+def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace:
+    box = Box(0, 0, *size)
+    try:
+        part = restricted(problem, box)
+    except InvpriorError:  # an operator that acts on the whole picture; denoising stands in for it
+        shape = (problem.operator.image_shape[0], *size)
+        y = problem.y.new_full((1, *shape), float(problem.y.mean()))
+        prior = restricted_prior(problem.prior, box)
+        part = Problem(Denoise(shape), y, prior, problem.fidelity, problem.noise)
+    x0 = problem.y.new_zeros(1, *part.operator.image_shape)
+    return rehearse(solver.route(part), solver, x0)
+
+
+def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Two sizes to rehearse that differ for the network too; the picture's own when it is small."""
+    height, width = problem.operator.image_shape[-2:]
+    side = -(-SIDE // problem.operator.grain) * problem.operator.grain
+    while True:
+        small = min(side, height), min(side, width)
+        longer = (1, 2) if width >= height else (2, 1)
+        large = min(longer[0] * side, height), min(longer[1] * side, width)
+        if _covered(problem, large) > _covered(problem, small) or side >= max(height, width):
+            return small, large
+        side *= 2
+
+
+def _covered(problem: Problem, size: tuple[int, int]) -> int:
+    """Pixels of a picture of some size, once a network has padded it."""
+    net = getattr(problem.reparameterization, "net", None)
+    height, width = size
+    if isinstance(net, Network):
+        same = net.input_size(height, width)
+        while net.input_size(height + 1, width) == same:
+            height += 1
+        while net.input_size(height, width + 1) == same:
+            width += 1
+    return height * width

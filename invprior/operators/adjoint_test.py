@@ -1,0 +1,127 @@
+"""Whether an operator's adjoint is its adjoint, and how it is wrong if it is not."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from invprior.numerics.tensor_diff import difference, distance, inner
+from invprior.operators.base import LinearOperator
+
+_ALIKE = 1e-3  # relative distance at which a guess at what is wrong is believed
+_BORDER = 3  # pixels, which an operator may treat in any way
+_BRUTE = 1024  # pixels up to which A may be applied to each one
+
+
+def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> str | None:
+    """Compare <Ax, y> with <x, A^H y> on random tensors; say how the adjoint is wrong, None when it is right.
+
+    It costs one A and one A^H.
+
+    Args:
+        operator: the operator; one without an adjoint of its own has an exact one.
+        like: gives the dtype and the device of pictures.
+        tolerance: of the difference, in relation to ||Ax|| ||y||.
+    """
+    if type(operator).adjoint is LinearOperator.adjoint:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    x = _normal((1, *operator.image_shape), like, generator)
+    with torch.no_grad():
+        image = operator(x)
+        # With an image in it, <Ax, y> is large; with noise in it, y has what A cannot make.
+        y = _unit(image) + _unit(_normal(tuple(image.shape), image, generator))
+        back = operator.adjoint(y)
+        forth, found = inner(image, y), inner(back, x + 0 * back)
+        apart = abs(forth - found) / max(_size(image) * _size(y), 1e-30)
+        if apart <= tolerance:
+            return None
+    return _how(operator, y, back) or (
+        f"the adjoint is another operator's: <Ax, y> is {forth:.4g} and <x, A^H y> is {found:.4g}"
+    )
+
+
+def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
+    """A^H y by autograd, or pixel by pixel where A is small and cannot be differentiated; else None.
+
+    For a complex y it is the real part, which is what counts for real pictures.
+    """
+    x = y.real.new_zeros(y.shape[0], *operator.image_shape).requires_grad_()
+    try:
+        with torch.enable_grad():
+            (result,) = torch.autograd.grad(operator(x), x, y)
+        return result
+    except RuntimeError:  # numbers that left torch have no gradient
+        if x.numel() > _BRUTE:
+            return None
+    with torch.no_grad():
+        pixels = torch.eye(x.numel(), dtype=x.dtype, device=x.device)
+        columns = [operator(p.view_as(x)) for p in pixels]
+        return torch.stack([(c.conj() * y).real.sum() for c in columns]).view_as(x)
+
+
+def _how(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None:
+    """Recognise what has gone wrong in an adjoint, if it is one of the usual things."""
+    right = exact_adjoint(operator, y)
+    if right is None or right.shape != back.shape:
+        return None
+    with torch.no_grad():
+        back = back.real
+        wrong = difference(back, right, 0.0) or ""
+        if wrong.startswith("scaled"):
+            return f"the adjoint is {wrong}"
+        near = min(_ALIKE, 0.1 * distance(back, right))  # a guess must explain the difference
+        constant = operator.adjoint(torch.zeros_like(y)).real
+        if _size(constant) > 0.0 and distance(back - constant, right) <= near:
+            return "the adjoint adds a constant: A^H 0 is not 0"
+        if y.is_complex() and distance(operator.adjoint(y.conj()).real, right) <= near:
+            return "conjugate missing in the adjoint: it multiplies by the transposed matrix"
+        return _as_forward(operator, y, back, near) or _moved(back, right, near)
+
+
+def _as_forward(operator: LinearOperator, y: Tensor, back: Tensor, near: float) -> str | None:
+    """The commonest slip: A in the place of A^H."""
+    if y.shape != back.shape or distance(back, operator(y)) > near:
+        return None
+    along = tuple(range(max(1, y.dim() - 2), y.dim()))
+    if all(distance(operator(y.roll(1, d)), operator(y).roll(1, d)) <= _ALIKE for d in along):
+        return (
+            "conjugate missing: the adjoint multiplies the spectrum as A does, not by its conjugate"
+        )
+    return "the adjoint looks transposed: it applies A itself"
+
+
+def _moved(back: Tensor, right: Tensor, near: float) -> str | None:
+    if back.dim() < 3:
+        return None
+    if back.mT.shape == right.shape and distance(back.mT, right) <= near:
+        return "the adjoint's picture looks transposed: its rows and columns are exchanged"
+    for name, dims in (("upside down", (-2,)), ("mirrored", (-1,)), ("turned round", (-2, -1))):
+        if distance(back.flip(dims), right) <= near:
+            return f"the adjoint's picture is {name}"
+    if min(back.shape[-2:]) <= 2 * _BORDER:
+        return None
+    inside = (..., slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER))
+    for down, across in itertools.product(range(-2, 3), repeat=2):
+        shifted = back.roll((-down, -across), (-2, -1))
+        if distance(shifted[inside], right[inside]) <= near:
+            return f"the adjoint's picture is shifted, {down} pixels down and {across} to the right"
+    return None
+
+
+def _normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
+    # On the CPU, for the generator's sake, and no wider than needed: pictures may be big.
+    exact = like.dtype in (torch.float64, torch.complex128)
+    real, pairs = (torch.float64, torch.complex128) if exact else (torch.float32, torch.complex64)
+    dtype = pairs if like.is_complex() else real
+    return torch.randn(shape, generator=generator, dtype=dtype).to(like)
+
+
+def _size(a: Tensor) -> float:
+    return float(torch.linalg.vector_norm(a))
+
+
+def _unit(a: Tensor) -> Tensor:
+    return a / max(_size(a), 1e-30)

@@ -1,0 +1,1 @@
+"""Run a solver to its stop: once, as an ensemble, or in tiles."""

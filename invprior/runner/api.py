@@ -1,0 +1,296 @@
+"""The loop: `iterate`, open to research code, and `solve`, which runs it to a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from invprior.builders.problem import (
+    Picture,
+    all_of,
+    build,
+    check_seed,
+    picture,
+    solver_from,
+    stop_from,
+    weight_rule_from,
+)
+from invprior.builders.solver import chosen as chosen
+from invprior.builders.solver import route_or_explain as route_or_explain
+from invprior.checkpoint.checkpoint import Checkpoint
+from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.fidelities.base import Fidelity
+from invprior.io import files
+from invprior.memory.plan import way
+from invprior.noises.base import Noise
+from invprior.operators.base import Operator, Recipe
+from invprior.problem.functionals import Functional, Prior
+from invprior.problem.problem import Objective, Problem
+from invprior.problem.solution import Iterate, Solution, batch
+from invprior.registry.spec import RuleSpec, Spec
+from invprior.runner import ensemble as repeats
+from invprior.runner.history import Callback
+from invprior.runner.iteration import Run
+from invprior.runner.run import Interrupted as Interrupted
+from invprior.runner.run import Single
+from invprior.runner.tiling import solve_in_tiles
+from invprior.solvers.base import Solver
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import MaxSteps
+from invprior.tuning.search import SIDE, choose_weights, with_choices
+from invprior.weights.base import WeightRule
+
+
+def iterate(
+    problem: Problem, solver: Solver | str = "auto", *, x0: Tensor | None = None, seed: int = 0
+) -> Iterator[Iterate]:
+    """Run a solver step by step, for ever: the caller's loop decides when to stop.
+
+    Terms of the prior without a weight take their default; `choose_weights` gives them one that suits the measurement.
+
+    Args:
+        problem: the problem, see `invprior.build`.
+        solver: a solver or its spec.
+        x0: where to begin, (1, C, H, W); a damped pseudo-inverse of the measurement when absent.
+        seed: of every random number in the run.
+
+    Raises:
+        IncompatibleError: the solver does not fit the problem; before any step, with the solvers
+            that do.
+        DivergedError: an iterate became non-finite or exploded.
+    """
+    solver, _ = chosen(problem, solver)
+    objective = route_or_explain(problem, solver)
+    return _endless(objective, solver, x0, seed)
+
+
+def _endless(
+    objective: Objective, solver: Solver, x0: Tensor | None, seed: int
+) -> Iterator[Iterate]:
+    run = Run(objective, solver, x0, seed)
+    while True:
+        yield run.advance()
+
+
+def solve(
+    y: Picture,
+    *,
+    operator: str | Spec | Recipe | Operator = "denoise",
+    prior: str | Spec | Sequence[Spec] | Functional | Prior = "dip",
+    fidelity: str | Spec | Fidelity | None = None,
+    noise: str | Spec | Noise | None = None,
+    solver: str | Spec | Solver = "auto",
+    stop: str | Spec | RuleSpec | StoppingRule | None = None,
+    steps: int | None = None,
+    x0: Picture | None = None,
+    seed: int = 0,
+    nan: Literal["refuse", "mask"] = "refuse",
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    callbacks: Sequence[Callback] = (),
+    record_every: int = 10,
+    runs: int = 1,
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_every: float = 5.0,
+    memory_limit: str | int | None = None,
+    weight: str | Spec | WeightRule = "auto",
+) -> Solution:
+    """Restore a picture: minimise E(A x; y) + R(x).
+
+    Every part is a spec ("tv:weight=8"), or an object of a class of invprior's or of your own.
+
+    Args:
+        y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
+            C), or a file. Intensities in [0, 1]; integer arrays and files are scaled to it.
+            Pictures of a batch are solved one by one.
+        operator: the forward operator A.
+        prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
+        fidelity: E; the noise's log-likelihood when absent.
+        noise: what is known of the noise, "gaussian:sigma=0.1"; what it leaves open, and all of it when
+            "auto" or absent, is estimated from y.
+        solver: how to minimise; "auto" picks one that fits.
+        stop: when to stop; the solver's or the prior's own rule when absent.
+        steps: stop after so many iterations at the latest.
+        x0: where to begin; a damped pseudo-inverse of y when absent. A network begins at random
+            weights.
+        seed: of every random number in the run; the same seed gives the same bits on the CPU.
+        nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
+        device: where to compute; a tensor's own device, else the GPU when there is one.
+        dtype: of every computation.
+        callbacks: each is called with every `Iterate`.
+        record_every: write a row of the history every so many steps; 0 for none.
+        runs: independent runs of a prior that draws random numbers, each with a seed of its own, the first with
+            `seed`; x is then their mean, `deviation` their standard deviation, `members` the runs. A note says when
+            they disagree.
+        checkpoint: a folder in which the run keeps its state, so that the same call goes on where a killed one was;
+            removed when the run has ended. Callbacks see only what comes after. A batch keeps one for each picture,
+            and the results of those that are done.
+        checkpoint_every: seconds between checkpoints, and before the first.
+        memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
+            that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
+            so; when absent, a run that needs more than is free is refused.
+        weight: the rule by which terms of the prior without a weight get one: "sure", "filled", "gcv",
+            "holdout", "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a
+            rule that fits.
+
+    Raises:
+        InvpriorError: bad input, before any step; all option faults at once.
+        DivergedError: the run exploded; its `solution` is the best iterate before.
+        Interrupted: on Ctrl-C; its `solution` is the estimate so far.
+    """
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
+    check_seed(seed)
+    problems, solver, rule, weight = all_of(
+        lambda: build(
+            y,
+            operator=operator,
+            prior=prior,
+            fidelity=fidelity,
+            noise=noise,
+            nan=nan,
+            device=device,
+            dtype=dtype,
+        ),
+        lambda: solver_from(solver),
+        lambda: None if stop is None else stop_from(stop),
+        lambda: weight_rule_from(weight),
+    )
+    if steps is not None:
+        rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
+    guess = None if x0 is None else picture(x0, problems[0].y.device, dtype)
+    if guess is not None and len(guess) not in (1, len(problems)):
+        raise MeasurementError(
+            f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}."
+        )
+    for problem in problems:
+        repeats.check(runs, problem)
+    kept_in = _checkpoint(checkpoint, checkpoint_every)
+    several = len(problems) > 1
+    done: list[Solution] = []
+    for index, problem in enumerate(problems):
+        first = None if guess is None else guess[index % len(guess)][None]
+        own = kept_in.within(f"picture-{index + 1}") if kept_in and several else kept_in
+        try:
+            done.append(
+                _solve(
+                    problem,
+                    solver,
+                    stop=rule,
+                    x0=first,
+                    seed=seed,
+                    callbacks=callbacks,
+                    record_every=record_every,
+                    runs=runs,
+                    checkpoint=own,
+                    part=several,
+                    memory_limit=memory_limit,
+                    weight=weight,
+                )
+            )
+        except (DivergedError, Interrupted) as error:
+            if kept := [*done, *([error.solution] if error.solution else [])]:
+                error.solution = batch(kept)  # the pictures before it are not lost
+            raise
+    if kept_in is not None:
+        kept_in.remove()
+    return batch(done)
+
+
+def solve_problem(
+    problem: Problem,
+    solver: str | Spec | Solver = "auto",
+    *,
+    stop: StoppingRule | None = None,
+    x0: Tensor | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Callback] = (),
+    record_every: int = 10,
+    runs: int = 1,
+    checkpoint: str | PathLike[str] | Checkpoint | None = None,
+    checkpoint_every: float = 5.0,
+    memory_limit: str | int | None = None,
+    weight: str | Spec | WeightRule = "auto",
+) -> Solution:
+    """Run one problem to its stop; arguments and errors as for `solve`."""
+    repeats.check(runs, problem)
+    kept = _checkpoint(checkpoint, checkpoint_every)
+    solution = _solve(
+        problem,
+        solver,
+        stop=stop,
+        x0=x0,
+        seed=seed,
+        callbacks=callbacks,
+        record_every=record_every,
+        runs=runs,
+        checkpoint=kept,
+        memory_limit=memory_limit,
+        weight=weight,
+    )
+    if kept is not None:
+        kept.remove()
+    return solution
+
+
+def _solve(
+    problem: Problem,
+    solver: str | Spec | Solver,
+    *,
+    seed: int,
+    runs: int,
+    checkpoint: Checkpoint | None,
+    memory_limit: str | int | None,
+    weight: str | Spec | WeightRule,
+    part: bool = False,
+    **options: Any,
+) -> Solution:
+    """Weigh the prior, then run the problem in a way that fits into memory; `part` as for `Single`."""
+    how = way(problem, solver, memory_limit)
+    try:
+        weighted = choose_weights(
+            how.problem,
+            rule=weight,
+            solver=solver,
+            x0=options.get("x0"),
+            seed=seed,
+            side=SIDE if how.tile is None else min(SIDE, how.tile // 2),  # several views at once
+            before=((checkpoint and checkpoint.told()) or {}).get("weights"),
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(None) from None
+    how = replace(how, problem=weighted)
+
+    def once(seed: int, checkpoint: Checkpoint | None, part: bool) -> Solution:
+        common: dict[str, Any] = {"seed": seed, "checkpoint": checkpoint, **options}
+        if how.tile is None:
+            return Single(how.problem, solver, part=part, **common).solve()
+        return solve_in_tiles(how.problem, solver, tile=how.tile, overlap=how.overlap, **common)
+
+    def member(index: int, own_seed: int) -> Solution:
+        kept = None if checkpoint is None else checkpoint.within(f"run-{index + 1}")
+        return once(own_seed, kept, True)
+
+    try:
+        solution = (
+            once(seed, checkpoint, part)
+            if runs == 1
+            else repeats.repeat(member, how.problem, seed, runs)
+        )
+    except (DivergedError, Interrupted) as error:
+        error.solution = error.solution and with_choices(how.told(error.solution), weighted)
+        raise
+    return with_choices(how.told(solution), weighted)
+
+
+def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:
+    if given is None or isinstance(given, Checkpoint):
+        return given
+    files.makeable(Path(given), "Name another place for the checkpoint.")
+    return Checkpoint(Path(given), every)

@@ -1,0 +1,172 @@
+"""One run under way, step by step."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invprior.errors import MeasurementError
+from invprior.operators.adjoint_test import adjoint_fault
+from invprior.operators.base import LinearOperator
+from invprior.problem.problem import Objective
+from invprior.problem.solution import Iterate, Refit
+from invprior.runner.divergence import Guard
+from invprior.solvers.base import Solver
+
+_ROUNDING = 1e-3  # what single precision may do to an inner product, with room
+
+
+class Run:
+    """A solver's state, the watch over it, and the clock.
+
+    Args:
+        objective: the problem's terms as the solver sees them.
+        solver: the solver.
+        x0: where to begin, (1, C, H, W), or None.
+        seed: of every random number in the run.
+
+    Raises:
+        MeasurementError: x0 has another shape.
+    """
+
+    def __init__(self, objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> None:
+        problem = objective.problem
+        expected = (1, *problem.operator.image_shape)
+        if x0 is not None and tuple(x0.shape) != expected:
+            raise MeasurementError(
+                f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}."
+            )
+        self.objective, self.solver = objective, solver
+        self.guard = Guard(objective)
+        self.step, self.notes, self.released = 0, (), False
+        self.began = time.perf_counter()
+        generator = torch.Generator().manual_seed(seed)
+        start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
+        with torch.enable_grad():  # also where the caller has switched gradients off
+            self.state = solver.init(objective, start, generator)
+        self.guard.kept.append(self.state.x)
+        self._look_at_the_adjoint(start)
+
+    step: int
+    notes: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far."""
+        return time.perf_counter() - self.began
+
+    def advance(self) -> Iterate:
+        """Do one step.
+
+        Raises:
+            DivergedError: the iterate is non-finite or has exploded.
+        """
+        previous = self.state.x
+        with torch.enable_grad():
+            self.state = self.solver.step(self.objective, self.state)
+        self.step += 1
+        for note in self.state.notes:  # a new state may forget the notes of the last
+            self.note(note)
+        now = Iterate(
+            self.step,
+            self.state.x,
+            self.objective,
+            self.seconds,
+            previous,
+            self.state.x if self.state.latest is None else self.state.latest,
+            self.state.x if self.state.members is None else self.state.members,
+            self.state.moving,
+            self.state.energy,
+            self.notes,
+        )
+        self.guard(now, self.state)
+        return now
+
+    def _look_at_the_adjoint(self, like: Tensor) -> None:
+        """Tell of an adjoint that is none: a run would end somewhere else than at the minimum, and look well."""
+        operator = self.objective.problem.operator
+        if isinstance(operator, LinearOperator) and like.is_floating_point():
+            fault = adjoint_fault(operator, like, _ROUNDING)
+            if fault is not None:
+                self.note(
+                    f"the operator's adjoint is wrong, so do not trust this result: {fault}; "
+                    "invprior check shows more"
+                )
+
+    def note(self, text: str) -> None:
+        """Tell the user something, once."""
+        if text not in self.notes:
+            self.notes = (*self.notes, text)
+            logging.getLogger("invprior").warning("%s", text)
+
+    def refit(self, back: Refit) -> None:
+        """Go back to where the run was, and fit what was kept out too from there on."""
+        with torch.no_grad():
+            for tensor, kept in zip(self.state.moving(), back.moving, strict=True):
+                tensor.copy_(kept)
+        self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
+        self._release()
+
+    def _release(self) -> None:
+        self.released = True
+        self.objective = self.solver.route(replace(self.objective.problem, held=None))
+
+    def kept(self) -> dict[str, Any]:
+        """What a checkpoint must hold for the run to go on as if nothing had been."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "notes": self.notes,
+            "released": self.released,
+            "state": self.state,
+            "best": self.guard.kept,
+            "step_size": self.guard.step_size,
+        }
+
+    def resume(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` returned."""
+        self.step, self.notes, self.state = kept["step"], kept["notes"], kept["state"]
+        self.guard.kept, self.guard.step_size = kept["best"], kept["step_size"]
+        self.began = time.perf_counter() - kept["seconds"]
+        if kept["released"]:
+            self._release()
+
+
+@contextmanager
+def whole_steps() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, so that no step is left half-done; a second Ctrl-C does not wait.
+
+    Only where Python's own handler is in place, in the main thread; elsewhere nothing is changed.
+    """
+    own = signal.getsignal(signal.SIGINT)
+    if (
+        own is not signal.default_int_handler
+        or threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+    asked = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, own)
+    if asked:
+        raise KeyboardInterrupt

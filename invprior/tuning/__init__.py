@@ -1,0 +1,1 @@
+"""Choose the weights of a prior from the measurement."""

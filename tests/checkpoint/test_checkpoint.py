@@ -1,0 +1,499 @@
+"""A run that was cut off goes on as if nothing had been: the same bits at the end."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+import invprior
+from invprior import registry
+from invprior.builders.problem import build
+from invprior.checkpoint.checkpoint import FILE, Checkpoint
+from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.operators.base import LinearOperator
+from invprior.problem.solution import Stop
+from invprior.runner.api import Interrupted, solve, solve_problem
+from invprior.runner.iteration import whole_steps
+from invprior.solvers.base import State
+from invprior.solvers.fista import FISTA
+from invprior.stopping.base import StoppingRule
+from invprior.stopping.relative_change import RelativeChange
+from invprior.stopping.time_limit import TimeLimit
+
+KNOWN = {"noise": "gaussian:sigma=0.05"}
+NET = "net=skip(down=[6,6],up=[6,6],skip=[2,2])"
+NOISY = f"dip:{NET},input_noise=0.03,weight_noise=0.02,langevin=1.0,learn_input=true"
+CASES = [  # solver, prior, operator
+    ("adam", "tikhonov:weight=60", "blur"),
+    ("adam", f"dip:{NET}", "inpaint:keep=0.6"),
+    ("adam", NOISY, "blur"),
+    ("adam", f"dip:{NET},recompute=true", "denoise"),
+    ("adam", f"dip:{NET},input=measurement", "denoise"),
+    ("lbfgs", "tikhonov:weight=60", "blur"),
+    ("lbfgs", f"dip:{NET},input_noise=0", "denoise"),
+    ("fista", "tv:weight=8", "denoise"),
+    ("admm", "tv:weight=8", "blur"),
+    ("admm", f"dip:{NET} + tv:weight=10", "denoise"),
+    ("hqs:steps=9", "pnp:denoiser=tv", "blur"),
+    ("hqs:inner=3", f"dip:{NET} + pnp:denoiser=tv", "denoise"),
+    ("pdhg", "tv:weight=8", "blur"),
+    ("auto", "wavelet", "denoise"),
+]
+
+
+class Cut:
+    """Ends a run in the middle, as Ctrl-C does."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, iterate):
+        if iterate.step == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def picture():
+    """A measurement of (1, 1, 16, 16)."""
+    ramp = torch.linspace(0.2, 0.8, 16)
+    noise = torch.randn((1, 1, 16, 16), generator=torch.Generator().manual_seed(5))
+    return (ramp * (ramp[:, None] > 0.5))[None, None] + 0.05 * noise
+
+
+def cut(folder, y, step, **run):
+    """Run until a step; what is kept then stands in the folder."""
+    with pytest.raises(Interrupted) as caught:
+        solve(y, callbacks=[Cut(step)], checkpoint=folder, **run)
+    return caught.value.solution
+
+
+@pytest.mark.parametrize(("solver", "prior", "operator"), CASES)
+def test_every_solver_goes_on_bit_by_bit(picture, tmp_path, solver, prior, operator):
+    run = {"solver": solver, "prior": prior, "operator": operator, "steps": 9, "seed": 3, **KNOWN}
+    run["record_every"] = 2
+    whole = solve(picture, **run)
+    cut(tmp_path / "c", picture, 4, **run)
+    seen = []
+    rest = solve(picture, checkpoint=tmp_path / "c", callbacks=[seen.append], **run)
+    assert [i.step for i in seen] == [5, 6, 7, 8, 9]
+    assert torch.equal(rest.x, whole.x)
+    assert rest.stop == whole.stop
+    assert rest.provenance == whole.provenance
+    assert [(r["step"], r["energy"]) for r in rest.history] == [
+        (r["step"], r["energy"]) for r in whole.history
+    ]
+    assert not (tmp_path / "c").exists()
+
+
+def test_the_cases_hold_every_solver():
+    assert {registry.find("solvers", s.partition(":")[0]).name for s, _, _ in CASES} == {
+        e.name for e in registry.entries("solvers") if e.package == registry.CORE
+    }
+
+
+def test_a_run_can_be_cut_off_many_times(picture, tmp_path):
+    run = {"prior": NOISY, "steps": 8, "checkpoint_every": 0, **KNOWN}
+    for step in range(1, 8):
+        cut(tmp_path, picture, step, **run)
+    assert torch.equal(
+        solve(picture, checkpoint=tmp_path, **run).x,
+        solve(picture, prior=NOISY, steps=8, **KNOWN).x,
+    )
+    assert not tmp_path.exists()
+
+
+def test_quick_runs_leave_nothing(picture, tmp_path):
+    watched = []
+    solve(
+        picture,
+        prior="tv:weight=8",
+        steps=3,
+        checkpoint=tmp_path / "c",
+        callbacks=[lambda i: watched.append((tmp_path / "c").exists())],
+        checkpoint_every=600,
+    )
+    assert watched == [False] * 3
+    assert not (tmp_path / "c").exists()
+
+
+@dataclass
+class OwnState(State):
+    past: dict[str, list[torch.Tensor]] = field(default_factory=dict)
+    generator: torch.Generator | None = None
+    best: Stop | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(FISTA):
+    """A third party's solver: random, with a memory, and no code for checkpoints."""
+
+    def init(self, objective, x0, generator):
+        return OwnState(x0, generator=generator)
+
+    def step(self, objective, state):
+        noise = torch.randn(state.x.shape, generator=state.generator)
+        past = [*state.past.get("x", []), state.x][-3:]
+        x = sum(past) / len(past) + 0.1 * noise
+        return OwnState(
+            x, past={"x": past}, generator=state.generator, best=Stop("a", True, "b", x)
+        )
+
+
+def test_an_own_solver_needs_no_code_for_it(picture, tmp_path):
+    run = {"prior": "tv:weight=8", "solver": Own(), "steps": 9, **KNOWN}
+    cut(tmp_path, picture, 5, **run)
+    assert torch.equal(solve(picture, checkpoint=tmp_path, **run).x, solve(picture, **run).x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed(Own):
+    """Keeps what cannot be kept."""
+
+    def init(self, objective, x0, generator):
+        return OwnState(x0, past={"x": [lambda: x0]})
+
+
+def test_a_state_that_cannot_be_kept_is_refused_before_any_step(picture, tmp_path):
+    with pytest.raises(OptionError) as caught:
+        solve(
+            picture,
+            prior="tv:weight=8",
+            solver=Closed(),
+            checkpoint=tmp_path / "c",
+            callbacks=[Cut(1)],
+        )
+    assert "its past.x.0 is a function" in str(caught.value)
+    assert "solver closed must be tensors" in str(caught.value)
+    assert not (tmp_path / "c").exists()
+
+
+class Counting:
+    def __call__(self, iterate):
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opaque(StoppingRule):
+    def start(self, problem):
+        return Counting()
+
+
+def test_a_rule_that_cannot_be_kept_is_named(picture, tmp_path):
+    with pytest.raises(
+        OptionError, match=r"stopping rule .*:Opaque must be.*its watcher is a Counting"
+    ):
+        solve(picture, prior="tv:weight=8", stop=Opaque(), checkpoint=tmp_path)
+    with pytest.raises(OptionError, match=r"its watchers\.0 is a Counting"):
+        solve(picture, prior="tv:weight=8", stop=Opaque(), steps=3, checkpoint=tmp_path)
+
+
+def test_stopping_rules_remember(picture, tmp_path):
+    """Both have seen something before the cut: one quiet step; the first of two rules has fired."""
+    quiet = RelativeChange(tolerance=1e9, patience=5)
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": quiet, **KNOWN}
+    cut(tmp_path, picture, 3, **run)
+    assert solve(picture, checkpoint=tmp_path, **run).steps == 5
+    early = RelativeChange(tolerance=1e9, patience=2) & RelativeChange(tolerance=1e9, patience=6)
+    cut(tmp_path, picture, 4, **{**run, "stop": early})
+    found = solve(picture, checkpoint=tmp_path, **{**run, "stop": early})
+    assert (found.steps, found.stop.name) == (6, "relative-change & relative-change")
+
+
+def test_time_goes_on(picture, tmp_path, monkeypatch):
+    """Every look at the clock takes a second."""
+    clock = iter(range(10**6))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": TimeLimit(seconds=60), **KNOWN}
+    before = cut(tmp_path, picture, 10, **run).seconds
+    found = solve(picture, checkpoint=tmp_path, **run)
+    assert found.stop.name == "time-limit"
+    assert 60 <= found.seconds < 70
+    assert [r["seconds"] for r in found.history] == sorted(r["seconds"] for r in found.history)
+    assert before > 10
+
+
+def test_more_steps_may_be_allowed(picture, tmp_path):
+    run = {
+        "prior": "tikhonov",
+        "solver": "adam",
+        "stop": "relative-change:tolerance=1e-30",
+        **KNOWN,
+    }
+    cut(tmp_path, picture, 4, steps=6, **run)
+    found = solve(picture, steps=9, checkpoint=tmp_path, **run)
+    assert found.steps == 9
+    assert torch.equal(found.x, solve(picture, steps=9, **run).x)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"prior": "tv:weight=3"}, "its prior is tv:weight=.* not tv:weight=3"),
+        ({"solver": "pdhg"}, "its solver is fista:.* not pdhg"),
+        ({"seed": 4}, "its seed is 0, not 4"),
+        ({"operator": "blur"}, "its operator is denoise, not blur"),
+        (
+            {"noise": "gaussian:sigma=0.1"},
+            "its fidelity is gaussian:sigma=0.05, not gaussian:sigma=0.1",
+        ),
+        ({"dtype": torch.float64}, "its dtype is float32, not float64"),
+        ({"x0": torch.zeros(16, 16)}, "its first guess x0 is another"),
+        ({"y": torch.full((16, 16), 0.5)}, "its measurement is another"),
+        ({"y": torch.full((16, 17), 0.5)}, r"its image shape is \[1, 16, 16\], not \[1, 16, 17\]"),
+    ],
+)
+def test_another_runs_checkpoint_is_refused(picture, tmp_path, change, what):
+    run = {"y": picture, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    cut(tmp_path, **{**run, "step": 4})
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(OptionError, match=f"is of another run: .*{what}.*remove this one"):
+        solve(**{**run, **change}, checkpoint=tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_another_rule_that_remembers_otherwise_is_refused(picture, tmp_path):
+    run = {"prior": "tv:weight=8", "solver": "fista", **KNOWN}
+    cut(tmp_path, picture, 4, stop="relative-change:tolerance=1e-30", **run)
+    with pytest.raises(OptionError, match="does not fit this run: watch"):
+        solve(picture, steps=9, checkpoint=tmp_path, **run)
+
+
+def test_another_version_is_a_note(picture, tmp_path, monkeypatch, caplog):
+    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    with monkeypatch.context() as other:
+        other.setattr("invprior.provenance.version_of", lambda name: "0.0.1")
+        cut(tmp_path, picture, 4, **run)
+    found = solve(picture, checkpoint=tmp_path, **run)
+    assert f"torch was 0.0.1 and is {invprior.provenance.version_of('torch')}" in found.notes[0]
+    assert found.notes[0] in caplog.text
+    assert torch.equal(found.x, solve(picture, **run).x)
+
+
+def damage(data):
+    """Cut short, changed in the middle, changed in the tensors, emptied, and another file altogether."""
+    changed, tail = bytearray(data), bytearray(data)
+    changed[len(data) // 3] ^= 1
+    tail[-1] ^= 1
+    return [
+        data[: len(data) // 2],
+        data[:-1],
+        bytes(tail),
+        b"",
+        b"no checkpoint",
+        data[8:],
+        bytes(changed),
+    ]
+
+
+def test_a_damaged_checkpoint_is_refused(picture, tmp_path):
+    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    cut(tmp_path, picture, 4, **run)
+    for data in damage((tmp_path / FILE).read_bytes()):
+        (tmp_path / FILE).write_bytes(data)
+        with pytest.raises(
+            OptionError, match=r"checkpoint .* (is damaged: .*|is of another run.*)"
+        ):
+            solve(picture, checkpoint=tmp_path, **run)
+
+
+def test_a_batch_does_not_run_finished_pictures_again(picture, tmp_path):
+    run = {"prior": NOISY, "steps": 4, **KNOWN}
+    three = torch.cat([picture, picture.flip(2), picture.flip(3)])
+    whole = solve(three, **run)
+    calls = []
+
+    def count(iterate):
+        calls.append(iterate.step)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        solve(three, checkpoint=tmp_path, callbacks=[count], **run)
+    seen = []
+    rest = solve(three, checkpoint=tmp_path, callbacks=[seen.append], **run)
+    assert [i.step for i in seen] == [3, 4, 1, 2, 3, 4]
+    assert torch.equal(rest.x, whole.x)
+    assert [p.stop for p in rest.pictures] == [p.stop for p in whole.pictures]
+    assert [p.steps for p in rest.pictures] == [4, 4, 4]
+    assert not tmp_path.exists()
+
+
+def test_a_diverged_run_leaves_no_checkpoint(picture, tmp_path):
+    run = {"prior": "tikhonov", "solver": "fista:step_size=1e4,force=true", **KNOWN}
+    with pytest.raises(DivergedError):
+        solve(picture, checkpoint=tmp_path / "c", checkpoint_every=0, **run)
+    assert not (tmp_path / "c").exists()
+
+
+def test_files_of_others_stay(picture, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / f".{FILE}.0a1b2c3d.tmp").write_bytes(b"left by a killed writing")
+    solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path, checkpoint_every=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_place_that_cannot_be_made_is_told_before_the_run(picture, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        MeasurementError, match=r"is a file\. Name another place for the checkpoint"
+    ):
+        solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
+
+
+def test_a_place_that_vanishes_is_a_note(picture, tmp_path):
+    def spoil(now):
+        if now.step == 1:
+            (tmp_path / "c").write_text("")
+
+    found = solve(
+        picture,
+        prior="tv:weight=8",
+        steps=3,
+        checkpoint=Late(tmp_path / "c", 0.0),
+        callbacks=[spoil],
+        **KNOWN,
+    )
+    assert found.steps == 3
+    assert any("no checkpoint: Cannot make the folder" in note for note in found.notes)
+
+
+class Late(Checkpoint):
+    """Due from the second step on."""
+
+    waited = False
+
+    def is_due(self):
+        due, self.waited = self.waited, True
+        return due
+
+
+def test_one_runs_checkpoint_is_not_passed_over_by_several(picture, tmp_path):
+    run = {"prior": f"dip:{NET}", "steps": 9, "checkpoint": tmp_path / "c", **KNOWN}
+    with pytest.raises(Interrupted):
+        solve(picture, callbacks=[Cut(3)], **run)
+    before = (tmp_path / "c" / FILE).read_bytes()
+    with pytest.raises(OptionError, match="of a single run of one picture"):
+        solve(picture, runs=2, **run)
+    with pytest.raises(OptionError, match="of a single run of one picture"):
+        solve(torch.cat([picture, picture]), **run)
+    assert (tmp_path / "c" / FILE).read_bytes() == before
+
+
+class Scaled(LinearOperator):
+    """An operator whose tensor no option names."""
+
+    def __init__(self, shape, scale):
+        super().__init__(shape)
+        self.register_buffer("scale", torch.tensor(scale))
+
+    def forward(self, x):
+        return self.scale * x
+
+
+def test_an_operator_with_another_tensor_is_another_run(picture, tmp_path):
+    def run(scale, **options):
+        operator = Scaled(tuple(picture.shape[1:]), scale)
+        return solve(
+            picture,
+            operator=operator,
+            prior="tv:weight=8",
+            steps=9,
+            checkpoint=tmp_path / "c",
+            **KNOWN,
+            **options,
+        )
+
+    with pytest.raises(Interrupted):
+        run(1.0, callbacks=[Cut(3)])
+    with pytest.raises(OptionError, match="a tensor that its operator"):
+        run(2.0)
+
+
+@pytest.mark.parametrize("every", [-1, "5", True, None])
+def test_the_interval_is_checked(picture, tmp_path, every):
+    with pytest.raises(
+        OptionError, match='"checkpoint_every" must be a number of seconds >= 0; got'
+    ):
+        solve(picture, prior="tv:weight=8", checkpoint=tmp_path, checkpoint_every=every)
+
+
+def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(os, "fsync", lambda file: now.__setitem__(0, now[0] + 2.0))
+    keeper = Checkpoint(tmp_path, every=5.0)
+    now[0] = 5.0
+    assert keeper.is_due()
+    keeper.save({}, {})
+    now[0] = 7.0 + 39.9
+    assert not keeper.is_due()
+    now[0] = 7.0 + 40.0
+    assert keeper.is_due()
+
+
+def test_solve_problem_takes_one_too(picture, tmp_path):
+    (problem,) = build(picture, prior=NOISY, **KNOWN)
+    with pytest.raises(Interrupted):
+        solve_problem(problem, stop=None, callbacks=[Cut(2)], checkpoint=tmp_path)
+    assert (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize(("times", "ended"), [(1, [True]), (2, [])])
+def test_ctrl_c_waits_for_the_step_unless_it_is_pressed_twice(times, ended):
+    order = []
+
+    def step():
+        with whole_steps():
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+            order.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    assert order == ended
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+SCRIPT = f"""
+import sys, torch
+from invprior.runner.api import solve
+y = torch.rand((1, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+torch.set_num_threads(1)
+x = solve(y, prior={NOISY!r}, steps=60, noise="gaussian:sigma=0.05", checkpoint=sys.argv[1],
+          checkpoint_every=0, callbacks=[lambda now: print(now.step, flush=True)]).x
+torch.save(x, sys.argv[2])
+"""
+
+
+def test_kill_9_at_any_moment_leaves_a_checkpoint_that_can_be_used(tmp_path):
+    """With checkpoint_every=0 most of the time is spent writing, so that is where most kills fall."""
+    chance = random.Random(0)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "c"), str(tmp_path / "x.pt")]
+    reached = []
+    for _ in range(3):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        lines = [process.stdout.readline() for _ in range(8)]
+        time.sleep(chance.random() * 0.05)
+        process.kill()
+        rest, _ = process.communicate()
+        steps = [int(line) for line in (*lines, *rest.split())]
+        assert process.returncode == -signal.SIGKILL
+        if reached:
+            # a step is printed once its checkpoint is written: the kill may fall between the two
+            assert reached[-1] + 1 <= steps[0] <= reached[-1] + 2
+        reached.append(steps[-1])
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    y = torch.rand((1, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        whole = solve(y, prior=NOISY, steps=60, noise="gaussian:sigma=0.05")
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(torch.load(tmp_path / "x.pt"), whole.x)

@@ -1,0 +1,109 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from invprior.matrix.analysis.statistics import Pair, compare, interval
+
+PAIRS = [Pair(p, s) for p in ("cat", "dog", "owl") for s in (0, 1)]
+
+
+def scores(*values, pairs=PAIRS):
+    return dict(zip(pairs, map(float, values), strict=False))
+
+
+def test_seeds_are_averaged_before_the_interval_over_pictures():
+    found = interval(scores(1, 3, 4, 6, 9, 11))
+    reference = stats.ttest_1samp([2, 5, 10], 0).confidence_interval(0.95)
+    assert (found.mean, found.count, found.over) == (pytest.approx(17 / 3), 3, "pictures")
+    assert found.mean - found.half == pytest.approx(reference.low)
+    assert found.mean + found.half == pytest.approx(reference.high)
+
+
+def test_one_picture_gives_an_interval_over_its_seeds():
+    pairs = [Pair("cat", s) for s in range(4)]
+    found = interval(scores(1, 2, 3, 6, pairs=pairs), level=0.9)
+    reference = stats.ttest_1samp([1, 2, 3, 6], 0).confidence_interval(0.9)
+    assert found.over == "seeds"
+    assert found.mean + found.half == pytest.approx(reference.high)
+
+
+def test_one_value_has_no_interval():
+    assert math.isnan(interval({Pair("cat", 0): 3.0}).half)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    hits = 0
+    for _ in range(400):
+        pictures = generator.normal(0, 3, 3)
+        values = pictures.repeat(2) + generator.normal(0, 0.1, 6)
+        found = interval(scores(*values))
+        hits += abs(found.mean) <= found.half
+    assert 0.92 <= hits / 400 <= 0.98  # six values taken as independent would give 0.75
+
+
+def test_differences_are_paired():
+    """A constant gain is certain, however different the pictures are."""
+    hard = scores(10, 11, 25, 26, 40, 41)
+    found = compare(
+        {"a": hard, "b": {p: v + 0.5 for p, v in hard.items()}}, PAIRS, higher_is_better=True
+    )
+    assert found.best == "b"
+    assert found.mean["a"].half > 30
+    assert found.behind["a"].mean == pytest.approx(-0.5)
+    assert found.behind["a"].half == pytest.approx(0, abs=1e-9)
+    assert not found.tied_with_best("a")
+    assert found.rank == {"b": 1.0, "a": 2.0}
+    assert found.wins == {("b", "a"): 1.0, ("a", "b"): 0.0}
+
+
+def test_lower_can_be_better_and_ties_count_half():
+    found = compare(
+        {"a": scores(1, 1, 1, 1, 1, 1), "b": scores(1, 1, 2, 2, 2, 0)},
+        PAIRS,
+        higher_is_better=False,
+    )
+    assert found.best == "a"
+    assert found.wins["a", "b"] == pytest.approx((3 + 0.5 * 2) / 6)
+    assert found.rank["a"] == pytest.approx((1.5 * 2 + 1 * 3 + 2) / 6)
+    assert found.tied_with_best("b")
+
+
+def test_means_are_over_the_pairs_that_all_have():
+    found = compare(
+        {"a": scores(1, 1, 1, 1, 90, 90), "b": scores(2, 2, 2, 2)}, PAIRS, higher_is_better=True
+    )
+    assert found.pairs == tuple(PAIRS[:4])
+    assert found.possible == 6
+    assert found.best == "b"
+    assert found.mean["a"].mean == 1
+
+
+def test_who_has_little_is_set_apart_with_the_reason():
+    full = scores(1, 2, 3, 4, 5, 6)
+    found = compare({"a": full, "b": scores(9, 9), "c": {}}, PAIRS, higher_is_better=True)
+    assert found.methods == ("a",)
+    assert len(found.pairs) == 6
+    assert found.apart == {
+        "b": "results for only 2 of 6 pairs of picture and seed",
+        "c": "no result",
+    }
+
+
+def test_infinity_is_no_figure():
+    found = compare(
+        {"a": scores(1, 2, 3, 4, 5, math.inf), "b": scores(1, 2, 3, 4, 5, 6)},
+        PAIRS,
+        higher_is_better=True,
+    )
+    assert found.pairs == tuple(PAIRS[:5])
+    assert math.isfinite(found.mean["a"].mean)
+
+
+def test_nothing_in_common_compares_nothing():
+    one, other = scores(1, 1, 1), dict.fromkeys(PAIRS[3:], 1.0)
+    found = compare({"a": one, "b": other}, PAIRS, higher_is_better=True)
+    assert (found.best, found.pairs, found.mean) == (None, (), {})
+    assert compare({}, [], higher_is_better=True).best is None

@@ -1,0 +1,131 @@
+"""kill -9 of the run, of its workers and of its cells, at random moments: nothing is lost or damaged."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from invprior.matrix.execution.crew import TRIES, Crew
+from invprior.matrix.results import record
+
+from tests.matrix.conftest import SMALL
+
+MATRIX = SMALL + "seeds = [0, 1, 2, 3, 4, 5]\n"
+MAIN = "import sys; sys.argv[0] = 'invprior'; from invprior.cli import main; main()"
+RUNS, WORKERS, CELLS = 2, 6, 12
+
+
+def table(folder):
+    """What tables are made of; every record must be whole."""
+    return {
+        r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in record.load_all(folder)
+    }
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def child_of(pid):
+    try:
+        found = psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return None
+    return found[0].pid if found else None
+
+
+def kill_a_run(folder, after, *, nest_too=False):
+    """Start the command, kill it when it has written some records; all that it started ends too."""
+    options = ["matrix", "run", str(folder.parent / "m.toml"), "-o", str(folder), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *options],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=folder.parent,
+    )
+    wait_for_records(folder, after, process)
+    if nest_too:  # it is replaced
+        (nest,) = psutil.Process(process.pid).children()
+        assert kill(nest.pid)
+        wait_for_records(folder, after + 1, process)
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert kill(process.pid)
+    process.wait()
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not alive
+
+
+def wait_for_records(folder, count, process):
+    until = time.monotonic() + 120
+    while len(list(folder.glob("records/*.json"))) < count:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(made, nest, computed, tmp_path):
+    draw = random.Random(0)
+    (tmp_path / "m.toml").write_text(MATRIX)
+    kill_a_run(tmp_path / "results", 1)
+    kill_a_run(tmp_path / "results", 2, nest_too=True)
+    store = made(MATRIX)
+    jobs = store.jobs()
+    begun = table(store.folder)
+    assert RUNS <= len(begun) < len(jobs)
+
+    left = ["worker"] * WORKERS + ["cell"] * CELLS
+    draw.shuffle(left)
+    hurt: Counter[str] = Counter()
+    rounds = 0
+    with Crew(1, 1, store.folder, nest) as crew:
+        while left:
+            rounds += 1
+            assert rounds < 10
+            for event in crew.run(
+                jobs, tick=0.05
+            ):  # those that are done too, for there to be enough to kill
+                if event is None or event.kind != "started" or not left:
+                    continue
+                if hurt[event.job.key] >= TRIES - 1:
+                    continue
+                time.sleep(draw.random() * 0.1)
+                worker = crew.workers[event.worker].pid
+                target = worker if left[-1] == "worker" else child_of(worker)
+                if target is not None and kill(target):
+                    left.pop()
+                    hurt[event.job.key] += 1
+            hurt.clear()
+    store.tidy(jobs)  # as every run does when it begins
+    assert not list(store.folder.rglob("*.tmp"))
+    found = table(store.folder)
+    assert found.items() >= begun.items()
+    assert found == table_of_an_undisturbed_run(made, computed)
+
+
+def table_of_an_undisturbed_run(made, computed):
+    alone = made(MATRIX, folder="alone")
+    computed(alone)
+    return table(alone.folder)
+
+
+def test_a_cell_that_is_killed_every_time_is_a_row(made, nest):
+    store = made(MATRIX)
+    (job,) = store.jobs()[:1]
+    with Crew(1, 1, store.folder, nest) as crew:
+        for event in crew.run([job], tick=0.05):
+            if event is not None and event.kind == "started":
+                kill(crew.workers[0].pid)
+    (only,) = record.load_all(store.folder)
+    assert only.status == "out-of-memory"
+    assert f"killed from outside {TRIES} times" in only.reason

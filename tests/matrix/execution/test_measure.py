@@ -1,0 +1,211 @@
+"""What is measured of a cell; computed in this process, where nothing is at stake."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from invprior import samples
+from invprior.builders.problem import build
+from invprior.io import images
+from invprior.matrix.execution.counting import Calls
+from invprior.matrix.execution.data import prepare, resized
+from invprior.matrix.execution.look import Look
+from invprior.matrix.execution.measure import compute
+from invprior.matrix.execution.scoring import MISSING
+from invprior.matrix.results.record import Cell
+from invprior.metrics.psnr import PSNR
+from invprior.operators.blur import Blur
+from invprior.runner.api import solve_problem
+
+from tests.matrix.conftest import SMALL
+
+
+def only(store, method=None):
+    """Compute the one cell of a store, or that of a method."""
+    found = [j for j in store.jobs() if method in (None, j.cell.method)]
+    (job,) = found
+    return compute(job, store.folder, lambda step, seconds: None)
+
+
+def one(prior, **change):
+    text = SMALL.replace('"tikhonov:weight=30", "tv:weight=8"', prior)
+    for old, new in change.items():
+        text = text.replace(old, new)
+    return text
+
+
+def test_what_stands_in_a_record(made):
+    store = made(one('"tv:weight=8"'))
+    record = only(store)
+    assert record.status == "ok"
+    assert record.metrics["psnr"] > record.baseline["psnr"] + 1
+    assert record.steps == record.curve[-1]["step"] > 1
+    assert record.curve[-1]["psnr"] == record.metrics["psnr"]
+    assert 0 < record.seconds.solve < record.seconds.whole
+    assert record.seconds.warm_up > 0
+    assert record.calls["forward"] > 0
+    assert set(record.files) == {record.picture, record.truth, record.measurement}
+    assert (store.folder / "records" / record.picture).is_file()
+    assert (store.folder / "pictures" / record.truth).is_file()
+    assert record.versions["code"]
+    assert set(record.inputs) == {"truth", "measurement"}
+
+
+def test_the_restoration_is_that_of_solve(made):
+    store = made(one('{prior = "dip:preset=fast", steps = 2}'))
+    (job,) = store.jobs()
+    case = prepare(job)
+    (problem,) = build(case.y, operator=case.operator, prior="dip:preset=fast", noise=case.noise)
+    from invprior.numerics.random import derived_seed
+    from invprior.stopping.max_steps import MaxSteps
+
+    seed = derived_seed(0, "matrix", "solver")
+    x = solve_problem(problem, stop=MaxSteps(steps=2), seed=seed).x
+    assert only(store).metrics["psnr"] == float(PSNR().measure(x, case.truth))
+
+
+def test_all_methods_of_a_seed_see_one_measurement(made):
+    text = one('"tv:weight=8", {simple = "measurement"}') + "seeds = [0, 1]\n"
+    a, b, c, d = (compute(j, s.folder, lambda *_: None) for s in [made(text)] for j in s.jobs())
+    assert a.inputs == c.inputs
+    assert b.inputs == d.inputs
+    assert a.inputs["truth"] == b.inputs["truth"]
+    assert a.inputs["measurement"] != b.inputs["measurement"]
+
+
+@pytest.mark.parametrize("telling", [True, False])
+def test_methods_are_told_the_noise_unless_they_are_not(made, telling):
+    text = one('"tv:weight=8"') + f"[protocol]\ntell_noise = {str(telling).lower()}\n"
+    (job,) = made(text).jobs()
+    assert prepare(job).noise == ("gaussian:sigma=0.05" if telling else None)
+
+
+def test_automatic_weights_are_labelled_and_timed_apart(made):
+    record = only(made(one('"tikhonov"')))
+    assert record.weights == "automatic"
+    assert record.seconds.tuning > 0
+    fixed = only(made(one('{prior = "tikhonov", weights = "fixed"}'), folder="fixed"))
+    assert (fixed.weights, fixed.budget) == ("fixed", 0)
+
+
+TUNING = '[tuning]\npictures = ["sample:coins:16"]\nbudget = 3\n'
+
+
+def test_tuning_looks_at_the_other_pictures_alone_and_keeps_its_time(made):
+    text = one(
+        '{prior = "tv", weights = "tuned"}',
+        **{'"sample:camera:16"': '"sample:camera:16", "sample:moon:16"'},
+    )
+    store = made(text + TUNING)
+    camera, moon = (compute(job, store.folder, lambda *_: None) for job in store.jobs())
+    assert (camera.weights, camera.budget) == ("tuned", 3)
+    assert camera.seconds.tuning == moon.seconds.tuning > 0
+    assert len(list((store.folder / "tuning").iterdir())) == 1
+
+
+def test_an_oracle_is_labelled_and_no_worse_than_what_it_chose_from(made):
+    oracle = only(made(one('{prior = "tv", weights = "oracle"}') + TUNING))
+    fixed = only(made(one('{prior = "tv", weights = "fixed"}'), folder="fixed"))
+    assert (oracle.weights, oracle.budget) == ("oracle", 3)
+    assert oracle.metrics["psnr"] >= fixed.metrics["psnr"]  # the budget's middle is the default
+
+
+def test_what_has_no_weights_is_tuned_by_its_steps(made):
+    text = one('{prior = "dip:net=skip(down=[4]),members=1,steps=4", weights = "oracle"}') + TUNING
+    assert only(made(text)).steps in (2, 4, 8)
+
+
+def test_applications_are_counted_through_autograd_too():
+    x = torch.rand(1, 1, 8, 8, requires_grad=True)
+    operator = Blur((1, 8, 8))
+    calls = Calls(operator)
+    operator(x).sum().backward()
+    operator.adjoint(x.detach())
+    operator.normal(x.detach())
+    assert calls.figures() == {"forward": 2, "adjoint": 3}
+
+
+def test_looking_takes_no_time_off_the_run():
+    def slow(x):
+        time.sleep(0.05)
+        return {"psnr": 1.0}
+
+    from types import SimpleNamespace
+
+    look = Look(slow, lambda step, seconds: None)
+    began = time.perf_counter()
+    for step in range(1, 6):
+        look(SimpleNamespace(step=step, seconds=time.perf_counter() - began, x=None))
+    assert look.spent > 0.24
+    assert look.curve[-1]["seconds"] < 0.1
+
+
+def test_the_published_masks_make_the_measurement(made, tmp_path):
+    truth = samples.load("camera", 24).x.clamp(0.1, 1)
+    truth = (truth * 255).round() / 255
+    known = torch.rand(24, 24, generator=torch.Generator().manual_seed(0)) > 0.5
+    images.save(tmp_path / "t.png", truth)
+    images.save(tmp_path / "m.png", truth * known)
+    text = one(
+        '"tv:weight=8"', **{'["denoise"]': '["inpaint"]', 'noises = ["gaussian:sigma=0.05"]': ""}
+    )
+    text = text.replace("sample:camera:16", "t")
+    text += (
+        '[protocol]\ntruth = "{picture}.png"\nmasked = "m.png"\nmissing = true\nrounded = true\n'
+    )
+    store = made(text, size=16)
+    (job,) = store.jobs()
+    case = prepare(job)
+    assert bool((case.operator.observed[0, 0] == known[4:20, 4:20]).all())
+    record = only(store)
+    assert record.metrics["psnr"] > record.metrics["psnr" + MISSING] > 0
+
+
+def test_the_published_small_pictures_are_made_by_pillow(made, tmp_path):
+    images.save(tmp_path / "t.png", samples.load("astronaut", 40).x)
+    text = one('{simple = "bicubic"}', **{'["denoise"]': '["downsample:factor=4"]'})
+    text = text.replace("sample:camera:16", "t.png").replace('noises = ["gaussian:sigma=0.05"]', "")
+    text = text.replace('metrics = ["psnr"]', 'metrics = ["psnr:luma=true"]')
+    text += '[protocol]\nresample = "lanczos"\nmultiple = 32\nborder = [4, 5]\nrounded = true\n'
+    store = made(text)
+    (job,) = store.jobs()
+    case = prepare(job)
+    assert case.truth.shape[-2:] == (32, 32)
+    assert torch.equal(case.y, resized(case.truth, 8, 8, "lanczos"))
+    x = resized(case.y, 32, 32, "bicubic")
+    inside = slice(4, -5)
+    expected = PSNR(luma=True).measure(x[..., inside, inside], case.truth[..., inside, inside])
+    assert only(store).metrics == {"psnr:luma=true": float(expected)}
+
+
+def test_a_given_measurement_is_cropped_like_its_truth(made, tmp_path):
+    truth = samples.load("camera", 24).x
+    noisy = (truth + 0.1).clamp(0, 1)
+    images.save(tmp_path / "t.png", truth)
+    images.save(tmp_path / "n.png", noisy)
+    text = one('"tv:weight=8"').replace("sample:camera:16", "t")
+    text += '[protocol]\ntruth = "t.png"\nmeasurement = "n.png"\n'
+    (job,) = made(text, size=16).jobs()
+    case = prepare(job)
+    assert case.y.shape == case.truth.shape == (1, 1, 16, 16)
+    assert float((case.y - case.truth).median()) == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_cell_is_named_by_its_texts_alone(made):
+    (job,) = made(one('{prior = "tv:weight=8", label = "TV", steps = 3}')).jobs()
+    assert job.cell == Cell(
+        picture="sample:camera:16",
+        operator="denoise",
+        noise="gaussian:sigma=0.05",
+        method="TV",
+        prior="tv:weight=8",
+        solver="auto",
+        stop="max-steps:steps=3",
+        seed=0,
+    )
+    other = replace(job, cell=replace(job.cell, method="x"))
+    assert Path(job.replay).name == f"{job.key}.json"
+    assert other.options == job.options

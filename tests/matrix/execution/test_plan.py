@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from invprior.matrix.execution import plan
+from invprior.matrix.execution.data import prepare
+from invprior.matrix.execution.restore import problem_of
+from invprior.runner.api import chosen
+
+from tests.matrix.conftest import SMALL
+
+
+@pytest.mark.parametrize(("size", "crops"), [(200, [64, 128]), (100, [64, 100]), (40, [40])])
+def test_a_step_is_reckoned_from_two_crops(made, monkeypatch, size, crops):
+    """What a step takes grows with the pixels, from a part that does not."""
+    seen = []
+
+    def fastest(problem, solver):
+        seen.append(problem.y.shape[-1])
+        return 0.5 + 1e-4 * problem.y.numel()
+
+    monkeypatch.setattr(plan, "_fastest", fastest)
+    store = made(SMALL.replace("camera:16", f"camera:{size}"))
+    job = store.jobs()[0]
+    assert plan._step(job, prepare(job), None) == pytest.approx(0.5 + 1e-4 * size**2)
+    assert seen == crops
+
+
+def test_steps_are_timed_with_the_threads_that_a_cell_has(made, monkeypatch):
+    seen = []
+
+    def fastest(problem, solver):
+        seen.append(torch.get_num_threads())
+        return 1.0
+
+    monkeypatch.setattr(plan, "_fastest", fastest)
+    before = torch.get_num_threads()
+    found = made(threads=before + 1)
+    (row, _) = plan.plan(found.look(found.jobs()))
+    assert seen == [before + 1, before + 1]
+    assert torch.get_num_threads() == before
+    assert row.seconds > 1
+
+
+def test_a_step_that_is_timed_took_time(made):
+    job = made().jobs()[0]
+    problem = problem_of(job, prepare(job))
+    assert plan._fastest(problem, chosen(problem, "auto")[0]) > 0

@@ -1,0 +1,76 @@
+"""The search over a scale factor."""
+
+import math
+
+import numpy as np
+import pytest
+
+from invprior.tuning.brent import RANGE, smallest
+
+
+def counted(function):
+    calls = []
+
+    def call(factor):
+        calls.append(factor)
+        return function(factor)
+
+    return call, calls
+
+
+@pytest.mark.parametrize("where", [1.0, 1.3, 0.2, 7.0, 60.0, 0.01])
+def test_it_finds_a_minimum_within_a_tenth_in_ten_calls(where):
+    def valley(factor):  # steeper to one side, as the error over the weight is
+        t = math.log(factor / where)
+        return 1 + t**2 + 0.1 * t**3 * (t > 0)
+
+    function, calls = counted(valley)
+    factor, at_end = smallest(function)
+    assert abs(math.log(factor / where)) < 0.25
+    assert not at_end
+    assert len(calls) == len(set(calls)) <= 10
+
+
+def test_neighbouring_factors_follow_each_other_in_the_sweep():
+    _, calls = counted(lambda f: f)
+    function, calls = counted(lambda f: f)
+    smallest(function)
+    assert calls == sorted(calls, reverse=True)
+
+
+@pytest.mark.parametrize("power", [1, -1])
+def test_the_end_of_the_range_is_told(power):
+    factor, at_end = smallest(lambda f: f**power)
+    assert at_end
+    assert factor == pytest.approx(RANGE**-power)
+
+
+def test_a_plateau_is_not_followed_to_the_end():
+    function, calls = counted(lambda f: 1 + f * f / (1 + f * f))
+    factor, at_end = smallest(function)
+    assert not at_end
+    assert factor < 0.1
+    assert len(calls) < 8
+
+
+def test_what_is_not_finite_is_avoided():
+    factor, _ = smallest(lambda f: math.nan if f > 2 else (math.log(f) - 0.5) ** 2)
+    assert factor == pytest.approx(math.exp(0.5), rel=0.15)
+
+
+def test_nothing_finite_ends_too():
+    function, calls = counted(lambda f: math.inf)
+    smallest(function)
+    assert len(calls) <= 10
+
+
+def test_a_minimum_beside_a_symmetric_start_is_not_missed():
+    # measured: `tv` on a picture with noise of 50 of 255, where the outer points lie level around the default
+    points = {2.5: 0.305, 7.07: 0.0564, 8.08: 0.0554, 10: 0.0615, 14.1: 0.0829, 40: 0.2568}
+    logs = [math.log(f / 10) for f in points]
+
+    def curve(factor):
+        return float(np.interp(math.log(factor), logs, list(points.values())))
+
+    factor, _ = smallest(curve)
+    assert 0.65 < factor < 0.9

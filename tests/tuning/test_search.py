@@ -1,0 +1,244 @@
+"""The automatic weight: what it reaches, what it leaves alone, and what is told of it."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+import invprior
+from invprior import samples
+from invprior.builders.problem import build, prior_from
+from invprior.errors import IncompatibleError, OptionError, PluginError
+from invprior.operators.base import Operator
+from invprior.problem.weight_choice import WeightChoice
+from invprior.provenance import prior_text
+from invprior.runner.api import Interrupted, solve
+from invprior.tuning.brent import RANGE
+from invprior.tuning.search import choose_weights
+from invprior.weights.base import Trial, WeightRule
+from tests.checkpoint.test_checkpoint import Cut
+
+SIGMA = 0.15
+NOISE = f"gaussian:sigma={SIGMA}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted(WeightRule):
+    """Knows the factor from the start, and counts the tries."""
+
+    factor: float = 3.0
+    blind: bool = False
+    calls = []
+
+    def start(self, problem, generator):
+        def figure(weighted, pictures):
+            (term, *_) = [t for t in weighted.prior.terms if t.weight > 0]
+            Wanted.calls.append(term.weight)
+            if self.blind:
+                return float("nan")
+            default = term.functional.default_weight
+            return 1 + torch.log(torch.tensor(term.weight / (default * self.factor))) ** 2
+
+        return Trial((), figure)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return samples.load("camera", 32).x
+
+
+@pytest.fixture(scope="module")
+def measured(truth):
+    return invprior.simulate(truth, operator="denoise", noise=NOISE, seed=1)[0]
+
+
+def error(x, truth):
+    return float((x - truth).square().mean())
+
+
+@pytest.mark.parametrize("prior", ["tikhonov", "tv"])
+def test_it_is_near_the_best_weight_and_better_than_the_default(truth, measured, prior):
+    found = solve(measured, prior=prior, noise=NOISE)
+    default = prior_from(prior).terms[0].weight
+    grid = [
+        error(solve(measured, prior=f"{prior}:weight={default * 2.0**k}", noise=NOISE).x, truth)
+        for k in range(-3, 3)
+    ]
+    assert error(found.x, truth) < 1.06 * min(grid)  # 0.25 dB
+    assert error(found.x, truth) < 0.95 * grid[3]
+
+
+def test_everything_is_told(measured):
+    found = solve(measured, prior="tikhonov", noise=NOISE)
+    choice = found.weights
+    ((name, weight),) = choice.terms
+    assert (name, choice.rule) == ("tikhonov", "sure")
+    assert found.provenance["prior"].startswith(f"tikhonov:weight={weight}")
+    assert found.provenance["weights"]["automatic"] is True
+    assert dict(choice.curve)[weight] == min(choice.figures)
+    assert len(choice.tried) == len(choice.figures) <= 10
+    assert found.tuning_seconds == choice.seconds > 0
+    assert [what for what, _, _ in found.choices] == ["solver", "step size", "stop", "weight"]
+    assert ("weight", f"tikhonov {weight:.4g}", choice.why) in found.choices
+    assert found.notes == ()
+
+
+def test_the_record_is_json_and_comes_back(measured):
+    choice = solve(measured, prior="tikhonov", noise=NOISE).weights
+    record = choice.record()
+    assert json.loads(json.dumps(record)) == record
+    assert WeightChoice.from_record(record).record() == record
+
+
+def test_the_same_seed_gives_the_same_weight(measured):
+    first, second = (solve(measured, prior="tv", noise=NOISE, seed=3) for _ in range(2))
+    assert first.weights.record() == second.weights.record()
+    assert torch.equal(first.x, second.x)
+
+
+def test_a_weight_that_is_given_stays(measured):
+    found = solve(measured, prior="tikhonov:weight=7", noise=NOISE, weight=Wanted())
+    assert found.weights is None
+    assert found.tuning_seconds == 0
+    assert found.provenance["prior"].startswith("tikhonov:weight=7")
+    assert "weights" not in found.provenance
+
+
+def test_auto_can_be_written_and_so_can_the_rule(measured):
+    for rule in ("gcv", "discrepancy", "l-curve", Wanted()):
+        found = solve(measured, prior="tikhonov:weight=auto", noise=NOISE, weight=rule)
+        assert found.weights.rule.startswith(rule if isinstance(rule, str) else "tests.test_tuning")
+    with pytest.raises(PluginError, match='Unknown weight rule "suree"'):
+        solve(measured, prior="tikhonov", weight="suree")
+
+
+def test_the_default_can_be_asked_for(measured):
+    found = solve(measured, prior="tikhonov", noise=NOISE, weight="default")
+    assert found.provenance["prior"].startswith("tikhonov:weight=60.0")
+    assert found.provenance["weights"]["automatic"] is False
+    assert found.notes == ()
+
+
+def test_open_terms_are_scaled_together_and_given_ones_stay(measured):
+    (problem,) = build(measured, prior="tv + wavelet:weight=2 + tikhonov", noise=NOISE)
+    found = choose_weights(problem, rule=Wanted(factor=3.0))
+    tv, wavelet, tikhonov = (t.weight for t in found.prior.terms)
+    assert wavelet == 2
+    assert tv / 10 == pytest.approx(tikhonov / 60, rel=0.01)
+    assert tv / 10 == pytest.approx(3, rel=0.15)
+    assert [name for name, _ in found.weights.terms] == ["tv", "tikhonov"]
+
+
+def test_without_an_open_weight_the_problem_stays(measured):
+    for prior in ("none", "tv:weight=1", "dip:preset=fast"):
+        (problem,) = build(measured, prior=prior, noise=NOISE)
+        assert choose_weights(problem, rule=Wanted()) is problem
+
+
+def test_beside_a_network_a_tenth_of_the_default_is_taken_and_told(y, drawn, quadratic):
+    found = solve(y, prior=drawn + quadratic, noise=NOISE)
+    assert found.weights.terms[0][1] == 0.1
+    assert found.weights.rule == ""
+    (note,) = found.notes
+    assert "0.1 of the default weight is taken" in note
+    assert "drawn sets x = f(z)" in note
+
+
+def test_beside_a_network_the_default_can_be_asked_for(y, drawn, quadratic):
+    found = solve(y, prior=drawn + quadratic, noise=NOISE, weight="default")
+    assert found.weights.terms[0][1] == 1.0
+    assert not found.notes
+
+
+def test_through_an_operator_that_is_not_linear_the_default_is_kept_and_told(y, quadratic):
+    class Squared(Operator):
+        def forward(self, x):
+            return x.square()
+
+    found = solve(y, operator=Squared(tuple(y.shape[1:])), prior=quadratic, noise=NOISE, steps=3)
+    (note,) = found.notes
+    assert "default weight is kept" in note
+    assert "squared is not linear" in note
+
+
+def test_other_noise_takes_held_out_measurements(measured):
+    found = solve(measured, prior="tikhonov", fidelity="huber:sigma=0.1", noise=None)
+    assert found.weights.rule == "holdout:fraction=0.1"
+
+
+def test_each_picture_of_a_batch_gets_its_own_weight(measured):
+    other = measured.flip(-1) * 0.2
+    both = solve(torch.cat([measured, other]), prior="tikhonov", noise=NOISE)
+    assert both.weights is None
+    first, second = (one.weights.factor for one in both.pictures)
+    assert first != second
+    assert first == solve(measured, prior="tikhonov", noise=NOISE).weights.factor
+    assert both.tuning_seconds == sum(one.tuning_seconds for one in both.pictures)
+
+
+@pytest.mark.parametrize("factor", [1e4, 1e-4])
+def test_the_end_of_the_range_is_told(measured, factor):
+    found = solve(measured, prior="tikhonov", noise=NOISE, weight=Wanted(factor=factor), steps=2)
+    (note,) = found.notes
+    assert "at the end of the range that is tried" in note
+    assert found.weights.factor == pytest.approx(RANGE if factor > 1 else 1 / RANGE, rel=0.01)
+
+
+def test_where_no_figure_is_finite_the_default_is_kept(measured):
+    wild = Wanted(blind=True)
+    found = solve(measured, prior="tikhonov", noise=NOISE, weight=wild, steps=2)
+    assert found.weights.terms[0][1] == 60.0
+    (note,) = found.notes
+    assert "default weight is kept" in note
+    assert "no weight gave a finite figure" in note
+
+
+def test_a_large_picture_is_judged_by_its_middle(measured):
+    (problem,) = build(measured, prior="tikhonov", operator="inpaint:keep=0.8", noise=NOISE)
+    found = choose_weights(problem, rule="sure", side=20)
+    assert "middle of the picture, 20 x 20" in found.weights.why
+    whole = choose_weights(problem, rule="sure")
+    assert "middle" not in whole.weights.why
+    assert found.weights.figures != whole.weights.figures
+    (circular,) = build(measured, prior="tikhonov", operator="blur:boundary=circular", noise=NOISE)
+    assert "middle" not in choose_weights(circular, rule="sure", side=20).weights.why
+
+
+def test_a_run_that_goes_on_takes_the_weight_it_began_with(measured, tmp_path):
+    run = {
+        "prior": "tv",
+        "noise": NOISE,
+        "solver": "pdhg",
+        "weight": Wanted(factor=2.0),
+        "steps": 8,
+    }
+    whole = solve(measured, **run)
+    keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
+    with pytest.raises(Interrupted):
+        solve(measured, **run, **keep, callbacks=[Cut(3)])
+    Wanted.calls.clear()
+    found = solve(measured, **run, **keep)
+    assert Wanted.calls == []  # nothing was searched again
+    assert torch.equal(found.x, whole.x)
+    assert found.weights.record() == whole.weights.record()
+
+
+def test_another_rule_does_not_go_on_with_the_weight_of_the_first(measured, tmp_path):
+    run = {"prior": "tv", "noise": NOISE, "solver": "pdhg", "steps": 8}
+    keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
+    with pytest.raises(Interrupted):
+        solve(measured, **run, **keep, weight=Wanted(factor=9.0), callbacks=[Cut(3)])
+    with pytest.raises(OptionError, match="is of another run: its prior is tv"):
+        solve(measured, **run, **keep, weight="default")
+
+
+def test_the_refusals_of_the_rules_come_before_any_step(measured):
+    with pytest.raises(IncompatibleError, match="needs an operator that leaves pixels out"):
+        solve(measured, prior="tikhonov", weight="filled")
+
+
+def test_iterate_leaves_the_default(measured):
+    (problem,) = build(measured, prior="tikhonov", noise=NOISE)
+    now = next(invprior.iterate(problem))
+    assert prior_text(now.objective.problem.prior).startswith("tikhonov:weight=60.0")
