@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from tests.matrix.conftest import SMALL
+
 from .test_kill import MAIN, kill, table
 
 pytest.importorskip("distributed")

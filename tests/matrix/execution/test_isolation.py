@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from invprior.matrix.config.matrix import Limits
-
 from tests.matrix.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("hostile")

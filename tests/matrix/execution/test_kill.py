@@ -13,7 +13,6 @@ import pytest
 
 from invprior.matrix.execution.crew import TRIES, Crew
 from invprior.matrix.results import record
-
 from tests.matrix.conftest import SMALL
 
 MATRIX = SMALL + "seeds = [0, 1, 2, 3, 4, 5]\n"

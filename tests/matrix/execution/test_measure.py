@@ -19,7 +19,6 @@ from invprior.matrix.results.record import Cell
 from invprior.metrics.psnr import PSNR
 from invprior.operators.blur import Blur
 from invprior.runner.api import solve_problem
-
 from tests.matrix.conftest import SMALL
 
 

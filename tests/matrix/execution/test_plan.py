@@ -5,7 +5,6 @@ from invprior.matrix.execution import plan
 from invprior.matrix.execution.data import prepare
 from invprior.matrix.execution.restore import problem_of
 from invprior.runner.api import chosen
-
 from tests.matrix.conftest import SMALL
 
 

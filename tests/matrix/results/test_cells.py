@@ -8,7 +8,6 @@ from invprior.errors import MeasurementError, OptionError
 from invprior.io import images
 from invprior.matrix.config import matrix as config
 from invprior.matrix.results.cells import Job, Setting, jobs
-
 from tests.matrix.conftest import SMALL
 
 HERE = Path("results")

@@ -5,7 +5,6 @@ import pytest
 from invprior.errors import MeasurementError
 from invprior.matrix.results import record
 from invprior.matrix.results.merge import merge
-
 from tests.matrix.conftest import SMALL
 
 
