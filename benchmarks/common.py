@@ -1,4 +1,4 @@
-"""What the benchmarks share: pictures and noise, methods that run in turns, tables and plots."""
+"""What the benchmarks share: images and noise, methods that run in turns, tables and plots."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ LOOKS: Sequence[tuple[str, Any]] = (
 
 
 def to_pillow(x: Tensor) -> Image.Image:
-    """Round (1, C, H, W) in [0, 1] to an 8-bit picture."""
+    """Round (1, C, H, W) in [0, 1] to an 8-bit image."""
     array = (x[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
-def from_pillow(picture: Image.Image) -> Tensor:
-    """Turn an 8-bit picture into (1, C, H, W) in [0, 1]."""
-    array = np.atleast_3d(np.array(picture))  # a copy, which torch may write to
+def from_pillow(image: Image.Image) -> Tensor:
+    """Turn an 8-bit image into (1, C, H, W) in [0, 1]."""
+    array = np.atleast_3d(np.array(image))  # a copy, which torch may write to
     return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].float() / 255
 
 
@@ -76,7 +76,7 @@ def noisy(truth: Tensor, sigma: float, *, seed: int, clip: bool = True) -> Tenso
 
 
 def psnr(x: Tensor, truth: Tensor) -> float:
-    """Score one picture, in dB, over all channels and pixels."""
+    """Score one image, in dB, over all channels and pixels."""
     return float(PSNR().measure(x, truth))
 
 
@@ -94,7 +94,7 @@ class Side:
     Attributes:
         name: of the method.
         loop: gives the estimate after each iteration.
-        truth: the picture without noise.
+        truth: the image without noise.
         until: tells from the side itself when it may end.
         seconds: spent in the loop; scoring does not count.
         curve: iteration, seconds so far and PSNR in dB.

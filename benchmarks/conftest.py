@@ -24,9 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("invprior")
     group.addoption("--matrix", default="quick", help="A matrix: its name, or a .toml file.")
     group.addoption("--seeds", type=int, default=3, help="Seeds of each cell: 0 to this less one.")
-    group.addoption(
-        "--data", type=Path, default=Path(), help="The folder of the matrix's pictures."
-    )
+    group.addoption("--data", type=Path, default=Path(), help="The folder of the matrix's images.")
     group.addoption("--threads", type=int, default=1, help="Of each cell.")
     group.addoption(
         "--rounds", type=int, default=3, help="How often a cell that is not slow is timed."
@@ -84,7 +82,7 @@ def _jobs(options: pytest.Config) -> Iterator[Job]:
 
 def _parameter(job: Job) -> object:
     cell = job.cell
-    parts = (cell.operator, cell.noise, cell.method, cell.picture, f"seed {cell.seed}")
+    parts = (cell.operator, cell.noise, cell.method, cell.image, f"seed {cell.seed}")
     marks = [pytest.mark.slow] if _is_slow(job) else []
     return pytest.param(job, id=", ".join(filter(None, parts)), marks=marks)
 

@@ -1,10 +1,10 @@
-"""Average PSNR of the classical priors and denoisers on a folder of pictures, beside scikit-image's.
+"""Average PSNR of the classical priors and denoisers on a folder of images, beside scikit-image's.
 
     python benchmarks/denoising.py DIR [--sigma 25] [--noisy DIR]
 
-DIR holds clean colour pictures; --noisy names a folder of noisy ones of the same names (else noise is
+DIR holds clean colour images; --noisy names a folder of noisy ones of the same names (else noise is
 simulated, clipped and rounded to 8 bits). Metric: PSNR over all channels and pixels. `tv` and `wavelet`
-stand at their best weight of a grid, chosen on the truth and the same for all pictures, and so do
+stand at their best weight of a grid, chosen on the truth and the same for all images, and so do
 scikit-image's; the others at their defaults.
 """
 
@@ -120,7 +120,7 @@ def main() -> None:
             best.get(row, (0.0, "", 0.0)), (sum(scores) / len(scores), setting, seconds)
         )
     noisy = sum(float(PSNR().measure(y, truth)) for truth, y in pairs) / len(pairs)
-    table = Table("method", "setting", "average PSNR [dB]", "s a picture", box=None)
+    table = Table("method", "setting", "average PSNR [dB]", "s an image", box=None)
     table.add_row("noisy", "", f"{noisy:.2f}", "")
     for row, (score, setting, seconds) in best.items():
         table.add_row(row, setting, f"{score:.2f}", f"{seconds:.1f}")

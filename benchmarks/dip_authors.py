@@ -7,7 +7,7 @@ Their network comes from their checkout, which this project neither contains nor
 around it is written after their denoising.ipynb: perturb the input, forward, running average, mean
 squared error, backward, Adam. They also compute three PSNRs in every iteration by scikit-image;
 `--with-psnr` adds them, without it the comparison is the harder one for us. Both sides restore the
-same noisy picture in turns of a few iterations, the order changing with every round.
+same noisy image in turns of a few iterations, the order changing with every round.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def authors_loop(network: nn.Module, y: Tensor, truth: Tensor, with_psnr: bool) 
         loss.backward()
         if with_psnr:
             for clean, x in ((y, detached), (truth, detached), (truth, average)):
-                # They leave data_range to scikit-image, which takes 1 for such pictures.
+                # They leave data_range to scikit-image, which takes 1 for such images.
                 peak_signal_noise_ratio(clean[0].cpu().numpy(), x[0].cpu().numpy(), data_range=1)
             loss.item()
         optimizer.step()
@@ -74,7 +74,7 @@ def our_loop(y: Tensor, prior: str, sigma: float) -> tuple[int, Iterator[Tensor]
         y, operator="denoise", prior=prior, noise=f"gaussian:sigma={sigma / 255}"
     )
     assert problem.reparameterization is not None
-    start = problem.first_guess()
+    start = problem.initial_estimate()
     built = problem.reparameterization.build(start, torch.Generator().manual_seed(0))
     return parameters(built), (now.x for now in invprior.iterate(problem, seed=0))
 
@@ -97,7 +97,7 @@ def compare(
     size: int, options: argparse.Namespace
 ) -> tuple[list[list[object]], list[list[object]]]:
     """Return the table's rows for one size, and each round's times."""
-    truth = read(options.picture, size)
+    truth = read(options.image, size)
     y = noisy(truth, options.sigma, seed=0).to(options.device)
     torch.manual_seed(0)
     network = authors_network(options.authors, y.shape[1]).to(y)
@@ -145,7 +145,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--authors", type=Path, required=True, help="a checkout of their code")
-    parser.add_argument("--picture", default="sample:astronaut", help="a file or sample:NAME")
+    parser.add_argument("--image", default="sample:astronaut", help="a file or sample:NAME")
     parser.add_argument("--size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
     parser.add_argument("--prior", nargs="+", default=["dip:preset=paper"])
@@ -167,7 +167,7 @@ def main() -> None:
         f"One iteration, {options.device}, {options.threads} threads, torch {torch.__version__}; medians "
         f"of {options.rounds} rounds of {options.steps}; the authors' code{extra}"
     )
-    table = table_of("picture", "code", "parameters", "s an iteration", "least", "times as fast")
+    table = table_of("image", "code", "parameters", "s an iteration", "least", "times as fast")
     log: list[list[object]] = []
     for size in options.size:
         rows, more = compare(size, options)

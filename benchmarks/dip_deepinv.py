@@ -1,9 +1,9 @@
 """Quality at time budgets beside deepinv's DeepImagePrior with its ConvDecoder.
 
     pip install deepinv==0.5.0     (in an environment of its own)
-    python benchmarks/dip_deepinv.py --picture F16.png [--budgets 10 30 60 120]
+    python benchmarks/dip_deepinv.py --image F16.png [--budgets 10 30 60 120]
 
-Denoises one picture, 256 x 256, sigma 25, by `dip` and by deepinv in two settings: those of its
+Denoises one image, 256 x 256, sigma 25, by `dip` and by deepinv in two settings: those of its
 documentation's example (64 channels, a 2 x 2 input) and its classes' defaults (256 channels, 4 x 4),
 both with its default Adam at 0.01. All run in turns in one process; scoring is not timed.
 
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--picture", default="sample:astronaut", help="a file or sample:NAME")
+    parser.add_argument("--image", default="sample:astronaut", help="a file or sample:NAME")
     parser.add_argument("--size", type=int, default=256, help="the middle square is reduced to it")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
     parser.add_argument("--prior", nargs="+", default=["dip"])
@@ -133,7 +133,7 @@ def main() -> None:
     except ImportError as error:
         raise SystemExit(f"deepinv cannot be imported ({error}); pip install deepinv") from None
     torch.set_num_threads(options.threads)
-    truth = read(options.picture, options.size)
+    truth = read(options.image, options.size)
     y = noisy(truth, options.sigma, seed=options.seed)
     loops: dict[str, Callable[[Tensor], Iterator[Tensor]]] = {
         prior: lambda y, prior=prior: ours(y, prior, options.sigma, options.seed)
@@ -156,7 +156,7 @@ def main() -> None:
     in_turns(sides, lambda: write_curves(options.output, sides), options.turn)
 
     title = (
-        f"{options.picture}, {options.size} x {options.size}, sigma {options.sigma:g}, measurement "
+        f"{options.image}, {options.size} x {options.size}, sigma {options.sigma:g}, measurement "
         f"{psnr(y, truth):.2f} dB; {options.threads} threads, deepinv {deepinv.__version__}, "
         f"torch {torch.__version__}. PSNR [dB] returned (best so far) after:"
     )

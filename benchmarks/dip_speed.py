@@ -1,9 +1,9 @@
 """How much sooner the default Deep Image Prior reaches a given quality than the authors' setting.
 
-    python benchmarks/dip_speed.py --picture F16.png
-    python benchmarks/dip_speed.py --picture F16.png --size 512 --noisy noisy25/F16.png --reference curve.csv
+    python benchmarks/dip_speed.py --image F16.png
+    python benchmarks/dip_speed.py --image F16.png --size 512 --noisy noisy25/F16.png --reference curve.csv
 
-Restores one noisy picture with `dip` and with `dip:preset=paper`, in short turns one after the
+Restores one noisy image with `dip` and with `dip:preset=paper`, in short turns one after the
 other, so that both see the same machine. A side ends when it reaches the target or has used up its
 seconds; `--full` lets it go on after the target. PSNR is that of the averaged output.
 
@@ -64,7 +64,7 @@ class Row:
 def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
-    truth = read(options.picture, options.size)
+    truth = read(options.image, options.size)
     y = measurement(truth, options)
     earlier = None if options.reference is None else curve_from(options.reference)
     target = options.target
@@ -100,10 +100,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--picture", default="sample:astronaut", help="a file or sample:NAME")
+    parser.add_argument("--image", default="sample:astronaut", help="a file or sample:NAME")
     parser.add_argument("--size", type=int, default=256, help="the middle square is reduced to it")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
-    parser.add_argument("--noisy", type=Path, help="take this noisy picture, of that size, instead")
+    parser.add_argument("--noisy", type=Path, help="take this noisy image, of that size, instead")
     parser.add_argument("--no-clip", action="store_true", help="neither clip nor round the noise")
     priors = ["dip", "dip:preset=paper"]
     parser.add_argument("--prior", nargs="+", default=priors, help="the last is the reference")
@@ -127,13 +127,13 @@ def arguments() -> argparse.Namespace:
 
 
 def measurement(truth: Tensor, options: argparse.Namespace) -> Tensor:
-    """Read the noisy picture, or make one by the paper's protocol."""
+    """Read the noisy image, or make one by the paper's protocol."""
     if options.noisy is None:
         return noisy(truth, options.sigma, seed=options.seed, clip=not options.no_clip)
     y = images.load(options.noisy).x
     if y.shape != truth.shape:
         raise SystemExit(
-            f"{options.noisy} is {tuple(y.shape)}, the picture at --size {options.size} "
+            f"{options.noisy} is {tuple(y.shape)}, the image at --size {options.size} "
             f"{tuple(truth.shape)}: they must match."
         )
     return y
@@ -157,7 +157,7 @@ def own_row(side: Side) -> Row:
 def report(rows: list[Row], target: float, measured: float, options: argparse.Namespace) -> None:
     noise = options.noisy or f"sigma {options.sigma:g}{', not clipped' * options.no_clip}"
     size, threads = f"{options.size}x{options.size}", f"{options.threads} threads"
-    title = f"{options.picture}, {size}, {noise}: {measured:.2f} dB; {threads}, {torch.__version__}"
+    title = f"{options.image}, {size}, {noise}: {measured:.2f} dB; {threads}, {torch.__version__}"
     table = table_of(
         "prior",
         "s an iteration",

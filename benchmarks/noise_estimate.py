@@ -1,7 +1,7 @@
-"""How far the estimated noise level is from the true one, on pictures of your own and on scikit-image's.
+"""How far the estimated noise level is from the true one, on images of your own and on scikit-image's.
 
-The estimator's constants were chosen on scikit-image's pictures, the middle 384 x 384 of each; figures on other
-pictures are what it does. Every picture is measured by every operator with fresh noise of every level, in 8 bits where
+The estimator's constants were chosen on scikit-image's images, the middle 384 x 384 of each; figures on other
+images are what it does. Every image is measured by every operator with fresh noise of every level, in 8 bits where
 the case says so, and the relative error of sigma is listed, beside that of scikit-image's estimate_sigma where y has
 no holes. The other table is of the photon gain.
 """
@@ -45,8 +45,8 @@ def cases(kernels: Path | None) -> dict[str, tuple[str, str]]:
     }
 
 
-def pictures(folders: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
-    """Set, name and picture."""
+def images(folders: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
+    """Set, name and image."""
     for name in samples.names():
         x = samples.load(name).x
         yield TUNING, name, cropped(x, min(SIZE, x.shape[-2]), min(SIZE, x.shape[-1]))
@@ -57,17 +57,17 @@ def pictures(folders: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, str | float]]:
     """One measurement a row."""
-    for group, name, x in pictures(options.folders):
+    for group, name, x in images(options.folders):
         for case, (operator, more) in cases(options.kernels).items():
             for sigma in options.sigma:
                 noise = f"gaussian:sigma={sigma / 255}{more}"
                 y, made = simulate(x, operator=operator, noise=noise, seed=1)
-                found = estimate_gaussian(y, made.observed)
+                found = estimate_gaussian(y, made.observation_mask)
                 theirs = np.nan
-                if made.observed is None:
+                if made.observation_mask is None:
                     theirs = float(np.mean(estimate_sigma(y[0].numpy(), channel_axis=0)))
                 yield {
-                    "set": group, "case": case, "picture": name, "level": sigma,
+                    "set": group, "case": case, "image": name, "level": sigma,
                     "error": 255 * found.sigma / sigma - 1, "uncertainty": found.uncertainty,
                     "noted": float(found.note is not None), "scikit-image": 255 * theirs / sigma - 1,
                 }  # fmt: skip
@@ -76,7 +76,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, str | float]]:
             gain = estimate_poisson(y)
             assert gain.peak is not None
             yield {
-                "set": group, "case": "photon gain", "picture": name, "level": peak,
+                "set": group, "case": "photon gain", "image": name, "level": peak,
                 "error": peak / gain.peak - 1, "uncertainty": gain.uncertainty,
                 "noted": float(gain.note is not None), "scikit-image": np.nan,
             }  # fmt: skip
@@ -93,7 +93,7 @@ def spread(errors: Iterable[float]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "folders", type=Path, nargs="*", help="folders of clean pictures, to report on"
+        "folders", type=Path, nargs="*", help="folders of clean images, to report on"
     )
     parser.add_argument("--kernels", type=Path, help="an .npz file with the kernels k1 and k4")
     parser.add_argument("--sigma", type=float, nargs="+", default=[10, 15, 25, 50], help="of 255")
@@ -119,7 +119,7 @@ def main() -> None:
         inside = [abs(float(row["error"])) <= 2 * float(row["uncertainty"]) for row in own]
         table.add_row(
             str(group), str(case), str(len(own)), *spread(float(row["error"]) for row in own),
-            spread(trusted)[2] if trusted else "", f"{worst['picture']} at {worst['level']:g}",
+            spread(trusted)[2] if trusted else "", f"{worst['image']} at {worst['level']:g}",
             f"{sum(float(row['noted']) for row in own):.0f}", f"{100 * np.mean(inside):.0f} %",
             *spread(float(row["scikit-image"]) for row in own),
         )  # fmt: skip

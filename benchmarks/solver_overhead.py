@@ -29,7 +29,7 @@ def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
     operator, y, precision = problem.operator, problem.y, problem.fidelity.precision
     (term,) = problem.prior.terms
     step = 1 / (precision * operator.norm() ** 2)
-    x = point = problem.first_guess()
+    x = point = problem.initial_estimate()
     t = 1.0
     while True:
         gradient = operator.adjoint((operator(point) - y) * precision)
@@ -47,7 +47,7 @@ def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
 def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
     """Deep Image Prior's loop: forward, loss, backward, Adam, running average."""
     prior = problem.reparameterization
-    network = prior.build(problem.first_guess(), torch.Generator().manual_seed(0))
+    network = prior.build(problem.initial_estimate(), torch.Generator().manual_seed(0))
     adam = torch.optim.Adam(network.parameters(), lr=prior.learning_rate, fused=True)
     scale = 0.5 * problem.fidelity.precision
     average = None

@@ -1,11 +1,11 @@
-"""What stopping without the truth costs: best PSNR along a run minus PSNR of the picture that a rule returns.
+"""What stopping without the truth costs: best PSNR along a run minus PSNR of the image that a rule returns.
 
     python benchmarks/stopping_regret.py --operators denoise25 --size 96 --steps 1500
     python benchmarks/stopping_regret.py --data ../shared/data --part 1/2 --output report
 
-Without --data the pictures are scikit-image's, on which the rules' constants were tuned; with it those of the report:
+Without --data the images are scikit-image's, on which the rules' constants were tuned; with it those of the report:
 denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
-inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each picture one run with the
+inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each image one run with the
 prior is fitted to all the data; its best PSNR is what the regret counts from. Rules that only watch look on at that
 run; rules that keep something out of the fit have a run of their own, with the same seed. A run ends after --steps
 iterations; that with all the data also when the rules that watch it have stopped, it is --fallen decibels below its
@@ -62,9 +62,9 @@ RULES = (
 
 @dataclass(frozen=True)
 class Row:
-    """One rule's end on one picture, PSNR in dB; `best` is of the run fitted to all the data."""
+    """One rule's end on one image, PSNR in dB; `best` is of the run fitted to all the data."""
 
-    picture: str
+    image: str
     operator: str
     size: int
     prior: str
@@ -80,7 +80,7 @@ class Row:
     @property
     def case(self) -> tuple[object, ...]:
         """What the rules are compared on."""
-        return self.picture, self.operator, self.size, self.prior, self.seed
+        return self.image, self.operator, self.size, self.prior, self.seed
 
 
 @dataclass
@@ -117,10 +117,10 @@ def main() -> None:
     path = options.output.with_suffix(".csv")
     rows = stored(path, Row)
     part, parts = (int(n) for n in options.part.split("/"))
-    for index, (picture, operator) in enumerate(cases(options)):
+    for index, (image, operator) in enumerate(cases(options)):
         if index % parts != part - 1:
             continue
-        case = (picture, operator, options.size, options.prior, options.seed)
+        case = (image, operator, options.size, options.prior, options.seed)
         done = {row.rule for row in rows if row.case == case}
         for row in measured(case, [r for r in options.rules if r not in done], options):
             rows.append(row)
@@ -136,8 +136,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="folder of the report's pictures")
-    parser.add_argument("--pictures", nargs="+", help="only these")
+    parser.add_argument("--data", type=Path, help="folder of the report's images")
+    parser.add_argument("--images", nargs="+", help="only these")
     parser.add_argument("--operators", nargs="+", choices=OPERATORS, default=list(OPERATORS))
     parser.add_argument("--rules", nargs="+", default=list(RULES))
     parser.add_argument("--prior", default="dip")
@@ -155,40 +155,40 @@ def arguments() -> argparse.Namespace:
 
 
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Every picture with every operator that is measured on it."""
+    """Every image with every operator that is measured on it."""
     for operator in options.operators:
-        names = TUNING if options.data is None else paper(operator).pictures
-        yield from ((n, operator) for n in names if not options.pictures or n in options.pictures)
+        names = TUNING if options.data is None else paper(operator).images
+        yield from ((n, operator) for n in names if not options.images or n in options.images)
 
 
 @cache
 def paper(operator: str) -> Matrix:
-    """The matrix of the paper's table whose pictures an operator is measured on."""
+    """The matrix of the paper's table whose images an operator is measured on."""
     tables = {"denoise": "paper-denoising", "inpaint": "paper-inpainting"}
     found = (table for start, table in tables.items() if operator.startswith(start))
     return config.parse(*config.read(next(found, "paper-super-resolution")))
 
 
-def masked(picture: str, options: argparse.Namespace) -> Case:
-    """A picture with the authors' mask, its middle square."""
+def masked(image: str, options: argparse.Namespace) -> Case:
+    """An image with the authors' mask, its middle square."""
     matrix = paper("inpaint50")
-    one = replace(matrix, pictures=(picture,), methods=matrix.methods[:1])
+    one = replace(matrix, images=(image,), methods=matrix.methods[:1])
     (job,) = jobs(one, Setting(data=str(options.data), size=options.size), Path())
     return prepare(job)
 
 
 def measurement(
-    picture: str, operator: str, options: argparse.Namespace
+    image: str, operator: str, options: argparse.Namespace
 ) -> tuple[Tensor, Tensor, Operator, str]:
-    """Make the true picture, its measurement, the operator and the noise that the solver is told."""
+    """Make the true image, its measurement, the operator and the noise that the solver is told."""
     if operator.startswith("inpaint") and options.data is not None:
-        case = masked(picture, options)
+        case = masked(image, options)
         return case.truth, case.y, case.operator, told(0)
     if options.data is None:
-        truth = read(f"sample:{picture}", 2 * options.size)
+        truth = read(f"sample:{image}", 2 * options.size)
     else:
         folder = "denoise9/clean" if operator.startswith("denoise") else "set5"
-        truth = samples.resolve(str(options.data / folder / f"{picture}.png")).x
+        truth = samples.resolve(str(options.data / folder / f"{image}.png")).x
     truth = cropped(truth, options.size, options.size)
     spec, sigma = "denoise", 0.0
     if operator.startswith("denoise"):
@@ -224,8 +224,8 @@ def measured(
     """Run what the rules need."""
     if not rules:
         return
-    picture, operator, *_, seed = case
-    truth, y, made, noise = measurement(picture, operator, options)
+    image, operator, *_, seed = case
+    truth, y, made, noise = measurement(image, operator, options)
     (problem,) = invprior.build(y, operator=made, prior=options.prior, noise=noise)
     prepared: dict[str, tuple[StoppingRule, Problem]] = {}
     for text in rules:
@@ -233,7 +233,7 @@ def measured(
         try:
             changed = rule.prepare(problem, torch.Generator().manual_seed(seed))
         except invprior.InvpriorError as error:
-            print(f"{picture} {operator} {text}: {error}", flush=True)
+            print(f"{image} {operator} {text}: {error}", flush=True)
             continue
         prepared[text] = rule, changed
     watching = {
@@ -303,7 +303,7 @@ def print_table(rows: list[Row]) -> None:
     table = table_of(
         "operator",
         "rule",
-        "pictures",
+        "images",
         "median [dB]",
         "95 % [dB]",
         "worst [dB]",
@@ -328,7 +328,7 @@ def print_table(rows: list[Row]) -> None:
                 f"{share:.2f}",
             )
     show(
-        "Regret: best PSNR of the run fitted to all the data, minus that of the returned picture",
+        "Regret: best PSNR of the run fitted to all the data, minus that of the returned image",
         table,
     )
 

@@ -61,7 +61,7 @@ def test_cell(
         CLOCK.count_only(made.solve, began)
         return made
 
-    benchmark.group = ", ".join(filter(None, (job.cell.operator, job.cell.noise, job.cell.picture)))
+    benchmark.group = ", ".join(filter(None, (job.cell.operator, job.cell.noise, job.cell.image)))
     slow = request.node.get_closest_marker("slow") is not None
     rounds = 1 if slow else request.config.getoption("--rounds")
     try:

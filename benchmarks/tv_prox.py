@@ -1,6 +1,6 @@
 """Time of total variation's prox to a relative energy gap of 1e-4, beside scikit-image and deepinv.
 
-    python benchmarks/tv_prox.py [--picture FILE] [--sigma 25] [--weight 10] [--threads 1]
+    python benchmarks/tv_prox.py [--image FILE] [--sigma 25] [--weight 10] [--threads 1]
 
 All three minimise tau TV(x) + 1/2 ||x - v||^2 with isotropic TV of each channel, in float32. The
 gap of each is how far its energy lies above a lower bound that our dual certifies to 1e-7, so it
@@ -31,8 +31,8 @@ GAP = 1e-4
 LIMIT = 50_000  # iterations after which a method is given up
 
 
-def noisy_picture(path: str | None, sigma: float) -> Tensor:
-    """Read a picture, or take the astronaut, and add noise: (1, C, H, W), float32."""
+def noisy_image(path: str | None, sigma: float) -> Tensor:
+    """Read an image, or take the astronaut, and add noise: (1, C, H, W), float32."""
     clean = np.atleast_3d(data.astronaut() if path is None else imageio.imread(path))[..., :3]
     noise = np.random.default_rng(0).normal(0.0, sigma, clean.shape)
     return torch.from_numpy(((clean + noise) / 255.0).astype(np.float32)).permute(2, 0, 1)[None]
@@ -74,10 +74,10 @@ def time_to_gap(
 
 
 def scikit_image(v: Tensor, tau: float) -> Callable[[int], Tensor]:
-    picture = v[0].permute(1, 2, 0).numpy()
+    image = v[0].permute(1, 2, 0).numpy()
 
     def run(steps: int) -> Tensor:
-        x = denoise_tv_chambolle(picture, weight=tau, eps=0.0, max_num_iter=steps, channel_axis=-1)
+        x = denoise_tv_chambolle(image, weight=tau, eps=0.0, max_num_iter=steps, channel_axis=-1)
         return torch.from_numpy(x).permute(2, 0, 1)[None]
 
     return run
@@ -95,14 +95,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--picture", help="any picture file; the bundled astronaut when absent")
+    parser.add_argument("--image", help="any image file; the bundled astronaut when absent")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise to add, of 255")
     parser.add_argument("--weight", type=float, default=10.0, help="tau = weight * (sigma / 255)^2")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
 
-    v = noisy_picture(arguments.picture, arguments.sigma)
+    v = noisy_image(arguments.image, arguments.sigma)
     tau = arguments.weight * (arguments.sigma / 255.0) ** 2
     reference = energy(TV(kind="isotropic", gap=1e-7).prox(v.double(), tau), v, tau)
     least = reference * (1.0 - 1e-7)

@@ -1,11 +1,11 @@
 """What the automatic weight costs: best PSNR over a grid of weights minus PSNR at the chosen one.
 
     python benchmarks/weight_regret.py --size 96 --operators denoise25 inpaint50 --priors tv wavelet
-    python benchmarks/weight_regret.py --pictures ../shared/data/denoise9/clean ../shared/data/set5 \\
+    python benchmarks/weight_regret.py --images ../shared/data/denoise9/clean ../shared/data/set5 \\
         --kernels ../shared/data/kernels/levin09.npz --operators denoise15 denoise25 denoise50 downsample4 \\
         inpaint50 blur:k1 blur:k4
 
-Pictures are files, folders of PNG files, or names of scikit-image's samples; the middle square of each is
+Images are files, folders of PNG files, or names of scikit-image's samples; the middle square of each is
 used. Every finished solve is appended to OUTPUT.csv at once, and the same command again runs only what is
 missing. OUTPUT.md, printed too, has the table: the regret of each rule by prior and operator.
 """
@@ -31,7 +31,7 @@ from invprior.builders.problem import build
 from invprior.errors import InvpriorError
 from invprior.metrics.psnr import PSNR
 
-PICTURES = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
+IMAGES = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket")
 OPERATORS = ("denoise15", "denoise25", "denoise50", "downsample4", "inpaint50")
 PRIORS = ("tv", "wavelet", "tikhonov", "pnp")
 
@@ -40,7 +40,7 @@ PRIORS = ("tv", "wavelet", "tikhonov", "pnp")
 class Row:
     """One solve: at a weight of the grid, or at the one that a rule has chosen; PSNR in dB."""
 
-    picture: str
+    image: str
     size: int
     operator: str
     sigma: float
@@ -57,7 +57,7 @@ class Row:
     @property
     def case(self) -> tuple[object, ...]:
         """What rows that are compared have in common."""
-        return self.picture, self.size, self.operator, self.sigma, self.noise, self.prior
+        return self.image, self.size, self.operator, self.sigma, self.noise, self.prior
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
             rows.append(row)
             append(options.output.with_suffix(".csv"), row)
             print(
-                row.picture,
+                row.image,
                 row.operator,
                 row.prior,
                 row.kind,
@@ -89,7 +89,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pictures", nargs="+", default=list(PICTURES))
+    parser.add_argument("--images", nargs="+", default=list(IMAGES))
     parser.add_argument(
         "--size", type=int, default=128, help="side of the middle square, in pixels"
     )
@@ -122,8 +122,8 @@ def arguments() -> argparse.Namespace:
 def measured(
     options: argparse.Namespace, done: set[tuple[tuple[object, ...], str]]
 ) -> Iterator[Row]:
-    """Solve everything that is not done yet, one picture after the other."""
-    for name, truth in pictures(options.pictures, options.size):
+    """Solve everything that is not done yet, one image after the other."""
+    for name, truth in images(options.images, options.size):
         for operator in options.operators:
             spec, sigma = operator_spec(operator, options)
             y, made = invprior.simulate(
@@ -184,8 +184,8 @@ def operator_spec(text: str, options: argparse.Namespace) -> tuple[str, float]:
     raise SystemExit(f'Unknown operator "{text}"; see --help. blur:NAME needs --kernels.')
 
 
-def pictures(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
-    """The middle square of each picture; a sample is brought to 256 pixels first."""
+def images(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
+    """The middle square of each image; a sample is brought to 256 pixels first."""
     for source in sources:
         path = Path(source)
         files = sorted(path.glob("*.png")) if path.is_dir() else [path]

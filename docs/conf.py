@@ -19,7 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "neighbours",
     "commands",
-    "pictures",
+    "images",
     "mathml",
     "docstrings",
 ]

@@ -45,7 +45,7 @@ class IncompatibleError(InvpriorError):
 
 
 class MeasurementError(InvpriorError):
-    """A picture, mask, kernel or measurement cannot be used or cannot be written."""
+    """An image, mask, kernel or measurement cannot be used or cannot be written."""
 
 
 class DivergedError(InvpriorError):

@@ -1,11 +1,11 @@
-"""Parts that several tests share: a small picture, and priors of the user's own, unregistered."""
+"""Parts that several tests share: a small image, and priors of the user's own, unregistered."""
 
 import os
 import sys
 
 import pytest
 
-# Before torch is imported: tests run side by side, on pictures too small to share among threads.
+# Before torch is imported: tests run side by side, on images too small to share among threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and a console made with it keeps that width
 import torch
@@ -21,7 +21,7 @@ class Quadratic(Penalty):
     def value(self, x):
         return 0.5 * x.square().flatten(1).sum(1)
 
-    def curvature(self):
+    def lipschitz(self):
         return 1.0
 
 

@@ -29,7 +29,7 @@ from invprior.operators.base import LinearOperator
 
 
 class Mine(LinearOperator):
-    """Doubles a picture."""
+    """Doubles an image."""
 
     def __init__(self, image_shape):
         super().__init__(image_shape)

@@ -15,7 +15,7 @@ from invprior.matrix.results.cells import Setting, jobs
 
 ROOT = Path(__file__).parents[1]
 TEXT = """
-pictures = ["sample:camera:16"]
+images = ["sample:camera:16"]
 operators = ["denoise", "downsample:factor=2"]
 noises = ["gaussian:sigma=0.1"]
 priors = [
@@ -82,7 +82,7 @@ def test_cells_are_timed_and_scored_and_compared(benchmarks, tmp_path):
 def test_the_stored_baseline_is_of_cells_that_ci_computes():
     """A cell that is renamed or left out of `quick` would be lost to the gate, and close it."""
     matrix = config.parse(*config.read("quick"))
-    seeds = replace(matrix, seeds=(0, 1, 2), pictures=("sample:camera:64",))
+    seeds = replace(matrix, seeds=(0, 1, 2), images=("sample:camera:64",))
     wanted = {j.cell for j in jobs(seeds, Setting(data="."), Path()) if not _left_out(j.method)}
     assert read(ROOT / "benchmarks" / "baseline.json").keys() == wanted
 

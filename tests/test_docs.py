@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from page_blocks import FENCE, PICTURE, blocks, run_python
+from page_blocks import FENCE, IMAGE, blocks, run_python
 
 from invprior.cli import main
 
@@ -34,7 +34,7 @@ def test_python_runs(page, folder):
     shown = []
     for block in run_python(page, folder):
         if block.caption:
-            assert set(folder.glob("*.png")) - set(shown), f"no picture from line {block.line}"
+            assert set(folder.glob("*.png")) - set(shown), f"no image from line {block.line}"
             shown = [*folder.glob("*.png")]
 
 
@@ -72,7 +72,7 @@ def test_nothing_is_left_out_without_a_reason(page):
     text = page.read_text()
     assert len(re.findall(r"^\s*(?:```|~~~)", text, re.M)) == 2 * len(FENCE.findall(text))
     for comment in re.findall(r"<!--(.*?)-->", text, re.S):
-        note = rf" not run: .{{10,}} | exit code: \d+ | {PICTURE}.{{10,}} "
+        note = rf" not run: .{{10,}} | exit code: \d+ | {IMAGE}.{{10,}} "
         assert re.fullmatch(note, comment), comment
 
 

@@ -16,8 +16,8 @@ from invprior.testing import check
 DIP = "dip:net=skip(down=[4],up=[4]),members=1"
 
 
-def pictures(count=1):
-    """Different pictures, (count, 1, 12, 14), float32."""
+def images(count=1):
+    """Different images, (count, 1, 12, 14), float32."""
     x = torch.rand((count, 1, 12, 14), generator=torch.Generator().manual_seed(0))
     x[0, :, :6] *= 0.2
     return x
@@ -27,8 +27,8 @@ def solve(y, **options):
     return invprior.solve(y, **{"prior": DIP, "steps": 6, "noise": "gaussian:sigma=0.1", **options})
 
 
-def test_the_second_picture_starts_from_a_network_of_its_own():
-    y = pictures(2)
+def test_the_second_image_starts_from_a_network_of_its_own():
+    y = images(2)
     both = solve(y)
     alone = solve(y[1:])
     assert torch.equal(both.x[1:], alone.x)
@@ -36,8 +36,8 @@ def test_the_second_picture_starts_from_a_network_of_its_own():
     assert torch.equal(again.x, alone.x)
 
 
-def test_a_batch_of_two_gives_two_pictures_each_fitted_to_its_own():
-    y = pictures(2)
+def test_a_batch_of_two_gives_two_images_each_fitted_to_its_own():
+    y = images(2)
     both = solve(y, steps=150, stop="max-steps:steps=150")
     assert both.x.shape == y.shape
     errors = [[float((x - z).square().mean()) for z in y] for x in both.x]
@@ -46,7 +46,7 @@ def test_a_batch_of_two_gives_two_pictures_each_fitted_to_its_own():
 
 
 def test_dip_takes_the_common_loop_with_stopping_seed_history_average_noise_and_added_priors():
-    y = pictures()
+    y = images()
     seen = []
     solution = solve(
         y,
@@ -68,7 +68,7 @@ def test_dip_takes_the_common_loop_with_stopping_seed_history_average_noise_and_
 
 
 def test_a_step_that_is_too_large_or_nan_in_y_is_refused_and_a_run_that_diverges_says_so():
-    y = pictures()
+    y = images()
     problem = {"operator": "blur:sigma=1", "prior": "tikhonov:order=0"}
     with pytest.raises(IncompatibleError, match=r"step_size of fista must be at most"):
         solve(y, solver="fista:step_size=1,momentum=false", **problem)
@@ -98,7 +98,7 @@ class DoubledAdjoint(LinearOperator):
 
 
 def test_a_wrong_adjoint_is_told_and_the_test_of_it_gives_a_verdict():
-    y = pictures()
+    y = images()
     told = "the operator's adjoint is wrong, so do not trust this result: the adjoint is scaled by 2, should be 1"
     solution = solve(y, operator=DoubledAdjoint((1, 12, 14)), prior="tikhonov:weight=9")
     assert any(note.startswith(told) for note in solution.notes)
@@ -110,7 +110,7 @@ def test_a_wrong_adjoint_is_told_and_the_test_of_it_gives_a_verdict():
 
 def test_an_unknown_option_of_an_operator_is_an_error():
     with pytest.raises(OptionError, match=r'blur has no option "sigmma" \(did you mean "sigma"'):
-        solve(pictures(), operator="blur:sigmma=2")
+        solve(images(), operator="blur:sigmma=2")
     with pytest.raises(OptionError, match='no option "sigmma"'):
         Blur((1, 12, 14), sigmma=2)
 
@@ -122,7 +122,7 @@ def test_the_time_that_is_told_holds_the_reconstruction():
             return 1.0 * x
 
     found = invprior.solve(
-        pictures(), operator=Slow((1, 12, 14)), prior="tikhonov:weight=9", noise="gaussian:sigma=0.1",
+        images(), operator=Slow((1, 12, 14)), prior="tikhonov:weight=9", noise="gaussian:sigma=0.1",
         solver=FISTA(step_size=1e-3), stop=MaxSteps(steps=5), record_every=0,
     )  # fmt: skip
     assert found.steps == 5

@@ -13,7 +13,7 @@ from invprior.metrics.psnr import PSNR
 from invprior.operators.inpaint import Inpaint
 
 # Operator, standard deviation of the noise, and the iterations of Deep Image Prior, which has a
-# network for a small picture here, and one only: few iterations where the noise is strong.
+# network for a small image here, and one only: few iterations where the noise is strong.
 PROBLEMS = {
     "denoise": ("denoise", 25 / 255, 200),
     "blur": ("blur", 0.02, 400),
@@ -37,7 +37,7 @@ PRIORS = (
 
 @functools.cache
 def measured(problem):
-    """The true picture, its measurement, and the operator."""
+    """The true image, its measurement, and the operator."""
     text, sigma, _ = PROBLEMS[problem]
     truth = samples.load("astronaut", 256).x[..., 8:72, 80:144]  # the face
     return truth, *simulate(truth, operator=text, noise=f"gaussian:sigma={sigma}", seed=1)
@@ -58,7 +58,7 @@ def solved(problem, prior, **options):
 def baselines(problem):
     """PSNR of what one has without a prior, and of the prior `none`.
 
-    The measurement itself where it has the picture's size, else the damped pseudo-inverse; for an
+    The measurement itself where it has the image's size, else the damped pseudo-inverse; for an
     inpainting problem also the measurement with the mean in place of the missing pixels.
     """
     truth, y, operator = measured(problem)
@@ -66,10 +66,10 @@ def baselines(problem):
     if y.shape == truth.shape:
         found["measurement"] = y
     else:
-        found["pseudo-inverse"] = build(y, operator=operator, prior="none")[0].first_guess()
+        found["pseudo-inverse"] = build(y, operator=operator, prior="none")[0].initial_estimate()
     if isinstance(operator, Inpaint):
-        mean = y.sum() / operator.observed.expand(y.shape).sum()
-        found["mean-filled"] = torch.where(operator.observed.expand(y.shape) > 0, y, mean)
+        mean = y.sum() / operator.observation_mask.expand(y.shape).sum()
+        found["mean-filled"] = torch.where(operator.observation_mask.expand(y.shape) > 0, y, mean)
     return {name: psnr(x, truth) for name, x in found.items()}
 
 
@@ -90,7 +90,7 @@ def test_beats_no_prior(problem, prior):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_none_gives_a_finite_picture(problem):
+def test_none_gives_a_finite_image(problem):
     truth, _, _ = measured(problem)
     x = solved(problem, "none")
     assert x.shape == truth.shape

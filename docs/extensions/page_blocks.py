@@ -1,10 +1,10 @@
-"""The code in a Markdown page, and how to run it: shared by the tests and by the site, which shows the pictures.
+"""The code in a Markdown page, and how to run it: shared by the tests and by the site, which shows the images.
 
 A comment before a block says what is special about it:
 
 * `not run: REASON` leaves it out,
 * `exit code: N` is that of a block of commands that must fail,
-* `picture: CAPTION` shows, in the site, the PNG files that the block writes.
+* `image: CAPTION` shows, in the site, the PNG files that the block writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<note>[^\n]*) -->\n+)?```(?P<language>[\w{}-]*)[^\n]*\n(?P<text>.*?)^```$",
     re.M | re.S,
 )
-PICTURE = "picture: "
+IMAGE = "image: "
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Block:
 
     @property
     def caption(self) -> str:
-        """Of the pictures that it writes; empty where none is shown."""
-        return self.note.removeprefix(PICTURE) if self.note.startswith(PICTURE) else ""
+        """Of the images that it writes; empty where none is shown."""
+        return self.note.removeprefix(IMAGE) if self.note.startswith(IMAGE) else ""
 
     @property
     def commands(self) -> list[tuple[str, str]]:

@@ -26,13 +26,13 @@ from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.weights.base import WeightRule
 
-Picture: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
+ImageLike: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
 M = TypeVar("M", bound=nn.Module)
 AUTO = "auto"  # the noise that is left to be estimated, as when none is named
 
 
-def picture(
-    y: Picture, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
+def image_batch(
+    y: ImageLike, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Turn a tensor, an array or a file into (B, C, H, W); a tensor stays on its own device."""
     if device is None and not isinstance(y, Tensor):
@@ -61,7 +61,7 @@ def operator_for(
     image: Shape | None = None,
     measurement: Shape | None = None,
 ) -> Operator:
-    """Make the operator for a picture's or a measurement's shape (without the batch)."""
+    """Make the operator for an image's or a measurement's shape (without the batch)."""
     if isinstance(operator, Operator):
         return operator
     if not isinstance(operator, str | Spec | Recipe):
@@ -181,7 +181,7 @@ def fidelity_from(
 
 
 def build(
-    y: Picture,
+    y: ImageLike,
     *,
     operator: str | Spec | Recipe | Operator = "denoise",
     prior: str | Spec | Sequence[Spec] | Functional | Prior = "dip",
@@ -191,14 +191,14 @@ def build(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[Problem]:
-    """Make one checked problem for each picture of y; arguments as for `solve`.
+    """Make one checked problem for each image of y; arguments as for `solve`.
 
     Raises:
         InvpriorError: with the faults of all parts at once.
     """
     if nan not in ("refuse", "mask"):
         raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
-    measured = picture(y, device, dtype)
+    measured = image_batch(y, device, dtype)
     forward, terms, likelihood = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),

@@ -1,4 +1,4 @@
-"""Simulated measurements: y = noise(A(x)) from a known picture."""
+"""Simulated measurements: y = noise(A(x)) from a known image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import Picture, operator_for, picture, placed
+from invprior.builders.problem import ImageLike, image_batch, operator_for, placed
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
 from invprior.numerics.random import derived_seed
@@ -23,7 +23,7 @@ def default_noise(operator: str) -> str:
 
 
 def simulate(
-    truth: Picture,
+    truth: ImageLike,
     *,
     operator: str | Spec | Recipe | Operator,
     noise: str | Spec | Noise,
@@ -31,10 +31,10 @@ def simulate(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Operator]:
-    """Measure a known picture.
+    """Measure a known image.
 
     Args:
-        truth: the picture, in any form that `solve` takes.
+        truth: the image, in any form that `solve` takes.
         operator: the forward operator.
         noise: the noise model; it leaves entries without data at zero.
         seed: of the noise; another stream than the solver's of the same seed.
@@ -42,9 +42,9 @@ def simulate(
         dtype: of the measurement.
 
     Returns:
-        The measurement, (B, *measurement_shape), and the operator, made for the picture's size.
+        The measurement, (B, *measurement_shape), and the operator, made for the image's size.
     """
-    x = picture(truth, device, dtype)
+    x = image_batch(truth, device, dtype)
     made = placed(operator_for(operator, image=tuple(x.shape[1:])), x)
     model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
     if not isinstance(model, Noise):
@@ -53,7 +53,7 @@ def simulate(
         )
     with torch.no_grad():
         y = model.sample(made(x), derived_generator(seed, "noise"))
-        return (y if made.observed is None else y * made.observed), made
+        return (y if made.observation_mask is None else y * made.observation_mask), made
 
 
 def derived_generator(seed: int, *keys: str) -> torch.Generator:

@@ -10,12 +10,12 @@ from invprior.registry.spec import Spec
 from invprior.solvers.base import Solver
 
 
-def chosen(problem: Problem, solver: str | Spec | Solver) -> tuple[Solver, str]:
+def select_solver(problem: Problem, solver: str | Spec | Solver) -> tuple[Solver, str]:
     """Make the solver and let `auto` choose; the text says why."""
     return solver_from(solver).choose(problem)
 
 
-def route_or_explain(problem: Problem, solver: Solver) -> Objective:
+def check_compatible(problem: Problem, solver: Solver) -> Objective:
     """Route the problem; a refusal names the solvers that do fit."""
     try:
         return solver.route(problem)

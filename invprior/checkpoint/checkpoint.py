@@ -87,7 +87,7 @@ class Checkpoint:
         """
         if not self.fresh and (self.folder / FILE).exists():
             raise OptionError(
-                f'The checkpoint in "{self.folder}" is of a single run of one picture, and this call has several. '
+                f'The checkpoint in "{self.folder}" is of a single run of one image, and this call has several. '
                 "Give the options of that run, name another folder, or remove this one to start anew."
             )
         self.parts.append(part := Part(self, name))

@@ -13,7 +13,7 @@ from invprior.problem.problem import Problem
 from invprior.provenance import data_hash
 
 _SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
-         "measurement_sha256", "noise_level", "first_guess", "parts_sha256", "device_type")  # fmt: skip
+         "measurement_sha256", "noise_level", "initial_estimate", "parts_sha256", "device_type")  # fmt: skip
 _ALIKE = ("device", "threads", "platform", "versions", "plugins")
 
 
@@ -21,7 +21,7 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
     """Refuse the checkpoint of another run; return what else has changed, a sentence each.
 
     Args:
-        then: the provenance of the run that wrote the checkpoint, with `first_guess`, a hash or None,
+        then: the provenance of the run that wrote the checkpoint, with `initial_estimate`, a hash or None,
             `parts_sha256`, see `parts_hash`, and `device_type`.
         now: that of the run that is to go on from it.
         where: the checkpoint's folder, for messages.
@@ -57,7 +57,7 @@ def parts_hash(problem: Problem) -> str:
 
 _TENSORS = {
     "measurement_sha256": "its measurement is another",
-    "first_guess": "its first guess x0 is another",
+    "initial_estimate": "its first guess x0 is another",
     "parts_sha256": "a tensor that its operator, fidelity or prior holds is another",
 }
 

@@ -13,7 +13,7 @@ from invprior.cli.console import err, out, reporting
 
 @reporting
 def degrade(
-    picture: Annotated[str, typer.Argument(help="The true picture: a file, or sample:NAME.")],
+    image: Annotated[str, typer.Argument(help="The true image: a file, or sample:NAME.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where the measurement goes: .npy, .npz or .tif.")
     ],
@@ -30,11 +30,11 @@ def degrade(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Simulate a measurement y = noise(A(x)) of a known picture and save it as floats, without loss."""
+    """Simulate a measurement y = noise(A(x)) of a known image and save it as floats, without loss."""
     from invprior.builders.simulation import default_noise, simulate
     from invprior.io import images, samples
 
-    truth = samples.resolve(picture)
+    truth = samples.resolve(image)
     images.writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)

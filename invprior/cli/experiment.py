@@ -1,4 +1,4 @@
-"""`invprior experiment`: the experiments about the prior itself, with plots, tables and pictures."""
+"""`invprior experiment`: the experiments about the prior itself, with plots, tables and images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    str, typer.Argument(help="The true picture: a file, sample:NAME or sample:NAME:SIZE.")
+    str, typer.Argument(help="The true image: a file, sample:NAME or sample:NAME:SIZE.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Output = Annotated[
@@ -29,7 +29,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing f
 @app.command()
 @reporting
 def impedance(
-    picture: Source = "sample:astronaut:128",
+    image: Source = "sample:astronaut:128",
     prior: Annotated[
         str | None,
         typer.Option(help="A dip spec; absent: the paper's network at half its width or less."),
@@ -46,9 +46,9 @@ def impedance(
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fit a network to a picture, to the picture with noise, to its shuffled pixels, to noise.
+    """Fit a network to an image, to the image with noise, to its shuffled pixels, to noise.
 
-    The network gives way to the picture and resists noise: the loss falls fast for the first,
+    The network gives way to the image and resists noise: the loss falls fast for the first,
     slower for each of the others.
     """
     from invprior.builders.problem import default_device
@@ -56,9 +56,9 @@ def impedance(
     from invprior.experiments import impedance as experiment
     from invprior.io import samples
 
-    given = samples.resolve(picture)
+    given = samples.resolve(image)
     steps = experiment.STEPS if steps is None else steps
-    claimed = run.claim(output, "impedance", picture, given, experiment.FILES, overwrite=overwrite)
+    claimed = run.claim(output, "impedance", image, given, experiment.FILES, overwrite=overwrite)
     with run.Bar(4 * steps, quiet) as bar:
         result = experiment.impedance(
             given.x.to(default_device()),
@@ -70,7 +70,7 @@ def impedance(
         )
     folder = claimed()
     paths = result.write(folder, overwrite=overwrite)
-    run.write_record(folder, picture, result.record(), paths, overwrite=overwrite)
+    run.write_record(folder, image, result.record(), paths, overwrite=overwrite)
     if not quiet:
         run.say(run.losses(result), folder, paths)
 
@@ -78,7 +78,7 @@ def impedance(
 @app.command()
 @reporting
 def ablation(
-    picture: Source = "sample:astronaut:128",
+    image: Source = "sample:astronaut:128",
     operator: Annotated[
         str | None, typer.Option(help="Forward operator; absent: inpaint:keep=0.1.")
     ] = None,
@@ -115,11 +115,11 @@ def ablation(
     from invprior.experiments import ablation as experiment
     from invprior.io import samples
 
-    given = samples.resolve(picture)
+    given = samples.resolve(image)
     rates = run.rates_from(lr or [])
     steps = experiment.STEPS if steps is None else steps
     specs = networks or experiment.NETWORKS
-    claimed = run.claim(output, "ablation", picture, given, experiment.FILES, overwrite=overwrite)
+    claimed = run.claim(output, "ablation", image, given, experiment.FILES, overwrite=overwrite)
     with run.Bar(len(specs) * steps, quiet) as bar:
         result = experiment.ablation(
             given.x.to(default_device()),
@@ -134,7 +134,7 @@ def ablation(
         )
     folder = claimed()
     paths = result.write(folder, overwrite=overwrite)
-    run.write_record(folder, picture, result.record(), paths, overwrite=overwrite)
+    run.write_record(folder, image, result.record(), paths, overwrite=overwrite)
     if not quiet:
         run.say(run.trials(result), folder, paths)
     for trial in result.trials:

@@ -76,8 +76,8 @@ class Bar:
 def claim(
     output: Path | None,
     title: str,
-    picture: str,
-    like: images.Picture,
+    image: str,
+    like: images.Image,
     names: Sequence[str],
     *,
     overwrite: bool,
@@ -88,8 +88,8 @@ def claim(
         MeasurementError: a file exists already, or the folder is missing or cannot be written to.
     """
     if output is None:
-        sample = picture.removeprefix(samples.PREFIX).partition(":")[0]
-        stem = sample if picture.startswith(samples.PREFIX) else Path(picture).stem
+        sample = image.removeprefix(samples.PREFIX).partition(":")[0]
+        stem = sample if image.startswith(samples.PREFIX) else Path(image).stem
         fresh = settle(None, f"{stem}-{title}", like, channels=3, simulated=False, overwrite=False)
         return lambda: fresh.claimed().restoration.parent
     folder = output
@@ -117,14 +117,14 @@ def rates_from(texts: Sequence[str]) -> dict[str, float]:
 
 
 def write_record(
-    folder: Path, picture: str, record: dict[str, Any], paths: list[Path], *, overwrite: bool
+    folder: Path, image: str, record: dict[str, Any], paths: list[Path], *, overwrite: bool
 ) -> None:
     """Write the record beside the other files, as the last, and say where all of them are."""
     path = folder / RECORD
     whole = {
         "invprior": invprior.__version__,
         "command": sys.argv[1:],
-        "picture": picture,
+        "image": image,
         **record,
         "files": [*paths, path],
     }

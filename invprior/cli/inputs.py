@@ -1,4 +1,4 @@
-"""What `solve` starts from: its options, and the pictures, read or measured."""
+"""What `solve` starts from: its options, and the images, read or measured."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from invprior.builders.problem import (
     build,
     check_seed,
     default_device,
+    image_batch,
     noise_from,
     operator_for,
-    picture,
     placed,
     prior_from,
     solver_from,
@@ -46,7 +46,7 @@ from invprior.weights.base import WeightRule
 class Options:
     """The options of the command, as they were given."""
 
-    picture: str
+    image: str
     operator: str
     prior: str
     output: str | None
@@ -71,13 +71,13 @@ class Options:
 
     @property
     def simulated(self) -> bool:
-        """Whether the picture is the truth, to be measured first."""
-        return self.simulate or self.picture.startswith(samples.PREFIX)
+        """Whether the image is the truth, to be measured first."""
+        return self.simulate or self.image.startswith(samples.PREFIX)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the options name, checked; the operator still without a picture's size."""
+    """What the options name, checked; the operator still without an image's size."""
 
     operator: Recipe
     prior: Prior
@@ -91,17 +91,17 @@ class Parts:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pictures.
+    """The images.
 
     Attributes:
         y: the measurement, (1, C, H, W), NaN included.
-        truth: the true picture, (1, C, H, W), when it is known.
+        truth: the true image, (1, C, H, W), when it is known.
         like: depth and alpha channel of the source, for what is written.
     """
 
     y: Tensor
     truth: Tensor | None
-    like: images.Picture
+    like: images.Image
 
     def save(self, path: Path) -> None:
         """Keep them in a file, so that those they came from may be gone."""
@@ -122,11 +122,11 @@ class Inputs:
                 facts = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             source = Path(facts["path"]) if facts["path"] else None
-            like = images.Picture(tensors["y"], facts["depth"], tensors.get("alpha"), source)
+            like = images.Image(tensors["y"], facts["depth"], tensors.get("alpha"), source)
         except Exception as error:  # a damaged file can raise anything
             reason = str(error) or type(error).__name__
             raise OptionError(
-                f'The pictures of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. Start it anew.'
+                f'The images of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. Start it anew.'
             ) from None
         return Inputs(tensors["y"], tensors.get("truth"), like)
 
@@ -137,22 +137,22 @@ class Inputs:
 
 
 def read(options: Options) -> tuple[Parts, Inputs]:
-    """Make the parts and read the pictures, or measure one.
+    """Make the parts and read the images, or measure one.
 
     Raises:
         InvpriorError: the faults of all of them at once.
     """
     if options.simulated and options.truth is not None:
         raise OptionError(
-            "--truth goes with a real measurement; a simulated one has the picture itself as "
+            "--truth goes with a real measurement; a simulated one has the image itself as "
             "truth. Leave out --truth or --simulate."
         )
     given, true, parts = all_of(
-        lambda: samples.resolve(options.picture),
+        lambda: samples.resolve(options.image),
         lambda: None if options.truth is None else samples.resolve(options.truth),
         lambda: parts_of(options),
     )
-    y = picture(given.x, parts.device, getattr(torch, options.dtype))
+    y = image_batch(given.x, parts.device, getattr(torch, options.dtype))
     if not options.simulated:
         return parts, Inputs(y, None if true is None else true.x.to(y), given)
     assert parts.noise is not None
@@ -189,7 +189,7 @@ def parts_of(options: Options) -> Parts:
 
 
 def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
-    """Join the parts and the pictures.
+    """Join the parts and the images.
 
     Raises:
         InvpriorError: they do not fit each other.
@@ -218,4 +218,4 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
 
 
 def _device(name: str) -> torch.device:
-    return default_device() if name == "auto" else picture(torch.empty(1, 1), name).device
+    return default_device() if name == "auto" else image_batch(torch.empty(1, 1), name).device

@@ -1,4 +1,4 @@
-"""`invprior matrix`: pictures x operators x noises x priors x solvers x seeds, in one run that survives anything."""
+"""`invprior matrix`: images x operators x noises x priors x solvers x seeds, in one run that survives anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invprior.cli.matrix_gate import gate
 from invprior.cli.matrix_report import report
 
 app = typer.Typer(
-    help="Compare priors on pictures: plan, run, and look at what came of it.", no_args_is_help=True
+    help="Compare priors on images: plan, run, and look at what came of it.", no_args_is_help=True
 )
 
 Config = Annotated[
@@ -25,11 +25,11 @@ Config = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="The folder that pictures are named relative to; absent: the current one."),
+    typer.Option(help="The folder that images are named relative to; absent: the current one."),
 ]
 Size = Annotated[
     int,
-    typer.Option(min=0, help="Crop pictures around their middle to this many pixels; 0: do not."),
+    typer.Option(min=0, help="Crop images around their middle to this many pixels; 0: do not."),
 ]
 Output = Annotated[
     Path | None,
@@ -45,7 +45,7 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         metavar="AXIS=PATTERN",
-        help="Only these cells, e.g. prior=tv* or picture=F16, or all but these, prior!=dip*; repeated for one axis, "
+        help="Only these cells, e.g. prior=tv* or image=F16, or all but these, prior!=dip*; repeated for one axis, "
         "each pattern adds cells or takes some away, for several axes all must fit.",
     ),
 ]
@@ -126,7 +126,7 @@ def run(
         out.print(matrix_tables.counts(found))
         for line in matrix_tables.remarks(found, aside):
             err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
-        out.print(escape(f"Records and pictures are in {store.folder}"), soft_wrap=True)
+        out.print(escape(f"Records and images are in {store.folder}"), soft_wrap=True)
     if any(f.record is None or f.record.status not in ("ok", "incompatible") for f in found):
         raise typer.Exit(1)
 

@@ -27,7 +27,7 @@ def gate(
 ) -> None:
     """Compare quality with a baseline's, cell by cell; exit code 1 on a drop beyond seed noise, or a lost cell.
 
-    Both sides need the same pictures and seeds, at least two seeds, better three to five.
+    Both sides need the same images and seeds, at least two seeds, better three to five.
     """
     from invprior.matrix.analysis import regression as gates
 
@@ -60,7 +60,7 @@ def _lines(found: Gate) -> list[str]:
     same = sum(not v.change for v in found.verdicts)
     lines = [f"{len(found.verdicts)} rows compared, {same} of them unchanged in the mean."]
     lines += [
-        f"Lost: {c.picture}, {c.operator}, {c.noise or 'no noise'}, {c.method}, seed {c.seed} had a result."
+        f"Lost: {c.image}, {c.operator}, {c.noise or 'no noise'}, {c.method}, seed {c.seed} had a result."
         for c in found.lost
     ]
     if found.new:

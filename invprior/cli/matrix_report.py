@@ -1,4 +1,4 @@
-"""`invprior matrix report`: tables, figures and pictures of what a run has computed so far."""
+"""`invprior matrix report`: tables, figures and images of what a run has computed so far."""
 
 from __future__ import annotations
 

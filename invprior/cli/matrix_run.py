@@ -19,7 +19,7 @@ from invprior.matrix.config import matrix as config
 from invprior.matrix.config import specs
 from invprior.matrix.config.matrix import AXES
 from invprior.matrix.execution import cluster
-from invprior.matrix.execution.crew import Crew, Event
+from invprior.matrix.execution.pool import Event, ProcessPool
 from invprior.matrix.results.cells import Job, Setting
 from invprior.matrix.results.store import Found, Store, processors
 
@@ -63,7 +63,7 @@ def made(
 def _setting(data: Path | None, size: int, device: str, threads: int) -> Setting:
     folder = (data or Path()).absolute()
     if not folder.is_dir():
-        raise OptionError(f'The folder of pictures, --data, must exist; got "{folder}".')
+        raise OptionError(f'The folder of images, --data, must exist; got "{folder}".')
     return Setting(data=str(folder), size=size, device=resolved(device), threads=threads)
 
 
@@ -127,7 +127,7 @@ def events(
     if engine == "dask":
         yield from cluster.run(jobs, store.folder, address=address, workers=crew.workers)
         return
-    with Crew(min(crew.workers, len(jobs)), crew.threads, store.folder) as hands:
+    with ProcessPool(min(crew.workers, len(jobs)), crew.threads, store.folder) as hands:
         yield from hands.run(jobs)
 
 
@@ -232,11 +232,11 @@ def counting(what: str) -> Iterator[None]:
 
 
 def _short(job: Job) -> str:
-    return f"{job.cell.picture}  {job.cell.operator}  {job.cell.method}"[:60]
+    return f"{job.cell.image}  {job.cell.operator}  {job.cell.method}"[:60]
 
 
 def _said(event: Event) -> str:
     cell, reason = event.job.cell, event.facts["reason"]
-    texts = (cell.picture, cell.operator, cell.noise, cell.method)
+    texts = (cell.image, cell.operator, cell.noise, cell.method)
     what = f"{event.facts['status']}: {', '.join(filter(None, texts))}, seed {cell.seed}"
     return f"{what}: {reason}" if reason else what

@@ -92,7 +92,7 @@ def remarks(found: Sequence[Found], aside: int) -> Iterator[str]:
         if record is not None and record.status not in ("ok", "incompatible"):
             cell = record.cell
             yield (
-                f"{record.status}: {cell.picture}, {cell.operator}, {cell.method}, seed {cell.seed}: "
+                f"{record.status}: {cell.image}, {cell.operator}, {cell.method}, seed {cell.seed}: "
                 f"{record.reason}. Replay: {record.replay}"
             )
     stale = [f for f in found if f.state == "stale"]

@@ -127,7 +127,7 @@ class Outputs:
 def settle(
     output: Path | None,
     title: str,
-    like: images.Picture,
+    like: images.Image,
     *,
     channels: int,
     simulated: bool,

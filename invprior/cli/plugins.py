@@ -19,7 +19,7 @@ from invprior.registry import CORE, Entry
 from invprior.registry.options import options_of
 from invprior.registry.spec import Spec
 
-_TRIAL = (3, 16, 16)  # the picture that an operator is made for, to see that it can be made
+_TRIAL = (3, 16, 16)  # the image that an operator is made for, to see that it can be made
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Live:
 
     Args:
         stop: the run's rule, which tells the number of steps when it holds one.
-        truth: the true picture, (1, C, H, W), or None.
+        truth: the true image, (1, C, H, W), or None.
         quiet: draw nothing.
     """
 

@@ -16,7 +16,7 @@ from invprior.cli.console import out, reporting
 def reproduce(
     record: Annotated[Path, typer.Argument(help="A record of a matrix: DIR/records/KEY.json.")],
     data: Annotated[
-        Path | None, typer.Option(help="The folder of its pictures, if they have moved.")
+        Path | None, typer.Option(help="The folder of its images, if they have moved.")
     ] = None,
 ) -> None:
     """Run a record of a matrix again, and say whether the result matches or what differs.

@@ -1,4 +1,4 @@
-"""The folder that a run of `solve` keeps while it goes on: its options, its pictures, its checkpoint."""
+"""The folder that a run of `solve` keeps while it goes on: its options, its images, its checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invprior.cli.outputs import Outputs
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files
 
-_RUN, _PICTURES = "run.json", "pictures.safetensors"
+_RUN, _PICTURES = "run.json", "images.safetensors"
 
 
 class RunFolder(Checkpoint):
@@ -28,7 +28,7 @@ class RunFolder(Checkpoint):
     Args:
         outputs: where the results go; a fresh folder is made with the first checkpoint.
         options: the command's.
-        inputs: the pictures.
+        inputs: the images.
         command: as it was typed.
     """
 

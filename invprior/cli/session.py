@@ -13,6 +13,7 @@ from torch import Tensor
 
 import invprior
 from invprior import registry
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.cli.inputs import Inputs, Options, Parts, parts_of, problem_of, read
 from invprior.cli.outputs import Outputs, settle, to_json
 from invprior.cli.progress import Live
@@ -26,7 +27,7 @@ from invprior.problem.problem import Problem
 from invprior.problem.solution import Solution
 from invprior.registry.spec import parse_sum
 from invprior.runner import ensemble as repeats
-from invprior.runner.api import Interrupted, chosen, route_or_explain, solve_problem
+from invprior.runner.api import Interrupted, solve_problem
 from invprior.stopping.base import StoppingRule
 from invprior.tuning.search import is_tuned
 
@@ -59,7 +60,7 @@ class Session:
         rule = _checked(problem, parts, options)
         outputs = settle(
             None if options.output is None else Path(options.output),
-            "-".join([_stem(options.picture), _names(options.operator), _names(options.prior)]),
+            "-".join([_stem(options.image), _names(options.operator), _names(options.prior)]),
             inputs.like,
             channels=problem.operator.image_shape[0],
             simulated=options.simulated,
@@ -138,12 +139,12 @@ class Session:
         """Write the files, each whole or not at all, the restoration first; return the record."""
         to = self.keeper.begin_writing()
         overwrite = self.options.overwrite or self.keeper.writing
-        self._write_pictures(to, solution, overwrite)
+        self._write_images(to, solution, overwrite)
         noise = self.parts.noise if self.options.simulated else None
         record = {
             "invprior": invprior.__version__,
             "command": self.keeper.command,
-            "picture": self.options.picture,
+            "image": self.options.image,
             "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
             "stop": _stop(solution),
             "notes": solution.notes,
@@ -166,7 +167,7 @@ class Session:
             self.keeper.discard()
         return record
 
-    def _write_pictures(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
+    def _write_images(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
         y, x = self.problem.y, solution.x
         images.save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
         if to.measurement is not None:
@@ -211,8 +212,8 @@ class Session:
 
 def _checked(problem: Problem, parts: Parts, options: Options) -> StoppingRule:
     """See that the solver fits; return the rule that will end the run."""
-    made, _ = chosen(problem, parts.solver)
-    route_or_explain(problem, made)
+    made, _ = select_solver(problem, parts.solver)
+    check_compatible(problem, made)
     repeats.check(options.runs, problem)
     if options.weight_curve:
         check_curve(problem, parts.weight)

@@ -1,4 +1,4 @@
-"""`invprior solve`: restore a picture."""
+"""`invprior solve`: restore an image."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from invprior.errors import OptionError
 @reporting
 def solve(
     context: typer.Context,
-    picture: Annotated[
+    image: Annotated[
         str,
         typer.Argument(
-            help="The measurement: a file. With sample:NAME or sample:NAME:SIZE, a sample picture "
+            help="The measurement: a file. With sample:NAME or sample:NAME:SIZE, a sample image "
             "is measured first and then restored."
         ),
     ] = "sample:astronaut:160",
@@ -37,10 +37,10 @@ def solve(
     ] = None,
     simulate: Annotated[
         bool,
-        typer.Option("--simulate", help="Take the file as the true picture, and measure it first."),
+        typer.Option("--simulate", help="Take the file as the true image, and measure it first."),
     ] = False,
     truth: Annotated[
-        Path | None, typer.Option(help="The true picture's file, only to score the result.")
+        Path | None, typer.Option(help="The true image's file, only to score the result.")
     ] = None,
     noise: Annotated[
         str | None,
@@ -121,9 +121,9 @@ def solve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Restore a picture: minimise E(A x; y) + R(x) over x, or over a network that makes x.
+    """Restore an image: minimise E(A x; y) + R(x) over x, or over a network that makes x.
 
-    With no picture, a sample is degraded by the operator and restored:
+    With no image, a sample is degraded by the operator and restored:
 
         invprior solve --operator blur --prior dip
 
@@ -142,7 +142,7 @@ def solve(
             session = Session.resume(resume, steps)
         else:
             options = Options(
-                picture=picture,
+                image=image,
                 operator=operator,
                 prior=prior,
                 output=None if output is None else str(output),
@@ -186,7 +186,7 @@ def _only_resume(context: typer.Context) -> None:
     """Refuse options that the run to be resumed has already."""
     allowed = {"resume", "steps", "explain", "as_json", "quiet"}
     given = [
-        max(parameter.opts, key=len) if parameter.param_type_name == "option" else "a picture"
+        max(parameter.opts, key=len) if parameter.param_type_name == "option" else "an image"
         for parameter in context.command.params
         if parameter.name not in allowed
         and parameter.name is not None

@@ -18,7 +18,7 @@ from invprior.noise_estimation.base import NoiseEstimate
 
 
 def score(x: Tensor, truth: Tensor) -> dict[str, float]:
-    """PSNR, and SSIM where the picture is large enough for it."""
+    """PSNR, and SSIM where the image is large enough for it."""
     scores = {"psnr": float(PSNR().measure(x, truth))}
     if min(x.shape[2:]) >= 11:  # SSIM's window
         scores["ssim"] = float(SSIM().measure(x, truth))

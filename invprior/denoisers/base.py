@@ -23,9 +23,9 @@ class Denoiser(ABC, metaclass=Plugin):
         """Remove noise of a standard deviation.
 
         Args:
-            x: noisy pictures, (B, C, H, W), any channel count and size; values may leave [0, 1].
+            x: noisy images, (B, C, H, W), any channel count and size; values may leave [0, 1].
             sigma: standard deviation of the noise, positive, in x's intensities.
 
         Returns:
-            Pictures of x's shape, dtype and device; each depends on its own input only.
+            Images of x's shape, dtype and device; each depends on its own input only.
         """

@@ -20,10 +20,10 @@ from invprior.operators.boundary import extend
 class NLM(Denoiser):
     """Non-local means: each pixel becomes the average of pixels whose patches look like its own.
 
-    Distances between patches are corrected for the noise they hold. In colour pictures they are
+    Distances between patches are corrected for the noise they hold. In colour images they are
     taken in opponent axes, where the two chroma axes count a quarter of luma, since natural
-    pictures have little signal there but as much noise. The pixel itself weighs as much as its
-    best match, so isolated detail is kept. The defaults suit colour; grey pictures gain some 0.2 dB
+    images have little signal there but as much noise. The pixel itself weighs as much as its
+    best match, so isolated detail is kept. The defaults suit colour; grey images gain some 0.2 dB
     from patch=5, strength=0.65.
 
     Args:

@@ -10,7 +10,7 @@ Region: TypeAlias = tuple[EllipsisType, slice, slice]
 
 
 def half_window(height: int, width: int, reach: int) -> Iterator[tuple[int, int]]:
-    """Half of a window's shifts, one of each opposite pair, as far as the picture reaches."""
+    """Half of a window's shifts, one of each opposite pair, as far as the image reaches."""
     down, across = min(reach, height - 1), min(reach, width - 1)
     for dy in range(down + 1):
         for dx in range(-across if dy else 1, across + 1):

@@ -21,17 +21,17 @@ class TVDenoiser(Denoiser):
         kind: which norm of the differences, as for the prior tv.
         weight: of tv against the noise's negative log-likelihood; 0.8 / sigma when absent, times
             the cube root of the channel count for vectorial, which is near the best for natural
-            pictures at every noise level.
+            images at every noise level.
     """
 
     kind: Kind = "vectorial"
     weight: Annotated[float, Gt(0)] | None = None
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Remove noise of standard deviation sigma from pictures (B, C, H, W)."""
+        """Remove noise of standard deviation sigma from images (B, C, H, W)."""
         weight = self.weight
         if weight is None:
-            # Measured: best average PSNR of six pictures over sigma = 10, 25 and 50 of 255.
+            # Measured: best average PSNR of six images over sigma = 10, 25 and 50 of 255.
             weight = 0.8 / sigma
             if self.kind == "vectorial":
                 weight *= x.shape[1] ** (1 / 3)

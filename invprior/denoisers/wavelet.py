@@ -17,13 +17,13 @@ from invprior.numerics.wavelets import Filters, WaveletTransform, fitting_levels
 
 @dataclass(frozen=True, kw_only=True)
 class WaveletDenoiser(Denoiser):
-    """Soft thresholding of wavelet details, averaged over every shift of the picture.
+    """Soft thresholding of wavelet details, averaged over every shift of the image.
 
-    Colour pictures are shrunk in luma and chroma axes.
+    Colour images are shrunk in luma and chroma axes.
 
     Args:
         wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet.
-        levels: number of scales; when absent, 4 or as many as fit the picture.
+        levels: number of scales; when absent, 4 or as many as fit the image.
         threshold: in multiples of the noise level, the same for all bands; when absent, BayesShrink
             chooses one for each band and channel.
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import Picture, all_of, check_seed
+from invprior.builders.problem import ImageLike, all_of, check_seed
 from invprior.builders.simulation import simulate
 from invprior.errors import OptionError, PluginError
 from invprior.experiments import plots
@@ -41,8 +41,8 @@ NETWORKS = (
     "conv-decoder",
     "siren",
 )
-FILES = ("ablation.png", "ablation.svg", "pictures.png", "ablation.csv", "curves.csv")
-COLUMNS = 4  # of the grid of pictures
+FILES = ("ablation.png", "ablation.svg", "images.png", "ablation.csv", "curves.csv")
+COLUMNS = 4  # of the grid of images
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AblationResult:
 
     Attributes:
         trials: one for each network, in the order given; when interrupted, those that had finished.
-        truth: the picture, (1, C, H, W).
+        truth: the image, (1, C, H, W).
         y: the measurement, (1, *measurement_shape).
         operator: the operator's text, options filled in.
         noise: the noise's text, options filled in.
@@ -73,12 +73,12 @@ class AblationResult:
 
     @property
     def measured(self) -> tuple[Trial, ...]:
-        """The trials that gave a picture."""
+        """The trials that gave an image."""
         return tuple(trial for trial in self.trials if trial.x is not None)
 
     @property
     def start(self) -> float | None:
-        """PSNR of the measurement in dB, where it has the picture's shape."""
+        """PSNR of the measurement in dB, where it has the image's shape."""
         same = self.y.shape == self.truth.shape
         return float(PSNR().measure(self.y, self.truth)) if same else None
 
@@ -89,11 +89,11 @@ class AblationResult:
             MeasurementError: a file exists already, or the folder cannot be written to.
         """
         paths = [folder / name for name in FILES]
-        plot, vector, pictures, table, curves = paths
+        plot, vector, montage, table, curves = paths
         figure = plots.ablation([_curve(trial) for trial in self.measured], start=self.start)
         for path in (plot, vector):
             plots.save(figure, path, overwrite=overwrite)
-        images.save(pictures, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
+        images.save(montage, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
         rows = [list(row.values()) for row in map(_row, self.trials)]
         write_table(table, list(_row(self.trials[0])), rows, overwrite=overwrite)
         points = [(trial.label, *point) for trial in self.trials for point in trial.curve]
@@ -122,7 +122,7 @@ class AblationResult:
 
 
 def ablation(
-    truth: Picture,
+    truth: ImageLike,
     *,
     operator: str | Spec | Recipe | Operator = OPERATOR,
     noise: str | Spec | Noise = NOISE,
@@ -140,7 +140,7 @@ def ablation(
     experiment after the last finished network.
 
     Args:
-        truth: one picture, intensities in [0, 1], in any form that `solve` takes.
+        truth: one image, intensities in [0, 1], in any form that `solve` takes.
         operator: the forward operator.
         noise: of the measurement.
         networks: the networks' specs, at least one.
@@ -151,7 +151,7 @@ def ablation(
         watch: is called with each network's label and each iterate.
 
     Raises:
-        InvpriorError: bad input, before any step; or no network gave a picture.
+        InvpriorError: bad input, before any step; or no network gave an image.
         KeyboardInterrupt: Ctrl-C before the first network had finished.
     """
     x, model, stop, specs, given, _ = all_of(
@@ -186,7 +186,7 @@ def ablation(
     )
     if not result.measured:
         reasons = "\n".join(f"{trial.label}: {trial.end}" for trial in trials)
-        raise PluginError(f"No network gave a picture.\n{reasons}")
+        raise PluginError(f"No network gave an image.\n{reasons}")
     return result
 
 

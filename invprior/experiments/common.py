@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import Picture, picture
+from invprior.builders.problem import ImageLike, image_batch
 from invprior.errors import MeasurementError, OptionError
 from invprior.noises.base import Noise
 from invprior.problem.solution import Iterate
@@ -18,16 +18,16 @@ from invprior.runner.history import Callback
 Watch: TypeAlias = Callable[[str, Iterate], object]  # called with a run's name and each iterate
 
 
-def single(truth: Picture) -> Tensor:
-    """Turn one picture, in any form that `solve` takes, into (1, C, H, W).
+def single(truth: ImageLike) -> Tensor:
+    """Turn one image, in any form that `solve` takes, into (1, C, H, W).
 
     Raises:
         MeasurementError: there are several.
     """
-    x = picture(truth)
+    x = image_batch(truth)
     if len(x) != 1:
         raise MeasurementError(
-            f"The picture of an experiment must be one; got a batch of {len(x)}. Pass one of them."
+            f"The image of an experiment must be one; got a batch of {len(x)}. Pass one of them."
         )
     return x
 

@@ -1,4 +1,4 @@
-"""How willingly a network fits a picture, and how unwillingly noise: the paper's first experiment."""
+"""How willingly a network fits an image, and how unwillingly noise: the paper's first experiment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import Picture, all_of, build, check_seed, prior_from
+from invprior.builders.problem import ImageLike, all_of, build, check_seed, prior_from
 from invprior.builders.simulation import derived_generator, simulate
 from invprior.errors import IncompatibleError
 from invprior.experiments import plots
@@ -85,13 +85,13 @@ class ImpedanceResult:
             MeasurementError: a file exists already, or the folder cannot be written to.
         """
         paths = [folder / name for name in FILES]
-        plot, vector, table, pictures = paths
+        plot, vector, table, montage = paths
         figure = plots.impedance(self.losses)
         for path in (plot, vector):
             plots.save(figure, path, overwrite=overwrite)
         rows = zip(range(1, self.steps + 1), *self.losses.values(), strict=True)
         write_table(table, ["iteration", *self.losses], rows, overwrite=overwrite)
-        images.save(pictures, side_by_side(list(self.targets.items())), overwrite=overwrite)
+        images.save(montage, side_by_side(list(self.targets.items())), overwrite=overwrite)
         return paths
 
     def record(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class ImpedanceResult:
 
 
 def impedance(
-    truth: Picture,
+    truth: ImageLike,
     *,
     prior: str | Spec | Reparameterization | Prior = PRIOR,
     steps: int = STEPS,
@@ -118,16 +118,16 @@ def impedance(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> ImpedanceResult:
-    """Fit f_theta(z), by plain mean squared error, to a picture and to three noisy relatives of it.
+    """Fit f_theta(z), by plain mean squared error, to an image and to three noisy relatives of it.
 
     All four fits begin at the same weights and the same z. Source: Ulyanov, Vedaldi and Lempitsky,
     "Deep Image Prior", IJCV 2020, section 2 and the figure of its learning curves.
 
     Args:
-        truth: one picture, intensities in [0, 1], in any form that `solve` takes.
+        truth: one image, intensities in [0, 1], in any form that `solve` takes.
         prior: what makes x = f_theta(z), alone.
         steps: iterations of each fit, at least 1.
-        noise: what is added to the picture for the second target.
+        noise: what is added to the image for the second target.
         seed: of every random number.
         watch: is called with each target's name and each iterate.
 
@@ -177,12 +177,12 @@ def targets_for(
     """Make the four targets.
 
     Args:
-        x: the picture, (1, C, H, W).
+        x: the image, (1, C, H, W).
         noise: of the second target.
         seed: each target has a random stream of its own.
 
     Returns:
-        The picture; with noise; with its pixels in random order, the channels of a pixel together;
+        The image; with noise; with its pixels in random order, the channels of a pixel together;
         and uniform white noise in [0, 1], as in the paper.
     """
     noisy, _ = simulate(x, operator="denoise", noise=noise, seed=seed)

@@ -51,7 +51,7 @@ class Trial:
         steps: iterations.
         seconds: time of the reconstruction alone, without measuring it.
         psnr: of x, in dB.
-        ssim: of x; None for pictures smaller than its window.
+        ssim: of x; None for images smaller than its window.
         curve: the PSNR along the run.
         provenance: every option with defaults filled in, versions, seed and data hash.
     """
@@ -85,7 +85,7 @@ class Task:
     """What every network of an ablation is given.
 
     Attributes:
-        truth: the picture, (1, C, H, W).
+        truth: the image, (1, C, H, W).
         operator: the forward operator.
         y: the measurement, (1, *measurement_shape).
         fidelity: the noise's negative log-likelihood.

@@ -21,7 +21,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
 
     @abstractmethod
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture: (B, ...) and (B, ...) to (B,)."""
+        """Compute E of each image: (B, ...) and (B, ...) to (B,)."""
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Gradient of E with respect to the prediction; by autograd unless overridden."""
@@ -30,7 +30,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
             (gradient,) = torch.autograd.grad(self.value(prediction, y).sum(), prediction)
         return gradient
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """Upper bound on the second derivative of E; infinite when there is none, as for Poisson and L1."""
         return math.inf
 
@@ -47,14 +47,14 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         """
         return self
 
-    def estimate_noise(self, y: Tensor, observed: Tensor | None) -> NoiseEstimate:
+    def estimate_noise(self, y: Tensor, observation_mask: Tensor | None) -> NoiseEstimate:
         """Estimate this kind of noise, where `noise_level` does not say; white Gaussian noise by default.
 
         Args:
             y: one measurement, (1, ...).
-            observed: which entries carry data, boolean, broadcasts to y; None means all.
+            observation_mask: which entries carry data, boolean, broadcasts to y; None means all.
         """
-        return estimate_gaussian(y, observed)
+        return estimate_gaussian(y, observation_mask)
 
     def with_noise(self, estimate: NoiseEstimate) -> Fidelity:
         """Return the fidelity with its open noise parameter set to an estimate of `estimate_noise`."""

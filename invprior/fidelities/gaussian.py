@@ -38,7 +38,7 @@ class Gaussian(QuadraticFidelity):
         return self.sigma
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture, (B,)."""
+        """Compute E of each image, (B,)."""
         residual = prediction - y
         return 0.5 * self.precision * dot(residual, residual)
 
@@ -46,7 +46,7 @@ class Gaussian(QuadraticFidelity):
         """Gradient, (prediction - y) / sigma^2."""
         return (prediction - y) * self.precision
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """1 / sigma^2."""
         return self.precision
 

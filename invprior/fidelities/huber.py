@@ -43,7 +43,7 @@ class Huber(ProximableFidelity):
         return self.sigma
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture, (B,)."""
+        """Compute E of each image, (B,)."""
         sigma = self._sigma()
         losses = huber_loss(prediction, y, reduction="none", delta=self.delta * sigma)
         return losses.flatten(1).sum(1) / sigma**2
@@ -54,7 +54,7 @@ class Huber(ProximableFidelity):
         limit = self.delta * sigma
         return (prediction - y).clamp(-limit, limit) / sigma**2
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """1 / sigma^2."""
         return 1.0 / self._sigma() ** 2
 

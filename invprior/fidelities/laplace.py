@@ -34,7 +34,7 @@ class Laplace(ProximableFidelity):
         return None if self.scale is None else self.scale * math.sqrt(2)
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture, (B,)."""
+        """Compute E of each image, (B,)."""
         return (prediction - y).abs().flatten(1).sum(1) / self._scale()
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ class Poisson(ProximableFidelity):
         self.background = background
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture, (B,)."""
+        """Compute E of each image, (B,)."""
         y = y.clamp_min(0)
         q = prediction + self.background
         return self._peak() * (self._likelihood(q, y) - self._likelihood(y, y)).flatten(1).sum(1)
@@ -83,11 +83,11 @@ class Poisson(ProximableFidelity):
         """Set an open peak to that at which intensity 1/2 has this deviation."""
         return self if self.peak is not None else self._with_peak(0.5 / sigma**2)
 
-    def estimate_noise(self, y: Tensor, observed: Tensor | None) -> NoiseEstimate:
+    def estimate_noise(self, y: Tensor, observation_mask: Tensor | None) -> NoiseEstimate:
         """Estimate the peak; where it is known, its noise follows from the mean of y."""
         if self.peak is None:
-            return estimate_poisson(y, observed)
-        counts = y if observed is None else y[observed.expand(y.shape)]
+            return estimate_poisson(y, observation_mask)
+        counts = y if observation_mask is None else y[observation_mask.expand(y.shape)]
         mean = max(float(counts.clamp_min(0).mean()), 1 / (self.peak * counts.numel()))
         sigma = math.sqrt(mean / self.peak)
         return NoiseEstimate(

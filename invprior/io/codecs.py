@@ -1,4 +1,4 @@
-"""Picture files as arrays: PNG, JPEG, TIFF, NPY and NPZ, decoded and encoded as they are."""
+"""Image files as arrays: PNG, JPEG, TIFF, NPY and NPZ, decoded and encoded as they are."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _read_pillow(data: bytes) -> tuple[Array, bool]:
                 array = _oriented(png16.decode(data), image.getexif().get(274, 1))
                 return array, array.shape[-1] in (2, 4)
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # MPO: a camera's JPEG
-                raise ValueError("it holds several pictures, not one")
+                raise ValueError("it holds several images, not one")
             image.load()
             turned = ImageOps.exif_transpose(image)
     alpha = turned.has_transparency_data
@@ -138,7 +138,7 @@ def _read_pillow(data: bytes) -> tuple[Array, bool]:
 
 
 def _oriented(array: Array, orientation: int) -> Array:
-    """Turn a picture upright, (H, W, ...), as EXIF's orientation from 1 to 8 says."""
+    """Turn an image upright, (H, W, ...), as EXIF's orientation from 1 to 8 says."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""Pictures in and out: PNG, JPEG, TIFF, NPY and NPZ, with their depth, range and alpha kept."""
+"""Images in and out: PNG, JPEG, TIFF, NPY and NPZ, with their depth, range and alpha kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from invprior.io.codecs import Array
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture and what is needed to write another one like it.
+class Image:
+    """An image and what is needed to write another one like it.
 
     Attributes:
         x: (1, C, H, W), float32. Integers are scaled to [0, 1] by their type's maximum; floats are
@@ -34,17 +34,17 @@ class Picture:
     path: Path | None = None
 
 
-def load(path: str | PathLike[str]) -> Picture:
-    """Read a picture from a file.
+def load(path: str | PathLike[str]) -> Image:
+    """Read an image from a file.
 
     NPY and NPZ hold (H, W) or (H, W, C); an NPZ file one array. EXIF orientation is applied.
 
     Raises:
-        MeasurementError: the file is missing, broken, or no picture of a known format.
+        MeasurementError: the file is missing, broken, or no image of a known format.
     """
     path = Path(path)
     if path.is_dir():
-        raise MeasurementError(f'"{path}" is a folder; name a picture inside it.')
+        raise MeasurementError(f'"{path}" is a folder; name an image inside it.')
     if not path.exists():
         raise MeasurementError(f'There is no file "{path}". Check the name and the folder.')
     suffix = _suffix(path)
@@ -54,24 +54,24 @@ def load(path: str | PathLike[str]) -> Picture:
     except Exception as error:  # decoders raise nearly every type on broken files
         text = str(error) or type(error).__name__
         if "cannot identify image file" in text:
-            text = "its content is no picture of a known format"
+            text = "its content is no image of a known format"
         if isinstance(error, OSError) and error.strerror:
             text = error.strerror
         raise MeasurementError(
-            f'Cannot read "{path}" as a {suffix[1:].upper()} picture: {text.rstrip(".")}. '
-            "Expected a grey or colour picture; try to open it in a viewer and save it anew."
+            f'Cannot read "{path}" as a {suffix[1:].upper()} image: {text.rstrip(".")}. '
+            "Expected a grey or colour image; try to open it in a viewer and save it anew."
         ) from error
     planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
     depth = {"bool": "uint8", "float16": "float32"}.get(array.dtype.name, array.dtype.name)
     if not alpha:
-        return Picture(planes, depth, None, path)
-    return Picture(planes[:, :-1].contiguous(), depth, planes[:, -1:].contiguous(), path)
+        return Image(planes, depth, None, path)
+    return Image(planes[:, :-1].contiguous(), depth, planes[:, -1:].contiguous(), path)
 
 
 def writable(
     path: str | PathLike[str],
     *,
-    like: Picture | None = None,
+    like: Image | None = None,
     channels: int | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -79,7 +79,7 @@ def writable(
 
     Args:
         path: the file to be.
-        like: the picture whose depth and alpha channel the file will take.
+        like: the image whose depth and alpha channel the file will take.
         channels: how many channels x will have, when known.
         overwrite: whether an existing file may be replaced.
 
@@ -96,7 +96,7 @@ def writable(
         )
     if channels not in (None, 1, 3) and suffix in (".png", ".jpg", ".jpeg"):
         raise MeasurementError(
-            f'Cannot write "{path}": a {suffix[1:].upper()} file has 1 or 3 channels, this picture '
+            f'Cannot write "{path}": a {suffix[1:].upper()} file has 1 or 3 channels, this image '
             f"{channels}. Write .tif or .npy."
         )
     return files.writable(path, overwrite=overwrite)
@@ -107,10 +107,10 @@ def save(
     x: Tensor,
     *,
     depth: str | None = None,
-    like: Picture | None = None,
+    like: Image | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a picture; the suffix chooses the format.
+    """Write an image; the suffix chooses the format.
 
     Integer depths clip x to [0, 1] and round to the nearest level; float depths keep every value as
     it is.
@@ -121,7 +121,7 @@ def save(
         depth: "uint8", "uint16", "float32" or "float64"; absent: like's, or the deepest that the
             format has below it, or, without `like`, 8 bits for PNG and JPEG and floats for the
             others.
-        like: a picture whose depth and alpha channel to take; alpha is resized when x has another
+        like: an image whose depth and alpha channel to take; alpha is resized when x has another
             size.
         overwrite: whether an existing file may be replaced.
 
@@ -131,7 +131,7 @@ def save(
     """
     if x.dim() != 4 or x.shape[0] != 1:
         raise MeasurementError(
-            f'Cannot write "{path}": a file takes one picture (1, C, H, W); got {tuple(x.shape)}.'
+            f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(x.shape)}.'
         )
     path = writable(path, like=like, channels=x.shape[1], overwrite=overwrite)
     suffix = _suffix(path)
@@ -146,7 +146,7 @@ def save(
         x = torch.cat([x, alpha], 1)
     if depth.startswith("uint") and bool(x.isnan().any()):
         raise MeasurementError(
-            f'Cannot write "{path}" with integers: the picture has NaN. '
+            f'Cannot write "{path}" with integers: the image has NaN. '
             "Write .npy, .npz or float .tif."
         )
     array = x[0].permute(1, 2, 0).numpy()
@@ -159,7 +159,7 @@ def save(
 
 
 def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
-    """Turn what a user has into float pictures, (B, C, H, W); integers are scaled to [0, 1].
+    """Turn what a user has into float images, (B, C, H, W); integers are scaled to [0, 1].
 
     Args:
         value: a tensor (H, W), (C, H, W) or (B, C, H, W), whose float32 or float64 and device are
@@ -174,15 +174,15 @@ def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
         try:
             return torch.from_numpy(np.ascontiguousarray(_scaled(value).transpose(2, 0, 1)))[None]
         except ValueError as error:
-            raise MeasurementError(f"The array cannot be a picture: {error}.") from None
+            raise MeasurementError(f"The array cannot be an image: {error}.") from None
     if not isinstance(value, Tensor):
         raise MeasurementError(
-            "A picture must be a tensor, a numpy array or a file's path; "
+            "An image must be a tensor, a numpy array or a file's path; "
             f"got {type(value).__name__}."
         )
     if not 2 <= value.dim() <= 4 or value.numel() == 0:
         raise MeasurementError(
-            "A tensor of pictures must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
+            "A tensor of images must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
             f"got {tuple(value.shape)}. Reshape it."
         )
     tops = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.bool: 1.0}
@@ -190,7 +190,7 @@ def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
         value = value.to(torch.float32) / tops[value.dtype]
     elif not value.is_floating_point():
         raise MeasurementError(
-            f"A tensor of pictures must hold floats, uint8, uint16 or booleans; got {value.dtype}. "
+            f"A tensor of images must hold floats, uint8, uint16 or booleans; got {value.dtype}. "
             "Scale it to [0, 1] and convert it to float32."
         )
     elif value.dtype not in (torch.float32, torch.float64):
@@ -208,7 +208,7 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
-def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Picture | None) -> str:
+def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | None) -> str:
     held = codecs.DEPTHS[suffix]
     if depth is not None:
         if depth not in held:

@@ -1,4 +1,4 @@
-"""One picture that shows several, side by side, each under its title."""
+"""One image that shows several, side by side, each under its title."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-GAP = 12  # pixels around each picture
-LEAST = 192  # pixels that a picture is high at least, so that its title fits
+GAP = 12  # pixels around each image
+LEAST = 192  # pixels that an image is high at least, so that its title fits
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
 def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = None) -> Tensor:
-    """Compose pictures in a row, or in rows of so many, on white, with their titles above.
+    """Compose images in a row, or in rows of so many, on white, with their titles above.
 
-    A picture smaller than the largest is enlarged by the greatest whole factor that fits, without
+    An image smaller than the largest is enlarged by the greatest whole factor that fits, without
     interpolation, and centred; so a low-resolution measurement shows its own pixels.
 
     Args:
-        titled: titles and pictures, (1, C, H, W), intensities in [0, 1] (others are clipped); more
+        titled: titles and images, (1, C, H, W), intensities in [0, 1] (others are clipped); more
             than 3 channels, or 2, show as their mean.
-        columns: pictures in a row, at least 1; all in one row when absent.
+        columns: images in a row, at least 1; all in one row when absent.
 
     Returns:
         (1, 3, H', W'), float32.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    pictures = [_colours(x) for _, x in titled]
-    height = max(p.shape[0] for p in pictures)
-    width = max(p.shape[1] for p in pictures)
+    images = [_colours(x) for _, x in titled]
+    height = max(p.shape[0] for p in images)
+    width = max(p.shape[1] for p in images)
     enlarge = -(-LEAST // height)
     height, width = enlarge * height, enlarge * width
     cell = max(width, LEAST) + GAP
@@ -44,11 +44,11 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = 
     pen = ImageDraw.Draw(page)
     longest = max(pen.textlength(title, ImageFont.load_default(size)) for title, _ in titled)
     font = ImageFont.load_default(max(8.0, size * min(1.0, (cell - GAP) / max(longest, 1.0))))
-    for i, ((title, _), picture) in enumerate(zip(titled, pictures, strict=True)):
+    for i, ((title, _), image) in enumerate(zip(titled, images, strict=True)):
         row, column = divmod(i, columns)
         top, middle = row * tall, GAP + column * cell + (cell - GAP) // 2
-        factor = min(height // picture.shape[0], width // picture.shape[1])
-        tile = Image.fromarray(picture.repeat(factor, 0).repeat(factor, 1))
+        factor = min(height // image.shape[0], width // image.shape[1])
+        tile = Image.fromarray(image.repeat(factor, 0).repeat(factor, 1))
         page.paste(tile, (middle - tile.width // 2, top + bar + (height - tile.height) // 2))
         pen.text((middle, top + bar / 2), title, INK, font, anchor="mm")
     values = np.asarray(page, np.float32) / np.float32(255)

@@ -42,19 +42,19 @@ def decode(data: bytes) -> NDArray[np.uint16]:
         raise ValueError("its pixels end too early")
     lines = np.frombuffer(raw, np.uint8).reshape(height, -1)
     pixels = _unfilter(lines[:, 0], lines[:, 1:].reshape(height, width, size))
-    picture = np.ascontiguousarray(pixels).view(">u2").astype(np.uint16)
-    if b"tRNS" in chunks and colour in (0, 2):  # one colour of the picture is transparent
+    image = np.ascontiguousarray(pixels).view(">u2").astype(np.uint16)
+    if b"tRNS" in chunks and colour in (0, 2):  # one colour of the image is transparent
         key = np.frombuffer(chunks[b"tRNS"], ">u2")
-        alpha = (picture != key).any(-1, keepdims=True) * np.uint16(65535)
-        picture = np.concatenate([picture, alpha], -1)
-    return picture
+        alpha = (image != key).any(-1, keepdims=True) * np.uint16(65535)
+        image = np.concatenate([image, alpha], -1)
+    return image
 
 
-def encode(file: BinaryIO, picture: NDArray[np.uint16]) -> None:
-    """Write a picture, (H, W, C) with C from 1 to 4 as in `decode`."""
-    height, width, channels = picture.shape
+def encode(file: BinaryIO, image: NDArray[np.uint16]) -> None:
+    """Write an image, (H, W, C) with C from 1 to 4 as in `decode`."""
+    height, width, channels = image.shape
     colour = {count: code for code, count in CHANNELS.items()}[channels]
-    lines = picture.astype(">u2").view(np.uint8).reshape(height, -1)
+    lines = image.astype(">u2").view(np.uint8).reshape(height, -1)
     up = lines.copy()
     up[1:] -= lines[:-1]  # the difference to the line above compresses better, and needs no loop
     filtered = np.concatenate([np.full((height, 1), 2, np.uint8), up], 1)

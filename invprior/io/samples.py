@@ -1,4 +1,4 @@
-"""Free sample pictures: those inside scikit-image's package, so nothing is downloaded."""
+"""Free sample images: those inside scikit-image's package, so nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ NAMES = (
 
 
 def names() -> tuple[str, ...]:
-    """List the pictures, in alphabetical order."""
+    """List the images, in alphabetical order."""
     return NAMES
 
 
-def load(name: str, size: int | None = None) -> images.Picture:
-    """Read a sample picture.
+def load(name: str, size: int | None = None) -> images.Image:
+    """Read a sample image.
 
     Args:
         name: one of `names()`.
-        size: when given, the middle square of the picture is brought to size x size by Pillow's
+        size: when given, the middle square of the image is brought to size x size by Pillow's
             Lanczos filter.
 
     Raises:
-        MeasurementError: unknown name, or a size that is not positive or above the picture's.
+        MeasurementError: unknown name, or a size that is not positive or above the image's.
     """
     if name not in NAMES:
         raise MeasurementError(
-            f'There is no sample picture "{name}"{did_you_mean(name, NAMES)}. '
+            f'There is no sample image "{name}"{did_you_mean(name, NAMES)}. '
             f"Choose one of: {', '.join(NAMES)}."
         )
     import skimage.data
@@ -64,11 +64,11 @@ def load(name: str, size: int | None = None) -> images.Picture:
         top, left = ((length - side) // 2 for length in array.shape[:2])
         square = Image.fromarray(array[top : top + side, left : left + side])
         array = np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
-    return images.Picture(images.to_tensor(array))
+    return images.Image(images.to_tensor(array))
 
 
-def resolve(source: str | PathLike[str]) -> images.Picture:
-    """Read a picture by its file's path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
+def resolve(source: str | PathLike[str]) -> images.Image:
+    """Read an image by its file's path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
     text = str(source)
     if not text.startswith(PREFIX):
         return images.load(source)

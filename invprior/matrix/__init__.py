@@ -1,1 +1,1 @@
-"""The comparison matrix: pictures x operators x noise x priors x solvers x stopping rules x seeds."""
+"""The comparison matrix: images x operators x noise x priors x solvers x stopping rules x seeds."""

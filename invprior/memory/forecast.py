@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from invprior.errors import InvpriorError
-from invprior.memory.profiling import Trace, rehearse
+from invprior.memory.profiling import Trace, profile
 from invprior.networks.base import Network
 from invprior.numerics.box import Box
 from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
-from invprior.runner.tiling import restricted, restricted_prior
+from invprior.runner.tiling import restrict, restrict_prior
 from invprior.solvers.base import Solver
 
-SIDE = 64  # of the picture that is rehearsed, in pixels: two cells of the deepest maps of most networks
+SIDE = (
+    64  # of the image that is rehearsed, in pixels: two cells of the deepest maps of most networks
+)
 _PICTURES = 16  # measurement, first guess, averages, iterates that the guard keeps, what goes back through A
 _SPARE = 1.1  # for what libraries take inside an operation; found by comparing with the peak of whole processes
 
@@ -25,22 +27,22 @@ class Estimate:
     Attributes:
         working: the solver's: for a network, its maps kept for the backward pass, and gradients.
         weights: parameters, the optimiser's moments, and the copy of both that the run may return to.
-        pictures: the measurement, iterates and the like.
+        images: the measurement, iterates and the like.
     """
 
     working: int
     weights: int
-    pictures: int
+    images: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.working + self.weights + self.pictures
+        return self.working + self.weights + self.images
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was seen on two small parts of a picture, from which larger ones follow.
+    """What was seen on two small parts of an image, from which larger ones follow.
 
     Attributes:
         problem: the whole problem.
@@ -54,12 +56,12 @@ class Forecast:
 
     @property
     def whole(self) -> Estimate:
-        """The memory for the picture as it is."""
+        """The memory for the image as it is."""
         height, width = self.problem.operator.image_shape[-2:]
         return self.at(height, width)
 
     def at(self, height: int, width: int) -> Estimate:
-        """Estimate the memory for a picture, or a tile, of some size in pixels."""
+        """Estimate the memory for an image, or a tile, of some size in pixels."""
         (few, more), (small, large) = self.pixels, self.traces
         pixels = _covered(self.problem, (height, width))
         times = (pixels - few) / (more - few) if more > few else 1.0
@@ -77,19 +79,19 @@ class Forecast:
         return Estimate(
             working=round(_SPARE * max(peak - parameters, 0)),
             weights=2 * (parameters + moments),
-            pictures=_PICTURES * channels * height * width * item,
+            images=_PICTURES * channels * height * width * item,
         )
 
 
 def estimate(problem: Problem, solver: Solver) -> Estimate | None:
-    """Estimate a run's memory by rehearsing a step on two small parts of the picture; no random state changes.
+    """Estimate a run's memory by rehearsing a step on two small parts of the image; no random state changes.
 
     Args:
         problem: the problem, at its full size.
-        solver: the solver that will run, as `loop.chosen` gives it.
+        solver: the solver that will run, as `select_solver` gives it.
 
     Returns:
-        None when it cannot be told: the picture has no height and width, or a part of it cannot be solved alone.
+        None when it cannot be told: the image has no height and width, or a part of it cannot be solved alone.
     """
     found = forecast(problem, solver)
     return None if found is None else found.whole
@@ -111,20 +113,20 @@ def forecast(problem: Problem, solver: Solver) -> Forecast | None:
 def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace:
     box = Box(0, 0, *size)
     try:
-        part = restricted(problem, box)
-    except InvpriorError:  # an operator that acts on the whole picture; denoising stands in for it
+        part = restrict(problem, box)
+    except InvpriorError:  # an operator that acts on the whole image; denoising stands in for it
         shape = (problem.operator.image_shape[0], *size)
         y = problem.y.new_full((1, *shape), float(problem.y.mean()))
-        prior = restricted_prior(problem.prior, box)
+        prior = restrict_prior(problem.prior, box)
         part = Problem(Denoise(shape), y, prior, problem.fidelity, problem.noise)
     x0 = problem.y.new_zeros(1, *part.operator.image_shape)
-    return rehearse(solver.route(part), solver, x0)
+    return profile(solver.route(part), solver, x0)
 
 
 def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Two sizes to rehearse that differ for the network too; the picture's own when it is small."""
+    """Two sizes to rehearse that differ for the network too; the image's own when it is small."""
     height, width = problem.operator.image_shape[-2:]
-    side = -(-SIDE // problem.operator.grain) * problem.operator.grain
+    side = -(-SIDE // problem.operator.alignment) * problem.operator.alignment
     while True:
         small = min(side, height), min(side, width)
         longer = (1, 2) if width >= height else (2, 1)
@@ -135,7 +137,7 @@ def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _covered(problem: Problem, size: tuple[int, int]) -> int:
-    """Pixels of a picture of some size, once a network has padded it."""
+    """Pixels of an image of some size, once a network has padded it."""
     net = getattr(problem.reparameterization, "net", None)
     height, width = size
     if isinstance(net, Network):

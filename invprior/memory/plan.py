@@ -13,7 +13,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from invprior.builders.solver import chosen, route_or_explain
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.errors import IncompatibleError, InvpriorError, OptionError
 from invprior.memory.forecast import SIDE, Forecast, forecast
 from invprior.numerics.box import Box
@@ -37,7 +37,7 @@ class Way:
         problem: the problem, perhaps with a prior set to need less memory.
         needs: estimated memory, in bytes, beyond what Python and its libraries hold; None where none was made.
         limit: the limit that was given, in bytes.
-        tile: side of the tiles, in pixels; None for the whole picture at once.
+        tile: side of the tiles, in pixels; None for the whole image at once.
         overlap: of the tiles.
         note: what was changed to stay within the limit, and the figures.
     """
@@ -61,21 +61,21 @@ class Way:
 def way(problem: Problem, solver: str | Spec | Solver, limit: str | int | None) -> Way:
     """Choose how to solve a problem: the first of the ways that fits, best first.
 
-    The ways are the whole picture as it is, with the prior set to need less (`Reparameterization.leaner`), and
+    The ways are the whole image as it is, with the prior set to need less (`Reparameterization.leaner`), and
     overlapping tiles, as large as will do, again as it is and set to need less.
 
     Args:
         problem: the problem.
         solver: the solver.
         limit: memory that the run may take beyond what Python and its libraries hold, in bytes or as "4GB"; when
-            absent, what the machine has free, and the only way is the whole picture as it is.
+            absent, what the machine has free, and the only way is the whole image as it is.
 
     Raises:
         OptionError: nothing fits; with the figures.
         IncompatibleError: the solver does not fit the problem, or no estimate can be made for the limit.
     """
-    made, _ = chosen(problem, solver)
-    route_or_explain(problem, made)
+    made, _ = select_solver(problem, solver)
+    check_compatible(problem, made)
     room = None if limit is None else parse_size(limit)
     shape = problem.operator.image_shape
     if room is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * SIDE**2):
@@ -85,7 +85,7 @@ def way(problem: Problem, solver: str | Spec | Solver, limit: str | int | None) 
         if room is None:
             return Way(problem)
         raise IncompatibleError(
-            "The memory of this run cannot be estimated, as no small part of the picture can be solved alone. "
+            "The memory of this run cannot be estimated, as no small part of the image can be solved alone. "
             "Leave out memory_limit (--memory-limit)."
         )
     needs = plain.whole.total
@@ -129,7 +129,7 @@ def _leaner_way(plain: Forecast, solver: Solver, room: int) -> Way:
         reason = f" {plain_name(type(plain.problem.operator))} does not act on near pixels alone, so tiles are no way."
     raise OptionError(
         f'The option "memory_limit" (--memory-limit) must be at least {text(least)} for this run, which needs about '
-        f"{text(plain.whole.total)} as it stands; got {text(room)}.{reason} Raise it, or use a smaller picture or "
+        f"{text(plain.whole.total)} as it stands; got {text(room)}.{reason} Raise it, or use a smaller image or "
         "network."
     )
 
@@ -167,23 +167,23 @@ def _tilings(problem: Problem) -> Iterator[tuple[int, int]]:
         return
     operator = problem.operator
     overlap = max(
-        _OVERLAP, 8 * operator.reach
+        _OVERLAP, 8 * operator.halo
     )  # what sees beyond a tile's border then counts nothing
-    least = 2 * overlap + 3 * operator.grain
+    least = 2 * overlap + 3 * operator.alignment
     steps = range((max(operator.image_shape[-2:]) - 1) // _GRID, (least - 1) // _GRID, -1)
     yield from ((n * _GRID, overlap) for n in steps)
 
 
 def _whole(problem: Problem) -> object:
-    """The operator restricted to the whole picture, None when it is not local."""
-    return problem.operator.restricted(Box(0, 0, *problem.operator.image_shape[-2:]))
+    """The operator restricted to the whole image, None when it is not local."""
+    return problem.operator.restrict(Box(0, 0, *problem.operator.image_shape[-2:]))
 
 
 def _in_tiles(found: Forecast, tile: int) -> int:
     """Memory of a run in tiles: one tile's, and what is whole: y, x, weights, and the results (a tile's twice)."""
     channels, height, width = found.problem.operator.image_shape
-    picture = channels * height * width * found.problem.y.element_size()
-    return found.at(min(tile, height), min(tile, width)).total + 6 * picture
+    image = channels * height * width * found.problem.y.element_size()
+    return found.at(min(tile, height), min(tile, width)).total + 6 * image
 
 
 def _check(needs: int, free: int) -> None:

@@ -45,7 +45,7 @@ class _Enough(Exception):
     """The rehearsal has seen one step of an optimiser."""
 
 
-def rehearse(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
+def profile(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
     """Run a solver on a small problem, up to its optimiser's first step or for two steps without one.
 
     The global random state is as before afterwards.

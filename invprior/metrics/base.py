@@ -25,17 +25,17 @@ class Metric(ABC, metaclass=Plugin):
 
     @abstractmethod
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each picture: (B, C, H, W) and (B, C, H, W), intensities in [0, 1], to (B,)."""
+        """Score each image: (B, C, H, W) and (B, C, H, W), intensities in [0, 1], to (B,)."""
 
 
 def check_shapes(x: Tensor, truth: Tensor) -> None:
-    """Refuse pictures of different shapes, which broadcasting could compare without a word.
+    """Refuse images of different shapes, which broadcasting could compare without a word.
 
     Raises:
         IncompatibleError: the shapes differ.
     """
     if x.shape != truth.shape:
         raise IncompatibleError(
-            f"A picture {tuple(x.shape)} cannot be scored against a truth "
+            f"An image {tuple(x.shape)} cannot be scored against a truth "
             f"{tuple(truth.shape)}; they must have the same shape."
         )

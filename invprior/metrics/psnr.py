@@ -16,12 +16,12 @@ from invprior.metrics.base import Metric, check_shapes
 class PSNR(Metric):
     """Peak signal-to-noise ratio, -10 log10 of the mean squared error over all channels.
 
-    x is clipped to [0, 1] first, as it would be in a file; equal pictures score infinity.
+    x is clipped to [0, 1] first, as it would be in a file; equal images score infinity.
 
     Args:
         crop: width of the border that does not count, in pixels.
-        luma: compare the luma of colour pictures alone (ITU-R BT.601, 8-bit range 16 to 235), as
-            the super-resolution literature does; grey pictures are compared as they are.
+        luma: compare the luma of colour images alone (ITU-R BT.601, 8-bit range 16 to 235), as
+            the super-resolution literature does; grey images are compared as they are.
     """
 
     unit: ClassVar[str] = "dB"
@@ -30,12 +30,12 @@ class PSNR(Metric):
     luma: bool = False
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each picture, (B,), in decibels."""
+        """Score each image, (B,), in decibels."""
         check_shapes(x, truth)
         height, width = x.shape[-2:]
         if 2 * self.crop >= min(height, width):
             raise OptionError(
-                f"The crop of psnr must be below half of the picture, {height} x {width}; "
+                f"The crop of psnr must be below half of the image, {height} x {width}; "
                 f"got {self.crop}. Take a smaller crop."
             )
         error = x.clamp(0, 1) - truth

@@ -16,7 +16,7 @@ WINDOW = 11  # pixels: a Gaussian of standard deviation 1.5, cut at 3.5 of them
 
 @dataclass(frozen=True, kw_only=True)
 class SSIM(Metric):
-    """Structural similarity, the mean over pixels and channels; 1 for equal pictures.
+    """Structural similarity, the mean over pixels and channels; 1 for equal images.
 
     x is clipped to [0, 1] first, as it would be in a file.
 
@@ -25,7 +25,7 @@ class SSIM(Metric):
     """
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each picture, (B,), by scikit-image's implementation, on the CPU."""
+        """Score each image, (B,), by scikit-image's implementation, on the CPU."""
         from skimage import metrics
 
         similarity: Any = metrics.structural_similarity  # it carries no types
@@ -33,7 +33,7 @@ class SSIM(Metric):
         check_shapes(x, truth)
         if min(x.shape[-2:]) < WINDOW:
             raise IncompatibleError(
-                f"ssim compares windows of {WINDOW} x {WINDOW} pixels, and the picture has "
+                f"ssim compares windows of {WINDOW} x {WINDOW} pixels, and the image has "
                 f"{x.shape[-2]} x {x.shape[-1]}; score it by psnr."
             )
         scores = [

@@ -27,7 +27,7 @@ class Network(ABC, metaclass=Plugin):
 
         Args:
             in_channels: channels of z.
-            out_channels: channels of the picture.
+            out_channels: channels of the image.
             generator: the source of the initial weights; never the global one.
         """
 
@@ -37,11 +37,11 @@ class Network(ABC, metaclass=Plugin):
         return 1
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of z for an output that covers a picture; callers crop its middle.
+        """Height and width of z for an output that covers an image; callers crop its middle.
 
         Args:
-            height: the picture's, in pixels, at least 1.
-            width: the picture's, in pixels, at least 1.
+            height: the image's, in pixels, at least 1.
+            width: the image's, in pixels, at least 1.
         """
         return padded(height, self.stride), padded(width, self.stride)
 

@@ -18,7 +18,7 @@ class ConvDecoder(Decoder):
 
     Made for undersampled measurements, magnetic resonance first of all; it has weights enough to fit
     noise in the end. The authors' network for knees has channels of [160] * 7, and its layers
-    enlarge by whatever factor leads to the picture's size; here each doubles.
+    enlarge by whatever factor leads to the image's size; here each doubles.
 
     Source: Darestani and Heckel, "Accelerated MRI with un-trained neural networks", IEEE
     Transactions on Computational Imaging 2021.

@@ -1,4 +1,4 @@
-"""What the decoders share: from a small z up to the picture, with no way down and no bridges."""
+"""What the decoders share: from a small z up to the image, with no way down and no bridges."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from invprior.networks.layers import Positive, Upsampling, conv_layers, initiali
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder(Network):
-    """Layers that double the map, one that does not, and a 1x1 convolution to the picture.
+    """Layers that double the map, one that does not, and a 1x1 convolution to the image.
 
     Args:
         channels: channels that each layer puts out, the coarsest first. All but the last double the
-            map, so z is 2^(values - 1) times smaller than the picture; shorten it for pictures
+            map, so z is 2^(values - 1) times smaller than the image; shorten it for images
             smaller than 2^values pixels.
         upsample: how a map is enlarged.
         sigmoid: whether the output is squeezed into (0, 1).
@@ -43,7 +43,7 @@ class Decoder(Network):
 
     @property
     def natural_noise(self) -> float:
-        """No noise: a pixel of z is a large part of the picture, so noise on it blurs rather than helps."""
+        """No noise: a pixel of z is a large part of the image, so noise on it blurs rather than helps."""
         return 0.0
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:

@@ -16,8 +16,8 @@ from invprior.networks.layers import Positive, Upsampling, batch_norm, conv_laye
 class DeepDecoder(Decoder):
     """Pixel-wise mixing of channels, bilinear enlargement, ReLU and channel normalisation.
 
-    Where a picture has more values than the network has weights, no early stopping is needed: the
-    default has 100,224 weights, a sixth of a 3 x 512 x 512 picture's. Smaller pictures want fewer
+    Where an image has more values than the network has weights, no early stopping is needed: the
+    default has 100,224 weights, a sixth of a 3 x 512 x 512 image's. Smaller images want fewer
     channels: 64 leave 25,536. Cheap per iteration; fine detail is lost.
 
     Source: Heckel and Hand, "Deep Decoder: concise image representations from untrained

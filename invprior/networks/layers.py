@@ -63,7 +63,7 @@ def conv_layers(
 
 
 def norm_and_activation(channels: int, norm: bool, activation: Activation) -> list[nn.Module]:
-    """What follows each convolution; the normalisation always uses the picture's own statistics."""
+    """What follows each convolution; the normalisation always uses the image's own statistics."""
     layers: list[nn.Module] = [batch_norm(channels)] if norm else []
     if activation == "leaky-relu":
         layers.append(nn.LeakyReLU(0.2, inplace=True))
@@ -77,7 +77,7 @@ def norm_and_activation(channels: int, norm: bool, activation: Activation) -> li
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm without running statistics: a network of one picture is always in training."""
+    """Batch norm without running statistics: a network of one image is always in training."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 

@@ -1,4 +1,4 @@
-"""A coordinate network with sine activations: the picture as a smooth function of position."""
+"""A coordinate network with sine activations: the image as a smooth function of position."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Siren(Network):
     """Each pixel's value from its coordinates alone, by layers sin(omega_0 (W h + b)).
 
     No convolution ties neighbours together: smoothness comes from the sines, and `omega_0` says how
-    much detail they begin with. It suits smooth pictures and irregular sampling; it fits noise as
-    readily as detail, so small or noisy pictures want a smaller omega_0, or a short run.
+    much detail they begin with. It suits smooth images and irregular sampling; it fits noise as
+    readily as detail, so small or noisy images want a smaller omega_0, or a short run.
 
     Weights are stored in units of the hidden layers' initial bound, sqrt(6 / width) / omega_0: Adam
     at 0.02, which suits the convolutional networks, then moves them as the paper's 1e-4 does.
@@ -32,7 +32,7 @@ class Siren(Network):
     Args:
         width: channels of every hidden layer.
         hidden: number of hidden layers between the first and the last.
-        omega_0: scale of the angles; larger for pictures with finer detail.
+        omega_0: scale of the angles; larger for images with finer detail.
         sigmoid: whether the output is squeezed into (0, 1).
     """
 
@@ -71,7 +71,7 @@ class Sines(nn.Module):
     """Pixel-wise layers with sines between them.
 
     Args:
-        layers: the first takes the coordinates, the last gives the picture.
+        layers: the first takes the coordinates, the last gives the image.
         omega_0: scale of the angles.
         sigmoid: whether the output is squeezed into (0, 1).
     """
@@ -82,7 +82,7 @@ class Sines(nn.Module):
         self.omega_0, self.sigmoid = omega_0, sigmoid
 
     def forward(self, z: Tensor) -> Tensor:
-        """Map coordinates in [0, 1], (B, in, H, W), to the picture, (B, out, H, W)."""
+        """Map coordinates in [0, 1], (B, in, H, W), to the image, (B, out, H, W)."""
         # Coordinates in bfloat16 would merge neighbouring pixels, so autocast stops here.
         with torch.autocast(z.device.type, enabled=False):
             *before, last = self.layers

@@ -34,7 +34,7 @@ class Texture(Network):
     and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:
-        ratios: how many times smaller each scale is than the picture, the coarsest first; each a
+        ratios: how many times smaller each scale is than the image, the coarsest first; each a
             multiple of the next, the last one 1.
         channels: channels that each scale adds to those of the coarser ones.
         upsample: how a coarser map is enlarged.
@@ -42,7 +42,7 @@ class Texture(Network):
         fill: what a coarser scale sees of z: the average of r x r pixels, which leaves little of
             noise, or every r-th pixel, which is noise of full strength and other noise at each
             scale. The authors' fill_noise draws that noise anew at each call, which suits textures
-            but cannot restore a picture.
+            but cannot restore an image.
         sigmoid: whether the output is squeezed into (0, 1).
     """
 

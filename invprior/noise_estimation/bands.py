@@ -1,4 +1,4 @@
-"""What a picture's blocks hold at low, middle and high frequencies."""
+"""What an image's blocks hold at low, middle and high frequencies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 SIDE = 8  # of a block, in pixels; larger where pixels are missing
 _LOW, _MIDDLE = 7, 10  # last diagonals i + j of the cosine transform of a complete block
 _MOST = 40_000  # blocks that are looked at; more would not make the estimate better
-_FEW = 400  # blocks; a small picture is cut into more of them, which overlap more
+_FEW = 400  # blocks; a small image is cut into more of them, which overlap more
 _KNOWN = 14  # pixels that a block with holes should know
-_LARGEST = 32  # side of a block with holes; beyond, a picture is not smooth
+_LARGEST = 32  # side of a block with holes; beyond, an image is not smooth
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Bands:
         mean: the blocks' mean intensity.
         low: smooth shading, edges, coarse texture.
         middle: finer texture.
-        high: the finest, where pictures have least.
+        high: the finest, where images have least.
         freedom: how many numbers `high` averages, (N,).
         independent: how many blocks that do not overlap would say as much, as a share of N.
         gaps: how far apart the known pixels are: 0 in complete blocks, else the blocks' side over 8, less 3/4.
@@ -39,27 +39,27 @@ class Bands:
     gaps: float
 
 
-def bands_of(picture: Tensor, known: Tensor) -> Bands | None:
-    """Cut a picture into overlapping blocks and measure them.
+def bands_of(image: Tensor, known: Tensor) -> Bands | None:
+    """Cut an image into overlapping blocks and measure them.
 
     A complete block is transformed by the orthonormal cosine transform, and the bands are sets of its
     coefficients. Where too few blocks are complete, the known pixels of each are fitted, by least squares, by the
     lowest cosines and by some more: what each fit takes up is a band, and the residual is the highest.
 
     Args:
-        picture: one channel, (H, W), float64, finite.
+        image: one channel, (H, W), float64, finite.
         known: which pixels carry data, (H, W), boolean.
 
     Returns:
-        None when the picture is too small or knows too few pixels.
+        None when the image is too small or knows too few pixels.
     """
-    if min(picture.shape) < SIDE:
+    if min(image.shape) < SIDE:
         return None
-    stride = _stride(picture.shape, SIDE)
+    stride = _stride(image.shape, SIDE)
     whole = _cut(known, SIDE, stride).all(1)
     if int(whole.sum()) >= min(_FEW, len(whole) // 2 + 1):
-        return _complete(_cut(picture, SIDE, stride)[whole], stride)
-    return _with_holes(picture, known)
+        return _complete(_cut(image, SIDE, stride)[whole], stride)
+    return _with_holes(image, known)
 
 
 def _complete(blocks: Tensor, stride: int) -> Bands:
@@ -77,19 +77,19 @@ def _complete(blocks: Tensor, stride: int) -> Bands:
     )
 
 
-def _with_holes(picture: Tensor, known: Tensor) -> Bands | None:
+def _with_holes(image: Tensor, known: Tensor) -> Bands | None:
     side = SIDE
     share = float(known.double().mean())
-    while share * side**2 < _KNOWN and side < min(_LARGEST, *picture.shape):
-        side = min(side + 4, *picture.shape)
-    stride = _stride(picture.shape, side, most=_MOST // 4)
+    while share * side**2 < _KNOWN and side < min(_LARGEST, *image.shape):
+        side = min(side + 4, *image.shape)
+    stride = _stride(image.shape, side, most=_MOST // 4)
     mask = _cut(known, side, stride)
     count = mask.sum(1)
     enough = count >= max(_KNOWN - 6, int(0.75 * share * side**2))
     if not bool(enough.any()):
         return None
     mask, count = mask[enough].double(), count[enough].double()
-    values = _cut(picture, side, stride)[enough]
+    values = _cut(image, side, stride)[enough]
     mean = (values * mask).sum(1) / count
     values = (values - mean[:, None]) * mask
     cosines, order = _cosines(side)
@@ -137,7 +137,7 @@ def _cosines(side: int) -> tuple[Tensor, Tensor]:
 
 
 def _stride(shape: tuple[int, ...], side: int, most: int = _MOST) -> int:
-    """How far apart blocks begin: half a block, less in a small picture, more in a big one."""
+    """How far apart blocks begin: half a block, less in a small image, more in a big one."""
 
     def blocks(stride: int) -> int:
         return math.prod((n - side) // stride + 1 for n in shape)
@@ -155,7 +155,7 @@ def _independent(stride: int, side: int) -> float:
     return min(1.0, 5 * (stride / side) ** 2)
 
 
-def _cut(picture: Tensor, side: int, stride: int) -> Tensor:
+def _cut(image: Tensor, side: int, stride: int) -> Tensor:
     """Every block as a row, (N, side^2)."""
-    blocks = picture.unfold(0, side, stride).unfold(1, side, stride)
+    blocks = image.unfold(0, side, stride).unfold(1, side, stride)
     return blocks.reshape(-1, side * side)

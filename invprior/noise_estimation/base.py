@@ -45,7 +45,7 @@ class NoiseEstimate:
             if self.peak is None
             else (f"peak {self.peak:.4g}", "poisson:peak=...")
         )
-        why = self.doubt or "too much of the picture is texture, or too little of it is known"
+        why = self.doubt or "too much of the image is texture, or too little of it is known"
         return (
             f"the estimate of the noise, {what}, is unreliable: {why}; give {option} if you know it"
         )

@@ -15,24 +15,24 @@ from invprior.noise_estimation.level import Level, level_of, together
 _FEWEST = 32  # bends of rows; fewer say nothing
 
 
-def estimate_gaussian(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate:
+def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> NoiseEstimate:
     """Estimate the standard deviation of white noise, the same at every intensity.
 
-    The measurement need not be a picture of sharp things: a blurred one has less at high frequencies, so it is
+    The measurement need not be an image of sharp things: a blurred one has less at high frequencies, so it is
     measured all the better. What limits the values, as 8-bit files do, is reckoned with, and missing pixels are left
-    out (`bands_of`, `level_of`). Texture that fills the whole picture counts as noise in part. Noise that is not
-    white, as in JPEG files, is not what this measures. A measurement that is no picture, or smaller than 8 x 8, is
+    out (`bands_of`, `level_of`). Texture that fills the whole image counts as noise in part. Noise that is not
+    white, as in JPEG files, is not what this measures. A measurement that is no image, or smaller than 8 x 8, is
     treated as rows of samples of a smooth signal, which is a crude guess.
 
     Args:
         y: one measurement, (1, C, H, W), or (1, ...) of another shape.
-        observed: which entries carry data, boolean, broadcasts to y; None means all. Entries that are not finite
-            never count.
+        observation_mask: which entries carry data, boolean, broadcasts to y; None means all. Entries that
+            are not finite never count.
 
     Returns:
         The estimate; its sigma is at least the error of rounding to 8 bits.
     """
-    y, known = prepared(y, observed)
+    y, known = prepared(y, observation_mask)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
         return _from_rows(y.flatten(0, -2), known.flatten(0, -2))
     levels = [_channel(*pair) for pair in zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)]
@@ -52,9 +52,11 @@ def estimate_gaussian(y: Tensor, observed: Tensor | None = None) -> NoiseEstimat
     )
 
 
-def prepared(y: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
+def prepared(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor]:
     """The measurement in float64 on the CPU, 0 where nothing is known, and where something is."""
-    known = y.isfinite() if observed is None else y.isfinite() & observed.to(y.device)
+    known = (
+        y.isfinite() if observation_mask is None else y.isfinite() & observation_mask.to(y.device)
+    )
     y = y.detach().masked_fill(~known, 0)
     return y.to("cpu", torch.float64), known.cpu()
 
@@ -66,15 +68,15 @@ def nothing(channels: int) -> NoiseEstimate:
         channels=(QUANTISATION,) * channels,
         uncertainty=math.inf,
         method="the rounding error of 8 bits",
-        doubt="too little of the picture is known, so the rounding error of 8 bits stands for it",
+        doubt="too little of the image is known, so the rounding error of 8 bits stands for it",
     )
 
 
-def _channel(picture: Tensor, known: Tensor) -> Level | None:
-    bands = bands_of(picture, known)
+def _channel(image: Tensor, known: Tensor) -> Level | None:
+    bands = bands_of(image, known)
     if bands is None:
         return None
-    mean, bounds = bands.mean, limits(picture[known])
+    mean, bounds = bands.mean, limits(image[known])
     return level_of(bands, lambda variance: kept_share(mean, math.sqrt(variance), bounds))
 
 
@@ -90,5 +92,5 @@ def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:
         channels=(sigma,),
         uncertainty=math.inf,
         method="second differences along rows",
-        doubt="the measurement is no picture of 8 x 8 pixels or more, and was taken for rows of a smooth signal",
+        doubt="the measurement is no image of 8 x 8 pixels or more, and was taken for rows of a smooth signal",
     )

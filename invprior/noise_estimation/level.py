@@ -1,4 +1,4 @@
-"""The noise's variance from the smoothest blocks of a picture."""
+"""The noise's variance from the smoothest blocks of an image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from invprior.noise_estimation.bands import Bands
 _SMOOTH = 0.1  # share of the blocks that counts, the smoothest
 _FEWEST = 16  # blocks; fewer say nothing
 _ROUNDS = 12
-# The constants below were chosen on scikit-image's pictures, see benchmarks/noise_estimate.py.
+# The constants below were chosen on scikit-image's images, see benchmarks/noise_estimate.py.
 _LEAKAGE = 0.4  # of what texture adds at middle frequencies is found at high ones too
 _MOST = 0.6  # share of the variance that is taken off at most
-_ROUGH = 1.5  # mean square at low over high frequencies of the smoothest blocks, from which texture fills the picture
-_LEAST = 0.04  # uncertainty from texture in any picture
+_ROUGH = 1.5  # mean square at low over high frequencies of the smoothest blocks, from which texture fills the image
+_LEAST = 0.04  # uncertainty from texture in any image
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Level:
     Attributes:
         scale: s.
         chance: relative uncertainty of s from the number of blocks.
-        texture: relative uncertainty of s from the picture: half of what was taken off for texture, texture that fills
-            even the smoothest blocks, and how far apart the known pixels are, between which the picture changes.
+        texture: relative uncertainty of s from the image: half of what was taken off for texture, texture that fills
+            even the smoothest blocks, and how far apart the known pixels are, between which the image changes.
     """
 
     scale: float
@@ -53,7 +53,7 @@ def level_of(
     """Find the scale of the noise.
 
     Smooth blocks are those with little at low frequencies. In white Gaussian noise the bands are independent, so the
-    choice adds no bias; in a picture it leaves out edges and most of the texture. Texture weakens towards high
+    choice adds no bias; in an image it leaves out edges and most of the texture. Texture weakens towards high
     frequencies, while noise does not: where there is more at middle frequencies than at high ones, 0.4 of the
     difference is taken off.
 

@@ -21,7 +21,7 @@ _APART = 1.5  # how much brighter the bright half must be than the dark one to t
 _CONSTANT = 0.5  # share of the variance that does not grow with the intensity, from which it is no photon noise
 
 
-def estimate_poisson(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate:
+def estimate_poisson(y: Tensor, observation_mask: Tensor | None = None) -> NoiseEstimate:
     """Estimate the gain of noise whose variance is the mean over `peak`, as that of counts over their scale.
 
     Each smooth block gives a variance, by its high frequencies, and a mean; the gain is the ratio of their sums. Where
@@ -29,7 +29,7 @@ def estimate_poisson(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate
 
     Args:
         y: one measurement, (1, C, H, W), in intensities of which 1 has the count `peak`.
-        observed: which entries carry data, boolean, broadcasts to y; None means all.
+        observation_mask: which entries carry data, boolean, broadcasts to y; None means all.
 
     Returns:
         The estimate; sigma is the root mean square over the measurement.
@@ -37,7 +37,7 @@ def estimate_poisson(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate
     Source: the mean-variance line of Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling and fitting for
     single-image raw-data", IEEE Trans. Image Processing 17, without its segmentation.
     """
-    values, known = prepared(y, observed)
+    values, known = prepared(y, observation_mask)
     pairs = (
         list(zip(values.flatten(0, 1), known.flatten(0, 1), strict=True)) if y.dim() == 4 else []
     )
@@ -56,8 +56,8 @@ def estimate_poisson(y: Tensor, observed: Tensor | None = None) -> NoiseEstimate
     return NoiseEstimate(
         sigma=math.sqrt(gain * mean),
         channels=tuple(
-            math.sqrt(gain * float(picture[on].clamp_min(0).mean())) if bool(on.any()) else 0.0
-            for picture, on in pairs
+            math.sqrt(gain * float(image[on].clamp_min(0).mean())) if bool(on.any()) else 0.0
+            for image, on in pairs
         ),
         uncertainty=error,
         method="variance over mean of the smoothest blocks",
@@ -76,11 +76,11 @@ class _Gain:
     constant: float | None
 
 
-def _channel(picture: Tensor, known: Tensor) -> _Gain | None:
-    bands = bands_of(picture, known)
+def _channel(image: Tensor, known: Tensor) -> _Gain | None:
+    bands = bands_of(image, known)
     if bands is None or float(bands.mean.max()) <= 0:
         return None
-    top = limits(picture[known])[1]
+    top = limits(image[known])[1]
     lit = bands.mean > _DARK * bands.mean.max()
     middle = bands.mean[lit].median()
 

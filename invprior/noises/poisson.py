@@ -30,7 +30,7 @@ class PoissonNoise(Noise):
         return (torch.poisson(rate, generator) / self._peak).to(clean)
 
     def filled_in(self) -> PoissonNoise:
-        """Peak 255, that of an 8-bit picture whose grey levels are photons, where it is open."""
+        """Peak 255, that of an 8-bit image whose grey levels are photons, where it is open."""
         return replace(self, peak=self._peak)
 
     @property

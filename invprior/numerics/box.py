@@ -1,4 +1,4 @@
-"""Boxes of a picture, for operators and priors that can be restricted to one."""
+"""Boxes of an image, for operators and priors that can be restricted to one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of a picture, in pixels."""
+    """A rectangle of an image, in pixels."""
 
     top: int
     left: int
     height: int
     width: int
 
-    def of(self, picture: Tensor) -> Tensor:
+    def of(self, image: Tensor) -> Tensor:
         """Cut it out, (..., H, W) to (..., height, width); a view."""
         rows = slice(self.top, self.top + self.height)
-        return picture[..., rows, self.left : self.left + self.width]
+        return image[..., rows, self.left : self.left + self.width]

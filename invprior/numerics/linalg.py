@@ -1,4 +1,4 @@
-"""Linear algebra on pictures: inner products, conjugate gradients, bounds on norms."""
+"""Linear algebra on images: inner products, conjugate gradients, bounds on norms."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product of each picture of a batch: (B, ...) and (B, ...) to (B,)."""
+    """Inner product of each image of a batch: (B, ...) and (B, ...) to (B,)."""
     return (a * b).flatten(1).sum(1)
 
 
 def norm(a: Tensor) -> Tensor:
-    """Euclidean norm of each picture of a batch: (B, ...) to (B,)."""
+    """Euclidean norm of each image of a batch: (B, ...) to (B,)."""
     length: Tensor = torch.linalg.vector_norm(a.flatten(1), dim=1)
     return length
 
@@ -39,13 +39,13 @@ def conjugate_gradients(
     tolerance: float = 1e-6,
     steps: int = 500,
 ) -> Tensor:
-    """Solve matrix(x) = rhs, symmetric positive definite, each picture of the batch on its own.
+    """Solve matrix(x) = rhs, symmetric positive definite, each image of the batch on its own.
 
     Args:
         matrix: (B, ...) to (B, ...), linear.
         rhs: right-hand side, (B, ...).
         x0: first guess; zeros when absent.
-        tolerance: stop when ||residual|| <= tolerance * ||rhs|| for every picture.
+        tolerance: stop when ||residual|| <= tolerance * ||rhs|| for every image.
         steps: at most this many.
 
     Source: Hestenes and Stiefel 1952.
@@ -63,7 +63,7 @@ def conjugate_gradients(
         if step % 5 == 0 and bool((energy <= goal).all()):  # a look at the device costs a wait
             break
         product = matrix(direction)
-        # A converged picture has energy 0: the clamp turns its 0/0 into a step of 0.
+        # A converged image has energy 0: the clamp turns its 0/0 into a step of 0.
         alpha = energy / dot(direction, product).clamp_min(torch.finfo(rhs.dtype).tiny)
         x = x + spread(alpha) * direction
         residual = residual - spread(alpha) * product

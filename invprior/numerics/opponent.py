@@ -1,4 +1,4 @@
-"""Luma and chroma axes of colour pictures."""
+"""Luma and chroma axes of colour images."""
 
 from __future__ import annotations
 

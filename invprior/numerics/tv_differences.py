@@ -22,7 +22,7 @@ def differences(x: Tensor) -> Tensor:
     """Differences to the next pixel below and to the right, zero where there is none.
 
     Args:
-        x: pictures, (..., C, H, W).
+        x: images, (..., C, H, W).
 
     Returns:
         The field D x, (..., 2, C, H, W).
@@ -43,7 +43,7 @@ def subtract_adjoint(v: Tensor, field: Tensor, factor: float, out: Tensor | None
     """Return v - factor * D^T field.
 
     Args:
-        v: pictures, (..., C, H, W).
+        v: images, (..., C, H, W).
         field: (..., 2, C, H, W), with the zero border of a field of differences.
         factor: any number.
         out: where to write.

@@ -29,7 +29,7 @@ from invprior.numerics.tv_differences import (
     subtract_adjoint,
 )
 
-# Measured on noisy and clean pictures, tau from 0.01 to 1000: none is critical.
+# Measured on noisy and clean images, tau from 0.01 to 1000: none is critical.
 RELAXATION = 1.9  # below 2
 SHRINKING = 0.7  # of the primal step; 2 would be the proven rate without over-relaxation
 FIRST_STEP, WARM_STEP, LAST_STEP = 1.0, 0.1, 0.003
@@ -38,16 +38,16 @@ MOST_STEPS = 50_000
 
 
 def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
-    """Return argmin_x tau TV(x) + 1/2 ||x - v||^2 for one picture.
+    """Return argmin_x tau TV(x) + 1/2 ||x - v||^2 for one image.
 
     Args:
-        v: picture, (C, H, W).
+        v: image, (C, H, W).
         tau: positive.
         kind: which norm TV takes of the differences.
         gap: the energy of the result is at most this fraction above the least one.
 
     Returns:
-        A new picture of v's shape; NaN in what is joined to a value that is not finite.
+        A new image of v's shape; NaN in what is joined to a value that is not finite.
 
     Raises:
         OptionError: when rounding in v's dtype keeps the gap from being reached.
@@ -55,7 +55,7 @@ def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
     least = 10 * torch.finfo(v.dtype).eps
     if gap < least:
         raise OptionError(
-            f"The gap of tv must be >= {least:.1g} for {v.dtype} pictures; got {gap:g}. "
+            f"The gap of tv must be >= {least:.1g} for {v.dtype} images; got {gap:g}. "
             "Use float64 or a larger gap."
         )
     mean = v.mean((-2, -1), keepdim=True)  # TV does not see it, and rounding is finer without
@@ -77,7 +77,7 @@ def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tenso
     if tau * float(variation.sum()) <= rounding:
         return x, u
     step = FIRST_STEP
-    # A small tau acts on neighbours only, about which a coarse picture has nothing to say.
+    # A small tau acts on neighbours only, about which a coarse image has nothing to say.
     if max(v.shape[-2:]) >= 2 * COARSEST and tau > 0.5 * float(variation.mean()):
         x, u = _from_coarse(v, tau, kind, gap)
         step = WARM_STEP
@@ -112,8 +112,8 @@ def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tenso
         # The gap falls about as 1 / k^3; a look costs as much as two steps.
         check = k + max(4, int(k * min(1.0, (above / goal) ** 0.25 - 1.0)))
     raise OptionError(
-        f"The gap of tv must be larger for this picture; got {gap:g}, and after {MOST_STEPS} steps "
-        f"it is still {above / energy:.1e}. Give a larger gap or float64 pictures."
+        f"The gap of tv must be larger for this image; got {gap:g}, and after {MOST_STEPS} steps "
+        f"it is still {above / energy:.1e}. Give a larger gap or float64 images."
     )
 
 

@@ -2,7 +2,7 @@
 
 Both wrap around at the borders, which is what keeps them exact: with an orthogonal filter the
 decimated transform is an orthonormal basis and the undecimated one a Parseval frame, for every
-picture size. A side of odd length is split into an even part and its last sample, which passes
+image size. A side of odd length is split into an even part and its last sample, which passes
 unchanged into the lowpass band.
 
 Source: Mallat, A Wavelet Tour of Signal Processing, 3rd ed., sections 7.3, 7.5 and 5.2.2; the taps
@@ -85,7 +85,7 @@ Taps = list[tuple[int, float]]  # (offset, tap)
 
 @dataclass(frozen=True)
 class WaveletTransform:
-    """A linear transform of pictures (..., H, W) to a lowpass band and a list of details.
+    """A linear transform of images (..., H, W) to a lowpass band and a list of details.
 
     The details come finest level first, three a level: highpass along the width, along the height,
     along both.
@@ -102,7 +102,7 @@ class WaveletTransform:
     undecimated: bool = False
 
     def analysis(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Take pictures to coefficients."""
+        """Take images to coefficients."""
         details: list[Tensor] = []
         for level in range(self.levels):
             low, high = self._split(x, level, -2)
@@ -111,7 +111,7 @@ class WaveletTransform:
         return x, details
 
     def synthesis(self, low: Tensor, details: list[Tensor]) -> Tensor:
-        """Take coefficients back to pictures: a left inverse of `analysis`."""
+        """Take coefficients back to images: a left inverse of `analysis`."""
         return self._merge_levels(low, details, self.filters.synthesis)
 
     def adjoint(self, low: Tensor, details: list[Tensor]) -> Tensor:
@@ -175,7 +175,7 @@ class WaveletTransform:
 
 
 def fitting_levels(filters: Filters, height: int, width: int, levels: int | None) -> int:
-    """Number of levels for a picture, never more than halve its shorter side to one sample.
+    """Number of levels for an image, never more than halve its shorter side to one sample.
 
     None takes 4, or fewer where the filter, stretched to the level's scale, would not fit.
     """
@@ -221,7 +221,7 @@ def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
 
 @cache
 def _norm(transform: WaveletTransform) -> float:
-    """Measure the norm on one picture; it hardly depends on the size."""
+    """Measure the norm on one image; it hardly depends on the size."""
 
     def normal(x: Tensor) -> Tensor:
         return transform.adjoint(*transform.analysis(x))

@@ -22,7 +22,7 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
 
     Args:
         operator: the operator; one without an adjoint of its own has an exact one.
-        like: gives the dtype and the device of pictures.
+        like: gives the dtype and the device of images.
         tolerance: of the difference, in relation to ||Ax|| ||y||.
     """
     if type(operator).adjoint is LinearOperator.adjoint:
@@ -46,7 +46,7 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
 def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
     """A^H y by autograd, or pixel by pixel where A is small and cannot be differentiated; else None.
 
-    For a complex y it is the real part, which is what counts for real pictures.
+    For a complex y it is the real part, which is what counts for real images.
     """
     x = y.real.new_zeros(y.shape[0], *operator.image_shape).requires_grad_()
     try:
@@ -97,22 +97,22 @@ def _moved(back: Tensor, right: Tensor, near: float) -> str | None:
     if back.dim() < 3:
         return None
     if back.mT.shape == right.shape and distance(back.mT, right) <= near:
-        return "the adjoint's picture looks transposed: its rows and columns are exchanged"
+        return "the adjoint's image looks transposed: its rows and columns are exchanged"
     for name, dims in (("upside down", (-2,)), ("mirrored", (-1,)), ("turned round", (-2, -1))):
         if distance(back.flip(dims), right) <= near:
-            return f"the adjoint's picture is {name}"
+            return f"the adjoint's image is {name}"
     if min(back.shape[-2:]) <= 2 * _BORDER:
         return None
     inside = (..., slice(_BORDER, -_BORDER), slice(_BORDER, -_BORDER))
     for down, across in itertools.product(range(-2, 3), repeat=2):
         shifted = back.roll((-down, -across), (-2, -1))
         if distance(shifted[inside], right[inside]) <= near:
-            return f"the adjoint's picture is shifted, {down} pixels down and {across} to the right"
+            return f"the adjoint's image is shifted, {down} pixels down and {across} to the right"
     return None
 
 
 def _normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
-    # On the CPU, for the generator's sake, and no wider than needed: pictures may be big.
+    # On the CPU, for the generator's sake, and no wider than needed: images may be big.
     exact = like.dtype in (torch.float64, torch.complex128)
     real, pairs = (torch.float64, torch.complex128) if exact else (torch.float32, torch.complex64)
     dtype = pairs if like.is_complex() else real

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from invprior.numerics.box import Box
 from invprior.numerics.linalg import conjugate_gradients, spectral_norm
-from invprior.registry.options import Plugin, telling_of, validate
+from invprior.registry.options import Plugin, validate, wrap_plugin_errors
 
-Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for pictures
+Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for images
 
 
 class Operator(nn.Module, ABC, metaclass=Plugin):
@@ -38,33 +38,33 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Apply A: (B, *image_shape) to (B, *measurement_shape); pictures of a batch do not mix."""
+        """Apply A: (B, *image_shape) to (B, *measurement_shape); images of a batch do not mix."""
 
     @property
-    def observed(self) -> Tensor | None:
+    def observation_mask(self) -> Tensor | None:
         """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); or all."""
         return None
 
     @property
-    def grain(self) -> int:
-        """Where a box that `restricted` takes may begin and end, in pixels: at multiples of this."""
+    def alignment(self) -> int:
+        """Where a box that `restrict` takes may begin and end, in pixels: at multiples of this."""
         return 1
 
     @property
-    def reach(self) -> int:
-        """How many pixels beyond its own place a measurement sees, for operators that `restricted` serves."""
+    def halo(self) -> int:
+        """How many pixels beyond its own place a measurement sees, for operators that `restrict` serves."""
         return 0
 
-    def restricted(self, box: Box) -> tuple[Operator, Box] | None:
-        """Restrict A to a box of the picture, so that a big picture can be solved in tiles.
+    def restrict(self, box: Box) -> tuple[Operator, Box] | None:
+        """Restrict A to a box of the image, so that a big image can be solved in tiles.
 
-        Within `reach` of the box's border the restriction may differ from A, as it sees nothing beyond.
+        Within `halo` of the box's border the restriction may differ from A, as it sees nothing beyond.
 
         Args:
-            box: inside x, its sides at multiples of `grain` or at the picture's own.
+            box: inside x, its sides at multiples of `alignment` or at the image's own.
 
         Returns:
-            The operator on pictures of the box's size, and the box of y that it makes; None, the default, for an
+            The operator on images of the box's size, and the box of y that it makes; None, the default, for an
             operator that does not act locally.
         """
         return None
@@ -76,7 +76,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Recipe:
-        """Check the options now, and wait for the picture's size."""
+        """Check the options now, and wait for the image's size."""
         return Recipe(cls, validate(cls, options))
 
 
@@ -141,19 +141,19 @@ class LinearOperator(Operator):
 
 @dataclass(frozen=True)
 class Recipe:
-    """An operator's class and its checked options, still without a picture's size."""
+    """An operator's class and its checked options, still without an image's size."""
 
     plugin_group: ClassVar[str] = "operators"
     operator: type[Operator]
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, image_shape: Shape) -> Operator:
-        """Make the operator for pictures of a shape (C, H, W).
+        """Make the operator for images of a shape (C, H, W).
 
         Raises:
             PluginError: the constructor of a plugin crashes.
         """
-        with telling_of(self.operator):
+        with wrap_plugin_errors(self.operator):
             return self.operator(tuple(image_shape), **self.options)
 
     def for_measurement(self, measurement_shape: Shape) -> Operator:
@@ -166,5 +166,5 @@ class Recipe:
 
     def image_shape_for(self, measurement_shape: Shape) -> Shape:
         """Return the shape of x for a measurement's shape."""
-        with telling_of(self.operator):
+        with wrap_plugin_errors(self.operator):
             return self.operator.image_shape_for(tuple(measurement_shape), **self.options)

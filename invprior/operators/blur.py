@@ -28,12 +28,12 @@ class Blur(LinearOperator):
     """Convolution with a kernel that sums to 1, the same in every channel.
 
     The boundary is `reflect` unless told otherwise: real scenes do not wrap around, so `circular`
-    leaves ripples along the border of a real picture; and mirrored borders still have a closed-form
+    leaves ripples along the border of a real image; and mirrored borders still have a closed-form
     solution for symmetric kernels. Use `valid` when the restoration may reach beyond the
     measurement's border: it assumes nothing.
 
     Args:
-        kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or picture file, which
+        kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or image file, which
             is scaled to sum to 1; in Python also a 2-D tensor, taken as it is. The centre is at
             index size // 2, whatever the kernel's own centre of mass.
         sigma: standard deviation of gaussian, in pixels; 1.6 when absent.
@@ -43,7 +43,7 @@ class Blur(LinearOperator):
         radius: radius of disk, in pixels; 4 when absent.
         index: the kernel's name in an .npz file that holds several.
         boundary: what lies beyond the border: reflect (mirrored, border pixels repeated), circular
-            (the picture again), or valid (unknown: y is smaller than x by the kernel's size minus
+            (the image again), or valid (unknown: y is smaller than x by the kernel's size minus
             1).
     """
 
@@ -62,17 +62,17 @@ class Blur(LinearOperator):
     ) -> None:
         given = {"sigma": sigma, "length": length, "angle": angle, "size": size, "radius": radius}
         used, weights = _kernel(kernel, {**given, "index": index})
-        picture, taps = image_shape[-2:], tuple(weights.shape)
-        if boundary == "valid" and (taps[0] > picture[0] or taps[1] > picture[1]):
+        image, taps = image_shape[-2:], tuple(weights.shape)
+        if boundary == "valid" and (taps[0] > image[0] or taps[1] > image[1]):
             raise OptionError(
-                "The kernel of blur must be no larger than the picture when boundary=valid; got a "
-                f"kernel of {_by(taps)} and a picture of {_by(picture)}. Take boundary=reflect, "
+                "The kernel of blur must be no larger than the image when boundary=valid; got a "
+                f"kernel of {_by(taps)} and an image of {_by(image)}. Take boundary=reflect, "
                 "or a smaller kernel."
             )
         # Convolution is correlation with the flipped kernel, centred at (taps - 1) // 2.
         rows, columns = (
             Axis(n, k, *((0, 0) if boundary == "valid" else ((k - 1) // 2, k // 2)))
-            for n, k in zip(picture, taps, strict=True)
+            for n, k in zip(image, taps, strict=True)
         )
         super().__init__(image_shape, (*image_shape[:-2], rows.windows, columns.windows))
         self.kernel, self.boundary, self.index = kernel, boundary, index
@@ -132,11 +132,11 @@ class Blur(LinearOperator):
         return self._norm
 
     @property
-    def reach(self) -> int:
+    def halo(self) -> int:
         """The longer half of the kernel, where the border is mirrored."""
         return 0 if self.boundary == "valid" else max(self.weights.shape) // 2
 
-    def restricted(self, box: Box) -> tuple[Blur, Box] | None:
+    def restrict(self, box: Box) -> tuple[Blur, Box] | None:
         """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
         if self.boundary == "circular":
             return None
@@ -161,7 +161,7 @@ class Blur(LinearOperator):
 
     @cached_property
     def _plane(self) -> Diagonal:
-        """The blur of so large a circular picture that opposite borders do not meet."""
+        """The blur of so large a circular image that opposite borders do not meet."""
         sides = zip(self.measurement_shape[-2:], self.weights.shape, strict=True)
         rows, columns = (next_fast_len(n + taps, real=True) for n, taps in sides)
         return Diagonal(self.weights, (rows, columns), "circular")
@@ -186,7 +186,7 @@ def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[st
     if not Path(kernel).suffix:
         known = ", ".join(KERNELS)
         raise OptionError(
-            f"The kernel of blur must be {known} or the path of a .npy, .npz or picture file; got "
+            f"The kernel of blur must be {known} or the path of a .npy, .npz or image file; got "
             f'"{kernel}"{did_you_mean(str(kernel), KERNELS)}.'
         )
     _refuse(given, ("index",), "a file")

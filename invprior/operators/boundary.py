@@ -1,8 +1,8 @@
-"""What a picture is taken to be beyond its border, and the adjoint of that.
+"""What an image is taken to be beyond its border, and the adjoint of that.
 
-`circular` repeats the picture; `reflect` mirrors it at the border with the border pixels repeated
+`circular` repeats the image; `reflect` mirrors it at the border with the border pixels repeated
 (half-sample symmetric, numpy's `symmetric`); `valid` assumes nothing: filters then keep only what
-the picture determines.
+the image determines.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def fold(y: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> Te
 def _margins(
     size: int, before: int, after: int, boundary: Boundary
 ) -> Iterator[tuple[int, int, int, bool, bool]]:
-    """Cut the margins into tiles no longer than the picture, those nearest to it first.
+    """Cut the margins into tiles no longer than the image, those nearest to it first.
 
     Yields:
-        where the tile begins in the picture, where in the lengthened one, its length, whether it is
+        where the tile begins in the image, where in the lengthened one, its length, whether it is
         mirrored, whether it lies on the left.
     """
     for margin, is_left in ((before, True), (after, False)):

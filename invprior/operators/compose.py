@@ -14,7 +14,7 @@ from invprior.operators.base import LinearOperator, Operator, Recipe, Shape
 
 
 class Chain(LinearOperator):
-    """Linear operators that know their picture's size, first one first; `A @ B` is Chain(B, A)."""
+    """Linear operators that know their image's size, first one first; `A @ B` is Chain(B, A)."""
 
     def __init__(self, *operators: Operator) -> None:
         if not operators:
@@ -28,7 +28,7 @@ class Chain(LinearOperator):
         for first, second in pairwise(operators):
             if first.measurement_shape != second.image_shape:
                 raise IncompatibleError(
-                    f"{type(second).__name__} takes pictures of shape {second.image_shape}; "
+                    f"{type(second).__name__} takes images of shape {second.image_shape}; "
                     f"{type(first).__name__} before it makes {first.measurement_shape}. "
                     "Build it for that shape."
                 )
@@ -41,9 +41,9 @@ class Chain(LinearOperator):
         return tuple(self._stages)  # type: ignore[arg-type]
 
     @property
-    def observed(self) -> Tensor | None:
+    def observation_mask(self) -> Tensor | None:
         """What the last operator says."""
-        return self.operators[-1].observed
+        return self.operators[-1].observation_mask
 
     def described(self) -> tuple[type, dict[str, Any]]:
         """What provenance records: `compose` of these operators, all their options filled in."""
@@ -62,24 +62,24 @@ class Chain(LinearOperator):
         return y
 
     @property
-    def grain(self) -> int:
-        """The product of the grains, as each is counted in its own operator's pixels."""
-        return math.prod(operator.grain for operator in self.operators)
+    def alignment(self) -> int:
+        """The product of the alignments, as each is counted in its own operator's pixels."""
+        return math.prod(operator.alignment for operator in self.operators)
 
     @property
-    def reach(self) -> int:
+    def halo(self) -> int:
         """The sum of the reaches, in pixels of x."""
         total, scale = 0, 1
         for operator in self.operators:
-            total += scale * operator.reach
-            scale *= operator.grain
+            total += scale * operator.halo
+            scale *= operator.alignment
         return total
 
-    def restricted(self, box: Box) -> tuple[Chain, Box] | None:
+    def restrict(self, box: Box) -> tuple[Chain, Box] | None:
         """The restriction of each, to the box that the one before it makes."""
         parts = []
         for operator in self.operators:
-            part = operator.restricted(box)
+            part = operator.restrict(box)
             if part is None:
                 return None
             parts.append(part[0])

@@ -1,4 +1,4 @@
-"""Denoising: the measurement is the picture itself."""
+"""Denoising: the measurement is the image itself."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class Denoise(LinearOperator):
         """1."""
         return 1.0
 
-    def restricted(self, box: Box) -> tuple[Denoise, Box]:
+    def restrict(self, box: Box) -> tuple[Denoise, Box]:
         """The identity of the box."""
         return Denoise((*self.image_shape[:-2], box.height, box.width)), box

@@ -1,4 +1,4 @@
-"""Making a picture smaller by a whole factor: what super-resolution undoes."""
+"""Making an image smaller by a whole factor: what super-resolution undoes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Downsample(LinearOperator):
 
     Each result is centred on its block, as every image library has it; `lanczos2` at an even factor
     is the Deep Image Prior paper's downsampler but for the border, which they replicate. A last
-    block that the picture does not fill is completed by the boundary. The boundary is `reflect`
+    block that the image does not fill is completed by the boundary. The boundary is `reflect`
     unless told otherwise, because real scenes do not wrap around, and the closed form below holds
     for either.
 
@@ -90,16 +90,16 @@ class Downsample(LinearOperator):
         return float((rows.master.max() * columns.master.max()).sqrt()) * (1.0 + 1e-6)
 
     @property
-    def grain(self) -> int:
+    def alignment(self) -> int:
         """The factor."""
         return self.factor
 
     @property
-    def reach(self) -> int:
+    def halo(self) -> int:
         """How far a window is wider than its block, to one side."""
         return (len(self._weights) - self.factor) // 2
 
-    def restricted(self, box: Box) -> tuple[Downsample, Box] | None:
+    def restrict(self, box: Box) -> tuple[Downsample, Box] | None:
         """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
         if self.boundary == "circular":
             return None

@@ -1,4 +1,4 @@
-"""Arrays from files: .npy, .npz and pictures."""
+"""Arrays from files: .npy, .npz and images."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from invprior.io import images
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
-    """Read a 2-D array; a picture's colours are averaged and its alpha ignored.
+    """Read a 2-D array; an image's colours are averaged and its alpha ignored.
 
     Args:
-        path: a .npy, .npz or picture file.
+        path: a .npy, .npz or image file.
         what: what it is, for messages: "kernel", "mask".
         index: the array's name in an .npz file; needed when the file holds several.
 
     Returns:
-        (H, W), float64; numbers as in the file, a picture's in [0, 1].
+        (H, W), float64; numbers as in the file, an image's in [0, 1].
 
     Raises:
         MeasurementError: no such file, not readable, not 2-D, or not finite.

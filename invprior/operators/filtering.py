@@ -1,8 +1,8 @@
-"""Linear filters of pictures with exact adjoints, in whichever way is fastest for the kernel.
+"""Linear filters of images with exact adjoints, in whichever way is fastest for the kernel.
 
-A filter extends the picture beyond its border, correlates it with a kernel and keeps every
+A filter extends the image beyond its border, correlates it with a kernel and keeps every
 stride-th result. Three ways to correlate: a separable kernel is applied row by row and column by
-column; one with few non-zero weights as a sum of shifted pictures; any other by Fourier transforms.
+column; one with few non-zero weights as a sum of shifted images; any other by Fourier transforms.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 from invprior.operators.boundary import Boundary, extend, fold
 from invprior.operators.tensors import Constant
 
-# So many shifted pictures cost as much as Fourier transforms (on a CPU: 25 to 130, by size).
+# So many shifted images cost as much as Fourier transforms (on a CPU: 25 to 130, by size).
 MOST_SHIFTS = 48
 
 
 @dataclass(frozen=True)
 class Axis:
-    """How a filter runs along one dimension of a picture.
+    """How a filter runs along one dimension of an image.
 
     Args:
-        size: length of the picture.
+        size: length of the image.
         taps: length of the kernel.
-        before: how far the first window reaches beyond the picture's first pixel.
+        before: how far the first window reaches beyond the image's first pixel.
         after: how far the last window reaches beyond its last pixel.
         stride: step from one window to the next.
     """
@@ -41,7 +41,7 @@ class Axis:
 
     @property
     def extended(self) -> int:
-        """Length of the extended picture."""
+        """Length of the extended image."""
         return self.size + self.before + self.after
 
     @property
@@ -50,11 +50,11 @@ class Axis:
         return (self.extended - self.taps) // self.stride + 1
 
     def windows_only(self) -> Axis:
-        """The axis of a picture that is already filtered along it: one tap, nothing to extend."""
+        """The axis of an image that is already filtered along it: one tap, nothing to extend."""
         return Axis(self.windows, 1, 0, 0)
 
     def extended_only(self) -> Axis:
-        """The axis of an extended picture that is not filtered along it yet."""
+        """The axis of an extended image that is not filtered along it yet."""
         return Axis(self.extended, 1, 0, 0)
 
 
@@ -75,7 +75,7 @@ class Filter:
         self._steps = _fastest(kernel, rows, columns)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Filter pictures, (..., H, W) to (..., rows.windows, columns.windows)."""
+        """Filter images, (..., H, W) to (..., rows.windows, columns.windows)."""
         x = extend(x, -2, self.rows.before, self.rows.after, self.boundary)
         x = extend(x, -1, self.columns.before, self.columns.after, self.boundary)
         for step in self._steps:
@@ -122,7 +122,7 @@ def _fastest(kernel: Tensor, rows: Axis, columns: Axis) -> list[_Step]:
 
 
 class _Shifts:
-    """Correlation as a weighted sum of shifted pictures, one for each non-zero weight."""
+    """Correlation as a weighted sum of shifted images, one for each non-zero weight."""
 
     def __init__(self, kernel: Tensor, rows: Axis, columns: Axis) -> None:
         self.rows, self.columns = rows, columns

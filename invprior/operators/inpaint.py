@@ -26,12 +26,12 @@ class Inpaint(LinearOperator):
     Give one of mask, keep, boxes and text; with none, half of the pixels are kept.
 
     Args:
-        mask: the path of a picture, .npy or .npz file, of the picture's size, not 0 where a pixel
+        mask: the path of an image, .npy or .npz file, of the image's size, not 0 where a pixel
             is known; in Python also a tensor, (H, W).
         keep: fraction of the pixels that are kept, drawn at random.
         seed: of the draw; used with keep alone.
         boxes: missing rectangles, each [top, left, height, width] in pixels.
-        text: a text whose letters are missing, repeated all over the picture.
+        text: a text whose letters are missing, repeated all over the image.
     """
 
     known: Tensor
@@ -68,7 +68,7 @@ class Inpaint(LinearOperator):
         self.register_buffer("known", known[None, None], persistent=False)
 
     @property
-    def observed(self) -> Tensor:
+    def observation_mask(self) -> Tensor:
         """Where pixels are known, (1, 1, H, W), boolean."""
         return self.known
 
@@ -97,7 +97,7 @@ class Inpaint(LinearOperator):
         """1."""
         return 1.0
 
-    def restricted(self, box: Box) -> tuple[Inpaint, Box]:
+    def restrict(self, box: Box) -> tuple[Inpaint, Box]:
         """The mask's part in the box.
 
         Raises:
@@ -115,7 +115,7 @@ def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(known.shape) != size:
         shape = "x".join(map(str, known.shape))
         raise MeasurementError(
-            f"The mask{where} must have the picture's size, {size[0]}x{size[1]} (height x width); "
+            f"The mask{where} must have the image's size, {size[0]}x{size[1]} (height x width); "
             f"it is {shape}."
         )
     return _some(known, f"The mask{where}")
@@ -135,7 +135,7 @@ def _without_boxes(boxes: tuple[tuple[int, int, int, int], ...], size: tuple[int
         top, left, height, width = box
         if top + height > size[0] or left + width > size[1]:
             faults.append(
-                f"The boxes of inpaint must lie inside the picture of {size[0]}x{size[1]}; "
+                f"The boxes of inpaint must lie inside the image of {size[0]}x{size[1]}; "
                 f"got {list(box)}, read as [top, left, height, width]."
             )
         known[top : top + height, left : left + width] = False
@@ -145,7 +145,7 @@ def _without_boxes(boxes: tuple[tuple[int, int, int, int], ...], size: tuple[int
 
 
 def _without_text(text: str, size: tuple[int, int]) -> Tensor:
-    """Print the text over and over, ten lines to a picture, each shifted against the last."""
+    """Print the text over and over, ten lines to an image, each shifted against the last."""
     text = " ".join(text.split())
     if not text:
         raise OptionError("The text of inpaint must hold letters; got none.")

@@ -24,9 +24,13 @@ class Masked(LinearOperator):
         self.register_buffer("known", known)
 
     @property
-    def observed(self) -> Tensor:
+    def observation_mask(self) -> Tensor:
         """What is finite and what the operator itself observes."""
-        return self.known if self.inner.observed is None else self.known & self.inner.observed
+        return (
+            self.known
+            if self.inner.observation_mask is None
+            else self.known & self.inner.observation_mask
+        )
 
     def described(self) -> tuple[type, dict[str, Any]]:
         """What provenance records: the operator; the mask is in the measurement."""
@@ -42,18 +46,18 @@ class Masked(LinearOperator):
         return self.inner.adjoint(y * self.known)
 
     @property
-    def grain(self) -> int:
+    def alignment(self) -> int:
         """The operator's."""
-        return self.inner.grain
+        return self.inner.alignment
 
     @property
-    def reach(self) -> int:
+    def halo(self) -> int:
         """The operator's."""
-        return self.inner.reach
+        return self.inner.halo
 
-    def restricted(self, box: Box) -> tuple[Masked, Box] | None:
+    def restrict(self, box: Box) -> tuple[Masked, Box] | None:
         """The operator's restriction, with the mask's part in it."""
-        part = self.inner.restricted(box)
+        part = self.inner.restrict(box)
         if part is None:
             return None
         inner, measured = part
@@ -68,7 +72,7 @@ class Masked(LinearOperator):
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Closed form, pixel by pixel, where the operator only leaves pixels out; else by conjugate gradients."""
         if self.direct:
-            return rhs / (self.observed + damping)
+            return rhs / (self.observation_mask + damping)
         return super().solve_damped(rhs, damping)
 
     def norm(self) -> float:

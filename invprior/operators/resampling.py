@@ -1,4 +1,4 @@
-"""Anti-aliasing kernels that make a picture smaller."""
+"""Anti-aliasing kernels that make an image smaller."""
 
 from __future__ import annotations
 

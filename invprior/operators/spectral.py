@@ -19,7 +19,7 @@ class Diagonal:
 
     Args:
         kernel: float64, centre at size // 2.
-        size: the pictures' (H, W).
+        size: the images' (H, W).
         boundary: circular or reflect.
     """
 

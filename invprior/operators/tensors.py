@@ -14,7 +14,7 @@ Map: TypeAlias = Callable[[Tensor], Tensor]
 class Constant:
     """A fixed tensor in double precision, handed out on the device and in the precision of another.
 
-    The master is never rounded, so an operator serves float32 and float64 pictures alike, on any
+    The master is never rounded, so an operator serves float32 and float64 images alike, on any
     device, each at its full precision; a copy is made once.
     """
 

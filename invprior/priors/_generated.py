@@ -14,7 +14,7 @@ class Generated(nn.Module):
     """x = f_theta(z + noise), theta and perhaps z to be optimised.
 
     Args:
-        network: maps z to a picture at least as large as `size`.
+        network: maps z to an image at least as large as `size`.
         z: the input, (1, channels, h, w).
         size: height and width of the output, cut from the middle of the network's.
         noise: standard deviation of what is added to z at every call in training mode.
@@ -59,7 +59,7 @@ class Generated(nn.Module):
         self.told, self.told_factor = where, factor
 
     def forward(self, offset: Tensor | None = None) -> Tensor:
-        """Return the picture, (1, C, H, W); with an offset, (1, channels, H, W), also that of z + offset."""
+        """Return the image, (1, C, H, W); with an offset, (1, channels, H, W), also that of z + offset."""
         z = self.z
         if self.training and self.noise > 0:
             # Drawn as (h, w, channels): in another order of memory torch draws eight times slower.
@@ -95,17 +95,17 @@ class Members(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self) -> Tensor:
-        """Return every member's picture, (K, C, H, W)."""
+        """Return every member's image, (K, C, H, W)."""
         return torch.cat([member() for member in self.members])
 
 
-def _middle(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    left, _, top, _ = margins(size, picture.shape[-2:])
+def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:
+    left, _, top, _ = margins(size, image.shape[-2:])
     height, width = size
-    return picture[..., top : top + height, left : left + width]
+    return image[..., top : top + height, left : left + width]
 
 
 def margins(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, int, int, int]:
-    """Left, right, top and bottom margin of a picture in the middle of a larger one, by heights and widths."""
+    """Left, right, top and bottom margin of an image in the middle of a larger one, by heights and widths."""
     down, across = outer[0] - inner[0], outer[1] - inner[1]
     return across // 2, across - across // 2, down // 2, down - down // 2

@@ -1,4 +1,4 @@
-"""Deep Image Prior: the picture is the output of a network fitted to this one measurement."""
+"""Deep Image Prior: the image is the output of a network fitted to this one measurement."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class DIP(Reparameterization):
     """Deep Image Prior: x = f_theta(z), a convolutional network of a fixed random input z.
 
-    The network fits the picture's structure long before the noise, so a run must stop in time. Without a stopping rule
+    The network fits the image's structure long before the noise, so a run must stop in time. Without a stopping rule
     invprior's own presets find the moment by the rule `holdout`, within `steps`; those of the paper run `steps`. Use
     another prior when seconds matter.
 
@@ -49,13 +49,13 @@ class DIP(Reparameterization):
         preset: a complete setting.
         net: the network.
         input: what z is: uniform noise in [0, input_scale], normal noise of standard deviation
-            input_scale, the grid of coordinates (x, y) in [0, 1], a guide picture of the same scene, or the measurement
+            input_scale, the grid of coordinates (x, y) in [0, 1], a guide image of the same scene, or the measurement
             itself, for denoising under Gaussian noise of standard deviation sigma. With n fresh at every iteration, the
             network then sees y + n and is fitted to y - (sigma / input_noise)^2 n, whose noise is independent of what
             it sees (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021): passing the noise on does not pay. "auto" is
             the measurement where that is possible, and uniform noise elsewhere or when channels, input_scale,
             input_noise or learn_input say something of z.
-        guide: the guide picture's file, of the restoration's size, as a flash photograph of the scene; in Python also
+        guide: the guide image's file, of the restoration's size, as a flash photograph of the scene; in Python also
             a tensor, (C, H, W). It makes "guide" the input.
         learn_input: whether z is optimised together with the network's weights.
         channels: channels of z; a grid has 2, a guide its own.
@@ -68,12 +68,12 @@ class DIP(Reparameterization):
             then samples networks instead of ending at one, and their average overfits later; 0 for none, 2 in its
             paper.
         members: how many networks are fitted side by side, each by itself; their mean is the result. Two take twice
-            the time of one, differ less from run to run, and gain about half a decibel on noisy pictures.
+            the time of one, differ less from run to run, and gain about half a decibel on noisy images.
         average: decay of the running average of the output, which is the result; 0 for none.
         lr: Adam's step size.
         steps: iterations when no stopping rule is given; at most so many with invprior's own presets, which stop by
             themselves.
-        precision: of the network's layers on float32 pictures: bfloat16 is faster
+        precision: of the network's layers on float32 images: bfloat16 is faster
             where the processor computes in it, and fits as quickly per iteration; auto uses it
             there and only there. Weights, energy and result stay float32.
         recompute: keep less for the backward pass and compute it again, with the same bits: about two thirds of the
@@ -128,7 +128,7 @@ class DIP(Reparameterization):
         self._recorruption: tuple[Tensor, float] | None = None
         self._check()
 
-    def posed(self, problem: Problem) -> Problem:
+    def condition(self, problem: Problem) -> Problem:
         """Give the network the measurement, where that is its input.
 
         Raises:
@@ -176,7 +176,7 @@ class DIP(Reparameterization):
         if (self.input == "guide") != (self._guide is not None):
             raise OptionError(
                 f'The guide of dip must be given when, and only when, input is "guide"; got input={self.input} '
-                f"and {'no guide' if self._guide is None else 'a guide'}. Name the picture: guide=flash.png."
+                f"and {'no guide' if self._guide is None else 'a guide'}. Name the image: guide=flash.png."
             )
         if self._guide is not None and self.channels != self._guide.shape[1]:
             raise OptionError(
@@ -195,7 +195,7 @@ class DIP(Reparameterization):
             A module whose `forward()` returns (members, C, H, W).
 
         Raises:
-            MeasurementError: the guide picture has another size.
+            MeasurementError: the guide image has another size.
         """
         made = [self._member(x0, generator) for _ in range(self.members)]
         if self._recorruption is not None:
@@ -215,7 +215,7 @@ class DIP(Reparameterization):
         low = self.precision == "bfloat16"
         if self.precision == "auto":
             low = computes_in_bfloat16(x0.device)
-        picture = Generated(
+        image = Generated(
             network,
             z,
             size=(x0.shape[-2], x0.shape[-1]),
@@ -225,11 +225,11 @@ class DIP(Reparameterization):
             low_precision=low,
             generator=noise,
         )
-        picture.to(x0)
-        picture.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return picture
+        image.to(x0)
+        image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return image
 
-    def restricted(self, box: Box) -> DIP:
+    def restrict(self, box: Box) -> DIP:
         """The same setting, with the guide's part in the box if there is one."""
         if self._guide is None:
             return self
@@ -263,16 +263,16 @@ class DIP(Reparameterization):
         return draw(1, self.channels, height, width, generator=generator) * self.input_scale
 
 
-_MORE_NOISE = 0.7  # times sigma: with more, smooth pictures gain and detailed ones lose, with less the other way round
+_MORE_NOISE = 0.7  # times sigma: with more, smooth images gain and detailed ones lose, with less the other way round
 _WHY = "independent Gaussian noise is passed on by no network that sees another copy of it than it fits"
 
 
 def _read(guide: str | Path | Tensor) -> Tensor:
-    """Read the guide picture, (1, C, H, W)."""
-    picture = to_tensor(guide)
-    if len(picture) != 1:
-        raise MeasurementError(f"The guide of dip must be one picture; got {len(picture)}.")
-    return picture.detach().cpu().float()
+    """Read the guide image, (1, C, H, W)."""
+    image = to_tensor(guide)
+    if len(image) != 1:
+        raise MeasurementError(f"The guide of dip must be one image; got {len(image)}.")
+    return image.detach().cpu().float()
 
 
 def _extended(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
@@ -285,7 +285,7 @@ def _extended(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> T
     (height, width), (tall, wide) = size, whole
     if tall < height or wide < width:
         raise OptionError(
-            f"The network of dip takes a z of {tall} x {wide} for this picture, too small for a guide of its size. "
+            f"The network of dip takes a z of {tall} x {wide} for this image, too small for a guide of its size. "
             "Use skip, unet or resnet."
         )
     return F.pad(guide, margins(size, whole), mode="replicate")

@@ -18,7 +18,7 @@ class NoPrior(Penalty, Proximable):
         """Zeros of x's shape."""
         return x.new_zeros(x.shape)
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """Zero."""
         return 0.0
 

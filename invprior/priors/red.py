@@ -43,7 +43,7 @@ class RED(Penalty):
         self.sigma = sigma
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture, (B,); its gradient is x - D(x)."""
+        """Compute R of each image, (B,); its gradient is x - D(x)."""
         value: Tensor = _Energy.apply(x, self.gradient(x))  # type: ignore[no-untyped-call]
         return value
 
@@ -52,7 +52,7 @@ class RED(Penalty):
         with torch.no_grad():
             return x - self.denoiser.denoise(x, self.sigma)
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """2, for a denoiser that does not expand distances."""
         return 2.0
 

@@ -33,7 +33,7 @@ class Tikhonov(Penalty, Proximable):
         self.order = order
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture, (B,)."""
+        """Compute R of each image, (B,)."""
         if self.order == 0:
             return 0.5 * dot(x, x)
         vertical, horizontal = x.diff(dim=-2), x.diff(dim=-1)
@@ -43,7 +43,7 @@ class Tikhonov(Penalty, Proximable):
         """Closed form: minus the Laplacian for order 1, x for order 0."""
         return negative_laplacian(x) if self.order else x
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """8 for order 1, the bound on the Laplacian's norm; 1 for order 0."""
         return 8.0 if self.order else 1.0
 
@@ -54,7 +54,7 @@ class Tikhonov(Penalty, Proximable):
         spectrum = dct(dct(v, -1), -2) / (1.0 + tau * _laplacian(v))
         return idct(idct(spectrum, -2), -1)
 
-    def freedom(self, v: Tensor, tau: float) -> float:
+    def degrees_of_freedom(self, v: Tensor, tau: float) -> float:
         """The sum of the factors by which the prox shrinks."""
         if self.order == 0:
             return v.numel() / (1.0 + tau)

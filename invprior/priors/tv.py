@@ -18,12 +18,12 @@ class TV(Penalty, Proximable):
 
     It favours flat regions with sharp edges; on fine texture and smooth shading, which it turns
     into steps, dip or nlm do better. The next pixels are those below and to the right, and there is
-    no difference across the picture's border.
+    no difference across the image's border.
 
     Args:
         kind: vectorial takes one Euclidean norm over both differences of all channels, so edges of
             colours fall together; isotropic takes one for each channel; anisotropic sums absolute
-            differences, which favours edges along the axes. For grey pictures vectorial and
+            differences, which favours edges along the axes. For grey images vectorial and
             isotropic are the same.
         gap: the prox stops when its energy is certified, by duality, to be at most this fraction
             above the least one.
@@ -41,20 +41,20 @@ class TV(Penalty, Proximable):
         self.gap = gap
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute TV of each picture, (B,); autograd gives 0 where a norm is 0."""
+        """Compute TV of each image, (B,); autograd gives 0 where a norm is 0."""
         field = differences(x)
         joined = JOINED[self.kind]
         norms = torch.linalg.vector_norm(field, dim=joined) if joined else field.abs()
         return norms.flatten(1).sum(1)
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
-        """Return argmin_x tau TV(x) + 1/2 ||x - v||^2, each picture to its own gap.
+        """Return argmin_x tau TV(x) + 1/2 ||x - v||^2, each image to its own gap.
 
         Autograd does not pass through.
 
         Args:
-            v: pictures, (B, C, H, W).
+            v: images, (B, C, H, W).
             tau: positive.
         """
         with torch.no_grad():
-            return torch.stack([tv_prox(picture, tau, self.kind, self.gap) for picture in v])
+            return torch.stack([tv_prox(image, tau, self.kind, self.gap) for image in v])

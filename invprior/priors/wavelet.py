@@ -16,9 +16,9 @@ from invprior.problem.functionals import Penalty, Proximable
 
 
 class Wavelet(Penalty, Proximable):
-    """R(x) = ||details of W x||_1: natural pictures have few large wavelet coefficients.
+    """R(x) = ||details of W x||_1: natural images have few large wavelet coefficients.
 
-    The lowpass band is free; colour pictures are taken in luma and chroma axes. With an orthogonal
+    The lowpass band is free; colour images are taken in luma and chroma axes. With an orthogonal
     wavelet the prox is exact in one pass, by thresholding. With a biorthogonal one, or when
     translation invariant, the l1 prox has no closed form: its dual is iterated until the energy is
     within 1e-4 of the minimum, relatively.
@@ -26,10 +26,10 @@ class Wavelet(Penalty, Proximable):
     Args:
         wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet, such as haar, db4,
             sym8 or bior4.4.
-        levels: number of scales; when absent, 4 or as many as fit the picture.
+        levels: number of scales; when absent, 4 or as many as fit the image.
         kind: l1 sums magnitudes; l0 counts coefficients that are not zero, keeps edges sharper,
             has no gradient, and asks for an orthogonal wavelet without translation invariance.
-        translation_invariant: average R over all shifts of the picture; better pictures without
+        translation_invariant: average R over all shifts of the image; better images without
             blocks, at hundreds of times the time.
 
     Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage"; the average
@@ -65,7 +65,7 @@ class Wavelet(Penalty, Proximable):
             )
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture, (B,).
+        """Compute R of each image, (B,).
 
         Raises:
             IncompatibleError: a gradient of l0 is asked for.
@@ -97,7 +97,7 @@ class Wavelet(Penalty, Proximable):
             details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
         return from_opponent(transform.synthesis(low, details))
 
-    def freedom(self, v: Tensor, tau: float) -> float | None:
+    def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
         """In a basis with l1, the coefficients that the threshold leaves, and the lowpass band."""
         if not self._basis or self.kind != "l1":
             return None
@@ -129,9 +129,9 @@ def _analysis_prox(
 
     Args:
         transform: W.
-        v: pictures, (B, C, H, W).
+        v: images, (B, C, H, W).
         thresholds: one a band.
-        tolerance: a picture is ready when its duality gap is this part of its energy.
+        tolerance: an image is ready when its duality gap is this part of its energy.
         steps: at most this many.
 
     Raises:
@@ -142,7 +142,7 @@ def _analysis_prox(
     """
     step = transform.norm() ** -2
     low, details = transform.analysis(v)
-    if not details:  # a picture too small for one level
+    if not details:  # an image too small for one level
         return v
     nothing = torch.zeros_like(low)
     dual = [torch.zeros_like(band) for band in details]
@@ -165,7 +165,7 @@ def _analysis_prox(
             for threshold, point, band in zip(thresholds, dual, details, strict=True):
                 penalty = threshold * band.abs().flatten(1).sum(1)
                 energy, gap = energy + penalty, gap + penalty - dot(point, band)
-            # A picture keeps its first estimate that is ready, whatever the rest of the batch does.
+            # An image keeps its first estimate that is ready, whatever the rest of the batch does.
             result = torch.where(ready.view(-1, 1, 1, 1), result, x)
             ready = ready | ~(gap > tolerance * energy)  # NaN in, NaN out
             if bool(ready.all()):

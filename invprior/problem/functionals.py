@@ -42,13 +42,13 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     default_weight: float = 1.0
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
-    def restricted(self, box: Box) -> Functional:
-        """Restrict R to a box of the picture, as tiles need it; itself when it holds nothing of a picture's size."""
+    def restrict(self, box: Box) -> Functional:
+        """Restrict R to a box of the image, as tiles need it; itself when it holds nothing of an image's size."""
         return self
 
     @property
     def is_flat(self) -> bool:
-        """Whether R is the same for every picture, as with `none`."""
+        """Whether R is the same for every image, as with `none`."""
         return False
 
     def __mul__(self, weight: float) -> Prior:
@@ -65,13 +65,13 @@ class Penalty(Functional):
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture.
+        """Compute R of each image.
 
         Args:
-            x: pictures, (B, C, H, W), intensities in [0, 1].
+            x: images, (B, C, H, W), intensities in [0, 1].
 
         Returns:
-            R(x), (B,); it must not let one picture influence another.
+            R(x), (B,); it must not let one image influence another.
         """
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -81,14 +81,14 @@ class Penalty(Functional):
             (gradient,) = torch.autograd.grad(self.value(x).sum(), x)
         return gradient
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """Upper bound on the Lipschitz constant of the gradient; infinite when R is not smooth."""
         return math.inf
 
     @property
     def is_flat(self) -> bool:
         """Whether R has no curvature anywhere."""
-        return self.curvature() == 0
+        return self.lipschitz() == 0
 
 
 class Proximable(Functional):
@@ -103,15 +103,15 @@ class Proximable(Functional):
 
     @abstractmethod
     def prox(self, v: Tensor, tau: float) -> Tensor:
-        """Return argmin_x tau R(x) + 1/2 ||x - v||^2 for each picture.
+        """Return argmin_x tau R(x) + 1/2 ||x - v||^2 for each image.
 
         Args:
-            v: pictures, (B, C, H, W).
+            v: images, (B, C, H, W).
             tau: the step times the weight, positive. A denoiser in the prox's place takes the noise
                 level sqrt(tau).
         """
 
-    def freedom(self, v: Tensor, tau: float) -> float | None:
+    def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
         """The trace of the prox's derivative at v, summed over the batch, where it has a closed form; else None.
 
         A weight chosen for denoising then needs no random probe.
@@ -128,11 +128,11 @@ class Reparameterization(Functional):
             the last output.
         steps: how many iterations to run at most when no stopping rule is given.
         stops_early: whether such a run should end by itself before it fits the noise.
-        members: how many pictures `forward()` of the network returns.
+        members: how many images `forward()` of the network returns.
         langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
             learning rate.
         back_projection: whether Adam may fit the back-projected residual in place of the residual.
-        choices: what `posed` has chosen for the user: what, its value, and the reason.
+        choices: what `condition` has chosen for the user: what, its value, and the reason.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()
@@ -153,7 +153,7 @@ class Reparameterization(Functional):
         """
         return ()
 
-    def posed(self, problem: Problem) -> Problem:
+    def condition(self, problem: Problem) -> Problem:
         """Return the problem that is fitted, in which this prior has what it needs of the measurement; as it is here.
 
         It is asked again when a run changes what it fits, and must then leave alone what it has posed already.
@@ -168,13 +168,13 @@ class Reparameterization(Functional):
         """Make a fresh network.
 
         Args:
-            x0: a picture of the shape, dtype and device that the output must have, (1, C, H, W);
+            x0: an image of the shape, dtype and device that the output must have, (1, C, H, W);
                 its values are the solver's first guess, which most networks ignore.
             generator: the source of every random number, at construction and later; never the
                 global one.
 
         Returns:
-            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K pictures, (K, C, H, W), which
+            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K images, (K, C, H, W), which
             are fitted to the measurement each by itself; their mean is then the estimate.
         """
 

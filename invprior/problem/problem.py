@@ -24,12 +24,12 @@ from invprior.problem.functionals import Penalty, Prior, Proximable, Reparameter
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 
-_SMOOTHNESS = 60.0  # weight of 1/2 ||grad x||^2 that suits natural pictures at any noise level
+_SMOOTHNESS = 60.0  # weight of 1/2 ||grad x||^2 that suits natural images at any noise level
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One picture's inverse problem, checked.
+    """One image's inverse problem, checked.
 
     Args:
         operator: the forward operator A.
@@ -74,10 +74,10 @@ class Problem:
                 "are NaN or infinite. "
                 'Leave them out of the fit with nan="mask" (--nan mask).'
             )
-        if self.observed is not None:  # what was not measured must not count in E
-            object.__setattr__(self, "y", self.y * self.observed)
+        if self.observation_mask is not None:  # what was not measured must not count in E
+            object.__setattr__(self, "y", self.y * self.observation_mask)
         if self.noise is None and self.fidelity.noise_level is None:
-            estimate = self.fidelity.estimate_noise(self.y, self.observed)
+            estimate = self.fidelity.estimate_noise(self.y, self.observation_mask)
             object.__setattr__(self, "noise", estimate)
             object.__setattr__(self, "fidelity", self.fidelity.with_noise(estimate))
         names = [
@@ -108,16 +108,16 @@ class Problem:
         return torch.where(self.held, self.y, prediction)
 
     @property
-    def observed(self) -> Tensor | None:
+    def observation_mask(self) -> Tensor | None:
         """Which measurements carry data; None means all."""
-        return self.operator.observed
+        return self.operator.observation_mask
 
     @cached_property
     def measurements(self) -> int:
         """How many measurements carry data."""
-        if self.observed is None:
+        if self.observation_mask is None:
             return self.y.numel()
-        return int(self.observed.expand(self.y.shape).sum())
+        return int(self.observation_mask.expand(self.y.shape).sum())
 
     @property
     def reparameterization(self) -> Reparameterization | None:
@@ -127,10 +127,10 @@ class Problem:
         )
         return next(found, None)
 
-    def posed(self) -> Problem:
-        """The problem that is fitted, see `Reparameterization.posed`."""
+    def condition(self) -> Problem:
+        """The problem that is fitted, see `Reparameterization.condition`."""
         network = self.reparameterization
-        return self if network is None else network.posed(self)
+        return self if network is None else network.condition(self)
 
     @property
     def data_only(self) -> bool:
@@ -149,7 +149,7 @@ class Problem:
         rest = self.operator.adjoint(self.y - self.operator(constant))
         return (constant + self.operator.solve_damped(rest, damping)).detach()
 
-    def first_guess(self) -> Tensor:
+    def initial_estimate(self) -> Tensor:
         """An x0 to begin at: the pseudo-inverse, made smooth where there is a prior.
 
         Denoisers need it: they cannot fill holes or undo aliasing that they take for structure.
@@ -183,7 +183,7 @@ class Objective:
         return Pixels(x0) if network is None else network.build(x0, generator)
 
     def fit(self, x: Tensor, *, recorrupted: bool = False) -> Tensor:
-        """E(A x; y), a scalar, the sum over pictures x of one measurement; differentiable."""
+        """E(A x; y), a scalar, the sum over images x of one measurement; differentiable."""
         y = self.problem.y
         prediction = self.problem.fitted(self.problem.operator(x), recorrupted=recorrupted)
         return self.problem.fidelity.value(prediction, y.expand(len(x), *y.shape[1:])).sum()
@@ -205,12 +205,12 @@ class Objective:
             total = total + weight * penalty.gradient(x)
         return total
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """Upper bound on the Lipschitz constant of `gradient`."""
         operator = self.problem.operator
         assert isinstance(operator, LinearOperator)
-        fit = self.problem.fidelity.curvature() * operator.norm() ** 2
-        return fit + sum(weight * penalty.curvature() for weight, penalty in self.smooth)
+        fit = self.problem.fidelity.lipschitz() * operator.norm() ** 2
+        return fit + sum(weight * penalty.lipschitz() for weight, penalty in self.smooth)
 
     @torch.no_grad()
     def energy(self, x: Tensor) -> Tensor:
@@ -264,7 +264,7 @@ def route(
     Raises:
         IncompatibleError: with every reason.
     """
-    problem = problem.posed()
+    problem = problem.condition()
     faults = []
     smooth: list[tuple[float, Penalty]] = []
     proximal: list[tuple[float, Proximable]] = []
@@ -281,7 +281,7 @@ def route(
         )
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
-    if fidelity == "smooth" and math.isinf(problem.fidelity.curvature()):
+    if fidelity == "smooth" and math.isinf(problem.fidelity.lipschitz()):
         faults.append(
             f"{solver} needs a fidelity of bounded curvature, "
             f"and {_name(problem.fidelity)} has none"
@@ -295,7 +295,7 @@ def route(
         if isinstance(functional, Reparameterization) or term.weight == 0:
             continue
         takes_prox = isinstance(functional, Proximable) and prox != "no"
-        easy = isinstance(functional, Penalty) and math.isfinite(functional.curvature())
+        easy = isinstance(functional, Penalty) and math.isfinite(functional.lipschitz())
         if takes_prox and not (prox == "one" and easy):
             assert isinstance(functional, Proximable)
             proximal.append((term.weight, functional))

@@ -27,7 +27,7 @@ class Iterate:
         previous: the iterate before, or where the run began.
         latest: the solver's last outputs, (K, C, H, W), of K networks fitted side by side, before any average; else x.
         members: and their averages, whose mean is x; else x.
-        moving: lists what the solver changes in place, for a rule that will want to go back to it.
+        mutable_state: lists what the solver changes in place, for a rule that will want to go back to it.
         known_energy: what the solver computed anyway, at its last evaluation; else None.
         notes: what the user should know of the run so far, a sentence each.
     """
@@ -39,7 +39,7 @@ class Iterate:
     previous: Tensor = field(repr=False)
     latest: Tensor = field(repr=False)
     members: Tensor = field(repr=False)
-    moving: Callable[[], list[Tensor]] = field(default=list, repr=False)
+    mutable_state: Callable[[], list[Tensor]] = field(default=list, repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -61,11 +61,11 @@ class Refit:
     """A way back: to where a run was, and on from there with nothing kept out of the fit.
 
     Attributes:
-        moving: copies of what the solver changes in place.
+        mutable_state: copies of what the solver changes in place.
         members: the averages that go with them, (K, C, H, W).
     """
 
-    moving: list[Tensor] = field(repr=False)
+    mutable_state: list[Tensor] = field(repr=False)
     members: Tensor = field(repr=False)
 
 
@@ -91,24 +91,24 @@ class Stop:
 
 @dataclass(frozen=True)
 class Solution:
-    """A restored picture, or a batch of them, and how it came about.
+    """A restored image, or a batch of them, and how it came about.
 
     Attributes:
         x: the restoration, (B, C, H, W), intensities in [0, 1] (not clipped).
-        stop: why the run ended; for a batch, the first picture's that did not end well, else the
+        stop: why the run ended; for a batch, the first image's that did not end well, else the
             last one's.
         steps: iterations taken, the sum over a batch.
         seconds: time spent in the solver.
-        history: rows of step, seconds, energy; for a batch, the first picture's.
-        provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first picture's.
-        pictures: for a batch of several, one solution each.
-        notes: what the user should know and is no error, a sentence each; for a batch, those of all pictures.
+        history: rows of step, seconds, energy; for a batch, the first image's.
+        provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first image's.
+        images: for a batch of several, one solution each.
+        notes: what the user should know and is no error, a sentence each; for a batch, those of all images.
         deviation: for several runs, their standard deviation at each pixel, (B, C, H, W); x is then their mean.
         members: for several runs, their own solutions.
         weights: how the prior's open weights were chosen, with the figure of each weight tried; None when none was
-            open, and for a batch, whose pictures have each their own.
+            open, and for a batch, whose images have each their own.
         tuning_seconds: time spent on that choice, not counted in `seconds`; for a batch, the sum.
-        choices: what was chosen for the user: what, its value, and the reason; for a batch, the first picture's.
+        choices: what was chosen for the user: what, its value, and the reason; for a batch, the first image's.
     """
 
     x: Tensor
@@ -117,7 +117,7 @@ class Solution:
     seconds: float
     history: tuple[Mapping[str, float], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    pictures: tuple[Solution, ...] = ()
+    images: tuple[Solution, ...] = ()
     notes: tuple[str, ...] = ()
     deviation: Tensor | None = None
     members: tuple[Solution, ...] = ()
@@ -127,13 +127,13 @@ class Solution:
 
     def to_numpy(self) -> Any:
         """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
-        pictures = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
-        pictures = pictures[..., 0] if pictures.shape[-1] == 1 else pictures
-        return pictures[0] if len(pictures) == 1 else pictures
+        images = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
+        images = images[..., 0] if images.shape[-1] == 1 else images
+        return images[0] if len(images) == 1 else images
 
 
 def batch(parts: list[Solution]) -> Solution:
-    """Join the solutions of a batch's pictures."""
+    """Join the solutions of a batch's images."""
     if len(parts) == 1:
         return parts[0]
     spread = [p.deviation for p in parts if p.deviation is not None]
@@ -145,7 +145,7 @@ def batch(parts: list[Solution]) -> Solution:
         seconds=sum(p.seconds for p in parts),
         history=parts[0].history,
         provenance=parts[0].provenance,
-        pictures=tuple(parts),
+        images=tuple(parts),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
         deviation=torch.cat(spread) if len(spread) == len(parts) else None,
         tuning_seconds=sum(p.tuning_seconds for p in parts),

@@ -79,7 +79,7 @@ def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def telling_of(cls: type) -> Iterator[None]:
+def wrap_plugin_errors(cls: type) -> Iterator[None]:
     """Tell a crash of a registered class's constructor as one error that names its package.
 
     Raises:

@@ -12,17 +12,16 @@ import torch
 from torch import Tensor
 
 from invprior.builders.problem import (
-    Picture,
+    ImageLike,
     all_of,
     build,
     check_seed,
-    picture,
+    image_batch,
     solver_from,
     stop_from,
     weight_rule_from,
 )
-from invprior.builders.solver import chosen as chosen
-from invprior.builders.solver import route_or_explain as route_or_explain
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import DivergedError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
@@ -65,8 +64,8 @@ def iterate(
             that do.
         DivergedError: an iterate became non-finite or exploded.
     """
-    solver, _ = chosen(problem, solver)
-    objective = route_or_explain(problem, solver)
+    solver, _ = select_solver(problem, solver)
+    objective = check_compatible(problem, solver)
     return _endless(objective, solver, x0, seed)
 
 
@@ -79,7 +78,7 @@ def _endless(
 
 
 def solve(
-    y: Picture,
+    y: ImageLike,
     *,
     operator: str | Spec | Recipe | Operator = "denoise",
     prior: str | Spec | Sequence[Spec] | Functional | Prior = "dip",
@@ -88,7 +87,7 @@ def solve(
     solver: str | Spec | Solver = "auto",
     stop: str | Spec | RuleSpec | StoppingRule | None = None,
     steps: int | None = None,
-    x0: Picture | None = None,
+    x0: ImageLike | None = None,
     seed: int = 0,
     nan: Literal["refuse", "mask"] = "refuse",
     device: str | torch.device | None = None,
@@ -101,14 +100,14 @@ def solve(
     memory_limit: str | int | None = None,
     weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
-    """Restore a picture: minimise E(A x; y) + R(x).
+    """Restore an image: minimise E(A x; y) + R(x).
 
     Every part is a spec ("tv:weight=8"), or an object of a class of invprior's or of your own.
 
     Args:
         y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
             C), or a file. Intensities in [0, 1]; integer arrays and files are scaled to it.
-            Pictures of a batch are solved one by one.
+            Images of a batch are solved one by one.
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
         fidelity: E; the noise's log-likelihood when absent.
@@ -129,7 +128,7 @@ def solve(
             `seed`; x is then their mean, `deviation` their standard deviation, `members` the runs. A note says when
             they disagree.
         checkpoint: a folder in which the run keeps its state, so that the same call goes on where a killed one was;
-            removed when the run has ended. Callbacks see only what comes after. A batch keeps one for each picture,
+            removed when the run has ended. Callbacks see only what comes after. A batch keeps one for each image,
             and the results of those that are done.
         checkpoint_every: seconds between checkpoints, and before the first.
         memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
@@ -164,10 +163,10 @@ def solve(
     )
     if steps is not None:
         rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
-    guess = None if x0 is None else picture(x0, problems[0].y.device, dtype)
+    guess = None if x0 is None else image_batch(x0, problems[0].y.device, dtype)
     if guess is not None and len(guess) not in (1, len(problems)):
         raise MeasurementError(
-            f"x0 must hold one picture or {len(problems)}, one for each of y; got {len(guess)}."
+            f"x0 must hold one image or {len(problems)}, one for each of y; got {len(guess)}."
         )
     for problem in problems:
         repeats.check(runs, problem)
@@ -176,7 +175,7 @@ def solve(
     done: list[Solution] = []
     for index, problem in enumerate(problems):
         first = None if guess is None else guess[index % len(guess)][None]
-        own = kept_in.within(f"picture-{index + 1}") if kept_in and several else kept_in
+        own = kept_in.within(f"image-{index + 1}") if kept_in and several else kept_in
         try:
             done.append(
                 _solve(
@@ -196,7 +195,7 @@ def solve(
             )
         except (DivergedError, Interrupted) as error:
             if kept := [*done, *([error.solution] if error.solution else [])]:
-                error.solution = batch(kept)  # the pictures before it are not lost
+                error.solution = batch(kept)  # the images before it are not lost
             raise
     if kept_in is not None:
         kept_in.remove()

@@ -18,7 +18,7 @@ from invprior.solvers.base import State
 _EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
 
 
-class Guard:
+class DivergenceMonitor:
     """Stops a run whose iterates become non-finite or explode.
 
     It keeps the iterates 1, 2, 4, 8, ... (the last few of them), and asks for their energies only once a run has

@@ -16,7 +16,7 @@ from invprior.problem.solution import Solution, batch
 from invprior.runner.run import Interrupted
 
 _FAR = 3.0  # times the median distance: what sets one run apart
-_VISIBLE = 5 / 255  # below this, a difference between pictures is not seen
+_VISIBLE = 5 / 255  # below this, a difference between images is not seen
 
 
 def check(runs: int, problem: Problem) -> None:
@@ -30,7 +30,7 @@ def check(runs: int, problem: Problem) -> None:
     if runs > 1 and problem.reparameterization is None:
         raise OptionError(
             f'The option "runs" must be 1 for a prior that draws no random numbers; got {runs}. Each run would give '
-            "the same picture; use a prior such as dip, or leave runs out."
+            "the same image; use a prior such as dip, or leave runs out."
         )
 
 
@@ -67,13 +67,13 @@ def joined(members: list[Solution], noise_level: float) -> Solution:
     whole = batch(members)
     if len(members) == 1:
         return replace(whole, members=tuple(members))
-    pictures = torch.stack([m.x for m in members])
+    images = torch.stack([m.x for m in members])
     notes = list(whole.notes)
-    if (note := disagreement(pictures, noise_level)) is not None:
+    if (note := disagreement(images, noise_level)) is not None:
         logging.getLogger("invprior").warning("%s", note)
         notes.append(note)
     return Solution(
-        pictures.mean(0),
+        images.mean(0),
         whole.stop,
         whole.steps,
         whole.seconds,
@@ -81,24 +81,24 @@ def joined(members: list[Solution], noise_level: float) -> Solution:
         whole.provenance,
         notes=tuple(notes),
         choices=whole.choices,
-        deviation=pictures.std(0),
+        deviation=images.std(0),
         members=tuple(members),
     )
 
 
-def disagreement(pictures: Tensor, noise_level: float) -> str | None:
+def disagreement(images: Tensor, noise_level: float) -> str | None:
     """Say whether runs disagree, in one sentence; None when they do not.
 
     They disagree when one ended elsewhere, its distance to the nearest other run being above three times the median
-    of these distances (from three runs on); or when their standard deviation, root mean square over the picture, is
+    of these distances (from three runs on); or when their standard deviation, root mean square over the image, is
     above the noise in the measurement, so that which run one takes changes more than the noise did. Differences below
     5/255 do not count.
 
     Args:
-        pictures: one for each run, (R, B, C, H, W).
+        images: one for each run, (R, B, C, H, W).
         noise_level: standard deviation of the noise in the measurement.
     """
-    flat = pictures.detach().flatten(1).double()
+    flat = images.detach().flatten(1).double()
     scale = flat.shape[1] ** 0.5
     apart = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist") / scale
     nearest = apart.fill_diagonal_(torch.inf).nan_to_num(torch.inf, torch.inf).amin(1)
@@ -112,6 +112,6 @@ def disagreement(pictures: Tensor, noise_level: float) -> str | None:
     if not spread <= max(noise_level, _VISIBLE):  # NaN is no agreement
         return (
             f"the runs disagree: their standard deviation is {spread:.3g}, above the noise, {noise_level:.3g}; "
-            "allow more steps, or trust the picture only where the deviation is small"
+            "allow more steps, or trust the image only where the deviation is small"
         )
     return None

@@ -20,7 +20,7 @@ from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Objective
 from invprior.problem.solution import Iterate, Refit
-from invprior.runner.divergence import Guard
+from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
 
 _ROUNDING = 1e-3  # what single precision may do to an inner product, with room
@@ -47,14 +47,14 @@ class Run:
                 f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}."
             )
         self.objective, self.solver = objective, solver
-        self.guard = Guard(objective)
+        self.monitor = DivergenceMonitor(objective)
         self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
-        start = problem.first_guess() if x0 is None else x0.detach().to(problem.y)
+        start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
         with torch.enable_grad():  # also where the caller has switched gradients off
             self.state = solver.init(objective, start, generator)
-        self.guard.kept.append(self.state.x)
+        self.monitor.kept.append(self.state.x)
         self._look_at_the_adjoint(start)
 
     step: int
@@ -85,11 +85,11 @@ class Run:
             previous,
             self.state.x if self.state.latest is None else self.state.latest,
             self.state.x if self.state.members is None else self.state.members,
-            self.state.moving,
+            self.state.mutable_state,
             self.state.energy,
             self.notes,
         )
-        self.guard(now, self.state)
+        self.monitor(now, self.state)
         return now
 
     def _look_at_the_adjoint(self, like: Tensor) -> None:
@@ -112,7 +112,7 @@ class Run:
     def refit(self, back: Refit) -> None:
         """Go back to where the run was, and fit what was kept out too from there on."""
         with torch.no_grad():
-            for tensor, kept in zip(self.state.moving(), back.moving, strict=True):
+            for tensor, kept in zip(self.state.mutable_state(), back.mutable_state, strict=True):
                 tensor.copy_(kept)
         self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
         self._release()
@@ -129,14 +129,14 @@ class Run:
             "notes": self.notes,
             "released": self.released,
             "state": self.state,
-            "best": self.guard.kept,
-            "step_size": self.guard.step_size,
+            "best": self.monitor.kept,
+            "step_size": self.monitor.step_size,
         }
 
     def resume(self, kept: dict[str, Any]) -> None:
         """Go on from what `kept` returned."""
         self.step, self.notes, self.state = kept["step"], kept["notes"], kept["state"]
-        self.guard.kept, self.guard.step_size = kept["best"], kept["step_size"]
+        self.monitor.kept, self.monitor.step_size = kept["best"], kept["step_size"]
         self.began = time.perf_counter() - kept["seconds"]
         if kept["released"]:
             self._release()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior.builders.solver import chosen, route_or_explain
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint, Kept, packed, put_back
 from invprior.checkpoint.compatibility import compare, parts_hash
 from invprior.errors import DivergedError, MeasurementError, OptionError
@@ -60,7 +60,7 @@ class Single:
         checkpoint: Checkpoint | None = None,
         part: bool = False,
     ) -> None:
-        made, _ = chosen(problem, solver)
+        made, _ = select_solver(problem, solver)
         self.own_stop = made.default_stop(problem) if stop is None else None
         rule = stop or self.own_stop
         assert rule is not None
@@ -68,8 +68,8 @@ class Single:
         generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
         problem = rule.prepare(problem, generator)
         # What is left open is filled in for the problem that is fitted.
-        self.solver, self.why = chosen(problem, solver)
-        self.objective = route_or_explain(problem, self.solver)
+        self.solver, self.why = select_solver(problem, solver)
+        self.objective = check_compatible(problem, self.solver)
         self.x0, self.seed, self.callbacks = x0, seed, callbacks
         self.watch = rule.start(problem)
         self.recorder = Recorder(record_every) if record_every else None
@@ -78,7 +78,7 @@ class Single:
         self.about: Mapping[str, Any] = {
             **self.record,
             "solver_name": plain_name(type(self.solver)),
-            "first_guess": None if x0 is None else data_hash(x0),
+            "initial_estimate": None if x0 is None else data_hash(x0),
             "parts_sha256": parts_hash(problem),
             "device_type": problem.y.device.type,
         }
@@ -147,7 +147,7 @@ class Single:
                 for callback in self.callbacks:
                     callback(now)
                 if end is not None:
-                    run.guard.look(now)
+                    run.monitor.look(now)
                     return now, end
         except KeyboardInterrupt:
             if run.step == 0:

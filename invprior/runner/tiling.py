@@ -1,4 +1,4 @@
-"""Overlapping tiles: a big picture as small problems, solved one after the other and blended."""
+"""Overlapping tiles: a big image as small problems, solved one after the other and blended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invprior.builders.problem import placed
-from invprior.builders.solver import chosen
+from invprior.builders.solver import select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import DivergedError, IncompatibleError, InvpriorError, OptionError
 from invprior.numerics.box import Box
@@ -44,7 +44,7 @@ def solve_in_tiles(
     """Solve a problem tile by tile; no run is larger than a tile.
 
     Each tile is a problem of its own, with a seed of its own, that runs to its own stop; weights that sum to 1 blend
-    the results. Use `solve_problem` where memory allows: what a tile sees of the picture is all that it knows.
+    the results. Use `solve_problem` where memory allows: what a tile sees of the image is all that it knows.
 
     Args:
         problem: the problem, whose operator acts locally.
@@ -59,15 +59,15 @@ def solve_in_tiles(
         checkpoint: keeps finished tiles and the state of the one under way.
 
     Returns:
-        The picture; its provenance says which tiles.
+        The image; its provenance says which tiles.
 
     Raises:
         OptionError: tile or overlap is too small.
         IncompatibleError: the operator does not act on near pixels alone, or a tile knows no pixel.
-        DivergedError, Interrupted: their `solution` is the picture so far, with a pseudo-inverse where no tile is.
+        DivergedError, Interrupted: their `solution` is the image so far, with a pseudo-inverse where no tile is.
     """
     tiles, parts = divided(problem, tile=tile, overlap=overlap)
-    made, why = chosen(problem, solver)
+    made, why = select_solver(problem, solver)
     rule = stop or made.default_stop(problem)
     record = provenance(problem, made, why, rule, seed)
     record["tiles"] = {"tile": tile, "overlap": overlap, "count": len(tiles)}
@@ -82,7 +82,7 @@ def solve_in_tiles(
             one.box.of(weight).add_(window)
         if len(done) < len(tiles):
             x += (1 - weight).clamp_min(0) * (problem.pseudo_inverse() if x0 is None else x0.to(x))
-        return replace(batch(done), x=x, provenance=record, pictures=())
+        return replace(batch(done), x=x, provenance=record, images=())
 
     for index, (one, part) in enumerate(zip(tiles, parts, strict=True)):
         run = Single(
@@ -109,16 +109,18 @@ def divided(problem: Problem, *, tile: int, overlap: int) -> tuple[list[Tile], l
     """Cut a problem into tiles; arguments and errors as for `solve_in_tiles`."""
     operator = problem.operator
     whole = Box(0, 0, *operator.image_shape[-2:])
-    if len(operator.image_shape) != 3 or operator.restricted(whole) is None:
+    if len(operator.image_shape) != 3 or operator.restrict(whole) is None:
         raise IncompatibleError(
-            f"The picture cannot be cut into tiles, as {_name(problem)} does not act on near pixels alone."
+            f"The image cannot be cut into tiles, as {_name(problem)} does not act on near pixels alone."
         )
     far = f"four times as far as a measurement of {_name(problem)} sees"
-    _check("overlap", overlap, max(4 * operator.reach, 1), far)
-    _check("tile", tile, 2 * overlap + 3 * operator.grain, "more than twice the overlap")
-    tiles = cover(whole.height, whole.width, tile=tile, overlap=overlap, grain=operator.grain)
+    _check("overlap", overlap, max(4 * operator.halo, 1), far)
+    _check("tile", tile, 2 * overlap + 3 * operator.alignment, "more than twice the overlap")
+    tiles = cover(
+        whole.height, whole.width, tile=tile, overlap=overlap, alignment=operator.alignment
+    )
     try:
-        return tiles, [restricted(problem, one.box) for one in tiles]
+        return tiles, [restrict(problem, one.box) for one in tiles]
     except InvpriorError as error:
         raise IncompatibleError(
             f"Tiles of {tile} pixels cannot be solved alone: {error} Use larger tiles."
@@ -132,24 +134,24 @@ def _check(name: str, value: object, least: int, reason: str) -> None:
         )
 
 
-def restricted(problem: Problem, box: Box) -> Problem:
-    """Restrict a problem to a box of the picture x; the noise level stays that of the whole.
+def restrict(problem: Problem, box: Box) -> Problem:
+    """Restrict a problem to a box of the image x; the noise level stays that of the whole.
 
     Raises:
         InvpriorError: the operator does not act locally, or the part alone is no problem, as when no pixel is known.
     """
-    part = problem.operator.restricted(box)
+    part = problem.operator.restrict(box)
     if part is None:
         raise IncompatibleError(f"{_name(problem)} does not act on near pixels alone.")
     operator, measured = part
     y = measured.of(problem.y)
-    prior = restricted_prior(problem.prior, box)
+    prior = restrict_prior(problem.prior, box)
     return Problem(placed(operator, y), y, prior, problem.fidelity, problem.noise)
 
 
-def restricted_prior(prior: Prior, box: Box) -> Prior:
+def restrict_prior(prior: Prior, box: Box) -> Prior:
     """Restrict every term to a box."""
-    return Prior(tuple(Term(t.functional.restricted(box), t.given_weight) for t in prior.terms))
+    return Prior(tuple(Term(t.functional.restrict(box), t.given_weight) for t in prior.terms))
 
 
 @dataclass(frozen=True)
@@ -165,20 +167,20 @@ class Tile:
     window: Tensor
 
 
-def cover(height: int, width: int, *, tile: int, overlap: int, grain: int = 1) -> list[Tile]:
-    """Cover a picture by as few tiles as will do, of nearly equal size, row by row.
+def cover(height: int, width: int, *, tile: int, overlap: int, alignment: int = 1) -> list[Tile]:
+    """Cover an image by as few tiles as will do, of nearly equal size, row by row.
 
     A tile counts nothing in the outer quarter of an overlap, where it knows its surroundings least; across the middle
     half its weight rises as a squared sine.
 
     Args:
-        height: the picture's, in pixels.
-        width: the picture's, in pixels.
-        tile: largest height and width of a tile, at least twice the overlap plus three grains.
+        height: the image's, in pixels.
+        width: the image's, in pixels.
+        tile: largest height and width of a tile, at least twice the overlap plus three times the alignment.
         overlap: least overlap of neighbours, in pixels.
-        grain: tiles begin and end at multiples of it, or at the picture's border.
+        alignment: tiles begin and end at multiples of it, or at the image's border.
     """
-    rows, columns = (_spans(size, tile, overlap, grain) for size in (height, width))
+    rows, columns = (_spans(size, tile, overlap, alignment) for size in (height, width))
     down, across = _windows(rows), _windows(columns)
     return [
         Tile(Box(top, left, bottom - top, right - left), torch.outer(v, h))
@@ -187,15 +189,15 @@ def cover(height: int, width: int, *, tile: int, overlap: int, grain: int = 1) -
     ]
 
 
-def _spans(size: int, tile: int, overlap: int, grain: int) -> list[tuple[int, int]]:
+def _spans(size: int, tile: int, overlap: int, alignment: int) -> list[tuple[int, int]]:
     """Where tiles begin and end along one side."""
     if size <= tile:
         return [(0, size)]
-    overlap = math.ceil(overlap / grain) * grain
-    longest = tile // grain * grain
+    overlap = math.ceil(overlap / alignment) * alignment
+    longest = tile // alignment * alignment
     count = math.ceil((size - overlap) / (longest - overlap))
-    length = math.ceil((size + (count - 1) * overlap) / count / grain) * grain
-    starts = [i * (size - length) // (count - 1) // grain * grain for i in range(count)]
+    length = math.ceil((size + (count - 1) * overlap) / count / alignment) * alignment
+    starts = [i * (size - length) // (count - 1) // alignment * alignment for i in range(count)]
     ends = [start + length for start in starts[:-1]]
     return list(zip(starts, [*ends, size], strict=True))
 

@@ -16,7 +16,7 @@ from invprior.operators.base import LinearOperator
 from invprior.problem.functionals import child_generator
 from invprior.problem.problem import Objective, Problem, route
 from invprior.solvers.base import Solver, State
-from invprior.solvers.rollback import Rollback, moving
+from invprior.solvers.rollback import Rollback, mutable_state
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.holdout import Holdout
 
@@ -42,9 +42,9 @@ class AdamState(State):
     noise: torch.Generator | None = None
     rollback: Rollback | None = None
 
-    def moving(self) -> list[Tensor]:
+    def mutable_state(self) -> list[Tensor]:
         """The parameters and Adam's moments of them."""
-        return moving(self.optimizer)
+        return mutable_state(self.optimizer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +180,7 @@ class Adam(Solver):
 
 
 _ENOUGH = 2000  # measurements, of which a hundred are kept out of each network's fit
-_DAMPING = 30.0  # times sigma^2: the ratio at which natural pictures' fine detail drowns in noise
+_DAMPING = 30.0  # times sigma^2: the ratio at which natural images' fine detail drowns in noise
 
 
 def _seen_through(problem: Problem) -> LinearOperator | None:

@@ -36,7 +36,7 @@ class State:
     latest: Tensor | None = None
     members: Tensor | None = None
 
-    def moving(self) -> list[Tensor]:
+    def mutable_state(self) -> list[Tensor]:
         """What the solver changes in place, by which a run can be put back to where it was; none by default."""
         return []
 

@@ -57,7 +57,7 @@ class FISTA(Solver):
         )
         if self.step_size is None or self.force:
             return objective
-        limit = (1.0 if self.momentum else 2.0) / objective.curvature()
+        limit = (1.0 if self.momentum else 2.0) / objective.lipschitz()
         if self.step_size > limit:
             raise IncompatibleError(
                 f"The step_size of fista must be at most {limit:.4g} for this problem "
@@ -68,7 +68,7 @@ class FISTA(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> FISTAState:
         """Begin at x0 with the largest safe step."""
-        step = self.step_size or 1.0 / objective.curvature()
+        step = self.step_size or 1.0 / objective.lipschitz()
         return FISTAState(x0, step_size=step, point=x0, t=x0.new_ones(()))
 
     def step(self, objective: Objective, state: State) -> FISTAState:

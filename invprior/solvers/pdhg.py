@@ -55,7 +55,7 @@ class PDHG(Solver):
         operator = objective.problem.operator
         assert isinstance(operator, LinearOperator)
         size = operator.norm() ** 2 + max(len(objective.proximal) - 1, 0)
-        smooth = sum(w * p.curvature() for w, p in objective.smooth)
+        smooth = sum(w * p.lipschitz() for w, p in objective.smooth)
         dual = self.ratio * 3.0 / objective.problem.noise_level / size**0.5
         return 0.99 / (dual * size + smooth / 2.0), dual
 

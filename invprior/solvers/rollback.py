@@ -47,7 +47,7 @@ class Rollback:
         first = self.good is None and step > 1  # once the optimiser has its moments
         if fine and (first or step % _KEEP_EVERY == 0):
             self.good_level, self.good_step, self.x = level, step, x
-            self.good = [tensor.detach().clone() for tensor in moving(self.optimizer)]
+            self.good = [tensor.detach().clone() for tensor in mutable_state(self.optimizer)]
         if fine or self.good is None or self.returns == _MOST:
             return None
         return self._go_back(step)
@@ -56,7 +56,7 @@ class Rollback:
         assert self.good is not None
         assert self.level is not None
         with torch.no_grad():
-            for tensor, kept in zip(moving(self.optimizer), self.good, strict=True):
+            for tensor, kept in zip(mutable_state(self.optimizer), self.good, strict=True):
                 tensor.copy_(kept)
         for group in self.optimizer.param_groups:
             group["lr"] *= 0.5
@@ -68,7 +68,7 @@ class Rollback:
         )
 
 
-def moving(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+def mutable_state(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """List an optimiser's parameters and its moments of them."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     return [*parameters, *(v for p in parameters for v in optimizer.state[p].values())]

@@ -38,7 +38,7 @@ class StoppingRule(ABC, metaclass=Plugin):
 
         A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
         numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. Where it has a
-        method `best`, which returns the best picture so far or None, that is returned when a budget ends the run first;
+        method `best`, which returns the best image so far or None, that is returned when a budget ends the run first;
         an attribute `met` that is true says that the rule has found its moment, and a budget may end the run well.
         """
 
@@ -95,7 +95,7 @@ class _Any:
         for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
             if _is_budget(rule) and hoped:
                 unmet = f"before {' or '.join(hoped)} was met"
-                remedy = f"{stop.message}, {unmet}; allow more if the picture matters"
+                remedy = f"{stop.message}, {unmet}; allow more if the image matters"
                 found = (best() for w in self.watchers if (best := getattr(w, "best", None)))
                 better = next((x for x in found if x is not None), None)
                 return Stop(stop.name, False, remedy, better)

@@ -29,7 +29,7 @@ class Holdout(StoppingRule):
 
     What the operator hides, as a blur does, no measurement tells of. There the networks' own differences count: they
     invent details independently, and the squared error which that leaves in their mean is added, as far as it is larger
-    in the picture than in what is measured of it. It takes two networks.
+    in the image than in what is measured of it. It takes two networks.
 
     Goes on for a while after the best estimate, then goes back to it and on from there for some steps with all
     measurements: nothing is lost by what was kept out, and a fit of all is best a little later than it predicts.
@@ -58,8 +58,8 @@ class Holdout(StoppingRule):
         members = 1 if network is None else network.members
         shape = problem.operator.measurement_shape
         held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
-        if problem.observed is not None:
-            held = held & problem.observed
+        if problem.observation_mask is not None:
+            held = held & problem.observation_mask
         fewest = int(held.flatten(1).sum(1).min())
         if fewest < _FEWEST:
             raise MeasurementError(
@@ -90,7 +90,7 @@ class _Watch(LowestWatch):
         return self.until is not None
 
     def best(self) -> Tensor | None:
-        """The picture that predicts best; from the refit on, what the run has."""
+        """The image that predicts best; from the refit on, what the run has."""
         return None if self.met else super().best()
 
     def __call__(self, iterate: Iterate) -> Stop | None:
@@ -108,7 +108,7 @@ class _Watch(LowestWatch):
         if end is None or self.mark.members is None:
             return end
         self.until = iterate.step + max(1, round(self.rule.refit * self.mark.step))
-        return replace(end, refit=Refit(self.mark.moving, self.mark.members))
+        return replace(end, refit=Refit(self.mark.mutable_state, self.mark.members))
 
     def _end(self, iterate: Iterate, what: str) -> Stop | None:
         assert self.until is not None
@@ -142,12 +142,12 @@ def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
     if len(held) == 1:
         return unseen
     seen = ~held.any(0, keepdim=True)
-    if problem.observed is not None:
-        seen = seen & problem.observed
+    if problem.observation_mask is not None:
+        seen = seen & problem.observation_mask
     gap = (
         misfit(predictions, seen).mean() - misfit(predictions.mean(0, keepdim=True), seen).squeeze()
     )
-    shown = problem.observed
+    shown = problem.observation_mask
     invisible = _error_of_mean(iterate.members, None) - _error_of_mean(predictions, shown)
     return unseen - gap / seen.sum() + invisible.clamp_min(0) / (2 * problem.noise_level**2)
 
@@ -167,7 +167,7 @@ def _scattered(
 ) -> Tensor:
     """Choose entries for each member, boolean, (members, *shape), evenly spread, none for two members where possible.
 
-    Of a picture, (C, H, W), whole pixels are chosen: the channels of one often share their noise. It is cut into cells,
+    Of an image, (C, H, W), whole pixels are chosen: the channels of one often share their noise. It is cut into cells,
     each of which gives as many pixels to each member.
     """
     rows, columns = shape[1:] if len(shape) == 3 else (1, math.prod(shape))

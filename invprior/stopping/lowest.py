@@ -1,4 +1,4 @@
-"""The picture at the lowest figure of a run, kept while the run goes on."""
+"""The image at the lowest figure of a run, kept while the run goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ASK = 50  # steps between two questions to a GPU, which would wait for each
 
 @dataclass
 class Lowest:
-    """Watches a figure that falls and then rises, and keeps the picture of its lowest value.
+    """Watches a figure that falls and then rises, and keeps the image of its lowest value.
 
     Everything stays on the device; on a GPU the host asks every 50 steps whether the run is over.
 
@@ -61,12 +61,12 @@ class Mark:
 
     Attributes:
         step: when it was there, 0 before.
-        moving: copies of what the solver changes in place.
+        mutable_state: copies of what the solver changes in place.
         members: the averages that go with them; None where the solver has nothing to go back by.
     """
 
     step: int = 0
-    moving: list[Tensor] = field(default_factory=list)
+    mutable_state: list[Tensor] = field(default_factory=list)
     members: Tensor | None = None
 
     @torch.no_grad()
@@ -74,24 +74,24 @@ class Mark:
         """Copy the run's state if the figure has a new lowest value and the device has been asked."""
         if lowest.asked < iterate.step or lowest.best <= self.step:
             return
-        moving = iterate.moving()
-        if not moving:
+        mutable_state = iterate.mutable_state()
+        if not mutable_state:
             return
-        if len(self.moving) != len(moving):
-            self.moving = [tensor.detach().clone() for tensor in moving]
-        for copy, tensor in zip(self.moving, moving, strict=True):
+        if len(self.mutable_state) != len(mutable_state):
+            self.mutable_state = [tensor.detach().clone() for tensor in mutable_state]
+        for copy, tensor in zip(self.mutable_state, mutable_state, strict=True):
             copy.copy_(tensor)
         self.step, self.members = iterate.step, iterate.members
 
 
 @dataclass
 class LowestWatch:
-    """A watcher that ends a run some time after the lowest value of a figure, with the picture of that value."""
+    """A watcher that ends a run some time after the lowest value of a figure, with the image of that value."""
 
     lowest: Lowest
 
     def best(self) -> Tensor | None:
-        """The picture at the lowest value so far."""
+        """The image at the lowest value so far."""
         return self.lowest.x
 
     def look(

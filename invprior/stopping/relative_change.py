@@ -1,4 +1,4 @@
-"""Stop when the picture no longer changes."""
+"""Stop when the image no longer changes."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class _Quiet:
         self.steps = self.steps + 1 if quiet else 0
         if self.steps < self.rule.patience:
             return None
-        message = f"the picture changed by less than {self.rule.tolerance:g} a step"
+        message = f"the image changed by less than {self.rule.tolerance:g} a step"
         return Stop("relative-change", True, message)

@@ -54,7 +54,7 @@ class SelfReference(StoppingRule):
         if self.copies == "channels":
             if y.dim() != 4 or y.shape[1] < 2:
                 raise IncompatibleError(
-                    f"self-reference:copies=channels needs a picture of several channels; the measurement is "
+                    f"self-reference:copies=channels needs an image of several channels; the measurement is "
                     f"{tuple(y.shape)}. Use copies=noise, or holdout."
                 )
             return replace(problem, reference=_next_channel(y))
@@ -94,8 +94,8 @@ def _error(iterate: Iterate) -> Tensor:
     problem = iterate.objective.problem
     assert problem.reference is not None
     off: Tensor = problem.operator(iterate.x) - problem.reference
-    if problem.observed is not None:
-        off = off * problem.observed
+    if problem.observation_mask is not None:
+        off = off * problem.observation_mask
     return off.square().mean()
 
 

@@ -119,7 +119,7 @@ class SteinRisk(Fidelity):
         return self.sigma
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute it for both of a pair, (2,) of (2, C, H, W); of a picture alone, the Gaussian's."""
+        """Compute it for both of a pair, (2,) of (2, C, H, W); of an image alone, the Gaussian's."""
         here, there = prediction[:1], prediction[-1:]
         residual = here - y[:1]
         misfit = dot(residual, residual) / (2 * self.sigma**2)

@@ -14,7 +14,7 @@ from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import Lowest, LowestWatch
 
-_MOST = 2**16  # values of a picture that the window keeps: a hundred pictures would be many
+_MOST = 2**16  # values of an image that the window keeps: a hundred images would be many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Variance(StoppingRule):
     While a network learns structure its outputs settle; once it learns noise they vary again. Needs no noise level, but
     a long patience, and it is late or early where the curve has several dips. Not for convex problems.
 
-    The window holds every output, of large pictures an even selection of 65,536 values. The exponential form keeps a
+    The window holds every output, of large images an even selection of 65,536 values. The exponential form keeps a
     mean and a variance, v <- (1 - a) (v + a ||x - m||^2) and m <- (1 - a) m + a x, in place of the window.
 
     Source: Wang et al., "Early Stopping for Deep Image Prior", TMLR 2023: ES-WMV and ES-EMV, with their settings.
@@ -91,7 +91,7 @@ class _Exponential(LowestWatch):
         return self.look(iterate, self.variance, self.rule, _WHAT)
 
 
-def selection(picture: Tensor) -> Tensor:
-    """At most 65,536 values of a picture, evenly spread, in double precision: the sums run over thousands of steps."""
-    values = picture.flatten()
+def selection(image: Tensor) -> Tensor:
+    """At most 65,536 values of an image, evenly spread, in double precision: the sums run over thousands of steps."""
+    values = image.flatten()
     return values[:: -(-len(values) // _MOST)].double()

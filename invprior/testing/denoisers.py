@@ -9,33 +9,33 @@ import torch
 from invprior.denoisers.base import Denoiser
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import firmness
-from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, noise, pictures
+from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, images, noise
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SIGMA = 0.1
 
 
 def _uses(denoiser: Denoiser) -> Sequence[Use]:
-    return [Use("denoise", denoiser, lambda d, x: d.denoise(x, _SIGMA), (pictures(),), SIZE)]
+    return [Use("denoise", denoiser, lambda d, x: d.denoise(x, _SIGMA), (images(),), SIZE)]
 
 
 def any_size(denoiser: Denoiser) -> None:
-    """Pictures of any size and number of channels will do, single pixels too."""
+    """Images of any size and number of channels will do, single pixels too."""
     for shape in ODD_SIZES:
-        found = denoiser.denoise(pictures(*shape), _SIGMA)
+        found = denoiser.denoise(images(*shape), _SIGMA)
         if found.shape != shape:
             raise Fault(f"denoise of {shape} returns {tuple(found.shape)}")
 
 
 def finite(denoiser: Denoiser) -> None:
-    """The result is finite on flat and black pictures and outside [0, 1] too."""
+    """The result is finite on flat and black images and outside [0, 1] too."""
     for name, x in extremes().items():
         if not bool(denoiser.denoise(x, _SIGMA).isfinite().all()):
-            raise Fault(f"denoise is not finite on {name} pictures")
+            raise Fault(f"denoise is not finite on {name} images")
 
 
 def noise_removed(denoiser: Denoiser) -> str:
-    """It brings a noisy picture nearer to the clean one, at the noise level that it is told."""
+    """It brings a noisy image nearer to the clean one, at the noise level that it is told."""
     clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
     clean[..., 8:24, 12:] = 0.7
     text = ""
@@ -46,16 +46,14 @@ def noise_removed(denoiser: Denoiser) -> str:
         )
         share = float(after / before)
         if not share < 1.0:
-            raise Fault(
-                f"it leaves {share:.3g} times the error of a noisy picture, sigma {sigma:g}"
-            )
+            raise Fault(f"it leaves {share:.3g} times the error of a noisy image, sigma {sigma:g}")
         text = f"it leaves {share:.2g} of the error at sigma {sigma:g}"
     return text
 
 
 def clean_untouched(denoiser: Denoiser) -> None:
     """As sigma goes to 0 it does nothing, or a run that has nothing to remove would still be changed by it."""
-    x, sigma = pictures(), 1e-4
+    x, sigma = images(), 1e-4
     change = float((denoiser.denoise(x, sigma) - x).abs().max())
     if not change <= 10 * sigma + 1e-3:
         raise Fault(
@@ -64,16 +62,16 @@ def clean_untouched(denoiser: Denoiser) -> None:
 
 
 def flat_kept(denoiser: Denoiser) -> None:
-    """Flat pictures keep their brightness."""
+    """Flat images keep their brightness."""
     flat = torch.full(SIZE, 0.3, dtype=torch.float64)
     shift = float((denoiser.denoise(flat, _SIGMA) - flat).abs().max())
     if not shift <= 1e-2:
-        raise Fault(f"it changes a flat picture by up to {shift:.2g}")
+        raise Fault(f"it changes a flat image by up to {shift:.2g}")
 
 
 def lipschitz(denoiser: Denoiser) -> str:
     """By how much it stretches distances is reported; above 1, pnp has no guarantee to settle."""
-    _, stretch = firmness(lambda x, tau: denoiser.denoise(x, tau**0.5), pictures())
+    _, stretch = firmness(lambda x, tau: denoiser.denoise(x, tau**0.5), images())
     return f"it stretches distances by {stretch:.3g} at most among the pairs tried"
 
 

@@ -13,7 +13,7 @@ from invprior.numerics.tensor_diff import difference
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import minimises
-from invprior.testing.uses import SIZE, Use, noise, pictures
+from invprior.testing.uses import SIZE, Use, images, noise
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SIGMA = 0.1
@@ -26,7 +26,7 @@ def known(fidelity: Fidelity) -> Fidelity:
 
 def data() -> tuple[Tensor, Tensor]:
     """A prediction and a measurement, float64, with dark pixels and predictions below 0."""
-    y = pictures()
+    y = images()
     y[..., 0] = 0.0
     return y + 0.2 * noise() - 0.05, y
 
@@ -52,7 +52,7 @@ def finite(fidelity: Fidelity) -> None:
 
 
 def total(fidelity: Fidelity) -> None:
-    """It sums over measurements, so that weights mean the same for pictures of every size."""
+    """It sums over measurements, so that weights mean the same for images of every size."""
     fit, (p, y) = known(fidelity), data()
     once = fit.value(p, y)
     wrong = difference(fit.value(torch.cat([p, p], -1), torch.cat([y, y], -1)), 2.0 * once, 1e-4)
@@ -82,10 +82,10 @@ def gradient(fidelity: Fidelity) -> None:
         raise Fault(f"the gradient, compared with autograd's, is {wrong}")
 
 
-def curvature(fidelity: Fidelity) -> str | None:
-    """`curvature` is an upper bound on the second derivative."""
+def lipschitz(fidelity: Fidelity) -> str | None:
+    """`lipschitz` is an upper bound on the second derivative."""
     fit, (p, y) = known(fidelity), data()
-    claimed = fit.curvature()
+    claimed = fit.lipschitz()
     if math.isinf(claimed):
         return None
     found = curvature_found(lambda x: fit.gradient(x, y), p)
@@ -137,7 +137,7 @@ def fidelity_checks() -> tuple[Check, ...]:
     """Of every fidelity, then of those with a prox, then of quadratic ones."""
     return (
         *map_checks(Fidelity, _uses),
-        *checks_for(Fidelity, finite, total, explains, gradient, curvature, noise_level),
+        *checks_for(Fidelity, finite, total, explains, gradient, lipschitz, noise_level),
         *checks_for(ProximableFidelity, prox),
         *checks_for(QuadraticFidelity, quadratic),
     )

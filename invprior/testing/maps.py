@@ -1,4 +1,4 @@
-"""Checks of everything that takes pictures to tensors, whatever its kind."""
+"""Checks of everything that takes images to tensors, whatever its kind."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def map_checks(
     Args:
         form: the type, or several.
         uses: the object's uses.
-        batch: whether the maps take each picture of a batch by itself.
+        batch: whether the maps take each image of a batch by itself.
     """
 
     def shape(obj: Any) -> None:
-        """Every method returns the shape that it promises, for a batch and for one picture."""
+        """Every method returns the shape that it promises, for a batch and for one image."""
         for use in uses(obj):
             _same_shape(use, use(), use.shape)
             if batch:
@@ -50,7 +50,7 @@ def map_checks(
                 raise Fault(f"{use.name} in float32 is off by {apart:.0e} of its size")
 
     def device(obj: Any) -> None:
-        """What it returns is where the pictures are."""
+        """What it returns is where the images are."""
         for use in uses(obj):
             try:
                 with elsewhere() as move:
@@ -66,7 +66,7 @@ def map_checks(
                 raise Fault(f"{use.name} returns the {found.device.type.upper()}'s tensors")
 
     def batch_apart(obj: Any) -> None:
-        """No picture of a batch influences another."""
+        """No image of a batch influences another."""
         for use in uses(obj):
             both = use()
             for index in (0, 1):
@@ -74,7 +74,7 @@ def map_checks(
                 apart = distance(both[index : index + 1], alone)
                 if not (apart <= 1e-4 or torch.equal(both[index : index + 1], alone)):
                     raise Fault(
-                        f"{use.name} mixes the batch: a picture alone gives another result, "
+                        f"{use.name} mixes the batch: an image alone gives another result, "
                         f"{apart:.0e} of its size away"
                     )
 
@@ -142,13 +142,13 @@ def _same_shape(use: Use, found: Tensor, expected: tuple[int, ...]) -> None:
         return
     hint = ""
     if len(expected) == 1 and found.dim() == 0:
-        hint = ": one figure for the whole batch, should be one for each picture"
+        hint = ": one figure for the whole batch, should be one for each image"
     raise Fault(f"{use.name} returns the shape {tuple(found.shape)}, should be {expected}{hint}")
 
 
 def _same_dtype(use: Use, found: Tensor, expected: torch.dtype) -> None:
     if found.dtype not in (expected, complex_of(expected)):
-        raise Fault(f"{use.name} returns {_plain(found.dtype)} for {_plain(expected)} pictures")
+        raise Fault(f"{use.name} returns {_plain(found.dtype)} for {_plain(expected)} images")
 
 
 def _plain(dtype: torch.dtype) -> str:

@@ -7,28 +7,28 @@ from collections.abc import Sequence
 from invprior.errors import IncompatibleError
 from invprior.metrics.base import Metric
 from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, noise, pictures
+from invprior.testing.uses import Use, images, noise
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SIZE = (2, 3, 32, 30)  # some metrics look through windows
 
 
 def _uses(metric: Metric) -> Sequence[Use]:
-    truth = pictures(*_SIZE)
+    truth = images(*_SIZE)
     x = truth + 0.05 * noise(*_SIZE)
     return [Use("measure", metric, lambda m, x, truth: m.measure(x, truth), (x, truth), (2,))]
 
 
 def direction(metric: Metric) -> None:
-    """A picture nearer to the truth scores better, in the sense of higher_is_better, and the truth itself best."""
-    truth = pictures(*_SIZE)
+    """An image nearer to the truth scores better, in the sense of higher_is_better, and the truth itself best."""
+    truth = images(*_SIZE)
     sign = 1 if metric.higher_is_better else -1
     best, near, far = (
         sign * metric.measure(truth + s * noise(*_SIZE), truth) for s in (0.0, 0.02, 0.2)
     )
     if not bool((near > far).all()):
         raise Fault(
-            f"higher_is_better is {metric.higher_is_better}, but a picture with more noise scores "
+            f"higher_is_better is {metric.higher_is_better}, but an image with more noise scores "
             f"{'higher' if sign > 0 else 'lower'} than one with less"
         )
     if not bool((best >= near).all()):
@@ -36,8 +36,8 @@ def direction(metric: Metric) -> None:
 
 
 def shapes_refused(metric: Metric) -> None:
-    """Pictures of different shapes are refused, which broadcasting would compare without a word."""
-    truth = pictures(*_SIZE)
+    """Images of different shapes are refused, which broadcasting would compare without a word."""
+    truth = images(*_SIZE)
     for x in (truth[:, :1], truth[..., 1:], truth[..., :1, :1]):
         try:
             metric.measure(x, truth)

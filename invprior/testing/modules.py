@@ -31,7 +31,7 @@ def fresh_each_time(build: Build) -> None:
     ours, theirs = ({id(p) for p in m.parameters()} for m in (first, second))
     if ours & theirs:
         raise Fault(
-            "build hands out one network twice: the second picture would start from the first one's weights"
+            "build hands out one network twice: the second image would start from the first one's weights"
         )
     if kept and all(torch.equal(value, other[name]) for name, value in kept.items()):
         raise Fault(

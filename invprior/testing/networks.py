@@ -18,7 +18,7 @@ _SIDES = (12, 15)
 
 
 def _input(network: Network, height: int, width: int) -> Tensor:
-    """The z that the network wants for a picture of a size, one picture, float64."""
+    """The z that the network wants for an image of a size, one image, float64."""
     size = network.input_size(height, width)
     if network.natural_input == "grid":
         rows, columns = (torch.linspace(0, 1, n, dtype=torch.float64) for n in size)
@@ -40,16 +40,16 @@ def _uses(network: Network) -> Sequence[Use]:
     return [Use("the network", module, lambda m, z: m(z), (z,), (2, 3, *shape[2:]))]
 
 
-def covers_the_picture(network: Network) -> None:
-    """The output is at least as large as the picture, for sides that are no multiple of anything, and for one pixel."""
+def covers_the_image(network: Network) -> None:
+    """The output is at least as large as the image, for sides that are no multiple of anything, and for one pixel."""
     for height, width in ((1, 1), (5, 17), (21, 8)):
         z = _input(network, height, width)
         with torch.no_grad():
             found = _build(network)(z)
         if found.shape[:2] != (1, 3) or found.shape[2] < height or found.shape[3] < width:
-            raise Fault(f"for a picture of {height} x {width} its output is {tuple(found.shape)}")
+            raise Fault(f"for an image of {height} x {width} its output is {tuple(found.shape)}")
         if not bool(found.isfinite().all()):
-            raise Fault(f"for a picture of {height} x {width} its output is not finite")
+            raise Fault(f"for an image of {height} x {width} its output is not finite")
 
 
 def fresh(network: Network) -> None:
@@ -58,17 +58,17 @@ def fresh(network: Network) -> None:
 
 
 def same_in_evaluation(network: Network) -> None:
-    """Training and evaluation mode give the same picture: what is fitted is what is returned."""
+    """Training and evaluation mode give the same image: what is fitted is what is returned."""
     z, module = _input(network, *_SIDES), _build(network)
     with torch.no_grad():
         training = module(z)
         apart = distance(module.eval()(z), training)
     if not apart <= 1e-6:
-        raise Fault(f"in evaluation mode it gives another picture, {apart:.0e} of its size away")
+        raise Fault(f"in evaluation mode it gives another image, {apart:.0e} of its size away")
 
 
 def trainable(network: Network) -> str:
-    """Gradients reach every weight, and the network can be fitted to a picture."""
+    """Gradients reach every weight, and the network can be fitted to an image."""
     z, module = _input(network, *_SIDES), _build(network)
     with torch.no_grad():
         target = torch.full_like(module(z), 0.3)
@@ -84,5 +84,5 @@ def checkpoint(network: Network) -> None:
 
 def network_checks() -> tuple[Check, ...]:
     """Of every network."""
-    own = (covers_the_picture, fresh, same_in_evaluation, trainable, checkpoint)
+    own = (covers_the_image, fresh, same_in_evaluation, trainable, checkpoint)
     return (*map_checks(Network, _uses), *checks_for(Network, *own))

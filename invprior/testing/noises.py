@@ -9,17 +9,17 @@ import torch
 from invprior.fidelities.base import Fidelity
 from invprior.noises.base import Noise
 from invprior.testing.maps import global_state_watched, map_checks
-from invprior.testing.uses import SIZE, Use, pictures, seeded
+from invprior.testing.uses import SIZE, Use, images, seeded
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 
 def _uses(noise: Noise) -> Sequence[Use]:
-    return [Use("sample", noise, lambda n, x: n.sample(x, seeded()), (pictures(),), SIZE)]
+    return [Use("sample", noise, lambda n, x: n.sample(x, seeded()), (images(),), SIZE)]
 
 
 def seeded_alone(noise: Noise) -> None:
     """The generator decides the noise, and nothing else does."""
-    clean = pictures()
+    clean = images()
     with global_state_watched("sample"):
         first, again, other = (noise.sample(clean, seeded(s)) for s in (0, 0, 1))
     if not torch.equal(first, again):
@@ -31,28 +31,26 @@ def seeded_alone(noise: Noise) -> None:
 
 
 def independent(noise: Noise) -> None:
-    """Each picture of a batch gets noise of its own, and the next draw is another."""
-    clean = pictures()[:1].repeat(2, 1, 1, 1)
+    """Each image of a batch gets noise of its own, and the next draw is another."""
+    clean = images()[:1].repeat(2, 1, 1, 1)
     source = seeded()
     first, second = noise.sample(clean, source), noise.sample(clean, source)
     if torch.equal(first[0], first[1]):
-        raise Fault("both pictures of a batch get the same noise")
+        raise Fault("both images of a batch get the same noise")
     if torch.equal(first, second):
         raise Fault("two draws from one generator are the same: it is seeded again, or copied")
 
 
 def both_precisions(noise: Noise) -> None:
-    """Float32 and float64 pictures get the same noise, so that a run can be repeated in either."""
-    clean = pictures()
+    """Float32 and float64 images get the same noise, so that a run can be repeated in either."""
+    clean = images()
     exact, rough = noise.sample(clean, seeded()), noise.sample(clean.float(), seeded())
     if not torch.allclose(rough.double(), exact, atol=1e-5):
-        raise Fault(
-            "float32 pictures get other noise than float64 ones; draw in float64 on the CPU"
-        )
+        raise Fault("float32 images get other noise than float64 ones; draw in float64 on the CPU")
 
 
 def any_shape(noise: Noise) -> None:
-    """Measurements of any shape will do, for operators do not all make pictures."""
+    """Measurements of any shape will do, for operators do not all make images."""
     found = noise.sample(torch.full((2, 11), 0.5, dtype=torch.float64), seeded())
     if found.shape != (2, 11):
         raise Fault(f"a measurement of (2, 11) comes back as {tuple(found.shape)}")

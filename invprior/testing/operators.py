@@ -16,7 +16,7 @@ from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator, Operator, Recipe
 from invprior.testing import common
 from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, noise, pictures
+from invprior.testing.uses import Use, images, noise
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for
 
 _SIZES = (
@@ -31,15 +31,15 @@ _EXACT = 1e-5  # relative: what an operator may be wrong by that computes in sin
 
 @dataclass(frozen=True)
 class Sized:
-    """An operator at a size of pictures."""
+    """An operator at a size of images."""
 
     operator: Operator
 
     @property
     def x(self) -> Tensor:
-        """Two pictures of its size."""
+        """Two images of its size."""
         shape = self.operator.image_shape
-        return pictures(2, *shape) if len(shape) > 1 else noise(2, *shape)
+        return images(2, *shape) if len(shape) > 1 else noise(2, *shape)
 
     @cached_property
     def y(self) -> Tensor:
@@ -59,7 +59,7 @@ def sized(obj: Operator | Recipe) -> tuple[Sized, ...]:
     """The operator, in float64; a recipe at two sizes that it takes.
 
     Raises:
-        Fault: it refuses pictures of every size that is tried.
+        Fault: it refuses images of every size that is tried.
     """
     if isinstance(obj, Operator):
         return (Sized(obj),)
@@ -74,7 +74,7 @@ def sized(obj: Operator | Recipe) -> tuple[Sized, ...]:
             break
     if not found:
         raise Fault(
-            f"it takes no picture of the sizes tried; the last refusal was {refusals[-1]} "
+            f"it takes no image of the sizes tried; the last refusal was {refusals[-1]} "
             "Check an instance of a size that it takes"
         )
     return tuple(found)
@@ -112,7 +112,7 @@ def _uses(obj: Operator | Recipe) -> list[Use]:
 
 
 def sizes_agree(obj: Operator | Recipe) -> None:
-    """It keeps the size that it was made for, and finds the picture's size from a measurement's."""
+    """It keeps the size that it was made for, and finds the image's size from a measurement's."""
     for case in sized(obj):
         a = case.operator
         if tuple(case.x.shape[1:]) != tuple(a.image_shape):
@@ -126,20 +126,22 @@ def sizes_agree(obj: Operator | Recipe) -> None:
                 )
 
 
-def observed(obj: Operator | Recipe) -> None:
-    """What `observed` leaves out is 0 in A(x), so that it does not count in the fit."""
+def observation_mask(obj: Operator | Recipe) -> None:
+    """What `observation_mask` leaves out is 0 in A(x), so that it does not count in the fit."""
     for case in sized(obj):
-        mask = case.operator.observed
+        mask = case.operator.observation_mask
         if mask is None:
             continue
         y = case.operator(case.x)
         if mask.dtype != torch.bool:
-            raise Fault(f"observed is {str(mask.dtype).removeprefix('torch.')}, should be bool")
+            raise Fault(
+                f"observation_mask is {str(mask.dtype).removeprefix('torch.')}, should be bool"
+            )
         try:
             mask = mask.expand(y.shape)
         except RuntimeError:
             raise Fault(
-                f"observed, {tuple(mask.shape)}, does not broadcast to y, {tuple(y.shape)}"
+                f"observation_mask, {tuple(mask.shape)}, does not broadcast to y, {tuple(y.shape)}"
             ) from None
         if bool((y[~mask] != 0).any()):
             raise Fault("A(x) is not 0 where observed says that nothing was measured")
@@ -212,7 +214,7 @@ def normal(obj: Recipe | LinearOperator) -> None:
 
 
 def norm(obj: Recipe | LinearOperator) -> str:
-    """`norm` is an upper bound on what A stretches a picture by."""
+    """`norm` is an upper bound on what A stretches an image by."""
     text = ""
     for case in sized(obj):
         a, v = case.linear, noise(1, *case.operator.image_shape, seed=4)
@@ -226,7 +228,7 @@ def norm(obj: Recipe | LinearOperator) -> str:
             stretch = max(stretch, float(image.norm()))
             v = a.adjoint(image)
         if not claimed >= stretch * (1 - 1e-4):
-            raise Fault(f"norm() is {claimed:.4g}, but A stretches a picture by {stretch:.4g}")
+            raise Fault(f"norm() is {claimed:.4g}, but A stretches an image by {stretch:.4g}")
         text = f"norm() is {claimed:.4g}, the largest stretch found {stretch:.4g}"
     return text
 
@@ -294,6 +296,6 @@ def operator_checks() -> tuple[Check, ...]:
     )  # fmt: skip
     return (
         *map_checks(Operator, _uses),
-        *checks_for(Operator, sizes_agree, observed, differentiable, options_kept),
+        *checks_for(Operator, sizes_agree, observation_mask, differentiable, options_kept),
         *checks_for(LinearOperator, *linear),
     )

@@ -17,7 +17,7 @@ from invprior.problem.functionals import (
     Term,
 )
 from invprior.problem.problem import Problem
-from invprior.testing.uses import noise, pictures
+from invprior.testing.uses import images, noise
 
 SHAPE = (1, 4, 3)
 WEIGHT, SIGMA = 7.0, 0.2
@@ -41,7 +41,7 @@ class Value(Counted, Penalty):
 class Smooth(Value):
     """The same, of known curvature."""
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """1."""
         return 1.0
 
@@ -92,7 +92,7 @@ class Mixing(LinearOperator):
         self.register_buffer("matrix", eye + 0.4 * noise(n, n) / n**0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Multiply each picture, as a vector."""
+        """Multiply each image, as a vector."""
         return (x.flatten(1) @ self.matrix.T).view(-1, *self.image_shape)
 
 
@@ -116,9 +116,9 @@ class Rough(Counted, Fidelity):
 def small_problem(
     *priors: Functional, operator: Operator | None = None, fidelity: Fidelity | None = None
 ) -> Problem:
-    """A noisy picture of 12 pixels, float64, to be restored with these priors."""
+    """A noisy image of 12 pixels, float64, to be restored with these priors."""
     operator = operator or Mixing()
-    y = operator(pictures(1, *SHAPE)) + 0.05 * noise(1, *SHAPE, seed=7)
+    y = operator(images(1, *SHAPE)) + 0.05 * noise(1, *SHAPE, seed=7)
     terms = [Term(p, None if isinstance(p, Reparameterization) else WEIGHT) for p in priors]
     return Problem(operator, y, Prior(tuple(terms)), fidelity or Gaussian(sigma=SIGMA))
 

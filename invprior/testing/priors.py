@@ -11,7 +11,7 @@ from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
 from invprior.testing.maps import map_checks
 from invprior.testing.proxes import firmness, minimises
-from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, noise, pictures
+from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, images, noise
 from invprior.testing.verdicts import Check, Fault, Skip, checks_for
 
 _TAU = 0.05
@@ -21,16 +21,16 @@ _SLACK = 1e-2  # of the squared distance: a prox that iterates ends near its min
 def _differentiable(prior: Penalty) -> bool:
     """Whether it offers a gradient; a value that only counts refuses to give one."""
     try:
-        prior.gradient(pictures())
+        prior.gradient(images())
     except IncompatibleError:
         return False
     return True
 
 
 def _value_uses(prior: Penalty) -> Sequence[Use]:
-    uses = [Use("value", prior, lambda p, x: p.value(x), (pictures(),), (2,))]
+    uses = [Use("value", prior, lambda p, x: p.value(x), (images(),), (2,))]
     if _differentiable(prior):
-        uses.append(Use("gradient", prior, lambda p, x: p.gradient(x), (pictures(),), SIZE))
+        uses.append(Use("gradient", prior, lambda p, x: p.gradient(x), (images(),), SIZE))
     return uses
 
 
@@ -39,14 +39,14 @@ def _uses(prior: Functional) -> Sequence[Use]:
     if isinstance(prior, Penalty):
         uses += _value_uses(prior)
     if isinstance(prior, Proximable):
-        uses.append(Use("prox", prior, lambda p, x: p.prox(x, _TAU), (pictures(),), SIZE))
+        uses.append(Use("prox", prior, lambda p, x: p.prox(x, _TAU), (images(),), SIZE))
     return uses
 
 
 def any_size(prior: Functional) -> None:
-    """Pictures of any size and number of channels will do, single pixels too."""
+    """Images of any size and number of channels will do, single pixels too."""
     for shape in ODD_SIZES:
-        x = pictures(*shape)
+        x = images(*shape)
         if isinstance(prior, Proximable) and prior.prox(x, _TAU).shape != x.shape:
             raise Fault(f"prox of {shape} returns {tuple(prior.prox(x, _TAU).shape)}")
         if isinstance(prior, Penalty) and prior.value(x).shape != (1,):
@@ -54,16 +54,16 @@ def any_size(prior: Functional) -> None:
 
 
 def finite(prior: Functional) -> None:
-    """Values, gradients and proxes are finite on flat and black pictures and outside [0, 1] too."""
+    """Values, gradients and proxes are finite on flat and black images and outside [0, 1] too."""
     for name, x in extremes().items():
         for use in _uses(prior):
             if not bool(use.of(x).isfinite().all()):
-                raise Fault(f"{use.name} is not finite on {name} pictures")
+                raise Fault(f"{use.name} is not finite on {name} images")
 
 
 def gradient(prior: Penalty) -> None:
     """`gradient` is the slope of `value`."""
-    x = pictures()
+    x = images()
     if not _differentiable(prior):
         raise Skip("it says that its value has no gradient")
     wrong = gradient_fault(prior.value, prior.gradient(x), x)
@@ -73,7 +73,7 @@ def gradient(prior: Penalty) -> None:
 
 def autograd(prior: Penalty) -> None:
     """Autograd's gradient of `value` is `gradient`, so that the prior can be added to a network's energy."""
-    x = pictures()
+    x = images()
     if not _differentiable(prior):
         raise Skip("it says that its value has no gradient")
     try:
@@ -86,12 +86,12 @@ def autograd(prior: Penalty) -> None:
         raise Fault(f"the gradient, compared with autograd's, is {wrong}")
 
 
-def curvature(prior: Penalty) -> str | None:
-    """`curvature` is an upper bound on how fast the gradient changes."""
-    claimed = prior.curvature()
+def lipschitz(prior: Penalty) -> str | None:
+    """`lipschitz` is an upper bound on how fast the gradient changes."""
+    claimed = prior.lipschitz()
     if math.isinf(claimed):
         return None
-    found = max(curvature_found(prior.gradient, x) for x in (pictures(), 0.1 * noise()))
+    found = max(curvature_found(prior.gradient, x) for x in (images(), 0.1 * noise()))
     if not found <= claimed * 1.001 + 1e-9:
         raise Fault(
             f"curvature() is {claimed:.3g}, but the gradient changes by {found:.3g} times the step"
@@ -103,13 +103,13 @@ def prox(prior: Proximable) -> None:
     """`prox` is the minimiser of tau R(x) + 1/2 ||x - v||^2."""
     if not isinstance(prior, Penalty):
         raise Skip("it has no value to compare its prox with")
-    v = pictures(2, 3, 8, 7)
+    v = images(2, 3, 8, 7)
     minimises(prior.value, prior.prox, v, descend=prior.convex and _differentiable(prior))
 
 
 def firm(prior: Proximable) -> str:
     """The prox of a convex function is firmly non-expansive; for others the largest stretch is reported."""
-    worst, stretch = firmness(prior.prox, pictures())
+    worst, stretch = firmness(prior.prox, images())
     text = f"it stretches distances by {stretch:.3g} at most among the pairs tried"
     if prior.convex and worst > _SLACK:
         reason = (
@@ -134,6 +134,6 @@ def prior_checks() -> tuple[Check, ...]:
     return (
         *map_checks((Penalty, Proximable), _uses),
         *checks_for((Penalty, Proximable), any_size, finite, weight),
-        *checks_for(Penalty, gradient, autograd, curvature),
+        *checks_for(Penalty, gradient, autograd, lipschitz),
         *checks_for(Proximable, prox, firm),
     )

@@ -87,7 +87,7 @@ def _others(prox: Prox, found: Tensor, v: Tensor, tau: float) -> list[Tensor]:
 
 
 def _better(energy: Values, other: Tensor, best: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
-    """Take another point for the pictures where it has less energy."""
+    """Take another point for the images where it has less energy."""
     its = energy(other)
     gain = its < least
     spread = gain.view(-1, *[1] * (other.dim() - 1))

@@ -141,8 +141,8 @@ def inputs_untouched(solver: Solver) -> None:
             raise Fault("a step changes the estimate of the last one in place")
 
 
-def picture(solver: Solver) -> None:
-    """Each state's x is one picture of the operator's shape, dtype and device, without a graph."""
+def image(solver: Solver) -> None:
+    """Each state's x is one image of the operator's shape, dtype and device, without a graph."""
     for begun in _begun(solver):
         x, y = begun.steps(begun.init(), 2).x, begun.problem.y
         expected = (1, *begun.problem.operator.image_shape)
@@ -216,7 +216,7 @@ def stops(solver: Solver) -> None:
 def solver_checks() -> tuple[Check, ...]:
     """Of every solver."""
     own = (
-        picture,
+        image,
         minimum,
         deterministic,
         state_is_all,

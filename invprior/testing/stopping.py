@@ -23,7 +23,7 @@ from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.testing import parts
 from invprior.testing.maps import global_state_watched
-from invprior.testing.uses import noise, pictures, seeded
+from invprior.testing.uses import images, noise, seeded
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SHAPE = (3, 16, 20)
@@ -32,8 +32,8 @@ _STEPS = 16
 
 @cache
 def _problem(prior: Functional) -> Problem:
-    """Denoising of a picture, by a variable that Adam fits."""
-    y = pictures(1, *_SHAPE) + 0.1 * noise(1, *_SHAPE)
+    """Denoising of an image, by a variable that Adam fits."""
+    y = images(1, *_SHAPE) + 0.1 * noise(1, *_SHAPE)
     return Problem(Denoise(_SHAPE), y, Prior((Term(prior),)), Gaussian(sigma=0.1))
 
 
@@ -68,7 +68,7 @@ def _answers(watch: Watcher, iterates: list[Iterate]) -> list[str | None]:
 
 
 def problem_kept(rule: StoppingRule) -> None:
-    """`prepare` returns a problem of the same picture, decided by its generator, and leaves the given one alone."""
+    """`prepare` returns a problem of the same image, decided by its generator, and leaves the given one alone."""
     given = _given(rule)
     y = given.y.clone()
     with global_state_watched("prepare"):
@@ -78,7 +78,7 @@ def problem_kept(rule: StoppingRule) -> None:
     if not torch.equal(given.y, y):
         raise Fault("prepare changes the measurement in place")
     if first.operator.image_shape != given.operator.image_shape:
-        raise Fault(f"prepare changes the picture's shape to {first.operator.image_shape}")
+        raise Fault(f"prepare changes the image's shape to {first.operator.image_shape}")
     for name in ("y", "held", "reference"):
         ours, theirs = getattr(first, name), getattr(second, name)
         if isinstance(ours, Tensor) and not (
@@ -114,7 +114,7 @@ def _complete(stop: Stop, shape: tuple[int, ...]) -> None:
     if not isinstance(stop.ok, bool):
         raise Fault(f"its Stop's ok is {stop.ok!r}, should be True or False")
     if stop.x is not None and (tuple(stop.x.shape) != shape or not bool(stop.x.isfinite().all())):
-        raise Fault(f"its Stop's x must be a finite picture {shape}; it is {tuple(stop.x.shape)}")
+        raise Fault(f"its Stop's x must be a finite image {shape}; it is {tuple(stop.x.shape)}")
 
 
 def own_state(rule: StoppingRule) -> None:
@@ -149,7 +149,7 @@ def checkpoint(rule: StoppingRule) -> None:
 
 
 def nan_is_no_end(rule: StoppingRule) -> None:
-    """A picture of NaN is no good end of a run."""
+    """An image of NaN is no good end of a run."""
     problem = _prepared(rule)
     watch, nan = rule.start(problem), torch.tensor(torch.nan).double()
     for iterate in _iterates(problem):
@@ -158,11 +158,11 @@ def nan_is_no_end(rule: StoppingRule) -> None:
         away = replace(iterate, x=lost, previous=lost, latest=latest, members=members)
         stop = watch(replace(away, known_energy=nan))
         if stop is not None and stop.ok and not _limits(rule):
-            raise Fault(f"it takes a picture of NaN for a good end: {stop.message}")
+            raise Fault(f"it takes an image of NaN for a good end: {stop.message}")
 
 
 def _limits(rule: StoppingRule) -> bool:
-    """Whether the rule only limits the cost, whatever the picture is."""
+    """Whether the rule only limits the cost, whatever the image is."""
     return any(map(_limits, rule.rules)) if hasattr(rule, "rules") else rule.budget
 
 

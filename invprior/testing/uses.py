@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-SIZE = (2, 3, 16, 15)  # two pictures of different content; colours, and sides of different length
+SIZE = (2, 3, 16, 15)  # two images of different content; colours, and sides of different length
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Use:
 
     Attributes:
         name: the method's, for messages.
-        plugin: what holds the method, and the tensors that have to follow the pictures.
+        plugin: what holds the method, and the tensors that have to follow the images.
         call: takes the plugin and the tensors.
         tensors: in float64, the batch in front.
         shape: what comes back.
@@ -48,8 +48,8 @@ class Use:
         return replace(self, plugin=plugin, tensors=tuple(t.to(dtype) for t in self.tensors))
 
 
-def pictures(*shape: int, seed: int = 0) -> Tensor:
-    """Pictures of flat regions and noise, float64, intensities in [0, 1]; no two of a batch are alike."""
+def images(*shape: int, seed: int = 0) -> Tensor:
+    """Images of flat regions and noise, float64, intensities in [0, 1]; no two of a batch are alike."""
     shape = shape or SIZE
     generator = torch.Generator().manual_seed(seed)
     x = 0.3 + 0.2 * torch.rand(shape, generator=generator, dtype=torch.float64)
@@ -84,7 +84,7 @@ ODD_SIZES = (
 
 
 def extremes() -> dict[str, Tensor]:
-    """Pictures on which a careless formula divides by 0 or takes a root of what is negative, by name."""
+    """Images on which a careless formula divides by 0 or takes a root of what is negative, by name."""
     flat = torch.full(SIZE, 0.3, dtype=torch.float64)
-    x = pictures()
+    x = images()
     return {"flat": flat, "black": 0.0 * flat, "negative": -x, "bright": 3.0 * x}

@@ -10,33 +10,33 @@ from torch import Tensor, nn
 from invprior.problem.functionals import Reparameterization
 from invprior.testing import modules
 from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, pictures, seeded
+from invprior.testing.uses import Use, images, seeded
 from invprior.testing.verdicts import Check, Fault, checks_for
 
 _SIZE = (1, 3, 16, 15)
 
 
 def _build(prior: Reparameterization, x0: Tensor | None = None, seed: int = 0) -> nn.Module:
-    return prior.build(pictures(*_SIZE) if x0 is None else x0, seeded(seed))
+    return prior.build(images(*_SIZE) if x0 is None else x0, seeded(seed))
 
 
 def _uses(prior: Reparameterization) -> Sequence[Use]:
     call = lambda p, x0: _build(p, x0)()  # noqa: E731
-    return [Use("build(x0)()", prior, call, (pictures(*_SIZE),), (prior.members, *_SIZE[1:]))]
+    return [Use("build(x0)()", prior, call, (images(*_SIZE),), (prior.members, *_SIZE[1:]))]
 
 
 def any_size(prior: Reparameterization) -> None:
-    """Pictures of any size and number of channels will do."""
+    """Images of any size and number of channels will do."""
     for shape in ((1, 1, 5, 17), (1, 4, 9, 8)):
         with torch.no_grad():
-            found = _build(prior, pictures(*shape))()
+            found = _build(prior, images(*shape))()
         if found.dim() != 4 or found.shape[1:] != shape[1:]:
-            raise Fault(f"for a picture of {shape} it makes {tuple(found.shape)}")
+            raise Fault(f"for an image of {shape} it makes {tuple(found.shape)}")
 
 
 def fresh(prior: Reparameterization) -> None:
-    """The generator alone decides the weights, and each build has its own: no picture starts from another's."""
-    modules.fresh_each_time(lambda generator: prior.build(pictures(*_SIZE), generator))
+    """The generator alone decides the weights, and each build has its own: no image starts from another's."""
+    modules.fresh_each_time(lambda generator: prior.build(images(*_SIZE), generator))
 
 
 def seeded_throughout(prior: Reparameterization) -> None:
@@ -49,8 +49,8 @@ def seeded_throughout(prior: Reparameterization) -> None:
 
 
 def trainable(prior: Reparameterization) -> str:
-    """Gradients reach every weight, and the variable can be fitted to a picture."""
-    target, variable = pictures(*_SIZE), _build(prior)
+    """Gradients reach every weight, and the variable can be fitted to an image."""
+    target, variable = images(*_SIZE), _build(prior)
     return modules.trains(variable, lambda: variable(), target, prior.learning_rate)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.problem import weight_rule_from
-from invprior.builders.solver import chosen, route_or_explain
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.errors import DivergedError, IncompatibleError, InvpriorError, OptionError
 from invprior.numerics.box import Box
 from invprior.numerics.random import derived_seed
@@ -24,17 +24,15 @@ from invprior.problem.solution import Solution
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 from invprior.registry.spec import Spec
-from invprior.runner.tiling import restricted
+from invprior.runner.tiling import restrict
 from invprior.solvers.base import Solver, State
 from invprior.stopping.max_steps import MaxSteps
 from invprior.tuning.brent import smallest
 from invprior.weights.base import Trial, WeightRule
 from invprior.weights.default import Default
 
-SIDE = 384  # pixels: of a larger picture, a part of this side decides
-_QUIET = (
-    0.01  # times the noise: a change of the picture, root mean square, below which a trial ends
-)
+SIDE = 384  # pixels: of a larger image, a part of this side decides
+_QUIET = 0.01  # times the noise: a change of the image, root mean square, below which a trial ends
 _STEPS = 150  # at most so many in a trial
 _BESIDE = 0.1  # of the default weight beside a network, a prior already: more costs detail
 
@@ -61,7 +59,7 @@ def choose_weights(
         solver: what solves the trials, and the problem afterwards.
         x0: where a solver that does not converge to a minimum begins, (1, C, H, W).
         seed: of the rule's random numbers.
-        side: of a picture larger than that, in pixels, a central part decides, where the operator acts locally.
+        side: of an image larger than that, in pixels, a central part decides, where the operator acts locally.
         before: the record of a choice that a run to be resumed was made with; it is taken when it fits.
 
     Returns:
@@ -84,8 +82,8 @@ def choose_weights(
         return _kept(problem, places, why, factor=_BESIDE)
     if before is not None and (found := _again(problem, places, before, name)) is not None:
         return found
-    made, _ = chosen(problem, solver)
-    route_or_explain(problem, made)
+    made, _ = select_solver(problem, solver)
+    check_compatible(problem, made)
     part, x0, where = _part(problem, x0, side)
     generator = torch.Generator().manual_seed(derived_seed(seed, "weight"))
     trial = acting.start(part, generator)
@@ -196,22 +194,22 @@ def _again(
 
 
 def _part(problem: Problem, x0: Tensor | None, side: int) -> tuple[Problem, Tensor | None, str]:
-    """The middle of a large picture, as a problem of its own, and how to say so; else the whole."""
+    """The middle of a large image, as a problem of its own, and how to say so; else the whole."""
     operator = problem.operator
     if len(operator.image_shape) != 3 or max(operator.image_shape[-2:]) <= side:
         return problem, x0, ""
-    grain = operator.grain
+    alignment = operator.alignment
     starts, sizes = [], []
     for size in operator.image_shape[-2:]:
-        length = size if size <= side else max(side // grain, 1) * grain
-        starts.append((size - length) // 2 // grain * grain)
+        length = size if size <= side else max(side // alignment, 1) * alignment
+        starts.append((size - length) // 2 // alignment * alignment)
         sizes.append(length)
     box = Box(starts[0], starts[1], sizes[0], sizes[1])
     try:
-        part = restricted(problem, box)
+        part = restrict(problem, box)
     except InvpriorError:
         return problem, x0, ""
-    text = f"; judged on the middle of the picture, {sizes[0]} x {sizes[1]} pixels"
+    text = f"; judged on the middle of the image, {sizes[0]} x {sizes[1]} pixels"
     return part, None if x0 is None else box.of(x0), text
 
 
@@ -242,7 +240,7 @@ class _Sweep:
         x0: Tensor | None,
     ) -> None:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
-        self.first = [view.first_guess() if x0 is None else x0 for view in trial.views]
+        self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
         self.last = list(self.first)
         self.figures: dict[float, float] = {}
         self.fault = ""
@@ -253,8 +251,8 @@ class _Sweep:
         """The rule's figure; infinite where a solver fails."""
         prior = scaled(self.problem.prior, self.places, factor)
         try:
-            pictures = self._solved([replace(view, prior=prior) for view in self.trial.views])
-            value = float(self.trial.figure(replace(self.problem, prior=prior), pictures))
+            images = self._solved([replace(view, prior=prior) for view in self.trial.views])
+            value = float(self.trial.figure(replace(self.problem, prior=prior), images))
         except (IncompatibleError, DivergedError, OptionError) as error:
             self.fault, value = str(error), math.inf
         value = value if math.isfinite(value) else math.inf
@@ -284,10 +282,10 @@ class _Sweep:
                     raise DivergedError("the solver diverged")
                 if fixed is None and change < quiet:
                     break
-        pictures = [state.x.detach() for state in states]
+        images = [state.x.detach() for state in states]
         if self.convex:
-            self.last = pictures
-        return pictures
+            self.last = images
+        return images
 
 
 def _warn(text: str) -> None:

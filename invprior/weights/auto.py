@@ -55,7 +55,7 @@ class Auto(WeightRule):
         ):
             return SURE(), why
         damping = float(f"{_DAMPING / fidelity.precision:.3g}")
-        return SURE(damping=damping), f"{why}, that of the picture where the operator has kept it"
+        return SURE(damping=damping), f"{why}, that of the image where the operator has kept it"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:
         """Start what `choose` returns."""

@@ -88,4 +88,4 @@ def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
 def residual(problem: Problem, x: Tensor) -> Tensor:
     """Ax - y, (1, *measurement_shape); 0 where nothing was measured."""
     r: Tensor = problem.operator(x) - problem.y
-    return r if problem.observed is None else r * problem.observed
+    return r if problem.observation_mask is None else r * problem.observation_mask

@@ -15,7 +15,7 @@ from invprior.weights.base import WeightRule
 class Default(WeightRule):
     """Keeps the weights that the priors come with: nothing is solved in advance.
 
-    They are a fair guess at any noise level, and cost up to 2 dB on some pictures.
+    They are a fair guess at any noise level, and cost up to 2 dB on some images.
     """
 
     criterion: ClassVar[str] = "none"

@@ -36,8 +36,8 @@ class Discrepancy(WeightRule):
         """The problem alone."""
         goal = self.factor * problem.measurements * gaussian_variance(problem, self)
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            size = float(residual(problem, pictures[0]).square().sum())
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            size = float(residual(problem, images[0]).square().sum())
             return math.log(max(size, 1e-30) / goal) ** 2
 
         return Trial((problem,), figure)

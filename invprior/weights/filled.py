@@ -1,4 +1,4 @@
-"""The error of the whole picture where some of its pixels are missing."""
+"""The error of the whole image where some of its pixels are missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Filled(WeightRule):
 
     Either alone sees only its own part: sure cannot tell how well holes are filled, and holdout not how well noise is
     removed. Both figures are errors in units of sigma^2, so they add, each by its number of pixels. For operators
-    that leave pixels of the picture out, and Gaussian noise.
+    that leave pixels of the image out, and Gaussian noise.
 
     Args:
         fraction: of the known pixels, held out at random to stand for the missing ones.
@@ -54,10 +54,10 @@ class Filled(WeightRule):
         held = Holdout(fraction=self.fraction).start(problem, generator)
         count = len(known.views)
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            noise = known.figure(weighted, pictures[:count])
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            noise = known.figure(weighted, images[:count])
             filling = (
-                2 * held.figure(weighted, pictures[count:]) - 1
+                2 * held.figure(weighted, images[count:]) - 1
             )  # E is half the error, and holds the noise
             return (1 - missing) * noise + missing * filling
 
@@ -65,9 +65,9 @@ class Filled(WeightRule):
 
 
 def missing_pixels(problem: Problem) -> float | None:
-    """Which part of the picture is missing, where the operator leaves pixels out and does nothing else; else None."""
+    """Which part of the image is missing, where the operator leaves pixels out and does nothing else; else None."""
     operator = problem.operator
     plain = operator.inner if isinstance(operator, Masked) else operator
-    if problem.observed is None or not isinstance(plain, Denoise | Inpaint):
+    if problem.observation_mask is None or not isinstance(plain, Denoise | Inpaint):
         return None
     return 1 - problem.measurements / problem.y.numel()

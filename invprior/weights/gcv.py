@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from invprior.problem.problem import Problem
-from invprior.weights._freedom import followed
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
+from invprior.weights.degrees_of_freedom import followed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class GCV(WeightRule):
         views, follow = followed(problem, variance, generator)
         count = problem.measurements
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            r, freedom = follow(weighted, pictures)
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            r, freedom = follow(weighted, images)
             misfit, left = float(r.square().sum()) / variance, 1.0 - freedom / count
             return misfit / count / left**2 if left > 0 else float("inf")
 

@@ -50,12 +50,14 @@ class Holdout(WeightRule):
             )
         places = (1, *y.shape[1:]) if y.dim() != 4 else (1, 1, *y.shape[2:])
         drawn = (torch.rand(places, generator=generator) < self.fraction).to(y.device)
-        observed = (
-            torch.ones((), dtype=torch.bool) if problem.observed is None else problem.observed
+        observation_mask = (
+            torch.ones((), dtype=torch.bool)
+            if problem.observation_mask is None
+            else problem.observation_mask
         )
-        held = drawn.expand(y.shape) & observed.to(y.device).expand(y.shape)
+        held = drawn.expand(y.shape) & observation_mask.to(y.device).expand(y.shape)
         kept = ~drawn.expand(y.shape)
-        if not bool(held.any()) or not bool((kept & observed.to(y.device)).any()):
+        if not bool(held.any()) or not bool((kept & observation_mask.to(y.device)).any()):
             raise IncompatibleError(
                 "The weight rule holdout needs more measurements; "
                 f"got {problem.measurements}. Give the weight, or use default (--weight default)."
@@ -63,8 +65,8 @@ class Holdout(WeightRule):
         fitted = replace(problem, operator=Masked(operator, kept))
         truth = y[held][None]
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            prediction = operator(pictures[0])[held][None]
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            prediction = operator(images[0])[held][None]
             return float(problem.fidelity.value(prediction, truth).sum()) / truth.numel()
 
         return Trial((fitted,), figure)

@@ -43,8 +43,8 @@ class LCurve(WeightRule):
                     f"{plain_name(type(term.functional))} has only a prox. Use sure (--weight sure)."
                 )
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            x = pictures[0]
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            x = images[0]
             size = sum(
                 float(t.weight * t.functional.value(x))
                 for t in terms

@@ -14,8 +14,8 @@ from torch import Tensor
 from invprior.operators.base import LinearOperator
 from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
-from invprior.weights._freedom import followed, random_signs
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
+from invprior.weights.degrees_of_freedom import followed, random_signs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ class SURE(WeightRule):
         count = problem.measurements
         noise = 1.0 if weigh is None else _share(weigh, problem, generator)
 
-        def figure(weighted: Problem, pictures: Sequence[Tensor]) -> float:
-            r, freedom = follow(weighted, pictures)
+        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+            r, freedom = follow(weighted, images)
             misfit = float((r * (r if weigh is None else weigh(r))).sum()) / variance
             return (misfit + 2 * freedom) / count - noise
 

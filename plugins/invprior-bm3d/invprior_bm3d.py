@@ -15,17 +15,17 @@ from torch import Tensor
 from invprior import Denoiser
 from invprior.numerics.opponent import from_opponent, to_opponent
 
-_LEAST = 16  # pixels a side; on pictures that hardly hold a block the package's library crashes
+_LEAST = 16  # pixels a side; on images that hardly hold a block the package's library crashes
 _BLOCK = 8  # pixels a side of its smallest blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class BM3D(Denoiser):
-    """Block matching and 3-D filtering; of colour pictures all channels together (CBM3D).
+    """Block matching and 3-D filtering; of colour images all channels together (CBM3D).
 
     Similar blocks are stacked, and what is sparse in a stack is kept: first by a threshold, then by a Wiener filter.
     Of three channels, blocks are matched by brightness; other numbers of channels are filtered one by one. It runs on
-    the CPU, wherever the picture is.
+    the CPU, wherever the image is.
 
     Not for commercial use: that is what the package `bm3d` allows.
 
@@ -42,22 +42,22 @@ class BM3D(Denoiser):
     threads: Annotated[int, Ge(0)] = 1
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Remove noise of standard deviation sigma; a picture that is not finite gives NaN back.
+        """Remove noise of standard deviation sigma; an image that is not finite gives NaN back.
 
         Raises:
             MemoryError: there is too little for the package.
         """
         axes = to_opponent(x.detach().to("cpu", torch.float64))
-        cleaned = np.stack([self._one(picture, sigma) for picture in axes.numpy()])
+        cleaned = np.stack([self._one(image, sigma) for image in axes.numpy()])
         return from_opponent(torch.from_numpy(cleaned)).to(device=x.device, dtype=x.dtype)
 
-    def _one(self, picture: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        """Filter one picture, (C, H, W); of three channels the first is its brightness."""
-        if not np.isfinite(picture).all():
-            return np.full_like(picture, np.nan)
-        channels, height, width = picture.shape
+    def _one(self, image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+        """Filter one image, (C, H, W); of three channels the first is its brightness."""
+        if not np.isfinite(image).all():
+            return np.full_like(image, np.nan)
+        channels, height, width = image.shape
         missing = [(0, max(0, _LEAST - side)) for side in (height, width)]
-        planes = np.pad(picture, [(0, 0), *missing], mode="symmetric").transpose(1, 2, 0)
+        planes = np.pad(image, [(0, 0), *missing], mode="symmetric").transpose(1, 2, 0)
         profile = self._profile(max(planes.shape))
         if channels == 3 and np.ptp(planes[..., 0]) > 0:
             cleaned = bm3d.bm3d(planes, [sigma] * 3, profile)
@@ -65,11 +65,11 @@ class BM3D(Denoiser):
             each = [bm3d.bm3d(planes[..., c], sigma, profile) for c in range(channels)]
             cleaned = np.stack(each, -1)
         if planes.any() and not cleaned.any():  # all that the package says when memory runs out
-            raise MemoryError("bm3d gave nothing back: too little memory for this picture")
+            raise MemoryError("bm3d gave nothing back: too little memory for this image")
         return np.ascontiguousarray(cleaned[:height, :width].transpose(2, 0, 1))
 
     def _profile(self, side: int) -> Any:
-        """The package's settings; it would spend most of its time beyond the border of a small picture."""
+        """The package's settings; it would spend most of its time beyond the border of a small image."""
         kinds = {
             "np": bm3d.BM3DProfile,
             "lc": bm3d.BM3DProfileLC,

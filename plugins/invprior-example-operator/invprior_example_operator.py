@@ -10,7 +10,7 @@ from invprior import LinearOperator
 
 
 class Vignette(LinearOperator):
-    """Darkens a picture towards its corners, as a lens does.
+    """Darkens an image towards its corners, as a lens does.
 
     Args:
         corner: what is left of the light in the corners.

@@ -23,6 +23,6 @@ class Charbonnier(Penalty):
         self.width = width
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture, (B,)."""
+        """Compute R of each image, (B,)."""
         d = torch.cat((x.diff(dim=-2).flatten(1), x.diff(dim=-1).flatten(1)), dim=1)
         return ((d**2 + self.width**2).sqrt() - self.width).sum(1)

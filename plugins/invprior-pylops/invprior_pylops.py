@@ -24,14 +24,14 @@ Matrix: TypeAlias = PylopsMatrix | SciPyMatrix
 class Pylops(LinearOperator):
     """A linear operator made with PyLops or SciPy, on the CPU.
 
-    It takes whole pictures, C * H * W numbers, or one channel after the other, H * W numbers. What it makes has the
-    shape that PyLops knows (`dimsd`), or the picture's where the numbers are as many, else it is one long row.
+    It takes whole images, C * H * W numbers, or one channel after the other, H * W numbers. What it makes has the
+    shape that PyLops knows (`dimsd`), or the image's where the numbers are as many, else it is one long row.
     Numbers are passed in C order. What it computes in single precision is only as exact as that.
 
     Args:
         operator: the operator, or a function that makes it for a shape (C, H, W); in text `module:object`, where
             the module may lie in the current folder.
-        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given and PyLops
+        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given and PyLops
             does not know it either.
     """
 
@@ -40,24 +40,24 @@ class Pylops(LinearOperator):
         image_shape: Shape,
         *,
         operator: str | Matrix | Callable[[Shape], Matrix],
-        picture: tuple[int, int, int] | None = None,
+        image: tuple[int, int, int] | None = None,
     ) -> None:
         matrix = _made(operator, tuple(image_shape))
         self.apart = matrix.shape[1] != math.prod(image_shape)
         super().__init__(image_shape, _measured(matrix, tuple(image_shape)))
         self.operator = operator if isinstance(operator, str | Matrix) else _name(operator)
-        self.picture = picture
+        self.image = image
         self._matrix = matrix
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """The picture's shape: as told, or as PyLops knows it, or the measurement's.
+        """The image's shape: as told, or as PyLops knows it, or the measurement's.
 
         Raises:
             OptionError: none of them fits.
         """
         operator = object_named(options["operator"], "operator", "pylops")
-        told = options.get("picture")
+        told = options.get("image")
         channels = measurement_shape[0]
         guesses: list[Shape] = [told] if told else [measurement_shape]
         dims = tuple(map(int, getattr(operator, "dims", ())))
@@ -70,12 +70,12 @@ class Pylops(LinearOperator):
             except IncompatibleError:
                 continue
         raise OptionError(
-            f'The option "picture" of pylops must be the shape (C, H, W) of a picture whose measurement has the shape '
+            f'The option "image" of pylops must be the shape (C, H, W) of an image whose measurement has the shape '
             f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the operator to each picture of a batch."""
+        """Apply the operator to each image of a batch."""
         return apply_linear(self._forward, self._adjoint, x)
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -112,23 +112,23 @@ def _made(operator: Any, image_shape: Shape) -> Matrix:
         )
     if np.issubdtype(made.dtype, np.complexfloating):
         raise OptionError(
-            "The operator of pylops must be real, as pictures are; got a complex one. Stack its parts: "
+            "The operator of pylops must be real, as images are; got a complex one. Stack its parts: "
             "pylops.VStack([A.toreal(), A.toimag()])."
         )
     return made
 
 
 def _measured(matrix: Matrix, image_shape: Shape) -> Shape:
-    """The shape of a picture's measurement.
+    """The shape of an image's measurement.
 
     Raises:
-        IncompatibleError: the operator takes pictures of another size.
+        IncompatibleError: the operator takes images of another size.
     """
     channels, height, width = image_shape
     rows, columns = matrix.shape
     if columns not in (math.prod(image_shape), height * width):
         raise IncompatibleError(
-            f"The operator of pylops takes {columns} numbers; a picture {tuple(image_shape)} has "
+            f"The operator of pylops takes {columns} numbers; an image {tuple(image_shape)} has "
             f"{math.prod(image_shape)}, {height * width} a channel. Make the operator for this size."
         )
     whole = columns == math.prod(image_shape)

@@ -44,14 +44,14 @@ def test_text_names_registered_parts(y):
     assert problem.noise_level == pytest.approx(0.2)
 
 
-def test_each_picture_of_a_batch_is_a_problem(y):
+def test_each_image_of_a_batch_is_a_problem(y):
     batch = torch.cat([y, y + 0.1, y + 0.2])
     problems = build(batch, prior="tikhonov")
     assert [tuple(p.y.shape) for p in problems] == [(1, 2, 6, 5)] * 3
     assert torch.equal(torch.cat([p.y for p in problems]), batch)
 
 
-def test_the_noise_level_is_estimated_for_each_picture():
+def test_the_noise_level_is_estimated_for_each_image():
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((1, 1, 64, 64), generator=generator)
     low, high = build(torch.cat([0.5 + 0.02 * noise, 0.5 + 0.1 * noise]), prior="tikhonov")

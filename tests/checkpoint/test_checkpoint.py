@@ -59,7 +59,7 @@ class Cut:
 
 
 @pytest.fixture
-def picture():
+def image():
     """A measurement of (1, 1, 16, 16)."""
     ramp = torch.linspace(0.2, 0.8, 16)
     noise = torch.randn((1, 1, 16, 16), generator=torch.Generator().manual_seed(5))
@@ -74,13 +74,13 @@ def cut(folder, y, step, **run):
 
 
 @pytest.mark.parametrize(("solver", "prior", "operator"), CASES)
-def test_every_solver_goes_on_bit_by_bit(picture, tmp_path, solver, prior, operator):
+def test_every_solver_goes_on_bit_by_bit(image, tmp_path, solver, prior, operator):
     run = {"solver": solver, "prior": prior, "operator": operator, "steps": 9, "seed": 3, **KNOWN}
     run["record_every"] = 2
-    whole = solve(picture, **run)
-    cut(tmp_path / "c", picture, 4, **run)
+    whole = solve(image, **run)
+    cut(tmp_path / "c", image, 4, **run)
     seen = []
-    rest = solve(picture, checkpoint=tmp_path / "c", callbacks=[seen.append], **run)
+    rest = solve(image, checkpoint=tmp_path / "c", callbacks=[seen.append], **run)
     assert [i.step for i in seen] == [5, 6, 7, 8, 9]
     assert torch.equal(rest.x, whole.x)
     assert rest.stop == whole.stop
@@ -97,21 +97,21 @@ def test_the_cases_hold_every_solver():
     }
 
 
-def test_a_run_can_be_cut_off_many_times(picture, tmp_path):
+def test_a_run_can_be_cut_off_many_times(image, tmp_path):
     run = {"prior": NOISY, "steps": 8, "checkpoint_every": 0, **KNOWN}
     for step in range(1, 8):
-        cut(tmp_path, picture, step, **run)
+        cut(tmp_path, image, step, **run)
     assert torch.equal(
-        solve(picture, checkpoint=tmp_path, **run).x,
-        solve(picture, prior=NOISY, steps=8, **KNOWN).x,
+        solve(image, checkpoint=tmp_path, **run).x,
+        solve(image, prior=NOISY, steps=8, **KNOWN).x,
     )
     assert not tmp_path.exists()
 
 
-def test_quick_runs_leave_nothing(picture, tmp_path):
+def test_quick_runs_leave_nothing(image, tmp_path):
     watched = []
     solve(
-        picture,
+        image,
         prior="tv:weight=8",
         steps=3,
         checkpoint=tmp_path / "c",
@@ -145,10 +145,10 @@ class Own(FISTA):
         )
 
 
-def test_an_own_solver_needs_no_code_for_it(picture, tmp_path):
+def test_an_own_solver_needs_no_code_for_it(image, tmp_path):
     run = {"prior": "tv:weight=8", "solver": Own(), "steps": 9, **KNOWN}
-    cut(tmp_path, picture, 5, **run)
-    assert torch.equal(solve(picture, checkpoint=tmp_path, **run).x, solve(picture, **run).x)
+    cut(tmp_path, image, 5, **run)
+    assert torch.equal(solve(image, checkpoint=tmp_path, **run).x, solve(image, **run).x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +159,10 @@ class Closed(Own):
         return OwnState(x0, past={"x": [lambda: x0]})
 
 
-def test_a_state_that_cannot_be_kept_is_refused_before_any_step(picture, tmp_path):
+def test_a_state_that_cannot_be_kept_is_refused_before_any_step(image, tmp_path):
     with pytest.raises(OptionError) as caught:
         solve(
-            picture,
+            image,
             prior="tv:weight=8",
             solver=Closed(),
             checkpoint=tmp_path / "c",
@@ -184,51 +184,51 @@ class Opaque(StoppingRule):
         return Counting()
 
 
-def test_a_rule_that_cannot_be_kept_is_named(picture, tmp_path):
+def test_a_rule_that_cannot_be_kept_is_named(image, tmp_path):
     with pytest.raises(
         OptionError, match=r"stopping rule .*:Opaque must be.*its watcher is a Counting"
     ):
-        solve(picture, prior="tv:weight=8", stop=Opaque(), checkpoint=tmp_path)
+        solve(image, prior="tv:weight=8", stop=Opaque(), checkpoint=tmp_path)
     with pytest.raises(OptionError, match=r"its watchers\.0 is a Counting"):
-        solve(picture, prior="tv:weight=8", stop=Opaque(), steps=3, checkpoint=tmp_path)
+        solve(image, prior="tv:weight=8", stop=Opaque(), steps=3, checkpoint=tmp_path)
 
 
-def test_stopping_rules_remember(picture, tmp_path):
+def test_stopping_rules_remember(image, tmp_path):
     """Both have seen something before the cut: one quiet step; the first of two rules has fired."""
     quiet = RelativeChange(tolerance=1e9, patience=5)
     run = {"prior": "tv:weight=8", "solver": "fista", "stop": quiet, **KNOWN}
-    cut(tmp_path, picture, 3, **run)
-    assert solve(picture, checkpoint=tmp_path, **run).steps == 5
+    cut(tmp_path, image, 3, **run)
+    assert solve(image, checkpoint=tmp_path, **run).steps == 5
     early = RelativeChange(tolerance=1e9, patience=2) & RelativeChange(tolerance=1e9, patience=6)
-    cut(tmp_path, picture, 4, **{**run, "stop": early})
-    found = solve(picture, checkpoint=tmp_path, **{**run, "stop": early})
+    cut(tmp_path, image, 4, **{**run, "stop": early})
+    found = solve(image, checkpoint=tmp_path, **{**run, "stop": early})
     assert (found.steps, found.stop.name) == (6, "relative-change & relative-change")
 
 
-def test_time_goes_on(picture, tmp_path, monkeypatch):
+def test_time_goes_on(image, tmp_path, monkeypatch):
     """Every look at the clock takes a second."""
     clock = iter(range(10**6))
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     run = {"prior": "tv:weight=8", "solver": "fista", "stop": TimeLimit(seconds=60), **KNOWN}
-    before = cut(tmp_path, picture, 10, **run).seconds
-    found = solve(picture, checkpoint=tmp_path, **run)
+    before = cut(tmp_path, image, 10, **run).seconds
+    found = solve(image, checkpoint=tmp_path, **run)
     assert found.stop.name == "time-limit"
     assert 60 <= found.seconds < 70
     assert [r["seconds"] for r in found.history] == sorted(r["seconds"] for r in found.history)
     assert before > 10
 
 
-def test_more_steps_may_be_allowed(picture, tmp_path):
+def test_more_steps_may_be_allowed(image, tmp_path):
     run = {
         "prior": "tikhonov",
         "solver": "adam",
         "stop": "relative-change:tolerance=1e-30",
         **KNOWN,
     }
-    cut(tmp_path, picture, 4, steps=6, **run)
-    found = solve(picture, steps=9, checkpoint=tmp_path, **run)
+    cut(tmp_path, image, 4, steps=6, **run)
+    found = solve(image, steps=9, checkpoint=tmp_path, **run)
     assert found.steps == 9
-    assert torch.equal(found.x, solve(picture, steps=9, **run).x)
+    assert torch.equal(found.x, solve(image, steps=9, **run).x)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ def test_more_steps_may_be_allowed(picture, tmp_path):
         ({"y": torch.full((16, 17), 0.5)}, r"its image shape is \[1, 16, 16\], not \[1, 16, 17\]"),
     ],
 )
-def test_another_runs_checkpoint_is_refused(picture, tmp_path, change, what):
-    run = {"y": picture, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+def test_another_runs_checkpoint_is_refused(image, tmp_path, change, what):
+    run = {"y": image, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     cut(tmp_path, **{**run, "step": 4})
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(OptionError, match=f"is of another run: .*{what}.*remove this one"):
@@ -257,22 +257,22 @@ def test_another_runs_checkpoint_is_refused(picture, tmp_path, change, what):
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_another_rule_that_remembers_otherwise_is_refused(picture, tmp_path):
+def test_another_rule_that_remembers_otherwise_is_refused(image, tmp_path):
     run = {"prior": "tv:weight=8", "solver": "fista", **KNOWN}
-    cut(tmp_path, picture, 4, stop="relative-change:tolerance=1e-30", **run)
+    cut(tmp_path, image, 4, stop="relative-change:tolerance=1e-30", **run)
     with pytest.raises(OptionError, match="does not fit this run: watch"):
-        solve(picture, steps=9, checkpoint=tmp_path, **run)
+        solve(image, steps=9, checkpoint=tmp_path, **run)
 
 
-def test_another_version_is_a_note(picture, tmp_path, monkeypatch, caplog):
+def test_another_version_is_a_note(image, tmp_path, monkeypatch, caplog):
     run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     with monkeypatch.context() as other:
         other.setattr("invprior.provenance.version_of", lambda name: "0.0.1")
-        cut(tmp_path, picture, 4, **run)
-    found = solve(picture, checkpoint=tmp_path, **run)
+        cut(tmp_path, image, 4, **run)
+    found = solve(image, checkpoint=tmp_path, **run)
     assert f"torch was 0.0.1 and is {invprior.provenance.version_of('torch')}" in found.notes[0]
     assert found.notes[0] in caplog.text
-    assert torch.equal(found.x, solve(picture, **run).x)
+    assert torch.equal(found.x, solve(image, **run).x)
 
 
 def damage(data):
@@ -291,20 +291,20 @@ def damage(data):
     ]
 
 
-def test_a_damaged_checkpoint_is_refused(picture, tmp_path):
+def test_a_damaged_checkpoint_is_refused(image, tmp_path):
     run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
-    cut(tmp_path, picture, 4, **run)
+    cut(tmp_path, image, 4, **run)
     for data in damage((tmp_path / FILE).read_bytes()):
         (tmp_path / FILE).write_bytes(data)
         with pytest.raises(
             OptionError, match=r"checkpoint .* (is damaged: .*|is of another run.*)"
         ):
-            solve(picture, checkpoint=tmp_path, **run)
+            solve(image, checkpoint=tmp_path, **run)
 
 
-def test_a_batch_does_not_run_finished_pictures_again(picture, tmp_path):
+def test_a_batch_does_not_run_finished_images_again(image, tmp_path):
     run = {"prior": NOISY, "steps": 4, **KNOWN}
-    three = torch.cat([picture, picture.flip(2), picture.flip(3)])
+    three = torch.cat([image, image.flip(2), image.flip(3)])
     whole = solve(three, **run)
     calls = []
 
@@ -319,40 +319,40 @@ def test_a_batch_does_not_run_finished_pictures_again(picture, tmp_path):
     rest = solve(three, checkpoint=tmp_path, callbacks=[seen.append], **run)
     assert [i.step for i in seen] == [3, 4, 1, 2, 3, 4]
     assert torch.equal(rest.x, whole.x)
-    assert [p.stop for p in rest.pictures] == [p.stop for p in whole.pictures]
-    assert [p.steps for p in rest.pictures] == [4, 4, 4]
+    assert [p.stop for p in rest.images] == [p.stop for p in whole.images]
+    assert [p.steps for p in rest.images] == [4, 4, 4]
     assert not tmp_path.exists()
 
 
-def test_a_diverged_run_leaves_no_checkpoint(picture, tmp_path):
+def test_a_diverged_run_leaves_no_checkpoint(image, tmp_path):
     run = {"prior": "tikhonov", "solver": "fista:step_size=1e4,force=true", **KNOWN}
     with pytest.raises(DivergedError):
-        solve(picture, checkpoint=tmp_path / "c", checkpoint_every=0, **run)
+        solve(image, checkpoint=tmp_path / "c", checkpoint_every=0, **run)
     assert not (tmp_path / "c").exists()
 
 
-def test_files_of_others_stay(picture, tmp_path):
+def test_files_of_others_stay(image, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f".{FILE}.0a1b2c3d.tmp").write_bytes(b"left by a killed writing")
-    solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path, checkpoint_every=0)
+    solve(image, prior="tv:weight=8", steps=3, checkpoint=tmp_path, checkpoint_every=0)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_place_that_cannot_be_made_is_told_before_the_run(picture, tmp_path):
+def test_a_place_that_cannot_be_made_is_told_before_the_run(image, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(
         MeasurementError, match=r"is a file\. Name another place for the checkpoint"
     ):
-        solve(picture, prior="tv:weight=8", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
+        solve(image, prior="tv:weight=8", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
 
 
-def test_a_place_that_vanishes_is_a_note(picture, tmp_path):
+def test_a_place_that_vanishes_is_a_note(image, tmp_path):
     def spoil(now):
         if now.step == 1:
             (tmp_path / "c").write_text("")
 
     found = solve(
-        picture,
+        image,
         prior="tv:weight=8",
         steps=3,
         checkpoint=Late(tmp_path / "c", 0.0),
@@ -373,15 +373,15 @@ class Late(Checkpoint):
         return due
 
 
-def test_one_runs_checkpoint_is_not_passed_over_by_several(picture, tmp_path):
+def test_one_runs_checkpoint_is_not_passed_over_by_several(image, tmp_path):
     run = {"prior": f"dip:{NET}", "steps": 9, "checkpoint": tmp_path / "c", **KNOWN}
     with pytest.raises(Interrupted):
-        solve(picture, callbacks=[Cut(3)], **run)
+        solve(image, callbacks=[Cut(3)], **run)
     before = (tmp_path / "c" / FILE).read_bytes()
-    with pytest.raises(OptionError, match="of a single run of one picture"):
-        solve(picture, runs=2, **run)
-    with pytest.raises(OptionError, match="of a single run of one picture"):
-        solve(torch.cat([picture, picture]), **run)
+    with pytest.raises(OptionError, match="of a single run of one image"):
+        solve(image, runs=2, **run)
+    with pytest.raises(OptionError, match="of a single run of one image"):
+        solve(torch.cat([image, image]), **run)
     assert (tmp_path / "c" / FILE).read_bytes() == before
 
 
@@ -396,11 +396,11 @@ class Scaled(LinearOperator):
         return self.scale * x
 
 
-def test_an_operator_with_another_tensor_is_another_run(picture, tmp_path):
+def test_an_operator_with_another_tensor_is_another_run(image, tmp_path):
     def run(scale, **options):
-        operator = Scaled(tuple(picture.shape[1:]), scale)
+        operator = Scaled(tuple(image.shape[1:]), scale)
         return solve(
-            picture,
+            image,
             operator=operator,
             prior="tv:weight=8",
             steps=9,
@@ -416,11 +416,11 @@ def test_an_operator_with_another_tensor_is_another_run(picture, tmp_path):
 
 
 @pytest.mark.parametrize("every", [-1, "5", True, None])
-def test_the_interval_is_checked(picture, tmp_path, every):
+def test_the_interval_is_checked(image, tmp_path, every):
     with pytest.raises(
         OptionError, match='"checkpoint_every" must be a number of seconds >= 0; got'
     ):
-        solve(picture, prior="tv:weight=8", checkpoint=tmp_path, checkpoint_every=every)
+        solve(image, prior="tv:weight=8", checkpoint=tmp_path, checkpoint_every=every)
 
 
 def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -437,8 +437,8 @@ def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
     assert keeper.is_due()
 
 
-def test_solve_problem_takes_one_too(picture, tmp_path):
-    (problem,) = build(picture, prior=NOISY, **KNOWN)
+def test_solve_problem_takes_one_too(image, tmp_path):
+    (problem,) = build(image, prior=NOISY, **KNOWN)
     with pytest.raises(Interrupted):
         solve_problem(problem, stop=None, callbacks=[Cut(2)], checkpoint=tmp_path)
     assert (tmp_path / FILE).exists()

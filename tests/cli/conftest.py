@@ -1,4 +1,4 @@
-"""The command line, called in this process, in a fresh folder with a small picture in it."""
+"""The command line, called in this process, in a fresh folder with a small image in it."""
 
 import json
 

@@ -42,7 +42,7 @@ def test_impedance(fit, folder):
     for word in ("image + noise", "shuffled", "loss at 10", "loss at 12", "> 12", str(made.name)):
         assert word in said
     record = strict_json((made / "record.json").read_text())
-    assert record["picture"] == "y.png"
+    assert record["image"] == "y.png"
     assert record["steps"] == 12
     assert record["provenance"]["shuffled"]["seed"] == 0
     fit()
@@ -100,7 +100,7 @@ def test_interrupted(compare, folder, monkeypatch):
         (["ablation", "y.png", "--lr", "fast"], "must be FAMILY=RATE"),
         (["ablation", "y.png", "--lr", "skip=-1"], "The lr of skip must be"),
         (["ablation", "y.png", "--operator", "inpant"], 'did you mean "inpaint"?'),
-        (["ablation", "y.png", "--networks", "skipp"], "No network gave a picture"),
+        (["ablation", "y.png", "--networks", "skipp"], "No network gave an image"),
     ],
 )
 def test_bad_input(refused, y, arguments, said):
@@ -116,7 +116,7 @@ def test_the_defaults_that_help_names_are_those_used(run):
         assert default in said
 
 
-def test_the_figure_is_a_picture(fit, folder):
+def test_the_figure_is_a_image(fit, folder):
     fit("-q")
     assert images.load(folder / "invprior-out" / "y-impedance" / "impedance.png").x.shape[1] in (
         3,

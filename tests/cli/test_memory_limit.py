@@ -36,7 +36,7 @@ def test_more_than_is_free_is_refused_and_the_option_named(refused, big, monkeyp
     assert "--memory-limit" in said
 
 
-def test_tiles_of_a_picture_with_a_truth(run, big, monkeypatch):
+def test_tiles_of_a_image_with_a_truth(run, big, monkeypatch):
     """The figures need not be real to be a limit: a run of 2 GB may take 1.5 GB."""
     real = budget._in_tiles
     monkeypatch.setattr(
@@ -48,7 +48,7 @@ def test_tiles_of_a_picture_with_a_truth(run, big, monkeypatch):
 
 
 def test_the_summary_shows_what_is_large(run, big, monkeypatch):
-    large = Estimate(working=2 * 10**9, weights=0, pictures=0)
+    large = Estimate(working=2 * 10**9, weights=0, images=0)
     monkeypatch.setattr(Forecast, "whole", large)
     monkeypatch.setattr(budget, "available", lambda device: 10**13)
     assert "about 2.0 GB (estimated)" in run("solve", big, *SMALL).stdout

@@ -16,7 +16,7 @@ QUICK = ["--prior", "tv", "--steps", "3"]
 @pytest.fixture(autouse=True)
 def bad_files(folder, y):
     whole = (folder / y).read_bytes()
-    (folder / "words.png").write_text("no picture")
+    (folder / "words.png").write_text("no image")
     (folder / "cut.png").write_bytes(whole[:200])
     (folder / "empty.png").touch()
     (folder / "y.gif").write_bytes(whole)
@@ -31,8 +31,8 @@ def bad_files(folder, y):
     ("arguments", "said"),
     [
         (["gone.png"], ['no file "gone.png"', "Check the name"]),
-        (["."], ['"." is a folder', "name a picture"]),
-        (["words.png"], ['Cannot read "words.png" as a PNG picture', "save it anew"]),
+        (["."], ['"." is a folder', "name an image"]),
+        (["words.png"], ['Cannot read "words.png" as a PNG image', "save it anew"]),
         (["cut.png"], ['Cannot read "cut.png"', "truncated"]),
         (["empty.png"], ['Cannot read "empty.png"', "it is empty"]),
         (["y.gif"], ['The format of "y.gif" is unknown', ".png, .jpg"]),
@@ -52,7 +52,7 @@ def bad_files(folder, y):
         (["y.png", "--device", "gpu"], ["device", '"gpu"', 'Use "cpu"']),
     ],
 )
-def test_bad_pictures_and_values(refused, arguments, said):
+def test_bad_images_and_values(refused, arguments, said):
     message = refused("solve", *QUICK, *arguments)
     assert [part for part in said if part not in message] == []
 
@@ -160,7 +160,7 @@ def test_no_output_of_several_is_replaced(refused, folder, existing):
 def test_a_format_without_the_channels(refused):
     np.save("seven.npy", np.zeros((16, 24, 7), np.float32))
     message = refused("solve", "seven.npy", *QUICK, "-o", "x.png")
-    assert "this picture 7" in message
+    assert "this image 7" in message
     assert ".tif" in message
 
 

@@ -76,7 +76,7 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder
     record, expected = strict_json(out), strict_json((folder / "whole.json").read_text())
     assert err == ""
     assert np.array_equal(images.load(made / "restoration.tif").x, images.load("whole.tif").x)
-    for same in ("scores", "steps", "stop", "provenance", "picture", "simulated_noise"):
+    for same in ("scores", "steps", "stop", "provenance", "image", "simulated_noise"):
         assert record[same] == expected[same]
     energies = [[(r["step"], r["energy"]) for r in x["history"]] for x in (record, expected)]
     assert energies[0] == energies[1]
@@ -139,7 +139,7 @@ def test_into_a_folder_and_from_another_place(run, cut, y, mask, folder, monkeyp
     (folder / "results").mkdir()
     options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
     cut(3, *options, "-o", "results")
-    assert names(folder / "results" / "checkpoint") == [FILE, "pictures.safetensors", "run.json"]
+    assert names(folder / "results" / "checkpoint") == [FILE, "images.safetensors", "run.json"]
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")  # mask.npy is where the run began
     run("solve", "--resume", "../results")
@@ -201,7 +201,7 @@ def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        (["y.png"], "a picture"),
+        (["y.png"], "an image"),
         (["--prior", "tv:weight=8"], "--prior"),
         (["--seed", 0, "-o", "z.png"], "--output, --seed"),
         (["--no-checkpoint"], "--checkpoint"),
@@ -220,7 +220,7 @@ def test_a_folder_without_a_run_is_refused(refused, folder):
         assert f'"{place}" holds no run to go on with' in refused("solve", "--resume", place)
 
 
-@pytest.mark.parametrize("name", ["run.json", "pictures.safetensors", FILE])
+@pytest.mark.parametrize("name", ["run.json", "images.safetensors", FILE])
 def test_damage_is_told(refused, cut, y, folder, name):
     cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     path = folder / "x.checkpoint" / name

@@ -25,7 +25,7 @@ def record_of(path):
     return strict_json(path.read_text())
 
 
-def test_without_a_picture(run, folder):
+def test_without_a_image(run, folder):
     out = run("solve", "--prior", "tv", "--steps", "5").stdout
     made = folder / "invprior-out" / "astronaut-denoise-tv"
     assert names(made) == ["comparison.png", "measurement.png", "record.json", "restoration.png"]
@@ -63,7 +63,7 @@ def test_the_record_is_complete(solve, folder):
     )
     record = record_of(folder / "record.json")
     run = record["provenance"]
-    assert record["picture"] == "sample:camera:32"
+    assert record["image"] == "sample:camera:32"
     assert record["simulated_noise"].startswith("gaussian:sigma=0.01")
     assert run["operator"] == "blur:kernel=gaussian,sigma=1.6,boundary=reflect"
     assert run["prior"].startswith("tv:weight=")
@@ -193,9 +193,9 @@ def test_exif_orientation_is_applied(solve, folder):
     exif[274] = 6  # a quarter turn
     Image.new("RGB", (16, 24), (200, 30, 30)).save("turned.jpg", exif=exif)
     solve("turned.jpg", "-o", "x.jpg", prior="none")
-    with Image.open("x.jpg") as picture:
-        assert picture.size == (24, 16)
-        assert picture.getexif().get(274, 1) == 1
+    with Image.open("x.jpg") as image:
+        assert image.size == (24, 16)
+        assert image.getexif().get(274, 1) == 1
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])

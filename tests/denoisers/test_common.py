@@ -51,7 +51,7 @@ def test_without_noise_nothing_changes(denoiser, sigma, dtype):
 
 
 @every
-def test_flat_pictures_stay_flat(denoiser):
+def test_flat_images_stay_flat(denoiser):
     x = torch.full((1, 3, 9, 8), 0.3, dtype=torch.float64)
     torch.testing.assert_close(denoiser.denoise(x, 0.1), x)
 
@@ -66,7 +66,7 @@ GAINS = [  # dB on grey and on colour
 
 
 @pytest.mark.parametrize(("denoiser", "grey", "colour"), GAINS)
-def test_gains_on_a_picture(denoiser, grey, colour):
+def test_gains_on_a_image(denoiser, grey, colour):
     for channels, gain in ((1, grey), (3, colour)):
         clean, y = noisy_crop(channels)
         error = (denoiser.denoise(y, SIGMA) - clean).square().mean()

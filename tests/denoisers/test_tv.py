@@ -7,7 +7,7 @@ from invprior.errors import OptionError
 from invprior.priors.tv import TV
 
 
-def pictures():
+def images():
     clean = torch.from_numpy(data.astronaut()[:96, 180:276] / 255.0).float()
     return clean.permute(2, 0, 1)[None]
 
@@ -19,14 +19,14 @@ def psnr(x, truth):
 @pytest.mark.parametrize("kind", ["isotropic", "anisotropic", "vectorial"])
 @pytest.mark.parametrize(("level", "gain"), [(10, 1.5), (25, 6.0), (50, 8.0)])
 def test_it_denoises(kind, level, gain):
-    clean, sigma = pictures(), level / 255
+    clean, sigma = images(), level / 255
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     noisy = clean + sigma * noise
     assert psnr(TVDenoiser(kind=kind).denoise(noisy, sigma), clean) > psnr(noisy, clean) + gain
 
 
 def test_weight_is_the_priors():
-    noisy, sigma = pictures(), 0.1
+    noisy, sigma = images(), 0.1
     expected = TV(kind="isotropic").prox(noisy, 7.0 * sigma**2)
     assert torch.equal(TVDenoiser(kind="isotropic", weight=7.0).denoise(noisy, sigma), expected)
 
@@ -39,7 +39,7 @@ def test_wrong_options_are_refused(options):
 
 def test_grey_and_colour_of_equal_channels_agree_in_strength():
     """Equal channels under vectorial weigh sqrt(C) in TV and C in the fidelity."""
-    grey = pictures()[:, :1]
+    grey = images()[:, :1]
     three = TVDenoiser(weight=5.0 * 3**0.5).denoise(grey.expand(1, 3, -1, -1), 0.1)
     one = TVDenoiser(weight=5.0).denoise(grey, 0.1)
     torch.testing.assert_close(three, one.expand_as(three), atol=2e-3, rtol=0)

@@ -149,7 +149,7 @@ def test_a_network_that_fails_does_not_end_the_experiment(x, monkeypatch, value,
     assert said in made.trials[0].end
 
 
-def test_pictures_of_another_size_than_the_measurement(x, tmp_path):
+def test_images_of_another_size_than_the_measurement(x, tmp_path):
     made = ablation(x, networks=TWO[:1], operator="downsample:factor=2", steps=1)
     assert made.start is None
     made.write(tmp_path)
@@ -196,6 +196,6 @@ def test_bad_input(x, options, said):
 
 def test_no_network_at_all(x):
     with pytest.raises(
-        PluginError, match=r'No network gave a picture\.\nskipp: Unknown network "skipp"'
+        PluginError, match=r'No network gave an image\.\nskipp: Unknown network "skipp"'
     ):
         ablation(x, networks=["skipp"], **TASK)

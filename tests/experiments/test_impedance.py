@@ -56,8 +56,8 @@ def test_targets():
     assert float((targets["image + noise"] - x).std()) == pytest.approx(0.1, rel=0.1)
     assert not torch.equal(targets["shuffled"], x)
 
-    def colours(picture):
-        return sorted(map(tuple, picture[0].flatten(1).T.tolist()))
+    def colours(image):
+        return sorted(map(tuple, image[0].flatten(1).T.tolist()))
 
     assert colours(targets["shuffled"]) == colours(x)
     assert 0 <= targets["noise"].min() <= targets["noise"].max() <= 1

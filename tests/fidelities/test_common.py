@@ -78,6 +78,6 @@ def test_the_prox_is_the_argmin(fidelity, tau, v, y):
 def test_the_curvature_is_a_bound(fidelity):
     p, y, step = predictions(), measurements(), 1e-3
     slope = (fidelity.gradient(p + step, y) - fidelity.gradient(p, y)) / step
-    assert slope.max() <= fidelity.curvature() * (1 + 1e-9)
+    assert slope.max() <= fidelity.lipschitz() * (1 + 1e-9)
     assert slope.min() >= -1e-9  # convex
-    assert math.isinf(fidelity.curvature()) or slope.max() > 0.9 * fidelity.curvature()
+    assert math.isinf(fidelity.lipschitz()) or slope.max() > 0.9 * fidelity.lipschitz()

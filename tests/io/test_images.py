@@ -61,12 +61,12 @@ def test_a_round_trip_keeps_every_value(
         x[0, 0, 0, 0] = torch.nan
     path = tmp_path_factory.mktemp("round") / f"x{suffix}"
     images.save(path, x, depth=depth)
-    picture = images.load(path)
-    assert picture.depth == depth
-    assert picture.path == path
-    assert picture.alpha is None
-    assert picture.x.dtype == torch.float32
-    torch.testing.assert_close(picture.x, x.float(), rtol=0, atol=0, equal_nan=True)
+    image = images.load(path)
+    assert image.depth == depth
+    assert image.path == path
+    assert image.alpha is None
+    assert image.x.dtype == torch.float32
+    torch.testing.assert_close(image.x, x.float(), rtol=0, atol=0, equal_nan=True)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
@@ -84,20 +84,20 @@ def test_alpha_and_depth_are_carried_through(tmp_path, suffix, depth, channels):
     else:
         with source.open("wb") as file:
             images.codecs.png16.encode(file, array)
-    picture = images.load(source)
-    assert picture.x.shape == (1, channels, 6, 9)
-    assert picture.alpha.shape == (1, 1, 6, 9)
-    assert picture.depth == depth
+    image = images.load(source)
+    assert image.x.shape == (1, channels, 6, 9)
+    assert image.alpha.shape == (1, 1, 6, 9)
+    assert image.depth == depth
     target = tmp_path / f"out{suffix}"
-    images.save(target, picture.x, like=picture)
+    images.save(target, image.x, like=image)
     again = images.load(target)
-    assert torch.equal(again.x, picture.x)
-    assert torch.equal(again.alpha, picture.alpha)
+    assert torch.equal(again.x, image.x)
+    assert torch.equal(again.alpha, image.alpha)
     assert again.depth == depth
 
 
-def test_alpha_is_resized_with_the_picture(tmp_path):
-    like = images.Picture(torch.zeros(1, 3, 4, 4), alpha=torch.full((1, 1, 4, 4), 0.4))
+def test_alpha_is_resized_with_the_image(tmp_path):
+    like = images.Image(torch.zeros(1, 3, 4, 4), alpha=torch.full((1, 1, 4, 4), 0.4))
     images.save(tmp_path / "x.png", torch.zeros(1, 3, 8, 8), like=like)
     alpha = images.load(tmp_path / "x.png").alpha
     assert alpha.shape == (1, 1, 8, 8)
@@ -106,7 +106,7 @@ def test_alpha_is_resized_with_the_picture(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".npy", ".npz"])
 def test_alpha_that_does_not_fit_is_refused_before_the_run(tmp_path, suffix):
-    like = images.Picture(torch.zeros(1, 3, 4, 4), alpha=torch.ones(1, 1, 4, 4))
+    like = images.Image(torch.zeros(1, 3, 4, 4), alpha=torch.ones(1, 1, 4, 4))
     with pytest.raises(MeasurementError, match=r"cannot hold the alpha channel.*Write \.png"):
         images.writable(tmp_path / f"x{suffix}", like=like)
 
@@ -119,12 +119,12 @@ def test_pillow_modes_become_grey_or_colour(tmp_path, mode, channels, alpha):
     colour = Image.fromarray(noise(5, 6, 4))
     image = colour.convert("RGB").convert(mode) if mode in ("1", "P") else colour.convert(mode)
     image.save(tmp_path / "x.png")
-    picture = images.load(tmp_path / "x.png")
+    image = images.load(tmp_path / "x.png")
     wide = {"1": "L", "P": "RGB"}.get(mode, mode)
     expected = planes(np.asarray(image.convert(wide)))
-    assert picture.x.shape[1] == channels
-    assert (picture.alpha is not None) is alpha
-    assert np.allclose(picture.x * 255, expected[:, :channels], atol=1e-4)
+    assert image.x.shape[1] == channels
+    assert (image.alpha is not None) is alpha
+    assert np.allclose(image.x * 255, expected[:, :channels], atol=1e-4)
 
 
 def test_a_transparent_palette_keeps_its_alpha(tmp_path):
@@ -183,9 +183,9 @@ def test_numpy_types(tmp_path, dtype):
     array = (noise(5, 6) > 100).astype(dtype)
     np.save(tmp_path / "x.npy", array)
     top = 65535 if dtype == ">u2" else 1
-    picture = images.load(tmp_path / "x.npy")
-    assert np.allclose(picture.x[0, 0] * top, array)
-    images.save(tmp_path / "y.npy", picture.x, like=picture)
+    image = images.load(tmp_path / "x.npy")
+    assert np.allclose(image.x[0, 0] * top, array)
+    images.save(tmp_path / "y.npy", image.x, like=image)
 
 
 def test_rounding_is_to_the_nearest_and_clips(tmp_path):
@@ -209,7 +209,7 @@ def test_rounding_is_to_the_nearest_and_clips(tmp_path):
     ],
 )
 def test_the_depth_follows_the_model_as_far_as_the_format_goes(tmp_path, suffix, like, expected):
-    model = images.Picture(torch.zeros(1, 1, 4, 4), depth=like) if like else None
+    model = images.Image(torch.zeros(1, 1, 4, 4), depth=like) if like else None
     images.save(tmp_path / f"x{suffix}", torch.rand(1, 1, 8, 8), like=model)
     assert images.load(tmp_path / f"x{suffix}").depth == expected
 
@@ -226,7 +226,7 @@ def broken(folder: Path, case: str) -> Path:
     elif case.startswith("empty"):
         path.touch()
     elif case.startswith("text"):
-        path.write_text("this is no picture, but it is long enough for a header to be looked for")
+        path.write_text("this is no image, but it is long enough for a header to be looked for")
     elif case == "truncated tif":
         tifffile.imwrite(path, noise(40, 40, 3), photometric="rgb")
         path.write_bytes(path.read_bytes()[:3000])
@@ -265,16 +265,16 @@ def broken(folder: Path, case: str) -> Path:
         ("empty png", "empty"),
         ("empty tif", "empty"),
         ("empty npy", "empty"),
-        ("text png", "PNG picture: its content is no picture"),
-        ("text tif", "TIF picture"),
-        ("text npy", "NPY picture"),
+        ("text png", "PNG image: its content is no image"),
+        ("text tif", "TIF image"),
+        ("text npy", "NPY image"),
         ("truncated png", "truncated"),
-        ("truncated tif", "TIF picture"),
+        ("truncated tif", "TIF image"),
         ("truncated png16", "ends too early"),
         ("damaged png16", "checksum"),
         ("cmyk", "colour mode is CMYK"),
         ("pages tif", "3 pages"),
-        ("object npy", "NPY picture"),
+        ("object npy", "NPY image"),
         ("int64 npy", "int64, expected uint8"),
         ("planes npy", "last axis"),
         ("line npy", "expected the shape"),
@@ -293,7 +293,7 @@ def test_several_arrays_in_one_npz_are_refused(tmp_path):
         images.load(tmp_path / "x.npz")
 
 
-def test_a_picture_too_large_to_trust_is_refused(tmp_path, monkeypatch):
+def test_a_image_too_large_to_trust_is_refused(tmp_path, monkeypatch):
     Image.new("L", (40, 40)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(MeasurementError, match="1600 pixels"):
@@ -320,7 +320,7 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
     ("name", "x", "message"),
     [
         ("x.png", torch.zeros(1, 7, 4, 4), "1 or 3 channels.*npy"),
-        ("x.png", torch.zeros(2, 1, 4, 4), "one picture"),
+        ("x.png", torch.zeros(2, 1, 4, 4), "one image"),
         ("x.png", torch.full((1, 1, 4, 4), torch.nan), "NaN"),
         ("x.xyz", torch.zeros(1, 1, 4, 4), "unknown"),
         ("none/x.png", torch.zeros(1, 1, 4, 4), "does not exist"),
@@ -399,7 +399,7 @@ def test_paths_are_loaded(tmp_path):
         ([[1.0]], "got list"),
     ],
 )
-def test_what_is_no_picture_is_refused(value, message):
+def test_what_is_no_image_is_refused(value, message):
     with pytest.raises(MeasurementError, match=message):
         images.to_tensor(value)
 

@@ -5,7 +5,7 @@ from invprior import samples
 from invprior.io.montage import GAP, side_by_side
 
 
-def test_pictures_stand_in_a_row_under_their_titles():
+def test_images_stand_in_a_row_under_their_titles():
     x = samples.load("astronaut", 200).x
     page = side_by_side([("left", x), ("right", 1 - x)])
     assert page.shape[:2] == (1, 3)
@@ -29,9 +29,9 @@ def test_a_small_measurement_shows_its_pixels():
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 7])
 @pytest.mark.parametrize("size", [(8, 8), (3, 40), (40, 3), (301, 17)])
-def test_any_picture_can_be_shown(channels, size):
+def test_any_image_can_be_shown(channels, size):
     x = torch.full((1, channels, *size), torch.nan)
-    page = side_by_side([("a title that is far too long for its picture", x), ("", x)])
+    page = side_by_side([("a title that is far too long for its image", x), ("", x)])
     assert page.isfinite().all()
     assert 0 <= page.min() <= page.max() <= 1
 

@@ -11,9 +11,9 @@ from PIL import Image
 from invprior.io import png16
 
 
-def encoded(picture):
+def encoded(image):
     file = io.BytesIO()
-    png16.encode(file, picture)
+    png16.encode(file, image)
     return file.getvalue()
 
 
@@ -21,11 +21,11 @@ def chunk(name, body):
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def filtered(picture, kinds, extra=b"", interlaced=0):
+def filtered(image, kinds, extra=b"", interlaced=0):
     """A PNG file made byte by byte from the definition of the filters."""
-    height, width, channels = picture.shape
+    height, width, channels = image.shape
     step = 2 * channels
-    lines = picture.astype(">u2").view(np.uint8).reshape(height, -1).astype(int)
+    lines = image.astype(">u2").view(np.uint8).reshape(height, -1).astype(int)
     out = bytearray()
     for i, kind in enumerate(kinds):
         out.append(kind)
@@ -53,19 +53,19 @@ def test_every_filter_is_undone(data):
     channels = data.draw(st.integers(1, 4))
     kinds = data.draw(st.lists(st.integers(0, 4), min_size=height, max_size=height))
     generator = np.random.default_rng(data.draw(st.integers(0, 99)))
-    picture = generator.integers(0, 65535, (height, width, channels), np.uint16, endpoint=True)
-    assert np.array_equal(png16.decode(filtered(picture, kinds)), picture)
-    assert np.array_equal(png16.decode(encoded(picture)), picture)
+    image = generator.integers(0, 65535, (height, width, channels), np.uint16, endpoint=True)
+    assert np.array_equal(png16.decode(filtered(image, kinds)), image)
+    assert np.array_equal(png16.decode(encoded(image)), image)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_pillow_sees_the_same_picture(channels):
-    picture = np.random.default_rng(0).integers(0, 65535, (9, 5, channels), np.uint16)
-    data = encoded(picture)
+def test_pillow_sees_the_same_image(channels):
+    image = np.random.default_rng(0).integers(0, 65535, (9, 5, channels), np.uint16)
+    data = encoded(image)
     assert png16.is_png16(data)
     with Image.open(io.BytesIO(data)) as image:
         seen = np.asarray(image.convert("LA") if channels == 2 else image)
-    expected = picture[..., 0] if channels == 1 else picture >> 8
+    expected = image[..., 0] if channels == 1 else image >> 8
     assert np.array_equal(seen, expected)
 
 
@@ -77,21 +77,21 @@ def test_pillows_own_grey_file_is_read():
 
 
 def test_a_transparent_colour_becomes_alpha():
-    picture = np.arange(18, dtype=np.uint16).reshape(2, 3, 3)
-    key = picture[1, 2].astype(">u2").tobytes()
-    decoded = png16.decode(filtered(picture, [0, 0], chunk(b"tRNS", key)))
-    assert np.array_equal(decoded[..., :3], picture)
+    image = np.arange(18, dtype=np.uint16).reshape(2, 3, 3)
+    key = image[1, 2].astype(">u2").tobytes()
+    decoded = png16.decode(filtered(image, [0, 0], chunk(b"tRNS", key)))
+    assert np.array_equal(decoded[..., :3], image)
     assert decoded[..., 3].tolist() == [[65535] * 3, [65535, 65535, 0]]
 
 
 def test_interlaced_files_are_refused():
-    picture = np.zeros((2, 2, 3), np.uint16)
+    image = np.zeros((2, 2, 3), np.uint16)
     with pytest.raises(ValueError, match="without interlacing"):
-        png16.decode(filtered(picture, [0, 0], interlaced=1))
+        png16.decode(filtered(image, [0, 0], interlaced=1))
 
 
 @pytest.mark.parametrize("kept", [8, 20, 50, 90])
 def test_a_cut_file_is_refused(kept):
-    picture = np.random.default_rng(0).integers(0, 65535, (9, 9, 3), np.uint16)
+    image = np.random.default_rng(0).integers(0, 65535, (9, 9, 3), np.uint16)
     with pytest.raises(ValueError, match="ends too early"):
-        png16.decode(encoded(picture)[:kept])
+        png16.decode(encoded(image)[:kept])

@@ -20,17 +20,17 @@ def test_every_sample_is_there_without_a_network(name, monkeypatch):
     assert 0 <= x.min() < x.max() <= 1
 
 
-def test_the_default_is_a_small_colour_picture():
-    picture = samples.resolve("sample:astronaut:256")
-    assert picture.x.shape == (1, 3, 256, 256)
-    assert picture.depth == "uint8"
+def test_the_default_is_a_small_colour_image():
+    image = samples.resolve("sample:astronaut:256")
+    assert image.x.shape == (1, 3, 256, 256)
+    assert image.depth == "uint8"
 
 
 @pytest.mark.parametrize(("name", "channels"), [("camera", 1), ("coffee", 3)])
 def test_a_size_gives_a_square(name, channels):
-    picture = samples.load(name, 40)
-    assert picture.x.shape == (1, channels, 40, 40)
-    assert abs(picture.x.mean() - samples.load(name).x.mean()) < 0.05
+    image = samples.load(name, 40)
+    assert image.x.shape == (1, channels, 40, 40)
+    assert abs(image.x.mean() - samples.load(name).x.mean()) < 0.05
 
 
 def test_resolve_takes_samples_and_files(tmp_path):

@@ -5,13 +5,13 @@ import sys
 import pytest
 
 from invprior.cli import matrix_run
-from invprior.matrix.execution.crew import Crew
-from invprior.matrix.execution.nest import Nest
+from invprior.matrix.execution.fork_server import ForkServer
+from invprior.matrix.execution.pool import ProcessPool
 from invprior.matrix.results.cells import Setting
 from invprior.matrix.results.store import Store
 
 SMALL = """
-pictures = ["sample:camera:16"]
+images = ["sample:camera:16"]
 operators = ["denoise"]
 noises = ["gaussian:sigma=0.05"]
 priors = ["tikhonov:weight=30", "tv:weight=8"]
@@ -28,7 +28,7 @@ class Harmless(Penalty):
         self.act()
         return x.square().flatten(1).sum(1)
 
-    def curvature(self):
+    def lipschitz(self):
         return 2.0
 
     def act(self):
@@ -110,7 +110,7 @@ def nest(hostile_folder):
     """One warm process for all tests; it sees the hostile package."""
     sys.path.insert(0, str(hostile_folder))
     try:
-        made = Nest(1)
+        made = ForkServer(1)
     finally:
         sys.path.remove(str(hostile_folder))
     yield made
@@ -122,10 +122,10 @@ def warm(nest, monkeypatch):
     """Let the commands take their workers from that process."""
 
     def crew(workers, threads, folder):
-        return Crew(workers, threads, folder, nest)
+        return ProcessPool(workers, threads, folder, nest)
 
-    monkeypatch.setattr(matrix_run, "Crew", crew)
-    monkeypatch.setattr("invprior.matrix.execution.reproduce.Crew", crew)
+    monkeypatch.setattr(matrix_run, "ProcessPool", crew)
+    monkeypatch.setattr("invprior.matrix.execution.reproduce.ProcessPool", crew)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def computed(nest):
     """Compute all cells of a store; return the records by key."""
 
     def call(store, jobs=None):
-        with Crew(1, 1, store.folder, nest) as crew:
+        with ProcessPool(1, 1, store.folder, nest) as crew:
             for _ in crew.run(store.jobs() if jobs is None else jobs):
                 pass
         return store.records()

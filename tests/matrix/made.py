@@ -1,4 +1,4 @@
-"""Records made by hand, with pictures, as a run of the matrix would leave them."""
+"""Records made by hand, with images, as a run of the matrix would leave them."""
 
 import hashlib
 from dataclasses import replace
@@ -10,10 +10,10 @@ from invprior.matrix.results import record
 from invprior.matrix.results.record import Cell, Ending, Record, Seconds
 
 
-def made(method="tv", picture="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):
+def made(method="tv", image="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):
     """Make one record; a failed one has no figures."""
     cell = Cell(
-        picture=picture,
+        image=image,
         operator=more.pop("operator", "blur:sigma=1"),
         noise=more.pop("noise", "gaussian:sigma=0.1"),
         method=method,
@@ -50,25 +50,25 @@ def curve(psnr):
 
 
 def written(folder, *records, size=24):
-    """Write records with small pictures of their own, and return the folder."""
+    """Write records with small images of their own, and return the folder."""
     (folder / record.RECORDS).mkdir(parents=True)
-    (folder / record.PICTURES).mkdir()
+    (folder / record.IMAGES).mkdir()
     for given in records:
-        record.save(folder, given if given.status != "ok" else pictured(folder, given, size))
+        record.save(folder, given if given.status != "ok" else imaged(folder, given, size))
     return folder
 
 
-def pictured(folder, given, size):
+def imaged(folder, given, size):
     """Draw the truth, the measurement and a restoration that is nearer to the truth."""
     generator = np.random.default_rng(given.cell.seed)
     truth = np.zeros((size, size))
     truth[size // 4 : size // 2] = 0.8
     noise = generator.normal(0, 0.3, truth.shape)
-    stem = f"{given.cell.picture}-{given.cell.seed}".replace(":", "-")
+    stem = f"{given.cell.image}-{given.cell.seed}".replace(":", "-")
     names = {
-        "picture": (record.RECORDS, f"{given.key}.png", truth + 0.2 * noise),
-        "truth": (record.PICTURES, f"{given.cell.picture}.png".replace(":", "-"), truth),
-        "measurement": (record.PICTURES, f"{stem}-y.png", truth + noise),
+        "image": (record.RECORDS, f"{given.key}.png", truth + 0.2 * noise),
+        "truth": (record.IMAGES, f"{given.cell.image}.png".replace(":", "-"), truth),
+        "measurement": (record.IMAGES, f"{stem}-y.png", truth + noise),
     }
     files = {}
     for place, name, values in names.values():

@@ -50,7 +50,7 @@ def test_from_plan_to_reproduction(folder):
 
     assert "[2/2] ok: sample:camera:16" in run()
     before = records()
-    assert len(before) == 4  # two records and two pictures
+    assert len(before) == 4  # two records and two images
 
     assert "[1/" not in run()  # nothing is left to do
     assert records() == before

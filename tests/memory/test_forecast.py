@@ -42,11 +42,11 @@ def problem_of(prior, height, width, operator="denoise"):
 def test_a_network_counted_by_hand():
     """Behind the rectifier three maps meet in the backward pass: its output, and the gradients of both sides."""
     found = estimate(problem_of(Two(), 512, 384), Adam())
-    picture = 4 * 512 * 384
-    assert 3 * CHANNELS * picture < found.working < (3 * CHANNELS + 16) * picture
+    image = 4 * 512 * 384
+    assert 3 * CHANNELS * image < found.working < (3 * CHANNELS + 16) * image
     weights = 4 * 2 * CHANNELS
     assert 2 * 3 * weights <= found.weights <= 2 * 3 * weights + 64  # Adam's counters
-    assert found.total == found.working + found.weights + found.pictures
+    assert found.total == found.working + found.weights + found.images
 
 
 @pytest.mark.parametrize("operator", ["denoise", "blur:sigma=1", "blur:sigma=1,boundary=circular"])
@@ -54,21 +54,21 @@ def test_it_grows_with_the_pixels(operator):
     small, large = (estimate(problem_of(Two(), n, n, operator), Adam()) for n in (256, 512))
     assert small.weights == large.weights
     assert 3.9 < large.working / small.working < 4.1
-    assert large.pictures == 4 * small.pictures
+    assert large.images == 4 * small.images
 
 
-def test_what_is_told_for_a_larger_picture_is_what_it_takes():
-    """The rehearsal of 64 and 128 pixels, extrapolated, against the count at the picture's own size."""
+def test_what_is_told_for_a_larger_image_is_what_it_takes():
+    """The rehearsal of 64 and 128 pixels, extrapolated, against the count at the image's own size."""
     own = problem_of("dip:preset=fast", 192, 192)
     told = estimate(own, Adam()).working
     counted = memory._rehearsed(own, Adam(), (192, 192))
     assert 1 <= told / (counted.peak - counted.parameters) < 1.15
 
 
-def test_pixels_take_a_few_pictures():
+def test_pixels_take_a_few_images():
     found = estimate(problem_of("tv", 512, 512), FISTA())
-    picture = 4 * 512 * 512
-    assert 16 * picture < found.total < 60 * picture
+    image = 4 * 512 * 512
+    assert 16 * image < found.total < 60 * image
 
 
 def test_a_part_that_cannot_run_is_no_estimate(monkeypatch):
@@ -87,4 +87,4 @@ def test_no_random_state_changes():
 
 
 def test_the_total_is_the_sum():
-    assert Estimate(working=1, weights=2, pictures=4).total == 7
+    assert Estimate(working=1, weights=2, images=4).total == 7

@@ -80,7 +80,7 @@ def test_pixels_go_to_tiles():
 def test_nothing_fits():
     with pytest.raises(
         OptionError,
-        match=r'"memory_limit" .* at least .*MB.* got 1 MB.* smaller picture or network',
+        match=r'"memory_limit" .* at least .*MB.* got 1 MB.* smaller image or network',
     ):
         way(problem_of(small()), "adam", "1MB")
     with pytest.raises(

@@ -7,7 +7,7 @@ from invprior.metrics.ssim import SSIM
 
 
 def by_hand(a, b):
-    """One grey picture, (H, W), by the formulas of Wang et al. 2004 on full windows alone."""
+    """One grey image, (H, W), by the formulas of Wang et al. 2004 on full windows alone."""
     line = torch.exp(-(torch.arange(-5.0, 6.0, dtype=torch.float64) ** 2) / (2 * 1.5**2))
     window = torch.outer(line, line)
     window = (window / window.sum())[None, None]
@@ -32,7 +32,7 @@ def test_it_is_the_papers_figure(name):
     assert float(SSIM().measure(x, truth)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_each_picture_is_scored_on_its_own_and_clipped():
+def test_each_image_is_scored_on_its_own_and_clipped():
     truth = samples.load("coins", 32).x
     scores = SSIM().measure(torch.cat([truth, truth + 0.1]), torch.cat([truth, truth]))
     assert scores.dtype == torch.float32
@@ -46,7 +46,7 @@ def test_each_picture_is_scored_on_its_own_and_clipped():
     assert SSIM().measure(above, over) == pytest.approx(1)
 
 
-def test_small_pictures_and_wrong_shapes_are_refused():
+def test_small_images_and_wrong_shapes_are_refused():
     with pytest.raises(IncompatibleError, match=r"windows of 11 x 11 pixels.*10 x 30"):
         SSIM().measure(torch.zeros(1, 1, 10, 30), torch.zeros(1, 1, 10, 30))
     with pytest.raises(IncompatibleError, match="same shape"):

@@ -64,7 +64,7 @@ def count(module):
 
 
 def z_for(network, height, width, *, channels=None):
-    """The z that the network wants for a picture of this size."""
+    """The z that the network wants for an image of this size."""
     channels = channels or network.natural_channels or 3
     size = network.input_size(height, width)
     if network.natural_input == "grid":
@@ -74,7 +74,7 @@ def z_for(network, height, width, *, channels=None):
     return torch.rand(1, channels, *size, generator=generator(1)) / 10
 
 
-def crop(picture, height, width):
+def crop(image, height, width):
     """Its middle."""
-    top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
-    return picture[..., top : top + height, left : left + width]
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[..., top : top + height, left : left + width]

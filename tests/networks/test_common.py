@@ -32,24 +32,24 @@ def test_conformance(check):
 @every_option
 @settings(deadline=None, max_examples=8)
 @given(height=st.integers(1, 21), width=st.integers(1, 21), outputs=st.integers(1, 4))
-def test_the_output_covers_any_picture(network, height, width, outputs):
+def test_the_output_covers_any_image(network, height, width, outputs):
     z = z_for(network, height, width)
     assert min(z.shape[-2:]) >= 2
-    picture = network.build(z.shape[1], outputs, generator())(z)
-    assert picture.isfinite().all()
-    assert crop(picture, height, width).shape == (1, outputs, height, width)
+    image = network.build(z.shape[1], outputs, generator())(z)
+    assert image.isfinite().all()
+    assert crop(image, height, width).shape == (1, outputs, height, width)
 
 
 @every_option
 def test_gradients_reach_every_weight_and_z(network):
     z = z_for(network, 12, 15).requires_grad_()
     module = network.build(z.shape[1], 2, generator())
-    picture = module(z)
+    image = module(z)
     if network.sigmoid:
-        assert 0 < picture.min() < picture.max() < 1
+        assert 0 < image.min() < image.max() < 1
     weights = dict(module.named_parameters(), z=z)
-    probe = torch.rand(picture.shape, generator=generator(2))
-    gradients = torch.autograd.grad((picture * probe).sum(), list(weights.values()))
+    probe = torch.rand(image.shape, generator=generator(2))
+    gradients = torch.autograd.grad((image * probe).sum(), list(weights.values()))
     for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
         assert gradient.isfinite().all(), name
         # Batch norm cancels a bias right before it, so that one may have no gradient.
@@ -57,7 +57,7 @@ def test_gradients_reach_every_weight_and_z(network):
 
 
 @every
-def test_fits_a_picture(network):
+def test_fits_a_image(network):
     truth = samples.load("astronaut", 32).x
     z = z_for(network, 32, 32)
     module = network.build(z.shape[1], 3, generator())
@@ -75,7 +75,7 @@ def test_fits_a_picture(network):
 
 
 @every
-def test_the_default_is_buildable_and_has_room_for_small_pictures(network):
+def test_the_default_is_buildable_and_has_room_for_small_images(network):
     default = type(network)()
     z = z_for(default, 5, 40)
     module = default.build(z.shape[1], 1, generator())

@@ -14,7 +14,7 @@ def test_has_as_many_parameters_as_the_authors_network():
     assert count(Siren().build(2, 3, generator())) == 768 + 3 * 65_792 + 771
 
 
-def test_wants_coordinates_at_the_pictures_own_size():
+def test_wants_coordinates_at_the_images_own_size():
     assert (Siren().natural_input, Siren().natural_channels) == ("grid", 2)
     assert Siren().input_size(17, 5) == (17, 5)
 

@@ -7,8 +7,8 @@ from invprior.noise_estimation.bands import bands_of
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.2])
 def test_white_noise_has_its_variance_in_every_band(share):
     generator = torch.Generator().manual_seed(0)
-    picture = torch.randn((192, 192), generator=generator, dtype=torch.float64)
-    bands = bands_of(picture, torch.rand((192, 192), generator=generator) < share)
+    image = torch.randn((192, 192), generator=generator, dtype=torch.float64)
+    bands = bands_of(image, torch.rand((192, 192), generator=generator) < share)
     for band in (bands.low, bands.middle):
         assert float(band.mean()) == pytest.approx(1, abs=0.05)
     assert float((bands.freedom * bands.high).sum() / bands.freedom.sum()) == pytest.approx(
@@ -24,7 +24,7 @@ def test_a_slope_is_low(share):
     assert float(bands.high.max()) < 1e-3 * float(bands.low.min())
 
 
-def test_a_small_or_empty_picture_has_none():
+def test_a_small_or_empty_image_has_none():
     full = torch.ones((7, 64), dtype=torch.bool)
     assert bands_of(full.double(), full) is None
     empty = torch.zeros((64, 64), dtype=torch.bool)

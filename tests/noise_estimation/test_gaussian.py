@@ -13,7 +13,7 @@ from invprior.noise_estimation.gaussian import estimate_gaussian
 def measured(name, sigma, operator="denoise", more=""):
     x = samples.load(name, 256).x
     y, made = simulate(x, operator=operator, noise=f"gaussian:sigma={sigma / 255}{more}")
-    return y, made.observed
+    return y, made.observation_mask
 
 
 def error(*about):
@@ -30,10 +30,10 @@ def test_pure_noise_is_measured_without_bias(shape, dtype):
     assert found.note is None
 
 
-def test_small_pictures_are_measured_too():
+def test_small_images_are_measured_too():
     generator = torch.Generator().manual_seed(0)
-    pictures = [0.1 * torch.randn((1, 3, 24, 24), generator=generator) for _ in range(20)]
-    found = [estimate_gaussian(y) for y in pictures]
+    images = [0.1 * torch.randn((1, 3, 24, 24), generator=generator) for _ in range(20)]
+    found = [estimate_gaussian(y) for y in images]
     errors = torch.tensor([one.sigma / 0.1 - 1 for one in found])
     assert float(errors.abs().max()) < 0.2
     assert 0.5 < float(errors.std()) / found[0].uncertainty < 1.5
@@ -41,7 +41,7 @@ def test_small_pictures_are_measured_too():
 
 @pytest.mark.parametrize("name", ["astronaut", "camera", "chelsea", "coffee", "coins"])
 @pytest.mark.parametrize("sigma", [10, 25, 50])
-def test_natural_pictures(name, sigma):
+def test_natural_images(name, sigma):
     assert abs(error(name, sigma)) < 0.05
 
 
@@ -60,8 +60,10 @@ def test_through_operators(name, operator, most):
 
 
 def test_missing_pixels_do_not_count():
-    y, observed = measured("astronaut", 25, "inpaint:keep=0.5")
-    assert estimate_gaussian(y, observed) == estimate_gaussian(y.masked_fill(~observed, torch.nan))
+    y, observation_mask = measured("astronaut", 25, "inpaint:keep=0.5")
+    assert estimate_gaussian(y, observation_mask) == estimate_gaussian(
+        y.masked_fill(~observation_mask, torch.nan)
+    )
 
 
 def test_every_channel_has_its_own_level():
@@ -84,12 +86,12 @@ def test_texture_all_over_is_told():
     y = grass + 0.04 * torch.randn(grass.shape, generator=torch.Generator().manual_seed(0))
     found = estimate_gaussian(y)
     assert abs(found.sigma / 0.04 - 1) < 2 * found.uncertainty
-    assert "is unreliable: too much of the picture is texture" in found.note
+    assert "is unreliable: too much of the image is texture" in found.note
     assert "give gaussian:sigma=... if you know it" in found.note
 
 
 @pytest.mark.parametrize(
-    ("y", "observed"),
+    ("y", "observation_mask"),
     [
         (torch.full((1, 3, 64, 64), torch.nan), None),
         (torch.rand(1, 3, 64, 64), torch.zeros(64, 64, dtype=torch.bool)),
@@ -97,21 +99,21 @@ def test_texture_all_over_is_told():
         (torch.zeros(1, 2), None),
     ],
 )
-def test_without_data_the_rounding_error_stands_for_the_level(y, observed):
-    found = estimate_gaussian(y, observed)
+def test_without_data_the_rounding_error_stands_for_the_level(y, observation_mask):
+    found = estimate_gaussian(y, observation_mask)
     assert found.sigma == QUANTISATION
     assert math.isinf(found.uncertainty)
-    assert "too little of the picture is known" in found.note
+    assert "too little of the image is known" in found.note
     assert found.record()["uncertainty"] is None
 
 
-def test_a_picture_without_noise_has_the_least_level():
+def test_a_image_without_noise_has_the_least_level():
     assert estimate_gaussian(torch.zeros(1, 3, 64, 64)).sigma == QUANTISATION
 
 
 def test_few_pixels_give_an_uncertain_figure_instead_of_none():
-    y, observed = measured("astronaut", 25, "inpaint:keep=0.02")
-    found = estimate_gaussian(y, observed)
+    y, observation_mask = measured("astronaut", 25, "inpaint:keep=0.02")
+    found = estimate_gaussian(y, observation_mask)
     assert 255 * found.sigma == pytest.approx(25, rel=0.6)
     assert found.note is not None
 

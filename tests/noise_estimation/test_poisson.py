@@ -7,22 +7,22 @@ from invprior.noise_estimation.poisson import estimate_poisson
 
 def counted(name, noise, operator="denoise"):
     y, made = simulate(samples.load(name, 192).x, operator=operator, noise=noise)
-    return y, made.observed
+    return y, made.observation_mask
 
 
 @pytest.mark.parametrize("name", ["astronaut", "camera", "chelsea"])
 @pytest.mark.parametrize("peak", [10, 100])
-def test_the_gain_of_natural_pictures(name, peak):
+def test_the_gain_of_natural_images(name, peak):
     found = estimate_poisson(*counted(name, f"poisson:peak={peak}"))
     assert found.peak == pytest.approx(peak, rel=0.1)
     assert found.note is None
 
 
 def test_through_a_mask():
-    y, observed = counted("astronaut", "poisson:peak=50", "inpaint:keep=0.5")
-    found = estimate_poisson(y, observed)
+    y, observation_mask = counted("astronaut", "poisson:peak=50", "inpaint:keep=0.5")
+    found = estimate_poisson(y, observation_mask)
     assert found.peak == pytest.approx(50, rel=0.1)
-    mean = float(y[observed.expand(y.shape)].mean())
+    mean = float(y[observation_mask.expand(y.shape)].mean())
     assert found.sigma == pytest.approx((mean / found.peak) ** 0.5)
 
 

@@ -13,7 +13,7 @@ ORTHOGONAL = ["haar", "db4", "sym8", "coif2"]
 sides = st.integers(2, 40)
 
 
-def picture(*shape, dtype=torch.float64):
+def image(*shape, dtype=torch.float64):
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(
         dtype
     )
@@ -29,7 +29,7 @@ def test_reconstructs_and_has_its_adjoint(name, height, width, levels, undecimat
     filters = load_filters(name)
     levels = fitting_levels(filters, height, width, levels)
     transform = WaveletTransform(filters, levels, undecimated)
-    x = picture(2, 3, height, width)
+    x = image(2, 3, height, width)
     coefficients = transform.analysis(x)
     assert (transform.synthesis(*coefficients) - x).abs().max() < 1e-10
     other = transform.analysis(x.flip(-1, 0) + 1.0)
@@ -45,7 +45,7 @@ def test_reconstructs_and_has_its_adjoint(name, height, width, levels, undecimat
 def test_orthogonal_wavelets_keep_energy_at_any_size(name, height, width, undecimated):
     filters = load_filters(name)
     levels = fitting_levels(filters, height, width, 3)
-    x = picture(1, 2, height, width)
+    x = image(1, 2, height, width)
     coefficients = WaveletTransform(filters, levels, undecimated).analysis(x)
     assert inner(coefficients, coefficients) == pytest.approx(float((x * x).sum()), rel=1e-10)
     count = sum(c.numel() for c in (coefficients[0], *coefficients[1]))
@@ -56,7 +56,7 @@ def test_orthogonal_wavelets_keep_energy_at_any_size(name, height, width, undeci
 @pytest.mark.parametrize("name", ["haar", "db3", "sym8", "bior4.4", "rbio1.3"])
 @pytest.mark.parametrize("size", [(32, 32), (64, 48)])
 def test_is_pywavelets_periodization_on_even_sizes(name, size):
-    x = picture(*size)
+    x = image(*size)
     low, details = WaveletTransform(load_filters(name), 2).analysis(x)
     expected = pywt.wavedec2(x.numpy(), name, mode="periodization", level=2)
     np.testing.assert_allclose(low, expected[0], atol=1e-12)
@@ -68,7 +68,7 @@ def test_is_pywavelets_periodization_on_even_sizes(name, size):
 
 
 def test_is_pywavelets_stationary_transform():
-    x = picture(32, 32)
+    x = image(32, 32)
     low, details = WaveletTransform(load_filters("haar"), 2, undecimated=True).analysis(x)
     expected = pywt.swt2(x.numpy(), "haar", level=2, norm=True, trim_approx=True)
     energies = [float((band**2).sum()) for band in details]
@@ -81,7 +81,7 @@ def test_is_pywavelets_stationary_transform():
 
 @pytest.mark.parametrize("undecimated", [False, True])
 def test_every_exact_wavelet_loads_and_single_precision_reconstructs(undecimated):
-    x = picture(1, 1, 17, 18, dtype=torch.float32)
+    x = image(1, 1, 17, 18, dtype=torch.float32)
     for name in set(pywt.wavelist(kind="discrete")) - {"dmey"}:
         transform = WaveletTransform(load_filters(name), 1, undecimated)
         back = transform.synthesis(*transform.analysis(x))
@@ -91,7 +91,7 @@ def test_every_exact_wavelet_loads_and_single_precision_reconstructs(undecimated
 
 def test_gradients_flow_through_the_transform():
     transform = WaveletTransform(load_filters("db2"), 2)
-    x = picture(1, 1, 7, 10).requires_grad_()
+    x = image(1, 1, 7, 10).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: (transform.analysis(x)[1][3] ** 2).sum(), x)
 
 
@@ -106,5 +106,5 @@ def test_refuses_unknown_and_inexact_wavelets():
     ("size", "levels", "expected"),
     [(512, None, 4), (33, None, 2), (5, None, 1), (1, None, 0), (512, 9, 9), (8, 9, 3)],
 )
-def test_levels_fit_the_picture(size, levels, expected):
+def test_levels_fit_the_image(size, levels, expected):
     assert fitting_levels(load_filters("sym8"), size, size, levels) == expected

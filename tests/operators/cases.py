@@ -73,7 +73,7 @@ def cases(recipes: dict[str, Recipe]) -> pytest.MarkDecorator:
 
 
 def dense(operator: LinearOperator) -> torch.Tensor:
-    """Write an operator on pictures of one channel as a matrix, float64."""
+    """Write an operator on images of one channel as a matrix, float64."""
     size = operator.image_shape
     pixels = torch.eye(size[-2] * size[-1], dtype=torch.float64).view(-1, *size)
     return operator(pixels).flatten(1).T

@@ -60,7 +60,7 @@ def test_linear_and_inputs_untouched(recipe: Recipe) -> None:
 
 
 @cases(ALL)
-def test_pictures_and_channels_never_mix(recipe: Recipe) -> None:
+def test_images_and_channels_never_mix(recipe: Recipe) -> None:
     a, single = recipe((7, 14, 15)), recipe((1, 14, 15))
     x = randn((2, 7, 14, 15), 1)
     for apply, alone in ((a.forward, single.forward), (a.normal, single.normal)):

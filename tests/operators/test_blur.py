@@ -84,12 +84,12 @@ def test_kernels_from_files(tmp_path: Path) -> None:
     for path, index in (("k.npy", None), ("one.npz", None), ("two.npz", "k1")):
         weights = Blur((1, 20, 20), kernel=tmp_path / path, index=index).weights
         assert torch.allclose(weights, wanted)
-    picture = (kernel / kernel.max() * 255).round().astype(np.uint8)
-    imageio.imwrite(tmp_path / "k.png", picture)
-    imageio.imwrite(tmp_path / "colour.png", np.repeat(picture[..., None], 3, 2))
+    image = (kernel / kernel.max() * 255).round().astype(np.uint8)
+    imageio.imwrite(tmp_path / "k.png", image)
+    imageio.imwrite(tmp_path / "colour.png", np.repeat(image[..., None], 3, 2))
     for name in ("k.png", "colour.png"):
         weights = Blur((1, 20, 20), kernel=str(tmp_path / name)).weights
-        assert torch.allclose(weights, torch.from_numpy(picture / picture.sum()), atol=1e-6)
+        assert torch.allclose(weights, torch.from_numpy(image / image.sum()), atol=1e-6)
 
 
 def test_wrong_files(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     np.save(tmp_path / "line.npy", np.ones(3))
     np.save(tmp_path / "nan.npy", np.full((3, 3), np.nan))
     np.save(tmp_path / "zero.npy", np.array([[1.0, -1.0]]))
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "broken.npz").write_bytes(b"no archive")
     faults = {
         "absent.npy": "does not exist",
@@ -130,7 +130,7 @@ def test_wrong_options() -> None:
     assert all(name in str(caught.value) for name in ("sigma", "length", "boundary"))
     with pytest.raises(OptionError, match="2-D tensor"):
         Blur(shape, kernel=torch.ones(3))
-    with pytest.raises(OptionError, match="13x13 and a picture of 10x20"):
+    with pytest.raises(OptionError, match="13x13 and an image of 10x20"):
         Blur((1, 10, 20), boundary="valid")
 
 

@@ -44,8 +44,8 @@ def test_sizes_run_backwards() -> None:
 
 def test_observed_is_the_last_ones() -> None:
     hole = Inpaint((1, 8, 8), keep=0.4)
-    assert Chain(hole, Denoise((1, 8, 8))).observed is None
-    assert torch.equal(Chain(Denoise((1, 8, 8)), hole).observed, hole.observed)
+    assert Chain(hole, Denoise((1, 8, 8))).observation_mask is None
+    assert torch.equal(Chain(Denoise((1, 8, 8)), hole).observation_mask, hole.observation_mask)
 
 
 def test_norm_is_the_product_and_bounds_the_chain() -> None:
@@ -72,7 +72,7 @@ def test_buffers_follow() -> None:
 def test_what_does_not_compose() -> None:
     with pytest.raises(IncompatibleError, match="Square is not linear"):
         Compose((1, 8, 8), operators=(Recipe(Denoise), Recipe(Square)))
-    with pytest.raises(IncompatibleError, match=r"takes pictures of shape \(1, 9, 9\)"):
+    with pytest.raises(IncompatibleError, match=r"takes images of shape \(1, 9, 9\)"):
         Chain(Denoise((1, 8, 8)), Denoise((1, 9, 9)))
     with pytest.raises(OptionError, match="one or more"):
         create("operators", "compose:operators=[]")((1, 8, 8))

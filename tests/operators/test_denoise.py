@@ -12,7 +12,7 @@ def test_identity() -> None:
     assert torch.equal(a.normal(x), x)
     assert torch.allclose(a.solve_damped(x, 3.0), x / 4.0)
     assert a.norm() == 1.0
-    assert a.observed is None
+    assert a.observation_mask is None
 
 
 def test_has_no_options() -> None:

@@ -56,7 +56,7 @@ def test_constants_stay(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["lanczos2", "lanczos3", "bicubic", "box"])
-def test_pictures_are_not_shifted(kernel: str) -> None:
+def test_images_are_not_shifted(kernel: str) -> None:
     for factor in (2, 3, 4):
         ramp = torch.arange(24.0 * factor).expand(1, 1, 4 * factor, -1)
         y = Downsample((1, *ramp.shape[2:]), factor=factor, kernel=kernel)(ramp)

@@ -33,7 +33,7 @@ def small(**options):
 @pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 3, 13, 27), (1, 4, 1, 5), (1, 7, 33, 8)])
 @pytest.mark.parametrize("input", ["uniform", "normal", "grid"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_gives_a_picture_of_x0s_shape_and_type(shape, input, dtype):
+def test_gives_a_image_of_x0s_shape_and_type(shape, input, dtype):
     options = {} if input == "grid" else {"channels": 3}
     x0 = torch.zeros(shape, dtype=dtype)
     x = DIP(net=SMALL, input=input, members=1, **options).build(x0, generator())()
@@ -43,7 +43,7 @@ def test_gives_a_picture_of_x0s_shape_and_type(shape, input, dtype):
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
-def test_presets_work_on_a_picture_below_the_networks_stride(preset):
+def test_presets_work_on_a_image_below_the_networks_stride(preset):
     variable = DIP(preset=preset).build(torch.zeros(1, 3, 9, 33), generator())
     x = variable()
     assert x.shape == (DIP(preset=preset).members, 3, 9, 33)
@@ -74,7 +74,7 @@ def test_an_option_that_is_given_beats_the_preset():
     assert DIP().net != plain.net
 
 
-def test_the_same_seed_gives_the_same_bits_and_the_next_picture_another_network():
+def test_the_same_seed_gives_the_same_bits_and_the_next_image_another_network():
     x0 = torch.zeros(1, 3, 20, 20)
     source = generator(1)
     first, second = small().build(x0, source), small().build(x0, source)
@@ -119,13 +119,13 @@ def guide(*shape):
 
 
 def test_a_guide_is_the_input_continued_by_its_border():
-    picture = guide(3, 13, 10)
-    dip = small(channels=None, guide=picture)
+    image = guide(3, 13, 10)
+    dip = small(channels=None, guide=image)
     assert (dip.input, dip.channels) == ("guide", 3)
     z = dip.build(torch.zeros(1, 1, 13, 10), generator()).z
     assert z.shape == (1, 3, 16, 12)
-    assert torch.equal(z[0, :, 1:14, 1:11], picture)
-    assert torch.equal(z[0, :, 0, 1:11], picture[:, 0])
+    assert torch.equal(z[0, :, 1:14, 1:11], image)
+    assert torch.equal(z[0, :, 0, 1:11], image[:, 0])
 
 
 def test_a_guide_from_a_file_is_kept_by_name(tmp_path):
@@ -156,7 +156,7 @@ def test_a_guide_restores_what_the_measurement_lacks():
         ({"input": "guide"}, OptionError, "guide of dip must be given"),
         ({"guide": guide(1, 8, 8), "input": "uniform"}, OptionError, "only when, input is"),
         ({"guide": guide(1, 8, 8), "channels": 2}, OptionError, "must be the guide's, 1; got 2"),
-        ({"guide": guide(2, 1, 8, 8)}, MeasurementError, "one picture; got 2"),
+        ({"guide": guide(2, 1, 8, 8)}, MeasurementError, "one image; got 2"),
         ({"guide": "missing.png"}, MeasurementError, "missing.png"),
         ({"preset": "paper-flash"}, OptionError, "guide=flash.png"),
     ],
@@ -176,8 +176,8 @@ def test_a_guide_of_another_size_is_refused():
 
 def measured(y, prior="dip:input=measurement,net=skip(down=[4,6],skip=2)", **options):
     (problem,) = build(y, prior=prior, noise="gaussian:sigma=0.2", **options)
-    posed = problem.posed()
-    assert posed.posed() is posed
+    posed = problem.condition()
+    assert posed.condition() is posed
     return posed, posed.reparameterization.build(y, generator())
 
 
@@ -220,8 +220,8 @@ def test_a_rule_looks_at_the_measurement_itself():
     posed, variable = measured(y)
     held = torch.zeros(2, 3, 32, 32, dtype=torch.bool)
     held[0, :, ::2, ::2] = held[1, :, 1::2, 1::2] = True
-    picture = torch.rand(2, 3, 32, 32, generator=generator(1))
-    now = Iterate(1, picture, Objective(posed, (), ()), 0.0, picture, picture, picture)
+    image = torch.rand(2, 3, 32, 32, generator=generator(1))
+    now = Iterate(1, image, Objective(posed, (), ()), 0.0, image, image, image)
     before = unseen_error(now, held)
     variable()
     assert unseen_error(now, held) == before
@@ -294,11 +294,11 @@ def test_members_are_networks_of_their_own_and_the_first_is_the_single_one():
     variable = small(members=3).build(x0, generator())
     single = small().build(x0, generator())
     for _ in range(2):  # the noise on each input too
-        pictures = variable()
-        assert pictures.shape == (3, 3, 20, 20)
-        assert torch.equal(pictures[:1], single())
-        assert not torch.allclose(pictures[1], pictures[2])
-    pictures[1].sum().backward()
+        images = variable()
+        assert images.shape == (3, 3, 20, 20)
+        assert torch.equal(images[:1], single())
+        assert not torch.allclose(images[1], images[2])
+    images[1].sum().backward()
     touched = [any(p.grad.abs().max() > 0 for p in m.parameters()) for m in variable.members]
     assert touched == [False, True, False]
 
@@ -333,7 +333,7 @@ def test_the_estimate_is_the_mean_of_members_that_are_each_fitted_alone(solver, 
     assert torch.isfinite(both.x).all()
 
 
-TABLES = {  # preset: weights for a picture of so many channels, input, noise, lr, steps
+TABLES = {  # preset: weights for an image of so many channels, input, noise, lr, steps
     "paper": (3, 2_217_831, "uniform", 1 / 30, 0.01, 3000),
     "paper-denoise-50": (3, 2_217_831, "uniform", 1 / 20, 0.01, 3000),
     "paper-superres-x4": (3, 2_217_831, "uniform", 0.03, 0.01, 2000),
@@ -393,7 +393,7 @@ def test_wrong_options_are_refused(options, text):
         DIP(**options)
 
 
-def test_fits_a_real_picture():
+def test_fits_a_real_image():
     crop = skimage.data.astronaut()[60:108, 200:248]
     y = torch.from_numpy(crop).permute(2, 0, 1)[None].float() / 255
     net = Skip(down=(8, 16), skip=2)
@@ -415,7 +415,7 @@ def test_a_batch_of_four_is_four_single_runs():
     run = {"prior": small(members=2), "noise": "gaussian:sigma=0.05", "steps": 6, "seed": 4}
     batch = solve(y, **run)
     assert batch.x.shape == y.shape
-    for index, picture in enumerate(batch.pictures):
+    for index, image in enumerate(batch.images):
         alone = solve(y[index : index + 1], **run)
-        assert torch.equal(picture.x, alone.x)
+        assert torch.equal(image.x, alone.x)
         assert torch.equal(batch.x[index : index + 1], alone.x)

@@ -12,8 +12,8 @@ def test_is_nothing_at_all():
     assert torch.equal(slope, torch.zeros_like(x))
     assert torch.equal(NoPrior().gradient(x), slope)
     assert torch.equal(NoPrior().prox(x, 3.0), x)
-    assert NoPrior().curvature() == 0.0
+    assert NoPrior().lipschitz() == 0.0
 
 
-def test_stays_zero_where_the_picture_is_not_finite():
+def test_stays_zero_where_the_image_is_not_finite():
     assert NoPrior().value(torch.full((1, 1, 2, 2), torch.inf)).item() == 0.0

@@ -37,9 +37,9 @@ def test_chains_through_a_network_as_the_jacobian_times_the_residual(denoiser):
     torch.testing.assert_close(slope.flatten(), jacobian.T @ residual.flatten())
 
 
-def test_flat_pictures_are_free():
+def test_flat_images_are_free():
     assert RED().value(torch.full((1, 3, 8, 8), 0.5)).abs().item() < 1e-4
-    assert RED().curvature() == 2.0
+    assert RED().lipschitz() == 2.0
 
 
 def test_options():

@@ -31,7 +31,7 @@ def test_prox_solves_its_linear_system(height, width, order, tau):
 def test_curvature_bounds_the_hessian_tightly(order):
     prior = Tikhonov(order=order)
     norm = spectral_norm(prior.gradient, torch.zeros(1, 1, 24, 25, dtype=torch.float64)) ** 2
-    assert 0.9 * prior.curvature() <= norm <= 1.03 * prior.curvature()
+    assert 0.9 * prior.lipschitz() <= norm <= 1.03 * prior.lipschitz()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -44,7 +44,7 @@ def test_dtype_shape_and_batch(dtype):
     assert Tikhonov().value(v).shape == (3,)
 
 
-def test_flat_pictures_are_free():
+def test_flat_images_are_free():
     flat = torch.full((1, 3, 6, 7), 0.4, dtype=torch.float64)
     assert Tikhonov().value(flat).item() == 0.0
     torch.testing.assert_close(Tikhonov().prox(flat, 10.0), flat)

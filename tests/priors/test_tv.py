@@ -21,7 +21,7 @@ def random(*shape, seed=0, dtype=torch.float64):
 
 
 def numpy_tv(x, kind):
-    """TV of one picture, (C, H, W), written with loops."""
+    """TV of one image, (C, H, W), written with loops."""
     channels, height, width = x.shape
     total = 0.0
     for i, j in product(range(height), range(width)):
@@ -40,7 +40,7 @@ def numpy_tv(x, kind):
 
 
 def difference_matrix(shape):
-    """D of one picture as a dense matrix, rows ordered (2, C, H, W)."""
+    """D of one image as a dense matrix, rows ordered (2, C, H, W)."""
     channels, height, width = shape
     index = np.arange(channels * height * width).reshape(shape)
     matrix = np.zeros((2, channels, height, width, index.size))
@@ -105,12 +105,12 @@ def taut_string(v, tau, steps=60):
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 5, 4), (4, 1, 6), (2, 6, 1), (3, 1, 1)])
 def test_value_is_the_formula(kind, shape):
     x = random(2, *shape)
-    expected = [numpy_tv(picture.numpy(), kind) for picture in x]
+    expected = [numpy_tv(image.numpy(), kind) for image in x]
     torch.testing.assert_close(TV(kind=kind).value(x), torch.tensor(expected, dtype=x.dtype))
 
 
 @kinds
-def test_gradient_is_finite_where_the_picture_is_flat(kind):
+def test_gradient_is_finite_where_the_image_is_flat(kind):
     x = random(1, 3, 6, 7)
     x[..., 2:5, 2:5] = 0.5
     gradient = TV(kind=kind).gradient(x)
@@ -183,7 +183,7 @@ def test_prox_is_firmly_nonexpansive(kind, shape, tau, seed):
 
 @kinds
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_pictures_of_a_batch_do_not_mix(kind, dtype):
+def test_images_of_a_batch_do_not_mix(kind, dtype):
     v = random(4, 3, 37, 41, dtype=dtype)
     v[1] = 0.25
     v[2] *= 30
@@ -192,8 +192,8 @@ def test_pictures_of_a_batch_do_not_mix(kind, dtype):
     x = prior.prox(v, 0.2)
     assert x.dtype == dtype
     assert x.shape == v.shape
-    for picture in range(3):
-        assert torch.equal(x[picture], prior.prox(v[picture : picture + 1], 0.2)[0])
+    for image in range(3):
+        assert torch.equal(x[image], prior.prox(v[image : image + 1], 0.2)[0])
     assert x[3, 0].isnan().all()
     assert x[3, 1:].isnan().all() == (kind == "vectorial")
 
@@ -232,7 +232,7 @@ def test_extreme_tau(kind, dtype, shape):
 
 @kinds
 @pytest.mark.parametrize("level", [0.0, 0.1, -1e6])
-def test_constant_picture_stays(kind, level):
+def test_constant_image_stays(kind, level):
     v = torch.full((1, 3, 40, 50), level)
     assert torch.allclose(TV(kind=kind).prox(v, 0.3), v, rtol=1e-6)
 

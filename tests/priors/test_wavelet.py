@@ -117,7 +117,7 @@ def test_gradient_is_the_slope_of_the_value(options):
     assert float((prior.gradient(x) * direction).sum()) == pytest.approx(float(slope), rel=1e-5)
 
 
-def test_denoises_a_picture_and_invariance_pays():
+def test_denoises_a_image_and_invariance_pays():
     clean = torch.from_numpy(data.astronaut()[64:160, 160:256] / 255.0).permute(2, 0, 1)[None]
     noise = torch.randn(
         clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64

@@ -20,7 +20,7 @@ from invprior.errors import (
 from invprior.problem.functionals import Penalty
 from invprior.problem.solution import Iterate
 from invprior.runner.api import Interrupted, iterate, solve
-from invprior.runner.divergence import Guard
+from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.adam import Adam
 from invprior.solvers.fista import FISTA
 from invprior.stopping.max_steps import MaxSteps
@@ -52,13 +52,13 @@ def test_an_own_reparameterisation_runs_its_own_number_of_steps(y, drawn, quadra
 
 @pytest.mark.parametrize("solver", ["adam", "fista", "lbfgs"])
 def test_a_batch_equals_single_runs_bit_for_bit(y, quadratic, solver):
-    pictures = torch.cat([y, y.flip(2), 0.1 * y])
-    together = solve(pictures, prior=1 * quadratic, solver=solver, steps=7, **KNOWN)
-    apart = [solve(p[None], prior=1 * quadratic, solver=solver, steps=7, **KNOWN) for p in pictures]
+    images = torch.cat([y, y.flip(2), 0.1 * y])
+    together = solve(images, prior=1 * quadratic, solver=solver, steps=7, **KNOWN)
+    apart = [solve(p[None], prior=1 * quadratic, solver=solver, steps=7, **KNOWN) for p in images]
     assert torch.equal(together.x, torch.cat([a.x for a in apart]))
     assert together.steps == 21
-    assert len(together.pictures) == 3
-    assert apart[0].pictures == ()
+    assert len(together.images) == 3
+    assert apart[0].images == ()
 
 
 def test_a_batch_of_networks_begins_each_afresh(y, drawn):
@@ -168,7 +168,7 @@ def test_a_budget_that_ends_a_run_before_quality_is_not_ok(y, quadratic):
     assert "before relative-change was met" in found.stop.message
 
 
-def test_a_batch_says_which_picture_did_not_end_well(y, quadratic):
+def test_a_batch_says_which_image_did_not_end_well(y, quadratic):
     flat = torch.zeros_like(y)
     found = solve(
         torch.cat([y, flat]),
@@ -178,7 +178,7 @@ def test_a_batch_says_which_picture_did_not_end_well(y, quadratic):
         steps=3,
         **KNOWN,
     )
-    assert [p.stop.ok for p in found.pictures] == [False, True]
+    assert [p.stop.ok for p in found.images] == [False, True]
     assert not found.stop.ok
 
 
@@ -211,7 +211,7 @@ def test_x0_is_where_the_run_begins(y, quadratic):
     torch.testing.assert_close(both.x, torch.cat([start, 2 * start]), **near)
     one = solve(torch.cat([y, y]), x0=start[0], **run)
     torch.testing.assert_close(one.x, torch.cat([start, start]), **near)
-    with pytest.raises(MeasurementError, match="x0 must hold one picture or 2"):
+    with pytest.raises(MeasurementError, match="x0 must hold one image or 2"):
         solve(torch.cat([y, y]), x0=torch.cat([start] * 3), **run)
     with pytest.raises(MeasurementError, match=r"shape \(1, 2, 6, 5\); got \(1, 2, 6, 4\)"):
         solve(y, x0=start[..., :4], **run)
@@ -260,7 +260,7 @@ def test_the_term_that_turns_to_nan_is_named(y):
         solve(y, prior=Logarithm(), solver="adam", steps=5, **KNOWN)
 
 
-def test_a_diverged_or_interrupted_batch_keeps_the_pictures_before(y, quadratic):
+def test_a_diverged_or_interrupted_batch_keeps_the_images_before(y, quadratic):
     def interrupt(iterate):
         interrupt.calls += 1
         if interrupt.calls == 5:
@@ -277,8 +277,8 @@ def test_a_diverged_or_interrupted_batch_keeps_the_pictures_before(y, quadratic)
             **KNOWN,
         )
     kept = caught.value.solution
-    assert [p.steps for p in kept.pictures] == [3, 2]
-    assert [p.stop.name for p in kept.pictures] == ["max-steps", "interrupted"]
+    assert [p.steps for p in kept.images] == [3, 2]
+    assert [p.stop.name for p in kept.images] == ["max-steps", "interrupted"]
     assert kept.stop.name == "interrupted"
 
 
@@ -387,7 +387,7 @@ def test_solvers_are_frozen_and_equal_by_value(solver):
     assert hash(one) == hash(two)
 
 
-def test_the_returned_picture_is_looked_at_also_where_looking_is_rare(y, monkeypatch):
+def test_the_returned_image_is_looked_at_also_where_looking_is_rare(y, monkeypatch):
     """On a GPU the guard looks every 20 steps; a run that stops in between must not return NaN."""
 
     class Late(Penalty):
@@ -398,13 +398,13 @@ def test_the_returned_picture_is_looked_at_also_where_looking_is_rare(y, monkeyp
             poison = float("nan") if Late.calls == 3 else 1.0
             return poison * x.square().flatten(1).sum(1)
 
-    begin = Guard.__init__
+    begin = DivergenceMonitor.__init__
 
     def rarely(guard, objective):
         begin(guard, objective)
         guard.every = 20
 
-    monkeypatch.setattr(Guard, "__init__", rarely)
+    monkeypatch.setattr(DivergenceMonitor, "__init__", rarely)
     with pytest.raises(DivergedError, match="non-finite at iteration 3") as caught:
         solve(y, prior=1 * Late(), solver="adam:average=0", steps=3, record_every=0, **KNOWN)
     assert caught.value.solution.x.isfinite().all()
@@ -431,7 +431,7 @@ def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
     assert said == [("invprior", "WARNING", "half way")]
 
 
-def test_a_batch_has_the_notes_of_its_pictures(y, quadratic, caplog):
+def test_a_batch_has_the_notes_of_its_images(y, quadratic, caplog):
     found = solve(torch.cat([y, y]), prior=1 * quadratic, solver=Talking(), steps=3, **KNOWN)
     assert found.notes == ("half way",)
     assert solve(y, prior=1 * quadratic, solver="fista", steps=3, **KNOWN).notes == ()

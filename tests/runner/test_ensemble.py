@@ -15,9 +15,9 @@ def test_the_first_run_is_the_single_run_and_x_is_the_mean(y, drawn):
     found = solve(y, prior=drawn, seed=7, runs=3, **KNOWN)
     assert torch.equal(found.members[0].x, single.x)
     assert [m.provenance["seed"] for m in found.members] == seeds(7, 3)
-    pictures = torch.stack([m.x for m in found.members])
-    assert torch.equal(found.x, pictures.mean(0))
-    torch.testing.assert_close(found.deviation, pictures.std(0))
+    images = torch.stack([m.x for m in found.members])
+    assert torch.equal(found.x, images.mean(0))
+    torch.testing.assert_close(found.deviation, images.std(0))
     assert found.deviation.shape == y.shape
     assert (found.steps, found.stop.ok, len(found.members)) == (60, True, 3)
     assert single.deviation is None
@@ -42,7 +42,7 @@ def test_a_batch_of_several_runs(y, drawn):
     both = torch.cat([y, y.flip(2)])
     found = solve(both, prior=drawn, runs=2, **KNOWN)
     assert found.x.shape == found.deviation.shape == both.shape
-    assert [len(p.members) for p in found.pictures] == [2, 2]
+    assert [len(p.members) for p in found.images] == [2, 2]
     alone = solve(y.flip(2), prior=drawn, runs=2, **KNOWN)
     assert torch.equal(found.x[1:], alone.x)
     assert torch.equal(found.deviation[1:], alone.deviation)
@@ -98,7 +98,7 @@ def test_runs_go_on_from_a_checkpoint(y, drawn, tmp_path):
 
 
 def runs(count, spread, generator_seed=0):
-    """Pictures that differ from one another by noise of a standard deviation."""
+    """Images that differ from one another by noise of a standard deviation."""
     generator = torch.Generator().manual_seed(generator_seed)
     return 0.5 + spread * torch.randn((count, 1, 1, 32, 32), generator=generator)
 
@@ -115,28 +115,28 @@ def test_what_nobody_sees_does_not_count():
 
 
 def test_one_run_that_ended_elsewhere_is_named():
-    pictures = runs(4, 0.01)
-    pictures[2] += 0.1
-    note = disagreement(pictures, 0.5)
+    images = runs(4, 0.01)
+    images[2] += 0.1
+    note = disagreement(images, 0.5)
     assert "run 3 ended at a distance of 0.1" in note
-    pictures = runs(4, 0.01)
-    pictures[2] += 0.01
-    assert disagreement(pictures, 0.5) is None
+    images = runs(4, 0.01)
+    images[2] += 0.01
+    assert disagreement(images, 0.5) is None
 
 
 def test_two_runs_cannot_outvote_each_other():
-    pictures = runs(2, 0.001)
-    pictures[1] += 0.2
-    assert disagreement(pictures, 0.5) is None
-    assert disagreement(pictures, 0.1) is not None
-    pictures[1] = float("nan")
-    assert disagreement(pictures, 0.5) is not None
+    images = runs(2, 0.001)
+    images[1] += 0.2
+    assert disagreement(images, 0.5) is None
+    assert disagreement(images, 0.1) is not None
+    images[1] = float("nan")
+    assert disagreement(images, 0.5) is not None
 
 
 def test_a_run_of_nan_disagrees():
-    pictures = runs(3, 0.01)
-    pictures[1] = float("nan")
-    assert "run 2" in disagreement(pictures, 0.05)
+    images = runs(3, 0.01)
+    images[1] = float("nan")
+    assert "run 2" in disagreement(images, 0.05)
 
 
 def test_disagreement_is_a_note(y, drawn, caplog):

@@ -1,4 +1,4 @@
-"""Tiles cover a picture, each pixel with weights that sum to one."""
+"""Tiles cover an image, each pixel with weights that sum to one."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from invprior.operators.base import Recipe
 from invprior.operators.inpaint import Inpaint
 from invprior.priors.dip import DIP
 from invprior.runner.run import Interrupted, Single
-from invprior.runner.tiling import cover, restricted, solve_in_tiles
+from invprior.runner.tiling import cover, restrict, solve_in_tiles
 from invprior.stopping.max_steps import MaxSteps
 
 
@@ -22,17 +22,17 @@ from invprior.stopping.max_steps import MaxSteps
     width=st.integers(1, 200),
     overlap=st.integers(2, 20),
     more=st.integers(0, 40),
-    grain=st.integers(1, 5),
+    alignment=st.integers(1, 5),
 )
-def test_tiles_cover_and_their_windows_sum_to_one(height, width, overlap, more, grain):
-    tile = 2 * overlap + 3 * grain + more
-    tiles = cover(height, width, tile=tile, overlap=overlap, grain=grain)
+def test_tiles_cover_and_their_windows_sum_to_one(height, width, overlap, more, alignment):
+    tile = 2 * overlap + 3 * alignment + more
+    tiles = cover(height, width, tile=tile, overlap=overlap, alignment=alignment)
     total = torch.zeros(height, width)
     for t in tiles:
         t.box.of(total).add_(t.window)
-        assert max(t.box.height, t.box.width) < tile + grain
-        assert t.box.top % grain == t.box.left % grain == 0
-        assert t.box.top + t.box.height == height or t.box.height % grain == 0
+        assert max(t.box.height, t.box.width) < tile + alignment
+        assert t.box.top % alignment == t.box.left % alignment == 0
+        assert t.box.top + t.box.height == height or t.box.height % alignment == 0
     torch.testing.assert_close(total, torch.ones(height, width))
 
 
@@ -45,16 +45,16 @@ def test_neighbours_overlap_and_the_outer_quarter_does_not_count():
     assert 0.4 < float(first.window[0, 24:26].mean()) < 0.6
 
 
-def test_a_small_picture_is_one_tile():
+def test_a_small_image_is_one_tile():
     (only,) = cover(20, 30, tile=30, overlap=8)
     assert only.box == Box(0, 0, 20, 30)
     assert only.window.eq(1).all()
 
 
-@pytest.mark.parametrize("grain", [1, 4])
-def test_as_few_tiles_as_will_do(grain):
-    assert len(cover(64, 64 + 2 * 48, tile=64, overlap=16, grain=grain)) == 3
-    assert len(cover(64, 65 + 2 * 48, tile=64, overlap=16, grain=grain)) == 4
+@pytest.mark.parametrize("alignment", [1, 4])
+def test_as_few_tiles_as_will_do(alignment):
+    assert len(cover(64, 64 + 2 * 48, tile=64, overlap=16, alignment=alignment)) == 3
+    assert len(cover(64, 65 + 2 * 48, tile=64, overlap=16, alignment=alignment)) == 4
 
 
 def made(prior, operator="denoise", size=(40, 56), sigma=0.05):
@@ -79,7 +79,7 @@ def test_tiles_have_no_seams(operator):
     whole = Single(
         problem, "auto", stop=rule, x0=None, seed=0, callbacks=(), record_every=0
     ).solve()
-    reach = problem.operator.reach
+    reach = problem.operator.halo
     overlap = max(8, 4 * reach)
     tiled = solve_in_tiles(problem, tile=2 * overlap + 8, overlap=overlap, stop=rule)
     assert tiled.provenance["tiles"]["count"] >= 2
@@ -97,7 +97,7 @@ def test_each_tile_has_random_numbers_of_its_own_and_seeds_reproduce(drawn):
     assert not torch.allclose(first.x[..., :16, :16], first.x[..., :16, -16:], atol=0.05)
 
 
-def test_ctrl_c_in_a_later_tile_keeps_the_picture_so_far():
+def test_ctrl_c_in_a_later_tile_keeps_the_image_so_far():
     problem, truth = made("tikhonov:weight=20")
     seen = []
 
@@ -114,10 +114,10 @@ def test_ctrl_c_in_a_later_tile_keeps_the_picture_so_far():
     assert (found.x - truth).abs().max() < 0.4  # no hole where no tile was
 
 
-def test_a_guide_and_a_mask_are_cut_with_the_picture():
+def test_a_guide_and_a_mask_are_cut_with_the_image():
     guide = torch.rand(1, 40, 56)
     problem, _ = made(DIP(guide=guide), "inpaint:keep=0.7")
-    part = restricted(problem, Box(8, 16, 24, 20))
+    part = restrict(problem, Box(8, 16, 24, 20))
     assert part.y.shape == (1, 1, 24, 20)
     assert torch.equal(part.reparameterization._guide[0], guide[:, 8:32, 16:36])
     assert torch.equal(part.operator.known, Box(8, 16, 24, 20).of(problem.operator.known))

@@ -7,12 +7,12 @@ import torch
 
 import invprior
 from invprior import build, iterate, samples, simulate
+from invprior.builders.solver import select_solver
 from invprior.fidelities.gaussian import Gaussian
 from invprior.metrics.psnr import PSNR
 from invprior.priors.none import NoPrior
 from invprior.problem.functionals import Prior, Reparameterization
 from invprior.problem.problem import Pixels
-from invprior.runner.api import chosen
 from invprior.solvers.adam import Adam
 from invprior.stopping.holdout import Holdout
 from invprior.stopping.max_steps import MaxSteps
@@ -45,13 +45,13 @@ def last(problem, solver, steps):
 def test_the_prior_fills_in_what_is_not_given():
     problem = blurred(Free())
     filled = Adam(lr=0.05, average=0.5, back_projection=True, langevin=1.5, rollback=True)
-    assert chosen(problem, "adam")[0] == filled
-    assert chosen(problem, "auto")[0] == filled
+    assert select_solver(problem, "adam")[0] == filled
+    assert select_solver(problem, "auto")[0] == filled
     given = Adam(lr=0.1, average=0.0, back_projection=False, langevin=0.0, rollback=False)
-    assert chosen(problem, given)[0] == given
+    assert select_solver(problem, given)[0] == given
     pixels = blurred(NoPrior())
     plain = Adam(lr=0.01, average=0.0, back_projection=False, langevin=0.0, rollback=False)
-    assert chosen(pixels, "adam")[0] == plain
+    assert select_solver(pixels, "adam")[0] == plain
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_invpriors_own_networks_end_by_what_is_kept_out(prior, size, sigma, stop
 )
 def test_back_projection_is_off_where_it_would_change_the_problem(prior, options):
     problem = blurred(prior, **options)
-    assert chosen(problem, "adam")[0].back_projection is False
+    assert select_solver(problem, "adam")[0].back_projection is False
 
 
 def test_back_projection_stays_on_beside_another_term():
     problem = blurred(Free() + 0.1 * NoPrior())
-    assert chosen(problem, "adam")[0].back_projection is True
+    assert select_solver(problem, "adam")[0].back_projection is True
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_gradient_is_the_damped_inverse_of_the_residual():
     problem = blurred(Free())
     solver = Adam(back_projection=True)
     objective = solver.route(problem)
-    state = solver.init(objective, problem.first_guess(), torch.Generator())
+    state = solver.init(objective, problem.initial_estimate(), torch.Generator())
     x = state.variable().detach().clone()
     state = solver.step(objective, state)
     a = problem.operator

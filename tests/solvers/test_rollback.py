@@ -45,7 +45,7 @@ def run(steps, solver="adam", **options):
     (problem,) = invprior.build(y, prior=Spoilt(**options), noise="gaussian:sigma=0.05")
     solver = Adam(lr=0.02, rollback=solver == "adam", average=0.0)
     objective = solver.route(problem)
-    state = solver.init(objective, problem.first_guess(), torch.Generator())
+    state = solver.init(objective, problem.initial_estimate(), torch.Generator())
     for _ in range(steps):
         state = solver.step(objective, state)
         yield state, float(objective.energy(state.x))
@@ -105,7 +105,9 @@ def test_langevin_noise_moves_the_filters_alone_by_its_own_stream():
         )
         solver, _ = Adam().choose(problem)
         objective = solver.route(problem)
-        state = solver.init(objective, problem.first_guess(), torch.Generator().manual_seed(seed))
+        state = solver.init(
+            objective, problem.initial_estimate(), torch.Generator().manual_seed(seed)
+        )
         state = solver.step(objective, state)
         return {name: p.detach().clone() for name, p in state.variable.named_parameters()}
 

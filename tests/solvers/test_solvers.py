@@ -7,13 +7,14 @@ import torch
 
 import invprior
 from invprior import Penalty, Proximable, registry
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.fidelities.poisson import Poisson
 from invprior.operators.base import LinearOperator, Operator
 from invprior.problem.functionals import as_prior
 from invprior.problem.problem import Problem
-from invprior.runner.api import chosen, iterate, route_or_explain, solve_problem
+from invprior.runner.api import iterate, solve_problem
 from invprior.solvers.admm import ADMM
 from invprior.solvers.fista import FISTA
 from invprior.solvers.hqs import HQS
@@ -41,7 +42,7 @@ class Ridge(Penalty, Proximable):
     def prox(self, v, tau):
         return v / (1 + tau)
 
-    def curvature(self):
+    def lipschitz(self):
         return 1.0
 
 
@@ -192,7 +193,7 @@ def test_conformance_with_options(check):
 
 def test_fista_refuses_a_step_that_cannot_converge_unless_forced():
     case = problem(7.0 * Ridge())
-    limit = 1 / FISTA().route(case).curvature()
+    limit = 1 / FISTA().route(case).lipschitz()
     FISTA(step_size=0.99 * limit).route(case)
     FISTA(step_size=1.9 * limit, momentum=False).route(case)
     with pytest.raises(
@@ -250,15 +251,15 @@ AUTO = [
 @pytest.mark.parametrize(("priors", "parts", "expected"), AUTO)
 def test_auto_picks_a_solver_that_fits_and_says_why(priors, parts, expected):
     case = problem(*priors, **parts)
-    solver, why = chosen(case, "auto")
+    solver, why = select_solver(case, "auto")
     assert type(solver).__name__ == expected
     assert why
-    route_or_explain(case, solver)
+    check_compatible(case, solver)
 
 
 def test_auto_says_why_nothing_fits():
     with pytest.raises(invprior.IncompatibleError, match=r"(?s)No solver fits.*adam: .*lbfgs: "):
-        chosen(problem(Threshold(), operator=Squaring(SHAPE)), "auto")
+        select_solver(problem(Threshold(), operator=Squaring(SHAPE)), "auto")
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "admm:inner=3", "hqs:inner=3"])

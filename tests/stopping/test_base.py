@@ -16,7 +16,7 @@ from invprior.stopping.time_limit import TimeLimit
 
 @dataclass(frozen=True, kw_only=True)
 class At(StoppingRule):
-    """Stops at one step only, and says that an earlier picture was better."""
+    """Stops at one step only, and says that an earlier image was better."""
 
     when: int = 1
     ok: bool = True
@@ -46,10 +46,10 @@ def test_any_stops_with_the_first():
 
 
 def test_any_passes_on_what_its_rule_says():
-    picture = torch.zeros(1)
-    _, stop = first_stop(At(when=2, ok=False, better=picture) | MaxSteps(steps=9))
+    image = torch.zeros(1)
+    _, stop = first_stop(At(when=2, ok=False, better=image) | MaxSteps(steps=9))
     assert not stop.ok
-    assert stop.x is picture
+    assert stop.x is image
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_all_waits_for_every_rule_each_at_its_own_time():
     assert stop.message == "at 2 and at 6 and reached 4 steps"
 
 
-def test_all_is_as_good_as_its_worst_and_keeps_the_better_picture():
-    picture = torch.zeros(1)
-    _, stop = first_stop(At(when=2, ok=False, better=picture) & At(when=3))
+def test_all_is_as_good_as_its_worst_and_keeps_the_better_image():
+    image = torch.zeros(1)
+    _, stop = first_stop(At(when=2, ok=False, better=image) & At(when=3))
     assert not stop.ok
-    assert stop.x is picture
+    assert stop.x is image
 
 
 def test_each_run_has_its_own_memory():

@@ -41,7 +41,7 @@ def test_each_network_keeps_out_pixels_of_its_own(fraction):
 
 def test_missing_pixels_are_not_kept_out(y):
     problem = prepared(y, operator="inpaint:keep=0.5")
-    assert not (problem.held & ~problem.observed).any()
+    assert not (problem.held & ~problem.observation_mask).any()
     with pytest.raises(MeasurementError, match="at least 32 measurements"):
         prepared(y[..., :8, :8])
 
@@ -94,7 +94,7 @@ def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
     assert float(unseen_error(now, plain.held)) < error(apart)  # there it was seen
 
 
-def test_the_lowest_figure_keeps_its_picture():
+def test_the_lowest_figure_keeps_its_image():
     lowest = Lowest(0.5, 4)
     figures = [5.0, 3.0, float("nan"), 2.0, 4.0, 4.0, 4.0, 1.0]
     over = [

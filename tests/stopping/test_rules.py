@@ -55,7 +55,7 @@ def test_discrepancy_compares_the_residual_with_the_noise(y, factor):
     (problem,) = build(y, prior="tikhonov", noise="gaussian:sigma=0.1")
     rule = Discrepancy(factor=factor, every=1)
 
-    def at(level):  # a picture whose residual has this standard deviation
+    def at(level):  # an image whose residual has this standard deviation
         return SimpleNamespace(step=5, x=y + level)
 
     assert stops(rule, [at(0.101 * factor), at(0.099 * factor), at(-0.099 * factor)], problem) == [

@@ -9,12 +9,12 @@ from invprior.stopping.variance import Variance, selection
 
 
 def outputs(steps):
-    """Noise around a fixed picture, whose level falls until step 60 and rises after."""
+    """Noise around a fixed image, whose level falls until step 60 and rises after."""
     g = torch.Generator().manual_seed(0)
-    picture = torch.rand((1, 1, 8, 8), generator=g)
+    image = torch.rand((1, 1, 8, 8), generator=g)
     for step in range(1, steps + 1):
         level = 0.01 + abs(step - 60) / 200
-        x = picture + level * torch.randn(picture.shape, generator=g)
+        x = image + level * torch.randn(image.shape, generator=g)
         yield SimpleNamespace(step=step, x=x, latest=x)
 
 
@@ -52,6 +52,6 @@ def test_the_exponential_form_needs_no_window():
     assert float(watch.lowest.figure) == pytest.approx(figures[best], rel=1e-6)
 
 
-def test_large_pictures_are_thinned_out():
+def test_large_images_are_thinned_out():
     assert len(selection(torch.zeros(3, 512, 512))) == 65536
     assert len(selection(torch.zeros(3, 10, 10))) == 300

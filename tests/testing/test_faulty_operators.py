@@ -210,13 +210,13 @@ class WrongSlope(Operator):
 
 class SeesTheUnseen(Doubling):
     @property
-    def observed(self):
+    def observation_mask(self):
         return torch.arange(self.image_shape[-1]) % 2 == 0
 
 
 class FloatMask(Doubling):
     @property
-    def observed(self):
+    def observation_mask(self):
         return torch.ones(self.image_shape[-1])
 
 
@@ -256,7 +256,7 @@ class Crashing(Doubling):
     (StaysOnTheCPU((1, 6, 5)), "device", "forward mixes devices: .* keep tensors as buffers"),
     (ToFloat32, "dtype", "forward returns float32 for float64"),
     (OneRowLess, "shape", r"forward returns the shape \(2, 3, 15, 15\), should be \(2, 3, 16, 15\)"),
-    (SmallNorm, "norm", r"norm\(\) is 1, but A stretches a picture by 2"),
+    (SmallNorm, "norm", r"norm\(\) is 1, but A stretches an image by 2"),
     (HalfNormal, "normal", "scaled by 0.5, should be 1"),
     (DampedTwice, "solve-damped", "a damping of 1 where 0.5 was asked for"),
     (UnfinishedSolve, "solve-damped", "its residual is .* of the right-hand side"),

@@ -22,7 +22,7 @@ class Ridge(Penalty, Proximable):
     def prox(self, v, tau):
         return v / (1 + tau)
 
-    def curvature(self):
+    def lipschitz(self):
         return 1.0
 
 
@@ -60,7 +60,7 @@ class DoubleGradient(Ridge):
 
 
 class FlatCurvature(Ridge):
-    def curvature(self):
+    def lipschitz(self):
         return 0.5
 
 
@@ -123,7 +123,7 @@ class Fresh(Reparameterization):
 
 
 class Shared(Fresh):
-    """The network of the last picture goes on."""
+    """The network of the last image goes on."""
 
     def __init__(self):
         super().__init__()
@@ -253,26 +253,26 @@ class Mutable(Network):
     (DoubleGradient, "autograd", "scaled by 2, should be 1"),
     (FlatCurvature, "curvature", r"curvature\(\) is 0.5, but the gradient changes by 1 times"),
     (DetachedValue, "autograd", "raised RuntimeError|autograd does not pass through value"),
-    (OneFigure, "shape", "one figure for the whole batch, should be one for each picture"),
+    (OneFigure, "shape", "one figure for the whole batch, should be one for each image"),
     (MeanOfTheBatch, "batch-apart", "value mixes the batch"),
-    (EdgeLength, "finite", "gradient is not finite on flat pictures"),
+    (EdgeLength, "finite", "gradient is not finite on flat images"),
     (ThreeChannels, "any-size", "raised RuntimeError"),
     (NegativeWeight, "weight", "default_weight is -1.0, should be a finite number >= 0"),
     (ExpectsTooMuch, "prox", "expected to fail, and passes; the reason was: it was thought"),
-    (Shared, "fresh", "other weights for the same seed|the second picture would start from the first one's weights"),
+    (Shared, "fresh", "other weights for the same seed|the second image would start from the first one's weights"),
     (Unseeded, "fresh", r"build uses global random state \(torch's\)"),
     (SameWeights, "fresh", "the same weights at every call: it does not draw from the generator"),
     (Stuck, "trainable", "no parameters that can be fitted"),
     (Unkept, "checkpoint", "a checkpoint cannot keep its lock"),
-    (AnotherSize, "any-size", r"for a picture of \(1, 1, 5, 17\) it makes \(1, 1, 5, 16\)"),
+    (AnotherSize, "any-size", r"for an image of \(1, 1, 5, 17\) it makes \(1, 1, 5, 16\)"),
     (SlowestOfAll, "defaults", "its learning_rate is 0.0, out of range"),
     (Nothing, "noise-removed", "it leaves 1 times the error"),
     (AlwaysBlurs, "clean-untouched", "told that there is no noise .*, it changes pixels by up to"),
-    (Darkens, "flat-kept", "it changes a flat picture by up to 0.03"),
-    (Divides, "finite", "denoise is not finite on black pictures"),
+    (Darkens, "flat-kept", "it changes a flat image by up to 0.03"),
+    (Divides, "finite", "denoise is not finite on black images"),
     (Untouched, "fresh", "build uses global random state"),
-    (DropsOut, "same-in-evaluation", "in evaluation mode it gives another picture"),
-    (TooSmall, "covers-the-picture", "its output is"),
+    (DropsOut, "same-in-evaluation", "in evaluation mode it gives another image"),
+    (TooSmall, "covers-the-image", "its output is"),
     (HasAnIdleLayer, "trainable", r"no gradient reaches the weight 1\.weight"),
     (Mutable, "frozen", r"write @dataclass\(frozen=True"),
 )  # fmt: skip

@@ -34,8 +34,8 @@ class DoubleGradient(Gaussian):
 
 
 class SmallCurvature(Gaussian):
-    def curvature(self):
-        return 0.5 * super().curvature()
+    def lipschitz(self):
+        return 0.5 * super().lipschitz()
 
 
 class HalfProx(Gaussian):
@@ -290,8 +290,8 @@ class Relative(PSNR):
     (GlobalNoise, "seeded-alone", r"sample uses global random state \(torch's\)"),
     (FixedNoise, "seeded-alone", "the same result for every seed: it does not draw from the generator"),
     (FixedNoise, "independent", "two draws from one generator are the same"),
-    (CommonNoise, "independent", "both pictures of a batch get the same noise"),
-    (RoughNoise, "both-precisions", "float32 pictures get other noise"),
+    (CommonNoise, "independent", "both images of a batch get the same noise"),
+    (RoughNoise, "both-precisions", "float32 images get other noise"),
     (Biased, "its-fidelity", "not least at the truth"),
     (Mislabelled(sigma=0.1), "its-fidelity", "its scale is not this noise's"),
     (ChangeableNoise, "frozen", "can be changed after it was made"),
@@ -301,18 +301,18 @@ class Relative(PSNR):
     (InPlace, "inputs-untouched", "in place"),
     (IgnoresProxes, "refusal", "route accepts a prior with only a prox, and no step uses it"),
     (TakesAnything, "refusal", "route accepts a prior with only a value.*, and a step ends in AttributeError"),
-    (KeepsTheGraph, "picture", "x holds the graph of the step"),
+    (KeepsTheGraph, "image", "x holds the graph of the step"),
     (Unkept, "checkpoint", "a checkpoint cannot keep the state's lock, a lock"),
     (Endless, "stops", "default_stop returns a NoneType"),
     (Changeable, "frozen", "can be changed after it was made"),
     (Counting, "own-state", "what a rule remembers must lie in the watcher"),
     (ForgetsInACheckpoint, "checkpoint", "after a checkpoint it gives other answers"),
-    (HappyWithNaN, "nan-is-no-end", "it takes a picture of NaN for a good end"),
+    (HappyWithNaN, "nan-is-no-end", "it takes an image of NaN for a good end"),
     (Mute, "answers", "must have a name and a message"),
     (SaysTrue, "answers", "returns a bool, should be None or a Stop"),
     (DrawsGlobally, "problem-kept", "prepare uses global random state"),
     (AddsInPlace, "problem-kept", "changes the measurement in place"),
-    (Error, "direction", "higher_is_better is True, but a picture with more noise scores higher"),
+    (Error, "direction", "higher_is_better is True, but an image with more noise scores higher"),
     (Error, "shapes-refused", "is scored against .* call invprior.metrics.base.check_shapes"),
     (OneScore, "shape", "one figure for the whole batch"),
     (Relative, "batch-apart", "measure mixes the batch"),

@@ -65,7 +65,7 @@ def test_nothing_finite_ends_too():
 
 
 def test_a_minimum_beside_a_symmetric_start_is_not_missed():
-    # measured: `tv` on a picture with noise of 50 of 255, where the outer points lie level around the default
+    # measured: `tv` on an image with noise of 50 of 255, where the outer points lie level around the default
     points = {2.5: 0.305, 7.07: 0.0564, 8.08: 0.0554, 10: 0.0615, 14.1: 0.0829, 40: 0.2568}
     logs = [math.log(f / 10) for f in points]
 

@@ -32,7 +32,7 @@ class Wanted(WeightRule):
     calls = []
 
     def start(self, problem, generator):
-        def figure(weighted, pictures):
+        def figure(weighted, images):
             (term, *_) = [t for t in weighted.prior.terms if t.weight > 0]
             Wanted.calls.append(term.weight)
             if self.blind:
@@ -167,14 +167,14 @@ def test_other_noise_takes_held_out_measurements(measured):
     assert found.weights.rule == "holdout:fraction=0.1"
 
 
-def test_each_picture_of_a_batch_gets_its_own_weight(measured):
+def test_each_image_of_a_batch_gets_its_own_weight(measured):
     other = measured.flip(-1) * 0.2
     both = solve(torch.cat([measured, other]), prior="tikhonov", noise=NOISE)
     assert both.weights is None
-    first, second = (one.weights.factor for one in both.pictures)
+    first, second = (one.weights.factor for one in both.images)
     assert first != second
     assert first == solve(measured, prior="tikhonov", noise=NOISE).weights.factor
-    assert both.tuning_seconds == sum(one.tuning_seconds for one in both.pictures)
+    assert both.tuning_seconds == sum(one.tuning_seconds for one in both.images)
 
 
 @pytest.mark.parametrize("factor", [1e4, 1e-4])
@@ -194,10 +194,10 @@ def test_where_no_figure_is_finite_the_default_is_kept(measured):
     assert "no weight gave a finite figure" in note
 
 
-def test_a_large_picture_is_judged_by_its_middle(measured):
+def test_a_large_image_is_judged_by_its_middle(measured):
     (problem,) = build(measured, prior="tikhonov", operator="inpaint:keep=0.8", noise=NOISE)
     found = choose_weights(problem, rule="sure", side=20)
-    assert "middle of the picture, 20 x 20" in found.weights.why
+    assert "middle of the image, 20 x 20" in found.weights.why
     whole = choose_weights(problem, rule="sure")
     assert "middle" not in whole.weights.why
     assert found.weights.figures != whole.weights.figures

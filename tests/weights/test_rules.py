@@ -48,14 +48,14 @@ def test_the_closed_form_of_the_freedom_is_the_trace_of_the_derivative(functiona
     step = 1e-6
     moved = functional.prox(v + step * basis, 0.05) - functional.prox(v, 0.05)
     trace = float(moved.flatten(1).diagonal().sum()) / step
-    assert functional.freedom(v, 0.05) == pytest.approx(trace, rel=1e-4)
+    assert functional.degrees_of_freedom(v, 0.05) == pytest.approx(trace, rel=1e-4)
 
 
 def test_what_has_no_closed_form_says_so():
     v = torch.zeros(1, 1, 8, 8)
-    assert Wavelet(kind="l0", wavelet="haar").freedom(v, 0.1) is None
-    assert Wavelet(wavelet="bior4.4").freedom(v, 0.1) is None
-    assert invprior.registry.create("priors", "tv").freedom(v, 0.1) is None
+    assert Wavelet(kind="l0", wavelet="haar").degrees_of_freedom(v, 0.1) is None
+    assert Wavelet(wavelet="bior4.4").degrees_of_freedom(v, 0.1) is None
+    assert invprior.registry.create("priors", "tv").degrees_of_freedom(v, 0.1) is None
 
 
 @pytest.mark.parametrize("weight", [10.0, 60.0, 200.0])
@@ -65,9 +65,9 @@ def test_sure_is_the_error_of_the_restoration(truth, weight):
         problem = weighted(problem_of(truth, operator=operator), weight)
         trial = SURE().start(problem, generator())
         x = Tikhonov().prox(problem.y, weight * SIGMA**2)
-        pictures = [Tikhonov().prox(v.y, weight * SIGMA**2) for v in trial.views]
+        images = [Tikhonov().prox(v.y, weight * SIGMA**2) for v in trial.views]
         error = float((x - truth).square().mean()) / SIGMA**2
-        assert trial.figure(problem, pictures) == pytest.approx(error, abs=0.08)
+        assert trial.figure(problem, images) == pytest.approx(error, abs=0.08)
         assert len(trial.views) == (0 if operator == "denoise" else 2)
 
 
@@ -127,7 +127,9 @@ def test_holdout_asks_the_measurements_that_were_not_fitted(truth):
     problem = problem_of(truth.expand(1, 3, 32, 32), operator="inpaint:keep=0.5")
     trial = Holdout(fraction=0.2).start(problem, generator())
     (view,) = trial.views
-    held = problem.observed.expand(problem.y.shape) & ~view.observed.expand(problem.y.shape)
+    held = problem.observation_mask.expand(problem.y.shape) & ~view.observation_mask.expand(
+        problem.y.shape
+    )
     assert 0.1 < int(held.sum()) / problem.measurements < 0.3
     assert bool((held.any(1) == held.all(1)).all())  # a pixel is held out in all channels
     x = truth.expand(1, 3, 32, 32)

@@ -24,11 +24,11 @@ class Mine(Fidelity):
         self.scale = scale
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each picture: a sum over its measurements, (B,)."""
+        """Compute E of each image: a sum over its measurements, (B,)."""
         r = ((prediction - y) / (self.scale or 1.0)).flatten(1).abs()
         return (r + softplus(-2 * r) - math.log(2)).sum(1)
 
-    def curvature(self) -> float:
+    def lipschitz(self) -> float:
         """An upper bound on the second derivative; leave it out where there is none."""
         return 1 / (self.scale or 1.0) ** 2
 

@@ -18,6 +18,6 @@ class Mine(Metric):
     higher_is_better: ClassVar[bool] = False
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each picture: (B, C, H, W) twice to (B,)."""
+        """Score each image: (B, C, H, W) twice to (B,)."""
         check_shapes(x, truth)
         return (x - truth).abs().flatten(1).mean(1)

@@ -12,7 +12,7 @@ from invprior import LinearOperator
 
 
 class Mine(LinearOperator):
-    """Darkens a picture towards its border, as a lens does: each pixel is multiplied by a known gain.
+    """Darkens an image towards its border, as a lens does: each pixel is multiplied by a known gain.
 
     Args:
         corner: what is left of the light in the corners.
@@ -37,7 +37,7 @@ class Mine(LinearOperator):
         return 1.0
 
     def _gain(self, like: Tensor) -> Tensor:
-        """Falls with the square of the distance from the middle; made on the picture's device, in its precision."""
+        """Falls with the square of the distance from the middle; made on the image's device, in its precision."""
         y, x = (
             torch.linspace(-1, 1, side, device=like.device, dtype=like.dtype)
             for side in self.image_shape[-2:]

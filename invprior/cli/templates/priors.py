@@ -18,13 +18,13 @@ class Mine(Penalty):
         width: differences well below it are penalised as squares, well above it as absolute values.
     """
 
-    default_weight: float = 10.0  # at any noise level; find it on a few pictures
+    default_weight: float = 10.0  # at any noise level; find it on a few images
 
     def __init__(self, *, width: Annotated[float, Gt(0)] = 0.01) -> None:
         super().__init__()
         self.width = width
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each picture: (B, C, H, W) to (B,)."""
+        """Compute R of each image: (B, C, H, W) to (B,)."""
         d = torch.cat((x.diff(dim=-2).flatten(1), x.diff(dim=-1).flatten(1)), dim=1)
         return ((d**2 + self.width**2).sqrt() - self.width).sum(1)

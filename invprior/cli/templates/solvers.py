@@ -37,7 +37,7 @@ class Mine(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
         """Begin at x0; every random number would come from the generator."""
-        return State(x0, step_size=self.share / objective.curvature())
+        return State(x0, step_size=self.share / objective.lipschitz())
 
     def step(self, objective: Objective, state: State) -> State:
         """Do one iteration; all that it remembers is in the state."""

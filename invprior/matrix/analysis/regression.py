@@ -1,8 +1,8 @@
 """The gate: is quality worse than a baseline's, by more than the seeds' scatter explains?
 
-Both sides computed the same cells, so each difference is paired: same picture, same seed, same measurement. What is
-left when the code changes is how much the differences of one picture scatter over its seeds; that scatter, pooled
-over the pictures of a row, is the noise. A row is worse when its mean difference is below zero by more than
+Both sides computed the same cells, so each difference is paired: same image, same seed, same measurement. What is
+left when the code changes is how much the differences of one image scatter over its seeds; that scatter, pooled
+over the images of a row, is the noise. A row is worse when its mean difference is below zero by more than
 one-sided Student's t allows. The allowed share of false alarms, 5 %, is for the whole gate: it is divided by the
 number of rows that have changed by more than shows (Bonferroni).
 """
@@ -31,7 +31,7 @@ Results: TypeAlias = Mapping[Cell, Mapping[str, float]]
 
 
 class Row(NamedTuple):
-    """What one verdict is about: all pictures and seeds of a method on a task, by one metric."""
+    """What one verdict is about: all images and seeds of a method on a task, by one metric."""
 
     operator: str
     noise: str
@@ -50,7 +50,7 @@ class Verdict:
         baseline: the baseline's mean over the pairs.
         change: mean difference, new less baseline.
         allowed: how much worse it may be.
-        pairs: of picture and seed, that both sides have.
+        pairs: of image and seed, that both sides have.
         worse: whether the change is a drop of more than that.
     """
 
@@ -135,17 +135,17 @@ def _row(cell: Cell, metric: str) -> Row:
 
 
 def _scatter(row: Row, differences: Mapping[Cell, float], level: float) -> float:
-    """How far the mean of noise alone may fall below zero; the scatter is pooled over pictures."""
-    pictures: dict[str, list[float]] = {}
+    """How far the mean of noise alone may fall below zero; the scatter is pooled over images."""
+    images: dict[str, list[float]] = {}
     for cell, value in differences.items():
-        pictures.setdefault(cell.picture, []).append(value)
-    free = len(differences) - len(pictures)
+        images.setdefault(cell.image, []).append(value)
+    free = len(differences) - len(images)
     if not free:
         raise MeasurementError(
             f'{row.method} with {row.operator} has changed, and one seed does not tell noise from a drop. Give "seeds" '
             "of the matrix at least two, better three to five, for the baseline and for the new results."
         )
-    squares = math.fsum((v - math.fsum(p) / len(p)) ** 2 for p in pictures.values() for v in p)
+    squares = math.fsum((v - math.fsum(p) / len(p)) ** 2 for p in images.values() for v in p)
     return float(stats.t.ppf(level, free)) * math.sqrt(squares / free / len(differences))
 
 

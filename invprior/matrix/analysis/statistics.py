@@ -1,13 +1,13 @@
-"""Paired statistics: methods are compared on the very same pictures and seeds, or not at all.
+"""Paired statistics: methods are compared on the very same images and seeds, or not at all.
 
 A seed draws the noise, the mask and the network's first weights, so two methods that share a pair
-(picture, seed) were given the same measurement. Everything here is computed over the pairs that all
+(image, seed) were given the same measurement. Everything here is computed over the pairs that all
 compared methods have; what is left out is named with its reason.
 
-Intervals are Student's t. Where there are several pictures the values are first averaged over the
-seeds of each picture, and the interval is over pictures: seeds of one picture are not independent
-pieces of evidence about other pictures. With one picture the interval is over its seeds, and says
-nothing about other pictures. With a handful of values t keeps its promised coverage where the
+Intervals are Student's t. Where there are several images the values are first averaged over the
+seeds of each image, and the interval is over images: seeds of one image are not independent
+pieces of evidence about other images. With one image the interval is over its seeds, and says
+nothing about other images. With a handful of values t keeps its promised coverage where the
 bootstrap is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
 """
 
@@ -27,7 +27,7 @@ LEVEL = 0.95  # of the intervals
 class Pair(NamedTuple):
     """What two methods must share to be compared."""
 
-    picture: str
+    image: str
     seed: int
 
 
@@ -40,13 +40,13 @@ class Interval:
 
     Attributes:
         half: NaN with fewer than two values, which tell nothing about their scatter.
-        count: number of values, after seeds were averaged where `over` is "pictures".
+        count: number of values, after seeds were averaged where `over` is "images".
     """
 
     mean: float
     half: float
     count: int
-    over: Literal["pictures", "seeds"]
+    over: Literal["images", "seeds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,24 +86,22 @@ class Comparison:
 
 
 def interval(scores: Scores, level: float = LEVEL) -> Interval:
-    """Average over the seeds of each picture, then over pictures, with Student's t interval.
+    """Average over the seeds of each image, then over images, with Student's t interval.
 
     Args:
         scores: at least one finite value.
         level: of confidence, between 0 and 1.
     """
-    pictures: dict[str, list[float]] = {}
+    images: dict[str, list[float]] = {}
     for pair, value in scores.items():
-        pictures.setdefault(pair.picture, []).append(value)
-    several = len(pictures) > 1
-    values = [math.fsum(v) / len(v) for v in pictures.values()] if several else [*scores.values()]
+        images.setdefault(pair.image, []).append(value)
+    several = len(images) > 1
+    values = [math.fsum(v) / len(v) for v in images.values()] if several else [*scores.values()]
     mean, half = math.fsum(values) / len(values), math.nan
     if len(values) > 1:
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
-    return Interval(
-        mean=mean, half=half, count=len(values), over="pictures" if several else "seeds"
-    )
+    return Interval(mean=mean, half=half, count=len(values), over="images" if several else "seeds")
 
 
 def compare(
@@ -157,4 +155,4 @@ def compare(
 def _why_apart(held: int, possible: int) -> str:
     if not held:
         return "no result"
-    return f"results for only {held} of {possible} pairs of picture and seed"
+    return f"results for only {held} of {possible} pairs of image and seed"

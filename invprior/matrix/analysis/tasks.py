@@ -38,7 +38,7 @@ class Measure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hole:
+class MissingResult:
     """A cell without a result.
 
     Attributes:
@@ -60,7 +60,7 @@ class Task:
 
     Attributes:
         methods: labels of the rows, in the order of the plan, else of the alphabet.
-        pairs: of picture and seed that every method should have.
+        pairs: of image and seed that every method should have.
         records: by method, then pair; what has not run yet is absent.
         excluded: pairs that the configuration leaves out, by method.
     """
@@ -92,7 +92,7 @@ class Task:
         """Compare the methods by one metric."""
         return compare(self.scores(measure), self.pairs, higher_is_better=measure.higher_is_better)
 
-    def holes(self) -> list[Hole]:
+    def missing_results(self) -> list[MissingResult]:
         """List what has no result: failed, not run yet, or without a finite figure."""
         found = []
         for method in self.methods:
@@ -101,7 +101,9 @@ class Task:
                 if record is None:
                     left_out = pair in self.excluded.get(method, ())
                     why = "left out by the configuration" if left_out else WAITING
-                    found.append(Hole(method=method, pair=pair, status=None, reason=why, replay=""))
+                    found.append(
+                        MissingResult(method=method, pair=pair, status=None, reason=why, replay="")
+                    )
                     continue
                 reason = record.reason
                 if record.status == "ok":
@@ -110,7 +112,7 @@ class Task:
                         continue
                     reason = f"{', '.join(odd)} is not finite, so it is in no average"
                 found.append(
-                    Hole(
+                    MissingResult(
                         method=method,
                         pair=pair,
                         status=record.status,
@@ -120,7 +122,7 @@ class Task:
                 )
         return found
 
-    def first_guess(self, measure: Measure, pairs: Sequence[Pair]) -> float | None:
+    def initial_estimate(self, measure: Measure, pairs: Sequence[Pair]) -> float | None:
         """Average the best simple reconstruction over some pairs; None where one of them lacks it."""
         values = []
         for pair in pairs:
@@ -196,7 +198,7 @@ def _current(
 
 
 def _alphabet(cell: Cell) -> tuple[str | int, ...]:
-    return (cell.operator, cell.noise, cell.method.lower(), cell.solver, cell.stop, cell.picture,
+    return (cell.operator, cell.noise, cell.method.lower(), cell.solver, cell.stop, cell.image,
             cell.seed)  # fmt: skip
 
 
@@ -224,12 +226,12 @@ def _task(
     rows: dict[str, dict[Pair, Record]] = {}
     known: dict[str, set[Pair]] = {}
     for cell in cells:
-        pair = Pair(cell.picture, cell.seed)
+        pair = Pair(cell.image, cell.seed)
         row = rows.setdefault(label[cell], {})
         known.setdefault(label[cell], set()).add(pair)
         if cell in records:
             row[pair] = records[cell]
-    pairs = tuple(dict.fromkeys(Pair(c.picture, c.seed) for c in cells))
+    pairs = tuple(dict.fromkeys(Pair(c.image, c.seed) for c in cells))
     excluded = {m: frozenset(pairs) - held for m, held in known.items()} if strict else {}
     return Task(
         operator=operator,

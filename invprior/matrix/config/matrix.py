@@ -15,20 +15,20 @@ from invprior.matrix.config import specs
 from invprior.matrix.config.method import Method
 from invprior.matrix.config.published import Published
 from invprior.matrix.config.published import table as published_table
-from invprior.matrix.config.reader import Table
+from invprior.matrix.config.toml_table import TomlTable
 
-AXES = ("picture", "operator", "noise", "prior", "solver", "stop", "seed")
+AXES = ("image", "operator", "noise", "prior", "solver", "stop", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How the pictures' names become truths and measurements.
+    """How the images' names become truths and measurements.
 
     Attributes:
-        truth: the true picture's file or sample, with {picture} in the name's place.
+        truth: the true image's file or sample, with {image} in the name's place.
         measurement: the measurement's file; absent: simulated from the truth.
-        masked: a picture that equals the truth where a pixel is known, for the operator inpaint; the mask is
-            taken from it, so that published masked pictures are met exactly.
+        masked: an image that equals the truth where a pixel is known, for the operator inpaint; the mask is
+            taken from it, so that published masked images are met exactly.
         resample: Pillow's filter that makes the measurement smaller in place of the operator, "lanczos" or
             "bicubic".
         multiple: the truth is cropped around its middle to sides that are multiples of this.
@@ -38,7 +38,7 @@ class Protocol:
         tell_noise: whether the methods are told the noise; if not, they estimate it.
     """
 
-    truth: str = "{picture}"
+    truth: str = "{image}"
     measurement: str = ""
     masked: str = ""
     resample: str = ""
@@ -64,9 +64,9 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """How weights are tuned: the pictures, apart from those that are tested, and reconstructions of each."""
+    """How weights are tuned: the images, apart from those that are tested, and reconstructions of each."""
 
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     budget: int = 7
 
 
@@ -80,7 +80,7 @@ class Matrix:
 
     name: str
     title: str = ""
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     operators: tuple[str, ...] = ("denoise",)
     noises: tuple[str, ...] = ("",)
     methods: tuple[Method, ...]
@@ -141,21 +141,21 @@ def parse(name: str, text: str) -> Matrix:
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"The matrix {name} is no TOML: {error}.") from None
     faults: list[str] = []
-    matrix = _matrix(name, Table(values, f"the matrix {name}", faults), faults)
+    matrix = _matrix(name, TomlTable(values, f"the matrix {name}", faults), faults)
     faults += _unfit(matrix)
     if faults:
         raise OptionError("\n".join(dict.fromkeys(faults)))
     return matrix
 
 
-def _matrix(name: str, table: Table, faults: list[str]) -> Matrix:
+def _matrix(name: str, table: TomlTable, faults: list[str]) -> Matrix:
     def texts(key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         found = table.items(key, (str,), "texts")
         if found == []:
             table.fault(key, "a list of at least one text", found)
         return default if found is None else tuple(found)
 
-    for key in ("pictures", "priors"):
+    for key in ("images", "priors"):
         if key not in table.values:
             faults.append(f'The key "{key}" of {table.where} must be given.')
     seeds = table.items("seeds", (int,), "whole numbers")
@@ -164,7 +164,7 @@ def _matrix(name: str, table: Table, faults: list[str]) -> Matrix:
         name=name,
         title=table.text("title"),
         published=table.text("published"),
-        pictures=texts("pictures", ()),
+        images=texts("images", ()),
         operators=texts("operators", ("denoise",)),
         noises=texts("noises", ("",)),
         methods=tuple(Method.read(m, f"priors[{i}]", faults) for i, m in enumerate(given, 1)),
@@ -181,13 +181,13 @@ def _matrix(name: str, table: Table, faults: list[str]) -> Matrix:
     return matrix
 
 
-def _exclude(table: Table) -> Mapping[str, str]:
+def _exclude(table: TomlTable) -> Mapping[str, str]:
     pairs = {axis: table.take(axis) for axis in AXES}
     table.finish()
     return {axis: str(value) for axis, value in pairs.items() if value is not None}
 
 
-def _limits(table: Table) -> Limits:
+def _limits(table: TomlTable) -> Limits:
     usual = Limits()
     limits = Limits(
         seconds=table.positive("seconds", usual.seconds), memory=table.text("memory", usual.memory)
@@ -200,21 +200,21 @@ def _limits(table: Table) -> Limits:
     return limits
 
 
-def _tuning(table: Table) -> Tuning:
-    pictures = table.items("pictures", (str,), "texts") or []
-    tuning = Tuning(pictures=tuple(pictures), budget=table.whole("budget", 7, least=2))
+def _tuning(table: TomlTable) -> Tuning:
+    images = table.items("images", (str,), "texts") or []
+    tuning = Tuning(images=tuple(images), budget=table.whole("budget", 7, least=2))
     table.finish()
     return tuning
 
 
-def _protocol(table: Table) -> Protocol:
+def _protocol(table: TomlTable) -> Protocol:
     border = table.take("border")
     good = isinstance(border, list) and len(border) == 2 and all(type(n) is int for n in border)
     if border is not None and not (good and min(border) >= 0):
         table.fault("border", "two whole numbers >= 0", border)
         good = False
     protocol = Protocol(
-        truth=table.text("truth", "{picture}"),
+        truth=table.text("truth", "{image}"),
         measurement=table.text("measurement"),
         masked=table.text("masked"),
         resample=table.choice("resample", ("lanczos", "bicubic"), ""),
@@ -249,13 +249,11 @@ def _unfit(matrix: Matrix) -> list[str]:
         if one.label == other.label:
             faults.append(f'Two priors are labelled "{one.label}": give one of them another label.')
     tuned = [m.label for m in matrix.methods if m.weights == "tuned"]
-    if tuned and not matrix.tuning.pictures:
+    if tuned and not matrix.tuning.images:
+        faults.append(f"[tuning] must name images, for {', '.join(tuned)} is to be tuned on them.")
+    if both := set(matrix.tuning.images) & set(matrix.images):
         faults.append(
-            f"[tuning] must name pictures, for {', '.join(tuned)} is to be tuned on them."
-        )
-    if both := set(matrix.tuning.pictures) & set(matrix.pictures):
-        faults.append(
-            f"The pictures of [tuning] must be others than those tested; both hold {', '.join(sorted(both))}."
+            f"The images of [tuning] must be others than those tested; both hold {', '.join(sorted(both))}."
         )
     faults += [fault for exclude in matrix.excludes for fault in _idle(matrix, exclude)]
     return faults + _unpublished(matrix)
@@ -277,7 +275,7 @@ def _unpublished(matrix: Matrix) -> list[str]:
 def _idle(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:
     """Name the patterns of an exclude that meet nothing, which are most likely misspelt."""
     values: dict[str, list[Any]] = {
-        "picture": list(matrix.pictures),
+        "image": list(matrix.images),
         "operator": list(matrix.operators),
         "noise": list(matrix.noises),
         "prior": [text for m in matrix.methods for text in m.names],

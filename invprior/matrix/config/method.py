@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invprior.matrix.config import specs
-from invprior.matrix.config.reader import Table
+from invprior.matrix.config.toml_table import TomlTable
 
 SIMPLE = ("measurement", "pseudo-inverse", "first-guess", "bicubic")
 MODES = ("fixed", "automatic", "tuned", "oracle")
@@ -25,8 +25,8 @@ class Method:
         steps: iterations at most; 0 for no such limit.
         runs: independent runs whose mean is the result.
         weights: where weights that the prior leaves open come from: "fixed", the prior's own defaults; "automatic",
-            found from the measurement, or by a rule named here such as "gcv"; "tuned" on other pictures; "oracle",
-            tuned on the tested picture's own truth, which no real method could do.
+            found from the measurement, or by a rule named here such as "gcv"; "tuned" on other images; "oracle",
+            tuned on the tested image's own truth, which no real method could do.
         published: the published row that stands beside this one; "" for that of the label's name, if there is one.
     """
 
@@ -44,7 +44,7 @@ class Method:
     @staticmethod
     def read(given: str | dict[str, Any], where: str, faults: list[str]) -> Method:
         """Read an entry of `priors`: a spec, or a table."""
-        table = Table({"prior": given} if isinstance(given, str) else given, where, faults)
+        table = TomlTable({"prior": given} if isinstance(given, str) else given, where, faults)
         prior, denoiser = table.text("prior"), table.text("denoiser")
         simple = table.choice("simple", SIMPLE, "")
         parts = [text for text in (prior, denoiser, simple) if text]

@@ -26,16 +26,16 @@ class Published:
     Attributes:
         title: paper and table.
         source: where the figures come from.
-        pictures: by method, then picture, over the whole picture.
+        images: by method, then image, over the whole image.
         missing: the same over the missing pixels alone, for inpainting.
-        averages: by method, over all pictures of the table, as printed.
+        averages: by method, over all images of the table, as printed.
         remarks: what a reader must know to compare.
         rows: by the label of a method of ours, the published row that it is to stand beside.
     """
 
     title: str
     source: str
-    pictures: Mapping[str, Figures]
+    images: Mapping[str, Figures]
     averages: Figures
     missing: Mapping[str, Figures] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Published:
     @property
     def names(self) -> list[str]:
         """The published methods."""
-        return list(dict.fromkeys([*self.pictures, *self.averages]))
+        return list(dict.fromkeys([*self.images, *self.averages]))
 
     def method(self, label: str) -> str | None:
         """Find the published row beside a method of ours; None when there is none."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from invprior.errors import MeasurementError, PluginError
 from invprior.io import files
-from invprior.matrix.execution.crew import Crew, Event
+from invprior.matrix.execution.pool import Event, ProcessPool
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.merge import named_files
@@ -32,7 +32,7 @@ def run(
 
     Args:
         jobs: the cells.
-        folder: of the results, on this machine; pictures and records come back over the network.
+        folder: of the results, on this machine; images and records come back over the network.
         address: of the scheduler; None starts a cluster on this machine.
         workers: of a cluster on this machine.
         tick: seconds between two looks.
@@ -95,8 +95,8 @@ def _stored(future: Any, job: Job, folder: Path) -> dict[str, Any]:
         reason = f"its Dask worker was lost or failed: {future.exception()}"
         made = failed(job, "crashed", reason)
     else:
-        text, pictures = future.result()
-        for name, content in pictures.items():
+        text, images = future.result()
+        for name, content in images.items():
             with files.atomic(folder / name, overwrite=True) as file:
                 file.write(content)
         made = record.Record.from_json(text)
@@ -105,26 +105,26 @@ def _stored(future: Any, job: Job, folder: Path) -> dict[str, Any]:
 
 
 def cell(text: str) -> tuple[str, dict[str, bytes]]:
-    """Compute a cell on a Dask worker: the record's text, and its pictures by their places."""
+    """Compute a cell on a Dask worker: the record's text, and its images by their places."""
     job = Job.from_json(text)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in (record.RECORDS, record.PICTURES):
+        for part in (record.RECORDS, record.IMAGES):
             (folder / part).mkdir()
         crew = _crew(job.setting.threads)
         crew.folder = folder
         for _ in crew.run([job]):
             pass
         made = record.load(folder / record.RECORDS / f"{job.key}.json")
-        pictures = {
+        images = {
             f"{place}/{n}": (folder / place / n).read_bytes() for place, n in named_files(made)
         }
-    return made.to_json(), pictures
+    return made.to_json(), images
 
 
-def _crew(threads: int) -> Crew:
+def _crew(threads: int) -> ProcessPool:
     """This thread's own worker process, which stays warm from one cell to the next."""
-    crew: Crew | None = getattr(_LOCAL, "crew", None)
+    crew: ProcessPool | None = getattr(_LOCAL, "crew", None)
     if crew is None or crew.threads != threads:
-        crew = _LOCAL.crew = Crew(1, threads, Path())
+        crew = _LOCAL.crew = ProcessPool(1, threads, Path())
     return crew

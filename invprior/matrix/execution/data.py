@@ -1,4 +1,4 @@
-"""A cell's pictures: the truth, the measurement, and the operator between them."""
+"""A cell's images: the truth, the measurement, and the operator between them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Case:
     noise: str | None
 
 
-def prepare(job: Job, picture: str | None = None) -> Case:
-    """Read a job's picture, or another one, and measure it; all methods of a seed see the same measurement.
+def prepare(job: Job, image: str | None = None) -> Case:
+    """Read a job's image, or another one, and measure it; all methods of a seed see the same measurement.
 
     Raises:
         InvpriorError: a file cannot be read, or the parts do not fit each other.
     """
-    name, protocol, size = picture or job.cell.picture, job.protocol, job.setting.size
+    name, protocol, size = image or job.cell.image, job.protocol, job.setting.size
     whole = samples.resolve(place(job, "truth", name)).x
     truth = _reduced(whole, size, protocol.multiple).to(job.setting.device)
     told = job.cell.noise if job.cell.noise and protocol.tell_noise else None
@@ -71,8 +71,8 @@ def prepare(job: Job, picture: str | None = None) -> Case:
         about = data_hash(truth), str(job.options["operators"]), str(job.options["noises"])
         seed = derived_seed(job.cell.seed, "matrix", *about)
         y, _ = simulate(y, operator="denoise", noise=job.cell.noise, seed=seed)
-    if operator.observed is not None:
-        y = y * operator.observed
+    if operator.observation_mask is not None:
+        y = y * operator.observation_mask
     return Case(truth, y, operator, told)
 
 
@@ -94,17 +94,17 @@ def _pillow(x: Tensor) -> Image.Image:
     from PIL import Image
 
     if x.shape[1] not in (1, 3):
-        raise IncompatibleError(f"Pillow resizes 1 or 3 channels; the picture has {x.shape[1]}.")
+        raise IncompatibleError(f"Pillow resizes 1 or 3 channels; the image has {x.shape[1]}.")
     array = (rounded(x)[0] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
-def _tensor(picture: Image.Image) -> Tensor:
+def _tensor(image: Image.Image) -> Tensor:
     import numpy as np
 
     from invprior.io.images import to_tensor
 
-    return to_tensor(np.array(picture))
+    return to_tensor(np.array(image))
 
 
 def _reduced(x: Tensor, size: int, multiple: int) -> Tensor:
@@ -112,23 +112,23 @@ def _reduced(x: Tensor, size: int, multiple: int) -> Tensor:
     height, width = (min(n, size or n) // multiple * multiple for n in x.shape[-2:])
     if not height or not width:
         raise MeasurementError(
-            f"A picture of {x.shape[-2]} x {x.shape[-1]} cannot be cropped to sides that are multiples of {multiple}. "
-            "Take a larger --size, or another picture."
+            f"An image of {x.shape[-2]} x {x.shape[-1]} cannot be cropped to sides that are multiples of {multiple}. "
+            "Take a larger --size, or another image."
         )
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width].contiguous()
 
 
 def _mask(job: Job, name: str, whole: Tensor) -> Tensor:
-    """The mask of a published masked picture, (H, W), which equals the truth where a pixel is known."""
+    """The mask of a published masked image, (H, W), which equals the truth where a pixel is known."""
     if parse(job.cell.operator).name.rpartition("/")[2] != "inpaint":
         raise IncompatibleError(
-            f"Masked pictures go with the operator inpaint; got {job.cell.operator}. Leave `masked` out."
+            f"Masked images go with the operator inpaint; got {job.cell.operator}. Leave `masked` out."
         )
     masked = samples.resolve(place(job, "masked", name)).x
     if masked.shape != whole.shape:
         raise MeasurementError(
-            f"The masked picture of {name} must have the truth's shape, {tuple(whole.shape[1:])}; "
+            f"The masked image of {name} must have the truth's shape, {tuple(whole.shape[1:])}; "
             f"got {tuple(masked.shape[1:])}."
         )
     known = (masked == whole).all(1, keepdim=True)

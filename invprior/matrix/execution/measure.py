@@ -31,7 +31,7 @@ from invprior.provenance import data_hash, device_text
 
 
 def compute(job: cells.Job, folder: Path, tell: Tell) -> Record:
-    """Compute a cell and write its pictures, but not its record.
+    """Compute a cell and write its images, but not its record.
 
     Args:
         job: the cell.
@@ -91,7 +91,7 @@ def _measured(job: cells.Job, folder: Path, tell: Tell) -> Record:
     restored = restore(job, case, scores, tell, None if tuned is None else tuned.factor)
     tuning = restored.tuning if tuned is None else tuned.seconds
     end = restored.stop
-    names = _write_pictures(job, case, restored, folder)
+    names = _write_images(job, case, restored, folder)
     status: Status = "diverged" if restored.reason else "ok"
     return replace(
         failure(job, status, restored.reason),
@@ -111,18 +111,18 @@ def _measured(job: cells.Job, folder: Path, tell: Tell) -> Record:
     )
 
 
-def _write_pictures(job: cells.Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
-    """Write the restoration, and the pictures that cells share unless another cell has; return names and hashes."""
-    own = {"picture": (record.RECORDS, job.key, restored.x)}
+def _write_images(job: cells.Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
+    """Write the restoration, and the images that cells share unless another cell has; return names and hashes."""
+    own = {"image": (record.RECORDS, job.key, restored.x)}
     shared = {
-        role: (record.PICTURES, data_hash(x)[:20], x)
+        role: (record.IMAGES, data_hash(x)[:20], x)
         for role, x in (("truth", case.truth), ("measurement", case.y))
     }
     names: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for role, (place, stem, x) in {**own, **shared}.items():
         path = folder / place / (stem + _suffix(x))
-        if role == "picture" or not path.exists():
+        if role == "image" or not path.exists():
             images.save(path, x.nan_to_num(0.0), overwrite=True)
         names[role] = path.name
         hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from invprior.builders.solver import check_compatible, select_solver
 from invprior.errors import IncompatibleError, InvpriorError
 from invprior.matrix.config import specs
 from invprior.matrix.execution.data import Case, prepare
@@ -17,7 +18,7 @@ from invprior.matrix.results.cells import Job, parts
 from invprior.matrix.results.record import Record
 from invprior.matrix.results.store import Found
 from invprior.problem.problem import Problem
-from invprior.runner.api import chosen, iterate, route_or_explain
+from invprior.runner.api import iterate
 from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
@@ -31,7 +32,7 @@ _BESIDE = 0.3  # seconds a cell takes beyond its reconstruction, at most
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """All cells that differ in picture and seed alone.
+    """All cells that differ in image and seed alone.
 
     Attributes:
         found: the cells.
@@ -85,7 +86,7 @@ def _mean(records: list[Record]) -> float:
 
 
 def _timed(job: Job) -> float:
-    """Time a few steps on the middle of the first picture, and reckon up to the whole.
+    """Time a few steps on the middle of the first image, and reckon up to the whole.
 
     Raises:
         IncompatibleError: the method does not fit.
@@ -96,8 +97,8 @@ def _timed(job: Job) -> float:
         restore(job, whole, lambda x: {}, lambda step, seconds: None, None)
         return time.perf_counter() - began + _BESIDE
     problem = problem_of(job, whole)
-    solver, _ = chosen(problem, job.cell.solver)
-    route_or_explain(problem, solver)
+    solver, _ = select_solver(problem, job.cell.solver)
+    check_compatible(problem, solver)
     with _threads(job.setting.threads):
         step = _step(job, whole, solver)
     once = step * _steps(job, problem) * job.method.runs
@@ -116,7 +117,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _step(job: Job, whole: Case, solver: Solver) -> float:
-    """Seconds of a step on the whole picture, reckoned from two crops.
+    """Seconds of a step on the whole image, reckoned from two crops.
 
     A step has a part that grows with the pixels and one that does not: a small network on a small crop does little but
     call layers.
@@ -153,7 +154,7 @@ def _fastest(problem: Problem, solver: Solver) -> float:
 def _steps(job: Job, problem: Problem) -> int:
     from invprior.builders.problem import stop_from
 
-    solver, _ = chosen(problem, job.cell.solver)
+    solver, _ = select_solver(problem, job.cell.solver)
     rule = stop_from(job.cell.stop) if job.cell.stop else solver.default_stop(problem)
     limit = _limit(rule)
     if problem.reparameterization is not None:
@@ -171,9 +172,9 @@ def _limit(rule: StoppingRule) -> int | None:
 
 
 def _tries(job: Job, problem: Problem) -> float:
-    """How many reconstructions a cell makes; those that tune are shared by all pictures but counted in each."""
+    """How many reconstructions a cell makes; those that tune are shared by all images but counted in each."""
     if job.method.weights in ("tuned", "oracle"):
-        return 1.0 + job.tuning.budget * max(len(job.tuning.pictures), 1)
+        return 1.0 + job.tuning.budget * max(len(job.tuning.images), 1)
     open_weights = any(t.given_weight is None for t in problem.prior.terms)
     network = problem.reparameterization is not None
     automatic = job.method.weights != "fixed" and open_weights and not network

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from invprior.errors import MeasurementError
-from invprior.matrix.execution.crew import Crew
+from invprior.matrix.execution.pool import ProcessPool
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job, keyed
 from invprior.matrix.results.explain import differences
@@ -36,11 +36,11 @@ def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
 
     Args:
         path: of the record.
-        folder: an empty one, for the new record and its pictures.
-        data: the folder of the pictures, if they have moved.
+        folder: an empty one, for the new record and its images.
+        data: the folder of the images, if they have moved.
 
     Raises:
-        MeasurementError: the record cannot be read, or its pictures are gone.
+        MeasurementError: the record cannot be read, or its images are gone.
     """
     old = record.load(path)
     try:
@@ -49,9 +49,9 @@ def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
         job = keyed(replace(bare, setting=setting), folder)
     except (KeyError, TypeError) as error:
         raise MeasurementError(f"{path}: this record cannot be run again ({error!r}).") from error
-    for part in (record.RECORDS, record.PICTURES):
+    for part in (record.RECORDS, record.IMAGES):
         (folder / part).mkdir()
-    with Crew(1, job.setting.threads, folder) as crew:
+    with ProcessPool(1, job.setting.threads, folder) as crew:
         for _ in crew.run([job]):
             pass
     again = record.load(folder / record.RECORDS / f"{job.key}.json")
@@ -76,7 +76,7 @@ def compare(old: Record, again: Record, job: Job) -> Comparison:
     if old.steps != again.steps:
         found.append(f"it took {old.steps} steps and takes {again.steps}")
     if not found and old.result_sha256 != again.result_sha256:
-        found.append("the picture differs in its last bits")
+        found.append("the image differs in its last bits")
     if (old.device, old.threads) != (again.device, again.threads):
         now_on = f"{again.device} with {again.threads}"
         causes.append(f"it ran on {old.device} with {old.threads} threads and now on {now_on}")

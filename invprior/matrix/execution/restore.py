@@ -54,7 +54,7 @@ def problem_of(job: Job, case: Case) -> Problem:
 
 
 def simple(problem: Problem, truth: Tensor) -> dict[str, Tensor]:
-    """What one has without a prior: the measurement where its size is the picture's, else the pseudo-inverse."""
+    """What one has without a prior: the measurement where its size is the image's, else the pseudo-inverse."""
     if problem.y.shape == truth.shape:
         return {"measurement": problem.y}
     return {"pseudo-inverse": problem.pseudo_inverse()}
@@ -65,7 +65,7 @@ def restore(job: Job, case: Case, score: Score, tell: Tell, factor: float | None
 
     Args:
         job: the cell.
-        case: its pictures.
+        case: its images.
         score: for the curve.
         tell: told of step and seconds now and then.
         factor: on the weights, see `tune`; None leaves them to the method.
@@ -134,7 +134,7 @@ def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float 
 def _simple(job: Job, problem: Problem) -> Tensor:
     name, y = job.method.simple, problem.y
     if name == "first-guess":
-        return problem.first_guess()
+        return problem.initial_estimate()
     if name == "pseudo-inverse":
         return problem.pseudo_inverse()
     height, width = problem.operator.image_shape[-2:]
@@ -144,7 +144,7 @@ def _simple(job: Job, problem: Problem) -> Tensor:
     if name == "measurement" and same:
         return y
     raise IncompatibleError(
-        f"The measurement is {y.shape[-2]} x {y.shape[-1]} and the picture {height} x {width}: {name} is for "
+        f"The measurement is {y.shape[-2]} x {y.shape[-1]} and the image {height} x {width}: {name} is for "
         f"{'smaller measurements' if name == 'bicubic' else 'measurements of the same size'}. Exclude it here."
     )
 

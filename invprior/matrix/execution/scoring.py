@@ -37,7 +37,7 @@ class Scores:
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, float]:
-        """Score x, (1, C, H, W); a metric that the picture is too small for is left out."""
+        """Score x, (1, C, H, W); a metric that the image is too small for is left out."""
         x = rounded(x) if self.protocol.rounded else x
         truth = self.case.truth
         inner, target = (_inner(t, self.protocol.border) for t in (x, truth))
@@ -45,15 +45,15 @@ class Scores:
         for name, metric in self.metrics.items():
             try:
                 found[name] = float(metric.measure(inner, target))
-                if self.protocol.missing and self.case.operator.observed is not None:
+                if self.protocol.missing and self.case.operator.observation_mask is not None:
                     found[name + MISSING] = self._missing(metric, x)
             except IncompatibleError:
                 continue
         return found
 
-    def simple(self, pictures: Mapping[str, Tensor]) -> dict[str, float]:
-        """Score the best of some pictures, by the first metric that can be taken."""
-        scored = [self(x) for x in pictures.values()]
+    def simple(self, images: Mapping[str, Tensor]) -> dict[str, float]:
+        """Score the best of some images, by the first metric that can be taken."""
+        scored = [self(x) for x in images.values()]
         for name, metric in self.metrics.items():
             if all(name in figures for figures in scored):
                 sign = 1 if metric.higher_is_better else -1
@@ -62,7 +62,7 @@ class Scores:
 
     def _missing(self, metric: Metric, x: Tensor) -> float:
         """Take the metric over the missing pixels, laid out as one row."""
-        observed = self.case.operator.observed
+        observed = self.case.operator.observation_mask
         assert observed is not None
         gone = ~observed.expand_as(x)
         row, target = (t[gone].view(1, x.shape[1], 1, -1) for t in (x, self.case.truth))

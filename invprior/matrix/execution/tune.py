@@ -1,4 +1,4 @@
-"""Weights tuned with a truth in hand: that of other pictures, or, as an oracle, the tested picture's own."""
+"""Weights tuned with a truth in hand: that of other images, or, as an oracle, the tested image's own."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Tuned:
 
 
 def tune(job: Job, folder: Path, tell: Tell) -> Tuned:
-    """Try as many factors as the budget says on each picture, and take the best by the first metric's mean.
+    """Try as many factors as the budget says on each image, and take the best by the first metric's mean.
 
-    Cells that differ in nothing but the tested picture share the result, which is kept below the folder of results
+    Cells that differ in nothing but the tested image share the result, which is kept below the folder of results
     with the time that it took, so each of them tells the same cost.
 
     Args:
@@ -48,8 +48,8 @@ def tune(job: Job, folder: Path, tell: Tell) -> Tuned:
         return Tuned(**json.loads(kept.read_text()))
     began = time.perf_counter()
     oracle = job.method.weights == "oracle"
-    pictures = (job.cell.picture,) if oracle else job.tuning.pictures
-    cases = [prepare(job, picture) for picture in pictures]
+    images = (job.cell.image,) if oracle else job.tuning.images
+    cases = [prepare(job, image) for image in images]
     tries = factors(problem_of(job, cases[0]), job.tuning.budget)
     sums: list[dict[str, float]] = [{} for _ in tries]
     done = 0

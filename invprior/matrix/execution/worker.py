@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from invprior.matrix.execution import child
+from invprior.matrix.execution import cell_process
 from invprior.matrix.execution.process import resident
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job
@@ -43,9 +43,9 @@ def _compute(job: Job, folder: Path, run: socket.socket) -> dict[str, Any]:
     with tempfile.TemporaryFile() as output:
         pid = os.fork()
         if pid == 0:
-            code = child.UNWRITTEN
+            code = cell_process.UNWRITTEN
             try:
-                code = child.run(job, folder, output.fileno(), run.fileno())
+                code = cell_process.run(job, folder, output.fileno(), run.fileno())
             finally:
                 os._exit(code)
         status, over = _watched(pid, job, run)
@@ -88,7 +88,7 @@ def _outcome(
     """See to it that the cell has left a record, unless it should be run again."""
     code = os.waitstatus_to_exitcode(status)
     path = folder / record.RECORDS / f"{job.key}.json"
-    if code == child.DONE and path.exists():
+    if code == cell_process.DONE and path.exists():
         made = record.load(path)
     else:
         if over is None and code == -signal.SIGKILL:

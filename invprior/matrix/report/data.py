@@ -14,7 +14,7 @@ Rows: TypeAlias = tuple[list[str], list[list[object]]]  # header and rows
 def cells(collection: Collection) -> Rows:
     """Every planned cell, with all figures of its record; what it lacks is None."""
     names = list(dict.fromkeys(n for r in collection.records for n in r.metrics))
-    header = ["key", "operator", "noise", "method", "prior", "solver", "stop", "picture", "seed"]
+    header = ["key", "operator", "noise", "method", "prior", "solver", "stop", "image", "seed"]
     header += ["status", "reason", "weights", *names, *(f"first guess {n}" for n in names)]
     header += [
         "solve_seconds",
@@ -26,7 +26,7 @@ def cells(collection: Collection) -> Rows:
     header += ["steps", "forward", "adjoint", "threads", "device", "created", "replay"]
     rows: list[list[object]] = []
     for task in collection.tasks:
-        reasons = {(h.method, h.pair): h.reason for h in task.holes()}
+        reasons = {(h.method, h.pair): h.reason for h in task.missing_results()}
         for method in task.methods:
             for pair in task.pairs:
                 why = reasons.get((method, pair), "")
@@ -39,7 +39,7 @@ def cells(collection: Collection) -> Rows:
                     continue
                 c, s = r.cell, r.seconds
                 rows.append([
-                    r.key, c.operator, c.noise, method, c.prior, c.solver, c.stop, c.picture, c.seed,
+                    r.key, c.operator, c.noise, method, c.prior, c.solver, c.stop, c.image, c.seed,
                     r.status, why, r.weights, *(r.metrics.get(n) for n in names),
                     *(r.baseline.get(n) for n in names), s.solve, s.warm_up, s.tuning, s.whole, r.memory,
                     r.steps, r.calls.get("forward"), r.calls.get("adjoint"), r.threads, r.device, r.created,

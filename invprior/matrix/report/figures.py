@@ -45,7 +45,7 @@ def seconds(task: Task, comparison: Comparison) -> dict[str, float]:
 def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -> Figure | None:
     """Draw each method at its mean time and mean quality; None when nothing can be compared.
 
-    Bars are the intervals of the means; the frame cuts long ones off, since with few pictures they would make
+    Bars are the intervals of the means; the frame cuts long ones off, since with few images they would make
     everything else small. Times below a millisecond stand at a millisecond.
     """
     times = seconds(task, comparison)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from invprior.matrix.analysis.tasks import WAITING, Collection, Hole, Measure, titles
-from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, text
+from invprior.matrix.analysis.tasks import WAITING, Collection, Measure, MissingResult, titles
+from invprior.matrix.report.table import NOTHING, Head, Table, Value, number, text
 from invprior.matrix.results.record import STATUSES, Record
 
 WAITS = "not run yet"  # in the column of statuses
 HOW = (
-    "Methods are compared on the pairs of picture and seed that all of them have. Seeds draw the noise, the masks and "
+    "Methods are compared on the pairs of image and seed that all of them have. Seeds draw the noise, the masks and "
     "the networks' first weights, so methods that share a pair were given the same measurement.",
     "A method without half of the pairs is set apart, named below the table with the reason, and counts for nothing in "
     "the others' figures. Cells without a result are listed with their reason and the command that replays them.",
-    "Intervals are Student's t at 95 %, over pictures, after the seeds of each picture were averaged; with one picture "
+    "Intervals are Student's t at 95 %, over images, after the seeds of each image were averaged; with one image "
     "they are over its seeds. The difference to the best method is paired. ≈ marks a difference whose interval holds "
     "zero. The best was chosen by these same figures, so the differences to it are a little too large.",
     "Time is that of the reconstruction alone, the device synchronised; choosing a weight and warming up are not in "
-    "it. A difference in time between methods holds for this machine and these pictures.",
-    "A weight is fixed, automatic (chosen without the truth), tuned (on other pictures, each method with the same "
+    "it. A difference in time between methods holds for this machine and these images.",
+    "A weight is fixed, automatic (chosen without the truth), tuned (on other images, each method with the same "
     "budget) or oracle (chosen on the test's own truth: an upper bound, not a method).",
     "Figures along the run are averages over the pairs of what one would hold in hand after so many seconds; a run "
     "that has ended keeps its result.",
@@ -31,11 +31,11 @@ def counts(collection: Collection) -> list[tuple[str, int]]:
     """Count the cells by status, those that have not run yet last."""
     found = Counter(r.status for r in collection.records)
     every: list[tuple[str, int]] = [(s, found[s]) for s in STATUSES if found[s]]
-    waiting = sum(h.reason == WAITING for t in collection.tasks for h in t.holes())
+    waiting = sum(h.reason == WAITING for t in collection.tasks for h in t.missing_results())
     return [*every, (WAITS, waiting)] if waiting else every
 
 
-def overview(collection: Collection, measure: Measure) -> Sheet:
+def overview(collection: Collection, measure: Measure) -> Table:
     """Show the mean of each method in each task, and its mean rank over the tasks that have it."""
     compared = [t.compare(measure) for t in collection.tasks]
     methods = list(dict.fromkeys(m for t in collection.tasks for m in t.methods))
@@ -69,7 +69,7 @@ def overview(collection: Collection, measure: Measure) -> Sheet:
     heads += [Head(text=name, note=_over(len(c.pairs), c.possible)) for name, c in shown]
     noises = {t.noise for t in collection.tasks}
     common = f", all with {noises.pop()}" if len(noises) == 1 and "" not in noises else ""
-    return Sheet(
+    return Table(
         key="overview",
         title=f"Mean {measure.head} of every task{common}",
         head=tuple(heads),
@@ -80,11 +80,11 @@ def overview(collection: Collection, measure: Measure) -> Sheet:
     )
 
 
-def every_cell(collection: Collection) -> Sheet:
+def every_cell(collection: Collection) -> Table:
     """Show every cell with its status, figures, costs and reason."""
     heads = [
         Head(text=name, numeric=name == "seed")
-        for name in ("task", "method", "picture", "seed", "status")
+        for name in ("task", "method", "image", "seed", "status")
     ]  # fmt: skip
     heads += [Head(text=m.head) for m in collection.measures]
     heads += [
@@ -97,32 +97,32 @@ def every_cell(collection: Collection) -> Sheet:
     ]
     rows = []
     for task in collection.tasks:
-        holes = {(h.method, h.pair): h for h in task.holes()}
+        holes = {(h.method, h.pair): h for h in task.missing_results()}
         for method in task.methods:
             for pair in task.pairs:
                 record = task.records[method].get(pair)
                 if pair in task.excluded.get(method, ()):
                     continue
                 status = record.status if record else WAITS
-                row = [text(task.title), text(method), text(pair.picture), number(pair.seed)]
+                row = [text(task.title), text(method), text(pair.image), number(pair.seed)]
                 row += [text(status, status=status)]
                 row += _figures(record, collection.measures)
                 row.append(_ended(record, holes.get((method, pair))))
                 rows.append(tuple(row))
-    return Sheet(key="cells", title="Every cell", head=tuple(heads), rows=tuple(rows))
+    return Table(key="cells", title="Every cell", head=tuple(heads), rows=tuple(rows))
 
 
-def holes(collection: Collection) -> Sheet:
+def missing_results(collection: Collection) -> Table:
     """List the cells without a result, why, and how to run each again."""
-    heads = ("task", "method", "picture", "seed", "what happened", "reason", "to run it again")
+    heads = ("task", "method", "image", "seed", "what happened", "reason", "to run it again")
     rows = [
         (
-            text(task.title), text(h.method), text(h.pair.picture), number(h.pair.seed),
+            text(task.title), text(h.method), text(h.pair.image), number(h.pair.seed),
             text(_happened(h), status=_happened(h)), text(h.reason), text(h.replay),
         )
-        for task in collection.tasks for h in task.holes()
+        for task in collection.tasks for h in task.missing_results()
     ]  # fmt: skip
-    return Sheet(
+    return Table(
         key="holes",
         title="Cells without a result",
         head=tuple(Head(text=h, numeric=h == "seed") for h in heads),
@@ -130,7 +130,7 @@ def holes(collection: Collection) -> Sheet:
     )
 
 
-def _happened(hole: Hole) -> str:
+def _happened(hole: MissingResult) -> str:
     if hole.status is None:
         return WAITS if hole.reason == WAITING else "left out"
     return "not finite" if hole.status == "ok" else hole.status
@@ -151,7 +151,7 @@ def _figures(record: Record | None, measures: tuple[Measure, ...]) -> list[Value
     ]
 
 
-def _ended(record: Record | None, hole: Hole | None) -> Value:
+def _ended(record: Record | None, hole: MissingResult | None) -> Value:
     if hole is not None:
         return text(hole.reason, note=hole.replay)
     return text(record.stop.message if record and record.stop else "")
@@ -170,4 +170,6 @@ def took(seconds: float) -> Value:
 
 
 def _over(pairs: int, possible: int) -> str:
-    return f"Over {pairs} of {possible} pairs of picture and seed, those that all compared methods have."
+    return (
+        f"Over {pairs} of {possible} pairs of image and seed, those that all compared methods have."
+    )

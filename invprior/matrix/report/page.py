@@ -16,8 +16,8 @@ from markupsafe import Markup
 from invprior.matrix.analysis.tasks import Collection, Measure, Task, titles
 from invprior.matrix.config.published import Published
 from invprior.matrix.report import beside, overview, summary
-from invprior.matrix.report.pictures import Strip, Tile
-from invprior.matrix.report.sheet import Sheet
+from invprior.matrix.report.images import Strip, Tile
+from invprior.matrix.report.table import Table
 from invprior.matrix.results.record import Record
 
 GENERATOR = "invprior matrix report"  # by which a page is known as one of ours
@@ -42,8 +42,8 @@ class Part:
 
     id: str
     task: Task
-    methods: Sheet
-    sheets: tuple[Sheet, ...]
+    methods: Table
+    sheets: tuple[Table, ...]
 
     @property
     def title(self) -> str:
@@ -51,7 +51,7 @@ class Part:
         return self.task.title
 
     @property
-    def every(self) -> tuple[Sheet, ...]:
+    def every(self) -> tuple[Table, ...]:
         """All tables."""
         return (self.methods, *self.sheets)
 
@@ -65,10 +65,10 @@ def parts(collection: Collection, published: Published | None) -> list[Part]:
         key, sheets = f"task-{i}", []
         for n, measure in enumerate(collection.measures):
             known = _of(measure, collection.measures[0], published)
-            if known is not None and known.pictures:
+            if known is not None and known.images:
                 sheets.append(beside.averages(task, measure, f"{key}-{n}", known))
             if n == 0 or known is not None:
-                sheets.append(summary.pictures(task, measure, f"{key}-{n}", known))
+                sheets.append(summary.images(task, measure, f"{key}-{n}", known))
         if len(task.compare(collection.measures[0]).mean) > 1:
             sheets.append(summary.wins(task, collection.measures[0], key))
         methods = summary.methods(task, collection.measures, key)
@@ -81,7 +81,7 @@ def _of(measure: Measure, first: Measure, published: Published | None) -> Publis
     if published is None or measure.name.partition(" (")[0] != first.name:
         return None
     if "(missing" in measure.name:
-        return replace(published, pictures=published.missing, averages={})
+        return replace(published, images=published.missing, averages={})
     return published
 
 
@@ -102,7 +102,7 @@ def render(
         made: the tables of each task.
         title: of the page.
         drawings: the figures of each task.
-        strips: the pictures of each task.
+        strips: the images of each task.
         remarks: what a reader must know, beside what the records tell.
         now: the time that the page names.
     """
@@ -112,7 +112,7 @@ def render(
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shared = overview.overview(collection, collection.measures[0]) if len(made) > 1 else None
-    holes = overview.holes(collection)
+    holes = overview.missing_results(collection)
     context: dict[str, Any] = {
         "title": title,
         "generator": GENERATOR,
@@ -147,7 +147,7 @@ def render(
     return environment.from_string(template).render(context) + "\n"
 
 
-def _contents(made: list[Part], shared: Sheet | None, holes: Sheet) -> list[tuple[str, str]]:
+def _contents(made: list[Part], shared: Table | None, holes: Table) -> list[tuple[str, str]]:
     found = [("state", "State")]
     found += [("overview", "Overview")] if shared else []
     names = titles([part.task for part in made])

@@ -46,7 +46,7 @@ function startSlider(strip) {
       image.src = chosen.src;
       image.alt = chosen.alt;
     }
-    // The stage has the larger picture's shape, since a measurement may be small.
+    // The stage has the larger image's shape, since a measurement may be small.
     const shapes = sides.map(({ choice }) => picks[choice.value].querySelector("img"));
     const widest = shapes.reduce((a, b) => (b.naturalWidth > a.naturalWidth ? b : a));
     stage.style.aspectRatio = `${widest.getAttribute("width")} / ${widest.getAttribute("height")}`;

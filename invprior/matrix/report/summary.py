@@ -1,4 +1,4 @@
-"""The tables of one task: methods compared, pictures one by one, who beats whom."""
+"""The tables of one task: methods compared, images one by one, who beats whom."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from invprior.matrix.analysis.tasks import Measure, Task
 from invprior.matrix.config.published import Published
 from invprior.matrix.report.figures import seconds
 from invprior.matrix.report.overview import duration, took
-from invprior.matrix.report.sheet import NOTHING, Head, Sheet, Value, number, signed, text
+from invprior.matrix.report.table import NOTHING, Head, Table, Value, number, signed, text
 
 _PERCENT = f"{LEVEL:.0%}".replace("%", " %")
 
 
-def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Sheet:
+def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Table:
     """Compare the methods of a task: means with intervals, distance to the best, ranks, costs.
 
     Args:
@@ -37,7 +37,7 @@ def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Sheet:
         Head(text="tuning [s]", note="Mean time spent on the choice of the weight."),
         Head(text="memory [MB]", note="The largest peak of its cells."),
         Head(text="A / Aᵀ", note="Mean calls of the operator and of its adjoint."),
-        Head(text="weights", numeric=False, note="Fixed, automatic without the truth, tuned on other pictures, "
+        Head(text="weights", numeric=False, note="Fixed, automatic without the truth, tuned on other images, "
              "or oracle: chosen on the test's own truth."),
         Head(text="results", note="Cells with a result, of those planned."),
     ]  # fmt: skip
@@ -57,7 +57,7 @@ def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Sheet:
         else:
             row += [number(None)] * 3
         rows.append((*row, *_costs(task, first, method)))
-    return Sheet(
+    return Table(
         key=f"{key}-methods",
         title=task.title,
         head=tuple(heads),
@@ -104,7 +104,7 @@ def _costs(task: Task, comparison: Comparison, method: str) -> list[Value]:
     weights = sorted({r.weights for r in row.values() if r.cell.solver})  # else there are none
     held, planned = sum(r.status == "ok" for r in row.values()), len(task.pairs)
     planned -= len(task.excluded.get(method, ()))
-    failed = Counter(h.status or h.reason for h in task.holes() if h.method == method)
+    failed = Counter(h.status or h.reason for h in task.missing_results() if h.method == method)
     return [
         took(tuning),
         number(memory or None, f"{memory:.0f}"),
@@ -121,20 +121,20 @@ def _costs(task: Task, comparison: Comparison, method: str) -> list[Value]:
 def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
     notes = []
     if comparison.pairs:
-        pictures = len({p.picture for p in comparison.pairs})
-        basis = f"Over {len(comparison.pairs)} of {comparison.possible} pairs of picture and seed"
-        basis += f" ({pictures} pictures), those that all compared methods have."
+        images = len({p.image for p in comparison.pairs})
+        basis = f"Over {len(comparison.pairs)} of {comparison.possible} pairs of image and seed"
+        basis += f" ({images} images), those that all compared methods have."
         notes.append(basis)
         over = next(iter(comparison.mean.values()))
         if over.count < 2:
             notes.append("One value tells nothing about scatter, so there is no interval.")
         elif over.over == "seeds":
-            notes.append("The intervals are over the seeds of one picture.")
+            notes.append("The intervals are over the seeds of one image.")
         else:
             several = len({p.seed for p in comparison.pairs}) > 1
             first = ", seeds averaged first" if several else ""
-            notes.append(f"The intervals are over the {over.count} pictures{first}.")
-        guess = task.first_guess(measure, comparison.pairs)
+            notes.append(f"The intervals are over the {over.count} images{first}.")
+        guess = task.initial_estimate(measure, comparison.pairs)
         if guess is not None:
             notes.append(
                 f"The best simple reconstruction scores {measure.text(guess)} {measure.unit}".rstrip()
@@ -142,7 +142,7 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
             )
     else:
         notes.append(
-            "There is no pair of picture and seed that all methods have, so nothing is averaged."
+            "There is no pair of image and seed that all methods have, so nothing is averaged."
         )
     for why in dict.fromkeys(comparison.apart.values()):
         names = [m for m, reason in comparison.apart.items() if reason == why]
@@ -150,11 +150,11 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
     return notes
 
 
-def pictures(task: Task, measure: Measure, key: str, published: Published | None = None) -> Sheet:
-    """Show every method's figure for every picture, averaged over its seeds; published rows at the end."""
-    comparison, held, why = task.compare(measure), _by_picture(task, measure), _reasons(task)
-    names = list(dict.fromkeys(p.picture for p in task.pairs))
-    seeds = Counter(p.picture for p in task.pairs)
+def images(task: Task, measure: Measure, key: str, published: Published | None = None) -> Table:
+    """Show every method's figure for every image, averaged over its seeds; published rows at the end."""
+    comparison, held, why = task.compare(measure), _by_image(task, measure), _reasons(task)
+    names = list(dict.fromkeys(p.image for p in task.pairs))
+    seeds = Counter(p.image for p in task.pairs)
     choose = max if measure.higher_is_better else min
     means = {place: math.fsum(found) / len(found) for place, found in held.items()}
     best: dict[str, float] = {}
@@ -163,7 +163,7 @@ def pictures(task: Task, measure: Measure, key: str, published: Published | None
     rows = []
     for method in [*comparison.methods, *comparison.apart]:
         row = published.method(method) if published else None
-        known = published.pictures.get(row or "", {}) if published else {}
+        known = published.images.get(row or "", {}) if published else {}
         values = [text(method)]
         for name in names:
             found, reason = held.get((method, name)), why.get((method, name), "")
@@ -180,36 +180,36 @@ def pictures(task: Task, measure: Measure, key: str, published: Published | None
             same = shown == measure.text(best[name])
             values.append(number(mean, shown + few, best=same, note=reason))
         rows.append(tuple(values))
-    for row, known in (published.pictures if published else {}).items():
+    for row, known in (published.images if published else {}).items():
         if any(name in known for name in names):
             figures = (_known(known.get(name), measure) for name in names)
             rows.append((text(f"{row}, published"), *figures))
     notes = ["Means over the seeds that each method has."] if max(seeds.values()) > 1 else []
-    return Sheet(
-        key=f"{key}-pictures",
-        title=f"{measure.head} by picture: {task.title}",
+    return Table(
+        key=f"{key}-images",
+        title=f"{measure.head} by image: {task.title}",
         head=(Head(text="method", numeric=False), *(Head(text=name) for name in names)),
         rows=tuple(rows),
         notes=(*notes, "Bold: the best of those measured here."),
     )
 
 
-def _by_picture(task: Task, measure: Measure) -> dict[tuple[str, str], list[float]]:
-    """The finite figures of each method on each picture, one a seed; absent where there is none."""
+def _by_image(task: Task, measure: Measure) -> dict[tuple[str, str], list[float]]:
+    """The finite figures of each method on each image, one a seed; absent where there is none."""
     held: dict[tuple[str, str], list[float]] = {}
     for method, scores in task.scores(measure).items():
         for pair, value in scores.items():
             if math.isfinite(value):
-                held.setdefault((method, pair.picture), []).append(value)
+                held.setdefault((method, pair.image), []).append(value)
     return held
 
 
 def _reasons(task: Task) -> dict[tuple[str, str], str]:
-    """Why a method lacks results on a picture."""
+    """Why a method lacks results on an image."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for hole in task.holes():
+    for hole in task.missing_results():
         said = f"{hole.status}: {hole.reason}" if hole.status else hole.reason
-        found.setdefault((hole.method, hole.pair.picture), {})[said] = None
+        found.setdefault((hole.method, hole.pair.image), {})[said] = None
     return {place: "; ".join(said) for place, said in found.items()}
 
 
@@ -217,7 +217,7 @@ def _known(value: float | None, measure: Measure) -> Value:
     return number(value, None if value is None else measure.text(value))
 
 
-def wins(task: Task, measure: Measure, key: str) -> Sheet:
+def wins(task: Task, measure: Measure, key: str) -> Table:
     """Show how often the method of a row beats that of a column, in percent of the pairs."""
     found = task.compare(measure)
     names = [m for m in found.methods if m in found.mean]
@@ -226,10 +226,10 @@ def wins(task: Task, measure: Measure, key: str) -> Sheet:
                     for b in names))
         for a in names
     ]  # fmt: skip
-    return Sheet(
+    return Table(
         key=f"{key}-wins",
         title=f"Wins of the row over the column by {measure.title}, in %: {task.title}",
         head=(Head(text="method", numeric=False), *(Head(text=m) for m in names)),
         rows=tuple(rows),
-        notes=(f"Of {len(found.pairs)} pairs of picture and seed; a tie counts a half.",),
+        notes=(f"Of {len(found.pairs)} pairs of image and seed; a tie counts a half.",),
     )

@@ -10,7 +10,7 @@ from invprior.experiments import plots
 from invprior.experiments.tables import write_table
 from invprior.io import files
 from invprior.matrix.analysis.tasks import Collection, collect
-from invprior.matrix.report import data, figures, page, pictures, sheet, vector
+from invprior.matrix.report import data, figures, images, page, table, vector
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.store import Store, changed_code
 
@@ -52,7 +52,7 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         drawings.append(drawn)
         written += saved
     order = [[row[0].text for row in part.methods.rows] for part in made]
-    strips = pictures.strips(store.folder, [part.task for part in made], order)
+    strips = images.strips(store.folder, [part.task for part in made], order)
     text = page.render(
         collection,
         made,
@@ -91,8 +91,8 @@ def gather(store: Store) -> tuple[Collection, list[str]]:
         remarks += _stale(store, jobs)
     if store.setting.size and store.matrix.published:
         remarks.append(
-            f"Pictures larger than {store.setting.size} pixels were cropped around their middle; the published figures "
-            "are of whole pictures, so differences to them say little."
+            f"Images larger than {store.setting.size} pixels were cropped around their middle; the published figures "
+            "are of whole images, so differences to them say little."
         )
     return collection, remarks
 
@@ -124,7 +124,7 @@ def _tables(folder: Path, collection: Collection, made: list[page.Part]) -> list
     ):
         write_table(path, header, rows, overwrite=True)
     every = [s for part in made for s in part.every]
-    for name, form in (("tables.md", sheet.markdown), ("tables.tex", sheet.latex)):
+    for name, form in (("tables.md", table.markdown), ("tables.tex", table.latex)):
         paths.append(folder / name)
         with files.atomic(paths[-1], overwrite=True) as file:
             file.write("\n".join(form(s) for s in every).encode())

@@ -13,7 +13,8 @@ from typing import Any
 
 from invprior.errors import MeasurementError, OptionError
 from invprior.io.samples import PREFIX
-from invprior.matrix.config.matrix import Limits, Matrix, Protocol, Tuning, specs
+from invprior.matrix.config import specs
+from invprior.matrix.config.matrix import Limits, Matrix, Protocol, Tuning
 from invprior.matrix.config.method import Method
 from invprior.matrix.results.record import Cell
 
@@ -25,8 +26,8 @@ class Setting:
     """What holds for all cells of a run and is no axis.
 
     Attributes:
-        data: the folder that pictures and the files named in specs are relative to.
-        size: pictures are cropped around their middle to this height and width at most; 0 for their own.
+        data: the folder that images and the files named in specs are relative to.
+        size: images are cropped around their middle to this height and width at most; 0 for their own.
         device: "cpu", "cuda" and the like.
         threads: of each cell.
     """
@@ -87,8 +88,8 @@ class Job:
     def seconds(self) -> float:
         """The time limit; each reconstruction that tunes may take as long as the cell's own."""
         tries = self.tuning.budget if self.method.weights in ("tuned", "oracle") else 0
-        pictures = len(self.tuning.pictures) if self.method.weights == "tuned" else 1
-        return self.limits.seconds * (1 + tries * pictures)
+        images = len(self.tuning.images) if self.method.weights == "tuned" else 1
+        return self.limits.seconds * (1 + tries * images)
 
 
 def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
@@ -100,7 +101,7 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
         folder: of the results, for the commands that replay cells.
 
     Raises:
-        MeasurementError: a picture is missing.
+        MeasurementError: an image is missing.
         OptionError: two cells are the same under different names.
     """
     seen: dict[str, Job] = {}
@@ -110,7 +111,7 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
         if other is not made:
             raise OptionError(
                 f'"{other.cell.method}" and "{cell.method}" are one and the same with {cell.operator} on '
-                f"{cell.picture}. Leave one of them out."
+                f"{cell.image}. Leave one of them out."
             )
         yield made
 
@@ -124,7 +125,7 @@ def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Pa
         method=method,
         setting=setting,
         protocol=matrix.protocol,
-        tuning=matrix.tuning if tuned else replace(matrix.tuning, pictures=()),
+        tuning=matrix.tuning if tuned else replace(matrix.tuning, images=()),
         limits=matrix.limits,
         metrics=matrix.metrics,
     )
@@ -176,8 +177,8 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         "scheme": SCHEME,
         **filled,
         "method": method,
-        "data": data(job, job.cell.picture),
-        "tuning": [data(job, picture) for picture in job.tuning.pictures],
+        "data": data(job, job.cell.image),
+        "tuning": [data(job, image) for image in job.tuning.images],
         "files": dict(sorted(named.items())),
         "protocol": protocol | {"border": list(job.protocol.border)},
         "metrics": list(job.metrics),
@@ -187,17 +188,17 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
-def place(job: Job, role: str, picture: str) -> str:
-    """Where a picture's truth, measurement or mask lies; "" where the protocol has none."""
-    pattern: str = getattr(job.protocol, role).replace("{picture}", picture)
+def place(job: Job, role: str, image: str) -> str:
+    """Where an image's truth, measurement or mask lies; "" where the protocol has none."""
+    pattern: str = getattr(job.protocol, role).replace("{image}", image)
     if not pattern or pattern.startswith(PREFIX):
         return pattern
     return str(Path(job.setting.data) / pattern)
 
 
-def data(job: Job, picture: str) -> dict[str, str]:
-    """SHA-256 of a picture's files by role; a sample is known by its name and size."""
-    places = {role: place(job, role, picture) for role in ("truth", "measurement", "masked")}
+def data(job: Job, image: str) -> dict[str, str]:
+    """SHA-256 of an image's files by role; a sample is known by its name and size."""
+    places = {role: place(job, role, image) for role in ("truth", "measurement", "masked")}
     return {
         role: at if at.startswith(PREFIX) else _hash(at, Path(at).stat().st_mtime_ns)
         for role, at in places.items()
@@ -212,7 +213,7 @@ def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def _readable(at: str) -> bool:
     if not Path(at).is_file():
         raise MeasurementError(
-            f'There is no picture "{at}". Name the folder of the pictures with --data DIR.'
+            f'There is no image "{at}". Name the folder of the images with --data DIR.'
         )
     return True
 
@@ -239,7 +240,7 @@ def _files(text: str, folder: str) -> Iterator[tuple[str, str]]:
 def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
     seen = set()
     axes = product(
-        matrix.pictures,
+        matrix.images,
         matrix.operators,
         matrix.noises,
         matrix.methods,
@@ -247,10 +248,10 @@ def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
         matrix.stops,
         matrix.seeds,
     )
-    for picture, operator, noise, method, solver, stop, seed in axes:
+    for image, operator, noise, method, solver, stop, seed in axes:
         solved = bool(method.prior)
         cell = Cell(
-            picture=picture,
+            image=image,
             operator=operator,
             noise=noise,
             method=method.label,

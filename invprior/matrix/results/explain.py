@@ -39,7 +39,7 @@ def cell_named(planned: list[Job], name: str) -> Job:
 def label(job: Job) -> str:
     """A cell on one line."""
     cell = job.cell
-    texts = (cell.picture, cell.operator, cell.noise, cell.method, cell.solver, cell.stop)
+    texts = (cell.image, cell.operator, cell.noise, cell.method, cell.solver, cell.stop)
     return " ".join([*filter(None, texts), f"seed={cell.seed}"])
 
 

@@ -48,7 +48,7 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
         _same_matrix(stores[0], other)
     if not (into / MATRIX).exists():
         files.makeable(into, "Name another folder with --into.")
-        for part in (record.RECORDS, record.PICTURES):
+        for part in (record.RECORDS, record.IMAGES):
             (into / part).mkdir(parents=True, exist_ok=True)
         with files.atomic(into / MATRIX) as file:
             file.write((stores[0].folder / MATRIX).read_bytes())
@@ -111,9 +111,9 @@ def _verify(folder: Path, made: Record) -> None:
 
 
 def named_files(made: Record) -> list[tuple[str, str]]:
-    """A record's pictures: the folder and the name of each."""
-    named = [(record.RECORDS, made.picture)]
-    named += [(record.PICTURES, name) for name in (made.truth, made.measurement)]
+    """A record's images: the folder and the name of each."""
+    named = [(record.RECORDS, made.image)]
+    named += [(record.IMAGES, name) for name in (made.truth, made.measurement)]
     return [(place, name) for place, name in named if name is not None]
 
 
@@ -132,7 +132,7 @@ def _conflict(ours: Record, theirs: Record, folder: Path) -> str | None:
     ]
     cell = ours.cell
     return (
-        f"{ours.key[:8]} ({cell.picture}, {cell.operator}, {cell.method}, seed {cell.seed}): "
+        f"{ours.key[:8]} ({cell.image}, {cell.operator}, {cell.method}, seed {cell.seed}): "
         f"{folder} has another result, {', '.join(pairs) or 'with other bytes'}; the first was kept."
     )
 

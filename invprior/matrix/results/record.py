@@ -4,7 +4,7 @@ A folder of results holds
 
     records/KEY.json    the record of a cell, see `Record`
     records/KEY.png     its restoration, 8 bits (KEY.tif where PNG cannot hold it)
-    pictures/*.png      truths and measurements, stored once for all cells that share them
+    images/*.png      truths and measurements, stored once for all cells that share them
 
 KEY is a hash of what determines the result: the resolved options, the data's bytes and the seed.
 """
@@ -22,7 +22,7 @@ from invprior.errors import MeasurementError
 from invprior.io import files
 
 FORMAT = 1
-RECORDS, PICTURES = "records", "pictures"
+RECORDS, IMAGES = "records", "images"
 
 Status: TypeAlias = Literal[
     "ok", "diverged", "timeout", "out-of-memory", "incompatible", "missing-package", "crashed"
@@ -42,7 +42,7 @@ class Cell:
         stop: "" for the solver's own rule.
     """
 
-    picture: str
+    image: str
     operator: str
     noise: str
     method: str
@@ -97,7 +97,7 @@ class Record:
         weights: where the prior's weight comes from.
         budget: how many weights the tuning tried; 0 without tuning.
         curve: rows of step, seconds and one figure per metric, in order.
-        picture, truth, measurement: file names below records/ and pictures/, None where there is none.
+        image, truth, measurement: file names below records/ and images/, None where there is none.
         files: SHA-256 of each of those files, by name.
         result_sha256: of the restoration's numbers, before rounding to 8 bits; "" without one.
         options: what the key is a hash of.
@@ -123,7 +123,7 @@ class Record:
     weights: Weights = "fixed"
     budget: int = 0
     curve: tuple[Mapping[str, float], ...] = ()
-    picture: str | None = None
+    image: str | None = None
     truth: str | None = None
     measurement: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)

@@ -78,7 +78,7 @@ class Store:
             raise MeasurementError(
                 f'"{folder}" is not empty and holds no results of a matrix. Name another folder with --output.'
             )
-        for part in (record.RECORDS, record.PICTURES):
+        for part in (record.RECORDS, record.IMAGES):
             (folder / part).mkdir(parents=True, exist_ok=True)
         values = {"name": name, "text": text, "setting": asdict(setting)}
         with files.atomic(folder / MATRIX, overwrite=True) as file:
@@ -113,7 +113,7 @@ class Store:
         aside = self.superseded(planned)
         for old in aside:
             (self.folder / SUPERSEDED).mkdir(exist_ok=True)
-            for name in [f"{old.key}.json", *([old.picture] if old.picture else [])]:
+            for name in [f"{old.key}.json", *([old.image] if old.image else [])]:
                 with suppress(FileNotFoundError):
                     (self.folder / record.RECORDS / name).replace(self.folder / SUPERSEDED / name)
         for found in self.look(planned):

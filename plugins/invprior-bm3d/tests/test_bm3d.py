@@ -40,12 +40,12 @@ def test_every_profile_removes_noise(profile):
 
 
 @pytest.mark.parametrize("profile", ["high", "vn"])
-def test_bigger_blocks_fit_small_pictures_too(profile):
+def test_bigger_blocks_fit_small_images_too(profile):
     x = torch.full((1, 3, 2, 9), 0.4)
     assert torch.allclose(BM3D(profile=profile).denoise(x, 0.1), x, atol=1e-3)
 
 
-def test_a_grey_picture_in_three_channels_is_no_special_case():
+def test_a_grey_image_in_three_channels_is_no_special_case():
     """The package's own colour transform divides by the range of each channel."""
     truth, y = noisy("camera", 24, 0.1)
     grey, colour = (BM3D().denoise(t, 0.1) for t in (y, y.expand(-1, 3, -1, -1)))

@@ -17,20 +17,20 @@ from invprior import Denoiser, OptionError
 from invprior.errors import did_you_mean
 from invprior_deepinv.library import models
 
-_STEP = 16  # pixels: networks that halve the picture get sides that are multiples of this
+_STEP = 16  # pixels: networks that halve the image get sides that are multiples of this
 
 
 class DeepinvDenoiser(Denoiser, nn.Module):
     """A denoiser of deepinv, learnt or classical.
 
     Nothing is downloaded unless `weights=download` asks for it. A network made for another number of channels than
-    the picture's sees one channel at a time, repeated.
+    the image's sees one channel at a time, repeated.
 
     Args:
         model: a class in `deepinv.models`, such as DRUNet, DnCNN, GSDRUNet or WaveletDenoiser.
         weights: of a learnt one: a file of its state (.pth, .safetensors), `download` for deepinv's own, or `random`
             for untrained ones; absent for classical ones.
-        channels: of the pictures that it was trained on.
+        channels: of the images that it was trained on.
         seed: of random weights.
     """
 
@@ -63,7 +63,7 @@ class DeepinvDenoiser(Denoiser, nn.Module):
         return clean.mean(1).view_as(x) if alone else clean
 
     def _fresh(self, x: Tensor) -> Any:
-        """The network where the picture is; a copy of a classical method, which would go on where it last ended."""
+        """The network where the image is; a copy of a classical method, which would go on where it last ended."""
         first = next(iter(self.network.parameters()), None)
         if first is None:
             return copy.deepcopy(self.network)

@@ -20,7 +20,7 @@ class DeepinvNonlinear(Operator):
     Args:
         physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
             the module may lie in the current folder.
-        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
     """
 
     def __init__(
@@ -28,24 +28,24 @@ class DeepinvNonlinear(Operator):
         image_shape: Shape,
         *,
         physics: str | library.Physics | Callable[[Shape], library.Physics],
-        picture: tuple[int, int, int] | None = None,
+        image: tuple[int, int, int] | None = None,
     ) -> None:
         made = _made(physics, tuple(image_shape))
         super().__init__(image_shape, _measured(made, tuple(image_shape)))
         named = isinstance(physics, str | library.Physics)
         self.physics = physics if named else f"{physics.__module__}:{physics.__qualname__}"
-        self.picture = picture
+        self.image = image
         self.model = made
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """The picture's shape: as told, or as deepinv knows it, or the measurement's.
+        """The image's shape: as told, or as deepinv knows it, or the measurement's.
 
         Raises:
             OptionError: none of them fits.
         """
         physics = object_named(options["physics"], "physics", "deepinv")
-        told = options.get("picture")
+        told = options.get("image")
         known = getattr(physics, "img_size", None)
         for guess in [told] if told else [known, measurement_shape]:
             try:
@@ -56,7 +56,7 @@ class DeepinvNonlinear(Operator):
             except IncompatibleError:
                 continue
         raise OptionError(
-            f'The option "picture" of deepinv must be the shape (C, H, W) of a picture whose measurement has the shape '
+            f'The option "image" of deepinv must be the shape (C, H, W) of an image whose measurement has the shape '
             f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
         )
 
@@ -78,7 +78,7 @@ class Deepinv(DeepinvNonlinear, LinearOperator):
     Args:
         physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
             the module may lie in the current folder.
-        picture: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
     """
 
     def __init__(
@@ -86,9 +86,9 @@ class Deepinv(DeepinvNonlinear, LinearOperator):
         image_shape: Shape,
         *,
         physics: str | library.Physics | Callable[[Shape], library.Physics],
-        picture: tuple[int, int, int] | None = None,
+        image: tuple[int, int, int] | None = None,
     ) -> None:
-        super().__init__(image_shape, physics=physics, picture=picture)
+        super().__init__(image_shape, physics=physics, image=image)
         if not isinstance(self.model, library.LinearPhysics):
             raise OptionError(
                 f'The option "physics" of deepinv must be linear; got {type(self.model).__name__}. '
@@ -114,7 +114,7 @@ def _made(physics: Any, image_shape: Shape) -> library.Physics:
 
 
 def _measured(physics: library.Physics, image_shape: Shape) -> Shape:
-    """The shape of a measurement, found on an empty picture."""
+    """The shape of a measurement, found on an empty image."""
     tensors = [*physics.parameters(), *physics.buffers()]
     where = tensors[0].device if tensors else None
     try:
@@ -122,7 +122,7 @@ def _measured(physics: library.Physics, image_shape: Shape) -> Shape:
             y = physics.A(torch.zeros(1, *image_shape, device=where))
     except Exception as error:  # deepinv has no type of its own for this
         raise IncompatibleError(
-            f"{type(physics).__name__} of deepinv takes no picture of shape {image_shape} "
+            f"{type(physics).__name__} of deepinv takes no image of shape {image_shape} "
             f"({type(error).__name__}: {error}). Make it for this size."
         ) from error
     if not isinstance(y, Tensor) or y.is_complex():

@@ -42,7 +42,7 @@ SIZE = (3, 16, 16)
 
 @parametrize_checks(
     Deepinv(SIZE, physics=blur).double(),
-    Deepinv(SIZE, physics=halved, picture=SIZE).double(),
+    Deepinv(SIZE, physics=halved, image=SIZE).double(),
     DeepinvNonlinear(SIZE, physics=squared),
 )
 def test_operators(check):
@@ -65,8 +65,8 @@ def test_operators_compute_what_deepinv_does():
     assert torch.equal(Deepinv(SIZE, physics=blur)(x), blur(SIZE).A(x))
     rows = deepinv.physics.LinearPhysics(A=lambda x, **_: x[..., ::2, :], img_size=SIZE)
     assert Deepinv.image_shape_for((3, 8, 16), physics=rows) == SIZE
-    assert Deepinv.image_shape_for((3, 8, 8), physics=halved, picture=SIZE) == SIZE
-    with pytest.raises(OptionError, match='"picture" of deepinv'):
+    assert Deepinv.image_shape_for((3, 8, 8), physics=halved, image=SIZE) == SIZE
+    with pytest.raises(OptionError, match='"image" of deepinv'):
         Deepinv.image_shape_for((3, 8, 8), physics=halved)
 
 
@@ -76,7 +76,7 @@ def test_operators_compute_what_deepinv_does():
         (squared, OptionError, "must be linear; got Physics. Use the operator deepinv-nonlinear"),
         (lambda shape: 3, OptionError, "one of its Physics.*got int"),
         ("no_such_module:x", OptionError, "No module named 'no_such_module'"),
-        (blur((3, 64, 64)), IncompatibleError, r"takes no picture of shape \(3, 16, 16\)"),
+        (blur((3, 64, 64)), IncompatibleError, r"takes no image of shape \(3, 16, 16\)"),
         (
             lambda shape: deepinv.physics.Physics(A=lambda x, **_: x + 0j),
             OptionError,
@@ -146,7 +146,7 @@ def test_dip_as_a_solver(check):
     check()
 
 
-def test_dip_is_deepinvs_and_fresh_for_each_picture_and_seed():
+def test_dip_is_deepinvs_and_fresh_for_each_image_and_seed():
     truth = samples.load("camera", 16).x
     y = truth + 0.05 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     runs = [

@@ -19,7 +19,7 @@ def smooth(image_shape):
 
 
 def rows(image_shape):
-    """A matrix that knows no shape: the sum of each row of the whole picture."""
+    """A matrix that knows no shape: the sum of each row of the whole image."""
     channels, height, width = image_shape
     return aslinearoperator(
         scipy.sparse.kron(scipy.sparse.eye(channels * height), np.ones((1, width)))
@@ -36,7 +36,7 @@ SIZE = (2, 12, 10)
 
 @parametrize_checks(
     Pylops.from_options({"operator": smooth}),
-    *(Pylops(SIZE, operator=make, picture=SIZE) for make in (smooth, rows, coarse)),
+    *(Pylops(SIZE, operator=make, image=SIZE) for make in (smooth, rows, coarse)),
 )
 def test_pylops(check):
     check()
@@ -46,7 +46,7 @@ def test_it_computes_what_pylops_does():
     operator = smooth((2, 6, 5))
     x = torch.rand((3, 2, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = Pylops((2, 6, 5), operator=operator)(x)
-    expected = [[operator @ channel.numpy() for channel in picture] for picture in x]
+    expected = [[operator @ channel.numpy() for channel in image] for image in x]
     assert np.array_equal(y.numpy(), np.array(expected))
 
 
@@ -55,16 +55,16 @@ def test_it_computes_what_pylops_does():
 )
 def test_shapes_of_measurements_and_back(make, shape):
     assert Pylops((2, 6, 5), operator=make).measurement_shape == shape
-    assert Pylops.image_shape_for(shape, operator=make, picture=(2, 6, 5)) == (2, 6, 5)
+    assert Pylops.image_shape_for(shape, operator=make, image=(2, 6, 5)) == (2, 6, 5)
 
 
-def test_the_picture_is_known_to_pylops_or_must_be_told():
+def test_the_image_is_known_to_pylops_or_must_be_told():
     assert Pylops.image_shape_for((2, 3, 5), operator=coarse((1, 6, 5))) == (2, 6, 5)
     assert Pylops.image_shape_for((2, 6, 5), operator=smooth) == (2, 6, 5)
-    with pytest.raises(OptionError, match=r'"picture" .* \(1, 1, 12\); none was given'):
+    with pytest.raises(OptionError, match=r'"image" .* \(1, 1, 12\); none was given'):
         Pylops.image_shape_for((1, 1, 12), operator=rows)
     with pytest.raises(OptionError, match=r"got \(2, 7, 5\)"):
-        Pylops.image_shape_for((1, 1, 12), operator=rows, picture=(2, 7, 5))
+        Pylops.image_shape_for((1, 1, 12), operator=rows, image=(2, 7, 5))
 
 
 def test_it_restores_by_its_registered_name(tmp_path, monkeypatch):
@@ -91,7 +91,7 @@ def test_it_restores_by_its_registered_name(tmp_path, monkeypatch):
         ("numpy", OptionError, "must be module:object"),
         (lambda shape: np.eye(30), OptionError, "got ndarray. SciPy's aslinearoperator"),
         (lambda shape: pylops.Identity(30, dtype="complex128"), OptionError, "VStack"),
-        (pylops.Identity(7), IncompatibleError, r"takes 7 numbers; a picture \(1, 6, 5\) has 30"),
+        (pylops.Identity(7), IncompatibleError, r"takes 7 numbers; an image \(1, 6, 5\) has 30"),
     ],
 )
 def test_what_will_not_do_is_refused(operator, error, said):

@@ -11,9 +11,9 @@ from invprior.matrix.analysis.regression import compare, read
 from invprior.matrix.results import record
 from tests.matrix.made import made
 
-PICTURES, SEEDS = ("cat", "dog"), (0, 1, 2)
-CELLS = [made("dip", p, s).cell for p in PICTURES for s in SEEDS]
-OTHERS = [made("tv", p, s).cell for p in PICTURES for s in SEEDS]
+IMAGES, SEEDS = ("cat", "dog"), (0, 1, 2)
+CELLS = [made("dip", p, s).cell for p in IMAGES for s in SEEDS]
+OTHERS = [made("tv", p, s).cell for p in IMAGES for s in SEEDS]
 
 
 def figures(values, cells=CELLS, **more):
@@ -30,13 +30,13 @@ def test_the_same_is_no_drop():
     assert (verdict.change, verdict.pairs) == (0.0, 6)
 
 
-def test_a_drop_of_every_seed_is_one_however_hard_the_pictures_are():
+def test_a_drop_of_every_seed_is_one_however_hard_the_images_are():
     gate = compare(BASELINE, figures([29.5, 30.5, 31.5, 24.5, 25.5, 26.5]))
     assert not gate.open
     assert gate.verdicts[0].change == pytest.approx(-0.5)
 
 
-def test_a_drop_on_one_picture_alone_is_found():
+def test_a_drop_on_one_image_alone_is_found():
     assert not compare(BASELINE, figures([30, 31, 32, 24.1, 25, 25.9])).open
 
 
@@ -108,7 +108,7 @@ def test_different_matrices_are_refused():
 def folders(tmp_path):
     """A folder of records, and a benchmark file that is half a decibel worse."""
     (tmp_path / "old" / record.RECORDS).mkdir(parents=True)
-    kept = [made("tv", p, s, 30 + s) for p in PICTURES for s in SEEDS]
+    kept = [made("tv", p, s, 30 + s) for p in IMAGES for s in SEEDS]
     for one in kept:
         record.save(tmp_path / "old", one)
     record.save(tmp_path / "old", made("none", status="crashed"))

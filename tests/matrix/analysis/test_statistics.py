@@ -13,15 +13,15 @@ def scores(*values, pairs=PAIRS):
     return dict(zip(pairs, map(float, values), strict=False))
 
 
-def test_seeds_are_averaged_before_the_interval_over_pictures():
+def test_seeds_are_averaged_before_the_interval_over_images():
     found = interval(scores(1, 3, 4, 6, 9, 11))
     reference = stats.ttest_1samp([2, 5, 10], 0).confidence_interval(0.95)
-    assert (found.mean, found.count, found.over) == (pytest.approx(17 / 3), 3, "pictures")
+    assert (found.mean, found.count, found.over) == (pytest.approx(17 / 3), 3, "images")
     assert found.mean - found.half == pytest.approx(reference.low)
     assert found.mean + found.half == pytest.approx(reference.high)
 
 
-def test_one_picture_gives_an_interval_over_its_seeds():
+def test_one_image_gives_an_interval_over_its_seeds():
     pairs = [Pair("cat", s) for s in range(4)]
     found = interval(scores(1, 2, 3, 6, pairs=pairs), level=0.9)
     reference = stats.ttest_1samp([1, 2, 3, 6], 0).confidence_interval(0.9)
@@ -37,15 +37,15 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     generator = np.random.default_rng(0)
     hits = 0
     for _ in range(400):
-        pictures = generator.normal(0, 3, 3)
-        values = pictures.repeat(2) + generator.normal(0, 0.1, 6)
+        images = generator.normal(0, 3, 3)
+        values = images.repeat(2) + generator.normal(0, 0.1, 6)
         found = interval(scores(*values))
         hits += abs(found.mean) <= found.half
     assert 0.92 <= hits / 400 <= 0.98  # six values taken as independent would give 0.75
 
 
 def test_differences_are_paired():
-    """A constant gain is certain, however different the pictures are."""
+    """A constant gain is certain, however different the images are."""
     hard = scores(10, 11, 25, 26, 40, 41)
     found = compare(
         {"a": hard, "b": {p: v + 0.5 for p, v in hard.items()}}, PAIRS, higher_is_better=True
@@ -87,7 +87,7 @@ def test_who_has_little_is_set_apart_with_the_reason():
     assert found.methods == ("a",)
     assert len(found.pairs) == 6
     assert found.apart == {
-        "b": "results for only 2 of 6 pairs of picture and seed",
+        "b": "results for only 2 of 6 pairs of image and seed",
         "c": "no result",
     }
 

@@ -17,13 +17,13 @@ def test_records_become_one_task_with_a_row_a_method():
     assert task.title == "blur:sigma=1, gaussian:sigma=0.1"
     assert task.methods == ("none", "tv")
     assert task.pairs == (Pair("cat", 0), Pair("cat", 1), Pair("dog", 0), Pair("dog", 1))
-    assert task.holes() == []
+    assert task.missing_results() == []
     psnr, ssim = collect(EVERY).measures
     assert (psnr.head, psnr.text(3), ssim.head, ssim.text(0.5)) == (
         "PSNR [dB]", "3.00", "SSIM", "0.5000",
     )  # fmt: skip
     assert task.compare(psnr).best == "none"
-    assert task.first_guess(psnr, task.pairs) == 20.5
+    assert task.initial_estimate(psnr, task.pairs) == 20.5
 
 
 def test_operators_and_noises_make_tasks():
@@ -50,7 +50,9 @@ def test_every_hole_has_its_reason():
         made("bm3d", "dog", 0, math.inf),
     ]
     collection = collect(records)
-    holes = {(h.method, h.pair): (h.status, h.reason) for h in collection.tasks[0].holes()}
+    holes = {
+        (h.method, h.pair): (h.status, h.reason) for h in collection.tasks[0].missing_results()
+    }
     assert holes == {
         ("tv", Pair("cat", 0)): (None, "has not run yet"),
         ("bm3d", Pair("cat", 0)): ("missing-package", "invprior-bm3d is not installed"),
@@ -84,7 +86,7 @@ def test_the_plan_gives_order_and_holes_and_keeps_stale_records_out():
     (task,) = collection.tasks
     assert task.methods == ("tv", "none")
     assert task.records["tv"] == {Pair("cat", 0): kept}
-    assert [h.method for h in task.holes()] == ["none"]
+    assert [h.method for h in task.missing_results()] == ["none"]
     assert collection.older == (stale,)
 
 
@@ -92,7 +94,7 @@ def test_what_the_configuration_leaves_out_is_not_called_waiting():
     records = [made(), made(seed=1), made("none", seed=1)]
     planned = {r.key: r.cell for r in records}
     (task,) = collect(records, planned).tasks
-    assert [(h.method, h.pair, h.reason) for h in task.holes()] == [
+    assert [(h.method, h.pair, h.reason) for h in task.missing_results()] == [
         ("none", Pair("cat", 0), "left out by the configuration")
     ]
 
@@ -112,4 +114,4 @@ def test_a_metric_that_no_package_provides_is_named():
 @pytest.mark.parametrize("pairs", [[], [Pair("cat", 9)]])
 def test_no_first_guess_where_none_is_known(pairs):
     collection = collect(EVERY)
-    assert collection.tasks[0].first_guess(collection.measures[0], pairs) is None
+    assert collection.tasks[0].initial_estimate(collection.measures[0], pairs) is None

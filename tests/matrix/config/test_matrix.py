@@ -3,7 +3,7 @@ import pytest
 from invprior.errors import MeasurementError, OptionError
 from invprior.matrix.config import matrix as config
 
-LEAST = 'pictures = ["sample:camera:16"]\npriors = ["tv"]\n'
+LEAST = 'images = ["sample:camera:16"]\npriors = ["tv"]\n'
 
 
 def faults(text):
@@ -23,7 +23,7 @@ def test_what_is_not_given_has_a_default():
 def test_all_faults_are_told_at_once():
     told = faults(
         """
-        picture = ["x"]
+        image = ["x"]
         operators = ["blurr:sigma=2", "blur:sigm=2"]
         priors = ["tvv", {prior = "tv", lable = "x"}, {simple = "bicubik"}, {prior = "tv", denoiser = "nlm"}]
         seeds = [1, 1, "x"]
@@ -36,8 +36,8 @@ def test_all_faults_are_told_at_once():
         """
     )
     for part in (
-        'key "pictures" of the matrix mine must be given',
-        'no key "picture" (did you mean "pictures"?)',
+        'key "images" of the matrix mine must be given',
+        'no key "image" (did you mean "images"?)',
         'Unknown operator "blurr" (did you mean "blur"?)',
         'blur has no option "sigm" (did you mean "sigma"?)',
         'Unknown prior "tvv" (did you mean "tv"?)',
@@ -57,14 +57,14 @@ def test_all_faults_are_told_at_once():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("pictures = [", "is no TOML"),
+        ("images = [", "is no TOML"),
         (LEAST + 'operators = []\n', "at least one text"),
         (LEAST + "[tuning]\nbudget = 1\n", ">= 2"),
         (LEAST.replace('"tv"', '"tv", {prior = "tv:weight=2", label = "tv"}'), "labelled"),
-        (LEAST.replace('"tv"', '{prior = "tv", weights = "tuned"}'), r"\[tuning\] must name pictures"),
+        (LEAST.replace('"tv"', '{prior = "tv", weights = "tuned"}'), r"\[tuning\] must name images"),
         (LEAST.replace('"tv"', '{prior = "tv", weights = "gcvv"}'), 'did you mean "gcv"'),
         (LEAST.replace('"tv"', '{denoiser = "nlm", steps = 3}'), "would do nothing"),
-        (LEAST + '[tuning]\npictures = ["sample:camera:16"]\n', "others than those tested"),
+        (LEAST + '[tuning]\nimages = ["sample:camera:16"]\n', "others than those tested"),
         (LEAST + "[protocol]\nborder = [1, -2]\n", "two whole numbers >= 0"),
         (LEAST + '[protocol]\nmasked = "a"\nmeasurement = "b"\n', "leave one"),
     ],
@@ -94,7 +94,7 @@ def test_quick_has_four_operators_and_six_priors():
     matrix = config.parse(*config.read("quick"))
     assert len(matrix.operators) >= 4
     assert len([m for m in matrix.methods if m.prior]) >= 6
-    assert all(picture.startswith("sample:") for picture in matrix.pictures)
+    assert all(image.startswith("sample:") for image in matrix.images)
 
 
 def test_an_unknown_name_is_told_with_those_there_are():

@@ -5,8 +5,8 @@ from invprior.matrix.config import matrix as config
 from invprior.matrix.config import published
 
 
-def test_averages_agree_with_the_figures_by_picture():
-    """Printed averages and result pictures are of the same methods, where both are known."""
+def test_averages_agree_with_the_figures_by_image():
+    """Printed averages and result images are of the same methods, where both are known."""
     for name, method, tolerance in (
         ("denoise9-25", "CBM3D", 0.02),
         ("denoise9-25", "NLM", 0.04),
@@ -15,7 +15,7 @@ def test_averages_agree_with_the_figures_by_picture():
         ("set5-x4", "SRResNet", 0.01),
     ):
         table = published.table(name)
-        figures = table.pictures[method].values()
+        figures = table.images[method].values()
         assert sum(figures) / len(figures) == pytest.approx(table.averages[method], abs=tolerance)
 
 
@@ -37,7 +37,7 @@ def test_the_matrices_that_come_with_us_name_tables_that_exist(name):
     matrix = config.parse(*config.read(name))
     table = matrix.beside()
     if table:
-        assert set(matrix.pictures) == {p for row in table.pictures.values() for p in row}
+        assert set(matrix.images) == {p for row in table.images.values() for p in row}
         ours = [m.label for m in matrix.methods if "DIP" in m.label]
         assert {label.partition("'")[0] for label in ours} == {"invprior", "authors"}
         assert all((table.method(label) or "").startswith("DIP") for label in ours)
@@ -45,7 +45,7 @@ def test_the_matrices_that_come_with_us_name_tables_that_exist(name):
 
 
 ROWS = """
-pictures = ["sample:camera:16"]
+images = ["sample:camera:16"]
 priors = [{ prior = "tv", published = "DIP" }]
 """
 

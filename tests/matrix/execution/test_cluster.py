@@ -48,12 +48,12 @@ def busy_worker(run):
     """A Dask worker of a run that computes a cell: the grandparent of a cell's process, by way of its nest."""
     for process in psutil.Process(run).children(recursive=True):
         try:
-            nest = "invprior.matrix.execution.nest" in process.cmdline()
+            nest = "invprior.matrix.execution.fork_server" in process.cmdline()
             parent = process.parent()
             outer = (
                 nest
                 and parent is not None
-                and "invprior.matrix.execution.nest" not in parent.cmdline()
+                and "invprior.matrix.execution.fork_server" not in parent.cmdline()
             )
             if outer and len(process.children(recursive=True)) > 1:
                 return parent.pid

@@ -11,7 +11,7 @@ from collections import Counter
 import psutil
 import pytest
 
-from invprior.matrix.execution.crew import TRIES, Crew
+from invprior.matrix.execution.pool import TRIES, ProcessPool
 from invprior.matrix.results import record
 from tests.matrix.conftest import SMALL
 
@@ -87,7 +87,7 @@ def test_twenty_kills_change_nothing(made, nest, computed, tmp_path):
     draw.shuffle(left)
     hurt: Counter[str] = Counter()
     rounds = 0
-    with Crew(1, 1, store.folder, nest) as crew:
+    with ProcessPool(1, 1, store.folder, nest) as crew:
         while left:
             rounds += 1
             assert rounds < 10
@@ -121,7 +121,7 @@ def table_of_an_undisturbed_run(made, computed):
 def test_a_cell_that_is_killed_every_time_is_a_row(made, nest):
     store = made(MATRIX)
     (job,) = store.jobs()[:1]
-    with Crew(1, 1, store.folder, nest) as crew:
+    with ProcessPool(1, 1, store.folder, nest) as crew:
         for event in crew.run([job], tick=0.05):
             if event is not None and event.kind == "started":
                 kill(crew.workers[0].pid)

@@ -46,9 +46,9 @@ def test_what_stands_in_a_record(made):
     assert 0 < record.seconds.solve < record.seconds.whole
     assert record.seconds.warm_up > 0
     assert record.calls["forward"] > 0
-    assert set(record.files) == {record.picture, record.truth, record.measurement}
-    assert (store.folder / "records" / record.picture).is_file()
-    assert (store.folder / "pictures" / record.truth).is_file()
+    assert set(record.files) == {record.image, record.truth, record.measurement}
+    assert (store.folder / "records" / record.image).is_file()
+    assert (store.folder / "images" / record.truth).is_file()
     assert record.versions["code"]
     assert set(record.inputs) == {"truth", "measurement"}
 
@@ -90,10 +90,10 @@ def test_automatic_weights_are_labelled_and_timed_apart(made):
     assert (fixed.weights, fixed.budget) == ("fixed", 0)
 
 
-TUNING = '[tuning]\npictures = ["sample:coins:16"]\nbudget = 3\n'
+TUNING = '[tuning]\nimages = ["sample:coins:16"]\nbudget = 3\n'
 
 
-def test_tuning_looks_at_the_other_pictures_alone_and_keeps_its_time(made):
+def test_tuning_looks_at_the_other_images_alone_and_keeps_its_time(made):
     text = one(
         '{prior = "tv", weights = "tuned"}',
         **{'"sample:camera:16"': '"sample:camera:16", "sample:moon:16"'},
@@ -152,18 +152,16 @@ def test_the_published_masks_make_the_measurement(made, tmp_path):
         '"tv:weight=8"', **{'["denoise"]': '["inpaint"]', 'noises = ["gaussian:sigma=0.05"]': ""}
     )
     text = text.replace("sample:camera:16", "t")
-    text += (
-        '[protocol]\ntruth = "{picture}.png"\nmasked = "m.png"\nmissing = true\nrounded = true\n'
-    )
+    text += '[protocol]\ntruth = "{image}.png"\nmasked = "m.png"\nmissing = true\nrounded = true\n'
     store = made(text, size=16)
     (job,) = store.jobs()
     case = prepare(job)
-    assert bool((case.operator.observed[0, 0] == known[4:20, 4:20]).all())
+    assert bool((case.operator.observation_mask[0, 0] == known[4:20, 4:20]).all())
     record = only(store)
     assert record.metrics["psnr"] > record.metrics["psnr" + MISSING] > 0
 
 
-def test_the_published_small_pictures_are_made_by_pillow(made, tmp_path):
+def test_the_published_small_images_are_made_by_pillow(made, tmp_path):
     images.save(tmp_path / "t.png", samples.load("astronaut", 40).x)
     text = one('{simple = "bicubic"}', **{'["denoise"]': '["downsample:factor=4"]'})
     text = text.replace("sample:camera:16", "t.png").replace('noises = ["gaussian:sigma=0.05"]', "")
@@ -196,7 +194,7 @@ def test_a_given_measurement_is_cropped_like_its_truth(made, tmp_path):
 def test_a_cell_is_named_by_its_texts_alone(made):
     (job,) = made(one('{prior = "tv:weight=8", label = "TV", steps = 3}')).jobs()
     assert job.cell == Cell(
-        picture="sample:camera:16",
+        image="sample:camera:16",
         operator="denoise",
         noise="gaussian:sigma=0.05",
         method="TV",

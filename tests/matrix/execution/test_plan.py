@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from invprior.builders.solver import select_solver
 from invprior.matrix.execution import plan
 from invprior.matrix.execution.data import prepare
 from invprior.matrix.execution.restore import problem_of
-from invprior.runner.api import chosen
 from tests.matrix.conftest import SMALL
 
 
@@ -43,4 +43,4 @@ def test_steps_are_timed_with_the_threads_that_a_cell_has(made, monkeypatch):
 def test_a_step_that_is_timed_took_time(made):
     job = made().jobs()[0]
     problem = problem_of(job, prepare(job))
-    assert plan._fastest(problem, chosen(problem, "auto")[0]) > 0
+    assert plan._fastest(problem, select_solver(problem, "auto")[0]) > 0

@@ -7,13 +7,13 @@ import pytest
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Setting
 from invprior.matrix.results.store import Store
-from tests.matrix.made import made, pictured
+from tests.matrix.made import imaged, made
 
 HOSTILE = "<img src=x onerror=alert(1)> & $x_1$ | \\"
 REASON = "</script><script>document.title = 'owned'</script> it fell"
 TEXT = f"""
 title = "Cats & <dogs>"
-pictures = ["sample:camera:24", "sample:coins:24"]
+images = ["sample:camera:24", "sample:coins:24"]
 operators = ["blur:sigma=1"]
 noises = ["gaussian:sigma=0.1"]
 priors = [
@@ -26,20 +26,20 @@ SCORES = {"tv": 27.0, HOSTILE: 25.0, "no prior": 20.0}
 
 
 def filled(folder, text=TEXT, scores=SCORES, **setting):
-    """Make the folder; DIP crashed on one picture and has not run on the others."""
+    """Make the folder; DIP crashed on one image and has not run on the others."""
     store = Store.make(folder, "small", text, Setting(data=str(folder.parent), **setting))
     for job in store.jobs():
         cell = job.cell
         if cell.method in scores:
-            psnr = scores[cell.method] + cell.seed + 3 * ("coins" in cell.picture)
-            given = made(cell.method, cell.picture, cell.seed, psnr)
-        elif (cell.picture, cell.seed) == ("sample:camera:24", 0):
-            given = made(cell.method, cell.picture, cell.seed, status="crashed", reason=REASON)
+            psnr = scores[cell.method] + cell.seed + 3 * ("coins" in cell.image)
+            given = made(cell.method, cell.image, cell.seed, psnr)
+        elif (cell.image, cell.seed) == ("sample:camera:24", 0):
+            given = made(cell.method, cell.image, cell.seed, status="crashed", reason=REASON)
         else:
             continue
         given = replace(given, key=job.key, cell=cell, created="2026-01-01T00:00:00+00:00")
         if given.status == "ok":
-            given = pictured(folder, given, 24)
+            given = imaged(folder, given, 24)
         record.save(folder, given)
     return store
 

@@ -129,7 +129,7 @@ def test_the_keyboard_gets_everywhere_in_order(page):
     assert sum(b < a - 400 for a, b in itertools.pairwise(tops)) == 0  # down the page
 
 
-def test_every_control_and_picture_has_a_name(page):
+def test_every_control_and_image_has_a_name(page):
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("button, select, input, img, [role=img], [role=region]")]
             .filter((e) => !(e.getAttribute("aria-label") || e.alt || e.labels?.length || e.innerText?.trim())

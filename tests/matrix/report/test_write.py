@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from invprior.cli.app import app
 from invprior.errors import MeasurementError
 from invprior.matrix.config import matrix as config
-from invprior.matrix.report import pictures
+from invprior.matrix.report import images
 from invprior.matrix.report.write import write
 from invprior.matrix.results import record
 from invprior.matrix.results.store import Store
@@ -82,7 +82,7 @@ def test_one_page_that_needs_nothing_and_hides_nothing(store):
     assert REASON in words  # shown as text, and so no element
     assert HOSTILE in words
     assert "Not compared: DIP: no result." in words
-    assert "Over 4 of 4 pairs of picture and seed (2 pictures)" in words
+    assert "Over 4 of 4 pairs of image and seed (2 images)" in words
     assert words.count("has not run yet") >= 3
     assert "The run is not complete" in words
     targets = {g["href"][1:] for g in found.all("a")}
@@ -147,29 +147,29 @@ def test_only_failures_still_make_a_report(fill):
     assert "has not run yet" in words
 
 
-def test_pictures_that_are_lost_or_lie_elsewhere_are_not_shown(store):
+def test_images_that_are_lost_or_lie_elsewhere_are_not_shown(store):
     first, second, *_ = sorted(
         (r for r in store.records().values() if r.status == "ok" and r.cell.seed == 0),
         key=lambda r: r.key,
     )
-    (store.folder / record.RECORDS / first.picture).unlink()
-    record.save(store.folder, replace(second, picture="../../secret.png"))
+    (store.folder / record.RECORDS / first.image).unlink()
+    record.save(store.folder, replace(second, image="../../secret.png"))
     words = "".join(parsed(store).words)
-    assert f"{first.picture} is missing" in words
-    assert "no picture was kept" in words
+    assert f"{first.image} is missing" in words
+    assert "no image was kept" in words
     assert "secret" not in words
 
 
 def test_a_page_that_grows_too_big_is_packed_with_loss_and_says_so(store, monkeypatch):
-    monkeypatch.setattr(pictures, "BUDGET", 100)
+    monkeypatch.setattr(images, "BUDGET", 100)
     found = parsed(store)
     assert "packed with loss" in "".join(found.words)
     kinds = {g["src"].partition(";")[0] for g in found.all("img") if "src" in g}
-    assert kinds == {"data:image/webp", "data:image/png"}  # pictures, and insets without loss
+    assert kinds == {"data:image/webp", "data:image/png"}  # images, and insets without loss
 
 
 def test_published_figures_stand_beside_ours(fill):
-    text = TEXT.replace('pictures = ["sample:camera:24", "sample:coins:24"]', 'pictures = ["baby"]')
+    text = TEXT.replace('images = ["sample:camera:24", "sample:coins:24"]', 'images = ["baby"]')
     text = f'published = "set5-x4"\n{text}\n[protocol]\ntruth = "sample:camera:24"\n'
     store = fill(text, size=24)
     write(store)
@@ -179,9 +179,7 @@ def test_published_figures_stand_beside_ours(fill):
     assert "| SRResNet | – | SRResNet | 33.66 | 32.10 | – |" in tables
     assert "| tv | **27.50** |" in tables
     assert "| SRResNet, published | 33.66 |" in tables
-    assert (
-        "Pictures larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
-    )
+    assert "Images larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
 
 
 def test_the_command_says_what_it_wrote_and_refuses_what_is_no_folder_of_results(store, tmp_path):
@@ -199,8 +197,8 @@ def test_the_command_says_what_it_wrote_and_refuses_what_is_no_folder_of_results
     assert "Traceback" not in refused.stderr
 
 
-def test_without_the_pictures_the_records_still_make_a_report(fill):
-    """On another machine the plan cannot be made, for which the pictures are read; the page says so."""
+def test_without_the_images_the_records_still_make_a_report(fill):
+    """On another machine the plan cannot be made, for which the images are read; the page says so."""
     store = fill(TEXT)
     text = TEXT.replace("sample:coins:24", "lost.png")
     elsewhere = Store(store.folder, config.parse("small", text), store.setting)

@@ -16,7 +16,7 @@ HERE = Path("results")
 def keys(text, **setting):
     matrix = config.parse("small", text)
     made = jobs(matrix, Setting(**{"data": ".", **setting}), HERE)
-    return {(j.cell.picture, j.cell.operator, j.cell.method, j.cell.seed): j.key for j in made}
+    return {(j.cell.image, j.cell.operator, j.cell.method, j.cell.seed): j.key for j in made}
 
 
 def test_a_prior_more_changes_no_other_key():
@@ -82,7 +82,7 @@ def test_the_same_cell_twice_is_refused():
         keys(text)
 
 
-def test_a_picture_that_is_not_there_is_told_with_the_remedy():
+def test_a_image_that_is_not_there_is_told_with_the_remedy():
     with pytest.raises(MeasurementError, match="--data"):
         keys(SMALL.replace("sample:camera:16", "nothing.png"))
 
@@ -95,7 +95,7 @@ def test_a_job_comes_back_from_json():
 
 def test_what_tunes_may_take_longer():
     text = SMALL.replace('"tv:weight=8"', '{prior = "tv", weights = "tuned"}')
-    text += '[tuning]\npictures = ["sample:coins:16", "sample:moon:16"]\nbudget = 3\n[limits]\nseconds = 10\n'
+    text += '[tuning]\nimages = ["sample:coins:16", "sample:moon:16"]\nbudget = 3\n[limits]\nseconds = 10\n'
     fixed, tuned = jobs(config.parse("small", text), Setting(data="."), HERE)
     assert (fixed.seconds, tuned.seconds) == (10, 10 * (1 + 3 * 2))
     assert replace(tuned, method=replace(tuned.method, weights="oracle")).seconds == 10 * (1 + 3)

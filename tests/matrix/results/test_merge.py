@@ -22,7 +22,7 @@ def test_two_halves_make_a_whole(halves, tmp_path):
     assert (done.taken, done.same, done.conflicts, done.damaged) == (2, 0, (), ())
     assert merge(halves, tmp_path / "all").same == 2
     for made in record.load_all(tmp_path / "all"):
-        assert (tmp_path / "all" / "records" / made.picture).is_file()
+        assert (tmp_path / "all" / "records" / made.image).is_file()
         assert str(tmp_path / "all") in made.replay
 
 
@@ -49,12 +49,12 @@ def test_a_success_takes_the_place_of_a_failure(halves, tmp_path):
     assert record.load(into / "records" / f"{mine.key}.json").status == "ok"
 
 
-@pytest.mark.parametrize("harm", ["picture", "options", "json"])
+@pytest.mark.parametrize("harm", ["image", "options", "json"])
 def test_what_has_been_changed_is_left_out_and_named(halves, tmp_path, harm):
     (mine,) = record.load_all(halves[0])
     path = halves[0] / "records" / f"{mine.key}.json"
-    if harm == "picture":
-        (halves[0] / "records" / mine.picture).write_bytes(b"other")
+    if harm == "image":
+        (halves[0] / "records" / mine.image).write_bytes(b"other")
     elif harm == "options":
         path.write_text(
             path.read_text().replace('"seed": 0,\n  "device"', '"seed": 1,\n  "device"')

@@ -9,7 +9,7 @@ from invprior.matrix.results import record
 from invprior.matrix.results.record import Cell, Ending, Record, Seconds
 
 CELL = Cell(
-    picture="sample:camera:32",
+    image="sample:camera:32",
     operator="blur",
     noise="gaussian:sigma=0.05",
     method="TV",
@@ -32,7 +32,7 @@ WHOLE = Record(
     steps=6,
     stop=Ending(name="relative-change", ok=True, message="settled"),
     curve=({"step": 1, "seconds": 0.1, "psnr": 21.0},),
-    picture="ab12.png",
+    image="ab12.png",
     files={"ab12.png": "00"},
     options={"prior": "tv"},
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invprior.errors import PluginError
-from invprior.matrix.execution.nest import Nest
+from invprior.matrix.execution.fork_server import ForkServer
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job
 
@@ -69,7 +69,7 @@ class Worker:
         return [json.loads(line) for line in lines if line]
 
 
-class Crew:
+class ProcessPool:
     """Workers that share a list of cells; a context manager that ends them.
 
     Args:
@@ -79,16 +79,18 @@ class Crew:
         nest: where workers come from; absent, one of its own.
     """
 
-    def __init__(self, workers: int, threads: int, folder: Path, nest: Nest | None = None) -> None:
+    def __init__(
+        self, workers: int, threads: int, folder: Path, nest: ForkServer | None = None
+    ) -> None:
         self.threads, self.folder = threads, folder
-        self.nest, self.own_nest = nest or Nest(threads), nest is None
+        self.nest, self.own_nest = nest or ForkServer(threads), nest is None
         self.selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
         self.deaths = 0  # of workers in a row, with no cell done between
         for number in range(workers):
             self._start(number)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -129,7 +131,7 @@ class Crew:
     def _start(self, number: int) -> None:
         if not self.nest.alive and self.workers:  # killed, and with it all workers
             self.nest.close()
-            self.nest, self.own_nest = Nest(self.threads), True
+            self.nest, self.own_nest = ForkServer(self.threads), True
         worker = Worker(self.nest.worker())
         self.workers[number : number + 1] = [worker]
         self.selector.register(worker.line, selectors.EVENT_READ, number)

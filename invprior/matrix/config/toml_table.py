@@ -8,7 +8,7 @@ from typing import Any
 from invprior.errors import did_you_mean
 
 
-class Table:
+class TomlTable:
     """A table whose keys are taken one by one; what is left at the end is a fault.
 
     Args:
@@ -93,15 +93,15 @@ class Table:
                 good.append(item)
         return good
 
-    def tables(self, key: str) -> Iterator[Table]:
+    def tables(self, key: str) -> Iterator[TomlTable]:
         """Tables inside this one, from a table or from a list of them."""
         value = self.take(key)
         if isinstance(value, dict):
-            yield Table(value, f"[{key}]", self.faults)
+            yield TomlTable(value, f"[{key}]", self.faults)
         elif isinstance(value, list):
             for number, item in enumerate(value, 1):
                 if isinstance(item, dict):
-                    yield Table(item, f"{key}[{number}]", self.faults)
+                    yield TomlTable(item, f"{key}[{number}]", self.faults)
                 else:
                     self.fault(key, "a list of tables", item)
         elif value is not None:

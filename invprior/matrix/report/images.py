@@ -1,4 +1,4 @@
-"""The report's pictures: as data inside the page, with an inset where the methods differ most."""
+"""The report's images: as data inside the page, with an inset where the methods differ most."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from scipy.ndimage import uniform_filter
 
 from invprior.matrix.analysis.statistics import Pair
 from invprior.matrix.analysis.tasks import Task
-from invprior.matrix.results.record import PICTURES, RECORDS, Record
+from invprior.matrix.results.record import IMAGES, RECORDS, Record
 
-BUDGET = 12_000_000  # bytes of whole pictures in a page, above which they are packed with loss
-_LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the picture's otherwise
+BUDGET = 12_000_000  # bytes of whole images in a page, above which they are packed with loss
+_LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the image's otherwise
 _QUALITY = 85  # of WebP with loss
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One picture of a row.
+    """One image of a row.
 
     Attributes:
         title: the method, "truth" or "measurement".
         record: of the method's cell; None for the others.
-        image: data URI of the whole picture; "" where there is none.
-        inset: data URI of a part of it, without loss; "" where the picture has another size.
-        fault: why there is no picture.
+        image: data URI of the whole image; "" where there is none.
+        inset: data URI of a part of it, without loss; "" where the image has another size.
+        fault: why there is no image.
         width, height: in pixels.
     """
 
@@ -46,11 +46,11 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """One measured picture with all its restorations.
+    """One measured image with all its restorations.
 
     Attributes:
         box: left, top, right and bottom of the insets, in pixels; None without insets.
-        lossy: whether the whole pictures were packed with loss.
+        lossy: whether the whole images were packed with loss.
     """
 
     pair: Pair
@@ -62,7 +62,7 @@ class Strip:
 def strips(
     folder: Path, tasks: Sequence[Task], methods: Sequence[Sequence[str]]
 ) -> list[list[Strip]]:
-    """Make the strips of each task: every picture with its first seed.
+    """Make the strips of each task: every image with its first seed.
 
     Args:
         folder: the folder of results.
@@ -83,17 +83,17 @@ def strips(
 
 
 def _first_seeds(task: Task) -> list[Pair]:
-    """Choose one seed a picture, the lowest that any method has run."""
+    """Choose one seed an image, the lowest that any method has run."""
     ran = {p for row in task.records.values() for p in row}
     first: dict[str, Pair] = {}
     for pair in sorted(task.pairs, key=lambda p: (p not in ran, p.seed)):
-        first.setdefault(pair.picture, pair)
-    return [first[p] for p in dict.fromkeys(p.picture for p in task.pairs)]
+        first.setdefault(pair.image, pair)
+    return [first[p] for p in dict.fromkeys(p.image for p in task.pairs)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """A tile before its picture was opened; restored says that it is a method's."""
+    """A tile before its image was opened; restored says that it is a method's."""
 
     title: str
     path: Path | None
@@ -109,7 +109,7 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
         for role in ("truth", "measurement")
     ]
     wanted += [
-        _Wanted(title=m, path=paths[m].get("picture"), record=r, restored=True)
+        _Wanted(title=m, path=paths[m].get("image"), record=r, restored=True)
         for m, r in records.items()
     ]
     opened = [_open(w.path) for w in wanted]
@@ -139,7 +139,7 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
 
 
 def _paths(folder: Path, record: Record) -> Mapping[str, Path]:
-    places = {"picture": RECORDS, "truth": PICTURES, "measurement": PICTURES}
+    places = {"image": RECORDS, "truth": IMAGES, "measurement": IMAGES}
     names = {role: getattr(record, role) for role in places}
     # A record may come from anybody: only names, never a way out of the folder.
     return {
@@ -154,14 +154,14 @@ def _why(record: Record | None, fault: str) -> str:
 
 
 def _open(path: Path | None) -> Image.Image | str:
-    """Read a picture in grey or colour; or say why it cannot be shown."""
+    """Read an image in grey or colour; or say why it cannot be shown."""
     if path is None:
-        return "no picture was kept"
+        return "no image was kept"
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            grey = len(picture.getbands()) < 3
-            return picture.convert("L" if grey else "RGB")
+        with Image.open(path) as image:
+            image.load()
+            grey = len(image.getbands()) < 3
+            return image.convert("L" if grey else "RGB")
     except FileNotFoundError:
         return f"{path.name} is missing"
     except (OSError, UnidentifiedImageError, ValueError) as error:
@@ -185,11 +185,11 @@ def _window(
     return left, top, left + side, top + side
 
 
-def _uri(picture: Image.Image, *, lossy: bool = False) -> str:
+def _uri(image: Image.Image, *, lossy: bool = False) -> str:
     data = io.BytesIO()
     if lossy:
-        picture.save(data, "WEBP", quality=_QUALITY)
+        image.save(data, "WEBP", quality=_QUALITY)
     else:
-        picture.save(data, "PNG", optimize=True)
+        image.save(data, "PNG", optimize=True)
     kind = "webp" if lossy else "png"
     return f"data:image/{kind};base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from invprior.matrix.report.pictures import _window
+from invprior.matrix.report.images import _window
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (80, 112), (33, 51)])
@@ -22,6 +22,6 @@ def test_the_inset_is_where_the_methods_differ(left, top):
     assert box[3] <= 128
 
 
-def test_a_tiny_picture_is_its_own_inset():
+def test_a_tiny_image_is_its_own_inset():
     assert _window([Image.new("L", (9, 7))], None) == (0, 0, 7, 7)
     assert _window([], None) is None

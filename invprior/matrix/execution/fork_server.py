@@ -1,4 +1,4 @@
-"""A warm process that has everything imported and forks workers: `python -m invprior.matrix.execution.nest`.
+"""A warm process that has everything imported and forks workers: `python -m invprior.matrix.execution.fork_server`.
 
 A worker then starts in hundredths of a second, also in the place of one that was killed, and all share the memory of
 what is imported.
@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import IO
 
 from invprior.errors import PluginError
-from invprior.matrix.execution import child, worker
+from invprior.matrix.execution import cell_process, worker
 
 _LAZY = (
     "invprior.matrix.execution.measure",
@@ -34,7 +34,7 @@ _LAZY = (
 _READY, _FORK = b"r", b"f"
 
 
-class Nest:
+class ForkServer:
     """The run's end of it.
 
     Args:
@@ -52,7 +52,7 @@ class Nest:
                 [
                     sys.executable,
                     "-m",
-                    "invprior.matrix.execution.nest",
+                    "invprior.matrix.execution.fork_server",
                     str(os.getpid()),
                     str(theirs.fileno()),
                 ],
@@ -106,7 +106,7 @@ class Nest:
 
 def main() -> None:
     """Import, then fork a worker for every socket that comes, until the run hangs up."""
-    child.die_with_parent(int(sys.argv[1]))
+    cell_process.die_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: their sockets tell
     control = socket.socket(fileno=int(sys.argv[2]))
@@ -122,7 +122,7 @@ def main() -> None:
             try:
                 control.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                child.die_with_parent(own)
+                cell_process.die_with_parent(own)
                 worker.serve(socket.socket(fileno=descriptors[0]))
                 code = 0
             finally:

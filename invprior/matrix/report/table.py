@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class Table:
     """A table with its title and what must be said below it; the first column names the rows."""
 
     key: str
@@ -73,7 +73,7 @@ def signed(value: str) -> str:
     return f"{MINUS}{value[1:]}" if value.startswith("-") else f"+{value}"
 
 
-def markdown(sheet: Sheet) -> str:
+def markdown(sheet: Table) -> str:
     """Print a table as GitHub's Markdown."""
     lines = [
         [_mark(h.text) for h in sheet.head],
@@ -84,7 +84,7 @@ def markdown(sheet: Sheet) -> str:
     return "\n\n".join([*parts, *(_mark(n) for n in sheet.notes)]) + "\n"
 
 
-def latex(sheet: Sheet) -> str:
+def latex(sheet: Table) -> str:
     """Print a table as LaTeX, shrunk where it is wider than the line; for booktabs, graphicx and UTF-8 input."""
     form = "".join("r" if h.numeric else "l" for h in sheet.head)
     rows = [" & ".join(rf"\textbf{{{_tex(v.text)}}}" if v.best else _tex(v.text) for v in r)

@@ -17,7 +17,7 @@ from invprior.weights.base import residual
 _SHARP, _MOST_PROBES = (
     2**15,
     4,
-)  # with M, whose small eigenvalues are loud, a small picture needs several probes
+)  # with M, whose small eigenvalues are loud, a small image needs several probes
 _PROBE = 0.2  # size of the probe, in standard deviations of the noise: neither rounding nor curvature shows
 
 Followed: TypeAlias = Callable[[Problem, Sequence[Tensor]], tuple[Tensor, float]]
@@ -44,7 +44,7 @@ def followed(
     """
     if weigh is None and _closed_form(problem, variance) is not None:
 
-        def exact(weighted: Problem, pictures: Sequence[Tensor]) -> tuple[Tensor, float]:
+        def exact(weighted: Problem, images: Sequence[Tensor]) -> tuple[Tensor, float]:
             found = _closed_form(weighted, variance)
             assert found is not None
             return found
@@ -57,8 +57,8 @@ def followed(
     probes = [b if weigh is None else weigh(b) for b in signs]
     moved = [replace(problem, y=problem.y + size * b) for b in signs]
 
-    def estimated(weighted: Problem, pictures: Sequence[Tensor]) -> tuple[Tensor, float]:
-        x, *others = pictures
+    def estimated(weighted: Problem, images: Sequence[Tensor]) -> tuple[Tensor, float]:
+        x, *others = images
         r, total = residual(problem, x), 0.0
         for view, other, b, probe in zip(moved, others, signs, probes, strict=True):
             answer = residual(view, other) - r + size * b  # A other - A x
@@ -71,7 +71,7 @@ def followed(
 def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:
     """A random vector of 1 and -1, of y's shape; 0 where nothing is measured."""
     signs = torch.randint(0, 2, problem.y.shape, generator=generator).to(problem.y) * 2 - 1
-    return signs if problem.observed is None else signs * problem.observed
+    return signs if problem.observation_mask is None else signs * problem.observation_mask
 
 
 def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | None:
@@ -82,5 +82,5 @@ def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | No
     functional, tau = terms[0].functional, terms[0].weight * variance
     if not isinstance(functional, Proximable):
         return None
-    trace = functional.freedom(problem.y, tau)
+    trace = functional.degrees_of_freedom(problem.y, tau)
     return None if trace is None else (functional.prox(problem.y, tau) - problem.y, trace)

@@ -1,7 +1,7 @@
 """Show what a page's own code draws: runs the code when the site is built, and puts its PNG files below it.
 
-No picture is kept in the repository, so none can be out of date. Only pages with a block marked
-`<!-- picture: CAPTION -->` are run; a fault in their code is a warning, as in the rest of the build.
+No image is kept in the repository, so none can be out of date. Only pages with a block marked
+`<!-- image: CAPTION -->` are run; a fault in their code is a warning, as in the rest of the build.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from page_blocks import Block, blocks, run_python
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-FOLDER = Path("_build", "pictures")  # within docs/, as Sphinx wants its pictures; git ignores it
+FOLDER = Path("_build", "images")  # within docs/, as Sphinx wants its images; git ignores it
 _log = logging.getLogger(__name__)
 
 
-def add_pictures(app: Sphinx, docname: str, source: list[str]) -> None:
+def add_images(app: Sphinx, docname: str, source: list[str]) -> None:
     """Insert a figure after each marked block of a page."""
     marked = [b for b in blocks(source[0], "python") if b.caption]
     if not marked:
@@ -42,7 +42,7 @@ def add_pictures(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def _draw(app: Sphinx, docname: str, last: Block) -> dict[int, list[Path]]:
-    """Run a page as far as its last picture; return the files that each marked block wrote, by the block's line."""
+    """Run a page as far as its last image; return the files that each marked block wrote, by the block's line."""
     target = Path(app.srcdir) / FOLDER / docname
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -67,5 +67,5 @@ def _figure(path: Path, caption: str) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
-    app.connect("source-read", add_pictures)
+    app.connect("source-read", add_images)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,8 +1,8 @@
 import pytest
 
-from invprior.matrix.report.sheet import Head, Sheet, latex, markdown, number, signed, text
+from invprior.matrix.report.table import Head, Table, latex, markdown, number, signed, text
 
-SHEET = Sheet(
+SHEET = Table(
     key="one",
     title="50 % of A_1",
     head=(Head(text="method", numeric=False), Head(text="PSNR [dB]")),
@@ -45,7 +45,7 @@ def test_latex_escapes_and_marks_the_best():
 
 
 def test_latex_takes_no_name_for_an_option_of_the_line_before():
-    sheet = Sheet(key="k", title="t", head=SHEET.head, rows=((text("[1] TV"), number(1.0)),))
+    sheet = Table(key="k", title="t", head=SHEET.head, rows=((text("[1] TV"), number(1.0)),))
     assert r"    {}[1] TV & 1.0 \\" in latex(sheet).splitlines()
 
 
