@@ -14,9 +14,9 @@ With pytest, a plugin's whole test is
 
 from __future__ import annotations
 
-from invprior.testing.kit import check as check
 from invprior.testing.parametrize import parametrize_checks as parametrize_checks
-from invprior.testing.verdicts import Report as Report
-from invprior.testing.verdicts import Verdict as Verdict
+from invprior.testing.report import Report as Report
+from invprior.testing.report import Verdict as Verdict
+from invprior.testing.run_checks import check as check
 
 __all__ = ["Report", "Verdict", "check", "parametrize_checks"]

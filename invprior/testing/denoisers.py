@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from invprior.denoisers.base import Denoiser
-from invprior.testing.maps import map_checks
+from invprior.testing.method_calls import ODD_SIZES, SIZE, Use, extremes, images, noise
 from invprior.testing.proxes import firmness
-from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, images, noise
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIGMA = 0.1
 

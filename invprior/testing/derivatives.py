@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invprior.numerics.tensor_diff import difference
-from invprior.testing.uses import noise
+from invprior.testing.method_calls import noise
 
 _STEP = 1e-6
 _DIRECTIONS = 6

@@ -11,10 +11,10 @@ from torch import Tensor
 from invprior.fidelities.base import Fidelity, ProximableFidelity, QuadraticFidelity
 from invprior.numerics.tensor_diff import difference
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
-from invprior.testing.maps import map_checks
+from invprior.testing.method_calls import SIZE, Use, images, noise
 from invprior.testing.proxes import minimises
-from invprior.testing.uses import SIZE, Use, images, noise
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIGMA = 0.1
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from invprior.errors import IncompatibleError
 from invprior.metrics.base import Metric
-from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, images, noise
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing.method_calls import Use, images, noise
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIZE = (2, 3, 32, 30)  # some metrics look through windows
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from invprior.networks.base import Network
 from invprior.numerics.tensor_diff import distance
-from invprior.testing import modules
-from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, seeded
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing import torch_modules
+from invprior.testing.method_calls import Use, seeded
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIDES = (12, 15)
 
@@ -54,7 +54,7 @@ def covers_the_image(network: Network) -> None:
 
 def fresh(network: Network) -> None:
     """The generator alone decides the weights, and each build has its own."""
-    modules.fresh_each_time(lambda generator: _build(network, generator))
+    torch_modules.fresh_each_time(lambda generator: _build(network, generator))
 
 
 def same_in_evaluation(network: Network) -> None:
@@ -74,12 +74,12 @@ def trainable(network: Network) -> str:
         target = torch.full_like(module(z), 0.3)
         target[..., 4:, 6:] = 0.8
     lr = 0.01 if network.natural_lr is None else network.natural_lr
-    return modules.trains(module, lambda: module(z), target, lr)
+    return torch_modules.trains(module, lambda: module(z), target, lr)
 
 
 def checkpoint(network: Network) -> None:
     """A checkpoint can keep it."""
-    modules.can_be_kept(_build(network))
+    torch_modules.can_be_kept(_build(network))
 
 
 def network_checks() -> tuple[Check, ...]:

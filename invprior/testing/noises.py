@@ -8,9 +8,9 @@ import torch
 
 from invprior.fidelities.base import Fidelity
 from invprior.noises.base import Noise
-from invprior.testing.maps import global_state_watched, map_checks
-from invprior.testing.uses import SIZE, Use, images, seeded
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing.method_calls import SIZE, Use, images, seeded
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import global_state_watched, map_checks
 
 
 def _uses(noise: Noise) -> Sequence[Use]:

@@ -14,10 +14,10 @@ from invprior.errors import InvpriorError
 from invprior.numerics.tensor_diff import difference, inner, scale_of
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator, Operator, Recipe
-from invprior.testing import common
-from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, images, noise
-from invprior.testing.verdicts import Check, Fault, Skip, checks_for
+from invprior.testing import all_plugins
+from invprior.testing.method_calls import Use, images, noise
+from invprior.testing.report import Check, Fault, Skip, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIZES = (
     (3, 16, 15),
@@ -282,7 +282,7 @@ def autograd_is_adjoint(obj: Recipe | LinearOperator) -> None:
 def options_kept(obj: Operator | Recipe) -> None:
     """Each option is an attribute of its name, so that a record of a run can name it."""
     for case in sized(obj):
-        common.options_kept(case.operator)
+        all_plugins.options_kept(case.operator)
 
 
 def _first(error: Exception) -> str:

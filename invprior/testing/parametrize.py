@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invprior.registry.options import plain_name
-from invprior.testing.kit import checks_of, class_of, expected_of, judge, label, subject
-from invprior.testing.verdicts import Check
+from invprior.testing.report import Check
+from invprior.testing.run_checks import checks_of, class_of, expected_of, judge, label, subject
 
 if TYPE_CHECKING:
     import pytest

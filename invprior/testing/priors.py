@@ -9,10 +9,10 @@ from invprior.errors import IncompatibleError
 from invprior.numerics.tensor_diff import difference
 from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
-from invprior.testing.maps import map_checks
+from invprior.testing.method_calls import ODD_SIZES, SIZE, Use, extremes, images, noise
 from invprior.testing.proxes import firmness, minimises
-from invprior.testing.uses import ODD_SIZES, SIZE, Use, extremes, images, noise
-from invprior.testing.verdicts import Check, Fault, Skip, checks_for
+from invprior.testing.report import Check, Fault, Skip, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _TAU = 0.05
 _SLACK = 1e-2  # of the squared distance: a prox that iterates ends near its minimum, not at it

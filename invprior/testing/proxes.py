@@ -12,8 +12,8 @@ from torch import Tensor
 from invprior.errors import InvpriorError
 from invprior.numerics.tensor_diff import scale_of
 from invprior.testing.derivatives import automatic
-from invprior.testing.uses import noise
-from invprior.testing.verdicts import Fault
+from invprior.testing.method_calls import noise
+from invprior.testing.report import Fault
 
 Values: TypeAlias = Callable[[Tensor], Tensor]
 Prox: TypeAlias = Callable[[Tensor, float], Tensor]

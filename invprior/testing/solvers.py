@@ -13,10 +13,10 @@ from invprior.errors import IncompatibleError
 from invprior.problem.problem import Objective, Problem
 from invprior.solvers.base import Solver, State
 from invprior.stopping.base import StoppingRule
-from invprior.testing import parts
-from invprior.testing.maps import global_state_watched
-from invprior.testing.uses import seeded
-from invprior.testing.verdicts import Check, Fault, Skip, checks_for
+from invprior.testing import toy_problems
+from invprior.testing.method_calls import seeded
+from invprior.testing.report import Check, Fault, Skip, checks_for
+from invprior.testing.tensor_methods import global_state_watched
 
 _NEAR = 1e-3  # root mean square over pixels
 _MOST = 2000  # steps
@@ -51,9 +51,9 @@ def _begun(solver: Solver) -> list[_Begun]:
         Skip: it takes none.
     """
     found = []
-    for priors in ((parts.Both,), (parts.Sketch,)):
+    for priors in ((toy_problems.Both,), (toy_problems.Sketch,)):
         try:
-            found.append(_Begun(solver, parts.small_problem(*(p() for p in priors))))
+            found.append(_Begun(solver, toy_problems.small_problem(*(p() for p in priors))))
         except IncompatibleError as error:
             reason = str(error)
     if not found:
@@ -64,14 +64,14 @@ def _begun(solver: Solver) -> list[_Begun]:
 def minimum(solver: Solver) -> str:
     """It reaches the known minimiser of a quadratic."""
     reasons = []
-    for prior in (parts.Both, parts.Smooth, parts.Prox, parts.Value):
-        problem = parts.small_problem(prior())
+    for prior in (toy_problems.Both, toy_problems.Smooth, toy_problems.Prox, toy_problems.Value):
+        problem = toy_problems.small_problem(prior())
         try:
             begun = _Begun(solver, problem)
         except IncompatibleError as error:
             reasons.append(str(error))
             continue
-        goal, state, apart = parts.minimiser(problem), begun.init(), 1.0
+        goal, state, apart = toy_problems.minimiser(problem), begun.init(), 1.0
         for step in range(1, _MOST + 1):
             before, state = state.x, begun.steps(state, 1)
             apart = float((state.x - goal).square().mean().sqrt())
@@ -186,21 +186,21 @@ def refusal(solver: Solver) -> None:
 
 
 def _ignored(part: object) -> bool:
-    return isinstance(part, parts.Counted) and part.asked == 0
+    return isinstance(part, toy_problems.Counted) and part.asked == 0
 
 
 _DEMANDS: dict[str, Callable[[], Problem]] = {
-    "a prior with only a value, of unbounded curvature,": lambda: parts.small_problem(parts.Value()),
-    "a prior with only a prox": lambda: parts.small_problem(parts.Prox()),
-    "a prior with a value and a prox": lambda: parts.small_problem(parts.Both()),
-    "the second of two priors": lambda: parts.small_problem(parts.Prox(), parts.Prox()),
-    "a prior that sets x = f(z)": lambda: parts.small_problem(parts.Sketch()),
-    "a prior beside one that sets x = f(z)": lambda: parts.small_problem(parts.Sketch(), parts.Both()),
-    "an operator that is not linear": lambda: parts.small_problem(
-        parts.Both(), operator=parts.Squaring(parts.SHAPE)
+    "a prior with only a value, of unbounded curvature,": lambda: toy_problems.small_problem(toy_problems.Value()),
+    "a prior with only a prox": lambda: toy_problems.small_problem(toy_problems.Prox()),
+    "a prior with a value and a prox": lambda: toy_problems.small_problem(toy_problems.Both()),
+    "the second of two priors": lambda: toy_problems.small_problem(toy_problems.Prox(), toy_problems.Prox()),
+    "a prior that sets x = f(z)": lambda: toy_problems.small_problem(toy_problems.Sketch()),
+    "a prior beside one that sets x = f(z)": lambda: toy_problems.small_problem(toy_problems.Sketch(), toy_problems.Both()),
+    "an operator that is not linear": lambda: toy_problems.small_problem(
+        toy_problems.Both(), operator=toy_problems.Squaring(toy_problems.SHAPE)
     ),
-    "a fidelity without a prox or a bounded curvature": lambda: parts.small_problem(
-        parts.Both(), fidelity=parts.Rough()
+    "a fidelity without a prox or a bounded curvature": lambda: toy_problems.small_problem(
+        toy_problems.Both(), fidelity=toy_problems.Rough()
     ),
 }  # fmt: skip
 

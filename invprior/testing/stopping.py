@@ -21,10 +21,10 @@ from invprior.problem.solution import Iterate, Stop
 from invprior.runner.iteration import Run
 from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.testing import parts
-from invprior.testing.maps import global_state_watched
-from invprior.testing.uses import images, noise, seeded
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing import toy_problems
+from invprior.testing.method_calls import images, noise, seeded
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import global_state_watched
 
 _SHAPE = (3, 16, 20)
 _STEPS = 16
@@ -37,7 +37,7 @@ def _problem(prior: Functional) -> Problem:
     return Problem(Denoise(_SHAPE), y, Prior((Term(prior),)), Gaussian(sigma=0.1))
 
 
-_SKETCH = parts.Sketch()
+_SKETCH = toy_problems.Sketch()
 _DIP = DIP(net=Skip(down=(4,), up=(4,)), members=2)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from invprior.testing import kit
+from invprior.testing import run_checks
 
 
 def planted(*cases):
@@ -14,9 +14,9 @@ def planted(*cases):
 
 
 def assert_caught(obj, name, text):
-    made = kit.subject(obj)
-    (check,) = (c for c in kit.checks_of(made) if c.name == name)
-    verdict = kit.judge(check, made, kit.expected_of(made, None).get(name))
+    made = run_checks.subject(obj)
+    (check,) = (c for c in run_checks.checks_of(made) if c.name == name)
+    verdict = run_checks.judge(check, made, run_checks.expected_of(made, None).get(name))
     assert verdict.outcome == "fail", verdict
     assert re.search(text, verdict.text), verdict
 

@@ -17,7 +17,7 @@ from invprior.priors.tikhonov import Tikhonov
 from invprior.priors.tv import TV
 from invprior.problem.functionals import Penalty, Proximable
 from invprior.testing import Report, Verdict, check, parametrize_checks
-from invprior.testing.catalogue import CHECKS
+from invprior.testing.checks_by_kind import CHECKS
 
 
 class Steep(Penalty, Proximable):

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from invprior.numerics.tensor_diff import distance
-from invprior.testing.elsewhere import MixedDevices, Unknown, elsewhere
-from invprior.testing.uses import Use, complex_of
-from invprior.testing.verdicts import Check, Fault, Skip, checks_for
+from invprior.testing.method_calls import Use, complex_of
+from invprior.testing.report import Check, Fault, Skip, checks_for
+from invprior.testing.second_device import MixedDevices, Unknown, elsewhere
 
 Uses = Callable[[Any], Sequence[Use]]
 

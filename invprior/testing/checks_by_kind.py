@@ -12,7 +12,7 @@ from invprior.noises.base import Noise
 from invprior.problem.functionals import Functional
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
-from invprior.testing.common import frozen, options_kept
+from invprior.testing.all_plugins import frozen, options_kept
 from invprior.testing.denoisers import denoiser_checks
 from invprior.testing.fidelities import fidelity_checks
 from invprior.testing.metrics import metric_checks
@@ -20,10 +20,10 @@ from invprior.testing.networks import network_checks
 from invprior.testing.noises import noise_checks
 from invprior.testing.operators import operator_checks
 from invprior.testing.priors import prior_checks
+from invprior.testing.reparameterizations import variable_checks
+from invprior.testing.report import Check, checks_for
 from invprior.testing.solvers import solver_checks
 from invprior.testing.stopping import stopping_checks
-from invprior.testing.variables import variable_checks
-from invprior.testing.verdicts import Check, checks_for
 
 COMMON = checks_for(object, options_kept, frozen)  # of kinds that promise nothing more
 CHECKS: Mapping[str, tuple[Check, ...]] = {

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from invprior.problem.functionals import Reparameterization
-from invprior.testing import modules
-from invprior.testing.maps import map_checks
-from invprior.testing.uses import Use, images, seeded
-from invprior.testing.verdicts import Check, Fault, checks_for
+from invprior.testing import torch_modules
+from invprior.testing.method_calls import Use, images, seeded
+from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.tensor_methods import map_checks
 
 _SIZE = (1, 3, 16, 15)
 
@@ -36,7 +36,7 @@ def any_size(prior: Reparameterization) -> None:
 
 def fresh(prior: Reparameterization) -> None:
     """The generator alone decides the weights, and each build has its own: no image starts from another's."""
-    modules.fresh_each_time(lambda generator: prior.build(images(*_SIZE), generator))
+    torch_modules.fresh_each_time(lambda generator: prior.build(images(*_SIZE), generator))
 
 
 def seeded_throughout(prior: Reparameterization) -> None:
@@ -51,7 +51,7 @@ def seeded_throughout(prior: Reparameterization) -> None:
 def trainable(prior: Reparameterization) -> str:
     """Gradients reach every weight, and the variable can be fitted to an image."""
     target, variable = images(*_SIZE), _build(prior)
-    return modules.trains(variable, lambda: variable(), target, prior.learning_rate)
+    return torch_modules.trains(variable, lambda: variable(), target, prior.learning_rate)
 
 
 def defaults(prior: Reparameterization) -> None:
@@ -68,7 +68,7 @@ def defaults(prior: Reparameterization) -> None:
 
 def checkpoint(prior: Reparameterization) -> None:
     """A checkpoint can keep it."""
-    modules.can_be_kept(_build(prior))
+    torch_modules.can_be_kept(_build(prior))
 
 
 def variable_checks() -> tuple[Check, ...]:

@@ -12,8 +12,8 @@ from invprior.errors import OptionError, did_you_mean
 from invprior.operators.base import Recipe
 from invprior.registry import GROUPS
 from invprior.registry.options import plain_name
-from invprior.testing.catalogue import CHECKS, COMMON
-from invprior.testing.verdicts import Check, Fault, Outcome, Report, Skip, Verdict
+from invprior.testing.checks_by_kind import CHECKS, COMMON
+from invprior.testing.report import Check, Fault, Outcome, Report, Skip, Verdict
 
 
 def check(obj: Any, *, expected_failures: Mapping[str, str] | None = None) -> Report:

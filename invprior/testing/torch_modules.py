@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from invprior.checkpoint.encode import Unpackable, pack
-from invprior.testing.maps import global_state_watched
-from invprior.testing.uses import seeded
-from invprior.testing.verdicts import Fault
+from invprior.testing.method_calls import seeded
+from invprior.testing.report import Fault
+from invprior.testing.tensor_methods import global_state_watched
 
 Build = Callable[[torch.Generator], nn.Module]
 

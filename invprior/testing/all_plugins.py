@@ -8,7 +8,7 @@ from typing import Any
 
 from invprior.errors import InvpriorError
 from invprior.registry.options import option_values, options_of
-from invprior.testing.verdicts import Fault
+from invprior.testing.report import Fault
 
 
 def options_kept(obj: Any) -> None:

@@ -17,7 +17,7 @@ from invprior.problem.functionals import (
     Term,
 )
 from invprior.problem.problem import Problem
-from invprior.testing.uses import images, noise
+from invprior.testing.method_calls import images, noise
 
 SHAPE = (1, 4, 3)
 WEIGHT, SIGMA = 7.0, 0.2
