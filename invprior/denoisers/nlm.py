@@ -12,8 +12,8 @@ from torch import Tensor
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.pairs import half_window, regions
 from invprior.errors import OptionError
+from invprior.numerics.boundary import extend
 from invprior.numerics.opponent import to_opponent
-from invprior.operators.boundary import extend
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invprior.operators.resampling import taps
+from invprior.numerics.resampling import taps
 
 Positive = Annotated[int, Gt(0)]
 Activation = Literal["leaky-relu", "relu", "swish", "elu", "none"]

@@ -13,15 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from invprior.errors import MeasurementError, OptionError, did_you_mean
+from invprior.io.arrays import read_plane
+from invprior.numerics.boundary import Boundary
 from invprior.numerics.box import Box
+from invprior.numerics.filtering import Axis, Filter
 from invprior.numerics.linalg import perron_norm, spectral_norm
+from invprior.numerics.spectral import Diagonal
+from invprior.numerics.tensors import apply_linear
 from invprior.operators.base import LinearOperator, Shape
-from invprior.operators.boundary import Boundary
-from invprior.operators.files import read_plane
-from invprior.operators.filtering import Axis, Filter
 from invprior.operators.kernels import KERNELS
-from invprior.operators.spectral import Diagonal
-from invprior.operators.tensors import apply_linear
 
 
 class Blur(LinearOperator):

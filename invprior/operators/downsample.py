@@ -10,10 +10,10 @@ from annotated_types import Ge
 from torch import Tensor
 
 from invprior.numerics.box import Box
+from invprior.numerics.filtering import Axis, Filter
+from invprior.numerics.resampling import Name, taps
+from invprior.numerics.tensors import Constant, apply_linear
 from invprior.operators.base import LinearOperator, Shape
-from invprior.operators.filtering import Axis, Filter
-from invprior.operators.resampling import Name, taps
-from invprior.operators.tensors import Constant, apply_linear
 
 
 class Downsample(LinearOperator):

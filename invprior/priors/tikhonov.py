@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.numerics.linalg import dot, negative_laplacian
-from invprior.operators.spectral import dct, idct
+from invprior.numerics.spectral import dct, idct
 from invprior.problem.functionals import Penalty, Proximable
 
 

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from invprior.errors import OptionError
+from invprior.numerics.resampling import taps
 from invprior.operators.base import Recipe
 from invprior.operators.downsample import Downsample
-from invprior.operators.resampling import taps
 from tests.operators.cases import DOWNSAMPLES, cases, rand
 
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from invprior.operators.boundary import Boundary
-from invprior.operators.tensors import Constant
+from invprior.numerics.boundary import Boundary
+from invprior.numerics.tensors import Constant
 
 
 class Diagonal:

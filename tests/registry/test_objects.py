@@ -3,7 +3,7 @@ import math
 import pytest
 
 from invprior.errors import OptionError
-from invprior.operators.objects import object_named
+from invprior.registry.objects import object_named
 
 
 def test_text_names_an_object_and_an_object_is_itself():

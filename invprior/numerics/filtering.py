@@ -14,8 +14,8 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-from invprior.operators.boundary import Boundary, extend, fold
-from invprior.operators.tensors import Constant
+from invprior.numerics.boundary import Boundary, extend, fold
+from invprior.numerics.tensors import Constant
 
 # So many shifted images cost as much as Fourier transforms (on a CPU: 25 to 130, by size).
 MOST_SHIFTS = 48
