@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,15 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from invprior import __version__
 from invprior.checkpoint.decode import Mismatch, restore
 from invprior.checkpoint.encode import Tree, Unpackable, pack
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files
 
 FILE = "checkpoint.safetensors"
-_FORMAT = "1"
+# Raise it when a file's layout changes, and when a class that a state holds moves: the file names its module.
+_FORMAT = "2"
 _SHARE = 20  # writing takes at most this part of the time
 
 
@@ -51,6 +53,9 @@ class Checkpoint:
             most a twentieth of the time otherwise, so what takes long is done less often.
         strict: whether a state that cannot be packed is an error; else it is a note.
         fresh: whether what is there already is left alone until the first writing, and not gone on from.
+        keep: whether `remove` leaves the files to whoever owns the folder.
+        make_folder: called before the first writing into a fresh folder; makes a folder and returns it, which need
+            not be the one named above. Absent: the folder is made where it is named.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Checkpoint:
         *,
         strict: bool = True,
         fresh: bool = False,
+        keep: bool = False,
+        make_folder: Callable[[], Path] | None = None,
     ) -> None:
         number = isinstance(every, int | float) and not isinstance(every, bool)
         if not (number and every >= 0):
@@ -67,7 +74,8 @@ class Checkpoint:
                 f'The option "checkpoint_every" must be a number of seconds >= 0; got {every!r}.'
             )
         self.folder, self.every = Path(folder), float(every)
-        self.strict, self.fresh = strict, fresh
+        self.strict, self.fresh, self.keep = strict, fresh, keep
+        self.make_folder = make_folder
         self.due = time.perf_counter() + self.every
         self.parts: list[Checkpoint] = []
 
@@ -80,18 +88,36 @@ class Checkpoint:
         self.due = time.perf_counter() + max(self.every, 1.0)
 
     def within(self, name: str) -> Checkpoint:
-        """The checkpoint of a part, in a folder inside this one.
+        """Return the checkpoint of a part, in a folder inside this one.
 
         Raises:
-            OptionError: this folder holds that of a run without parts, which would be lost.
+            OptionError: this folder holds the checkpoint of a run without parts, which would be lost, or one of the
+                layout before format 2.
         """
-        if not self.fresh and (self.folder / FILE).exists():
+        if not self.fresh:
+            self._check_parts()
+        # A fresh folder may get its name only when the first part writes, so the part asks for it then.
+        part = Checkpoint(
+            self.folder / name,
+            self.every,
+            strict=self.strict,
+            fresh=self.fresh,
+            make_folder=lambda: made(self.prepare() / name),
+        )
+        self.parts.append(part)
+        return part
+
+    def _check_parts(self) -> None:
+        if (self.folder / FILE).exists():
             raise OptionError(
                 f'The checkpoint in "{self.folder}" is of a single run of one image, and this call has several. '
                 "Give the options of that run, name another folder, or remove this one to start anew."
             )
-        self.parts.append(part := Part(self, name))
-        return part
+        if any(self.folder.glob(f"picture-*/{FILE}")):  # what format 1 called the folders "image-*"
+            raise OptionError(
+                f'The checkpoint in "{self.folder}" has format 1, which invprior {__version__} cannot read. Resume it '
+                "with the version that wrote it, name another folder, or remove this one to start anew."
+            )
 
     def prepare(self) -> Path:
         """Make the folder before something is written into it, and return it.
@@ -99,12 +125,10 @@ class Checkpoint:
         Raises:
             MeasurementError: the system refuses.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MeasurementError(
-                f'Cannot make the folder "{self.folder}": {error.strerror}. Name another place for the checkpoint.'
-            ) from None
+        if self.fresh and self.make_folder is not None:
+            self.folder = self.make_folder()
+        else:
+            made(self.folder)
         self.fresh = False
         return self.folder
 
@@ -112,7 +136,7 @@ class Checkpoint:
         """Read the file, if there is one.
 
         Raises:
-            OptionError: it is damaged.
+            OptionError: it is damaged, or another version of invprior wrote it in another format.
         """
         path = self.folder / FILE
         if self.fresh or not path.exists():
@@ -121,9 +145,13 @@ class Checkpoint:
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {})["invprior"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if header["format"] != _FORMAT or header["crc32"] != _crc32(tensors):
-                raise ValueError("its checksum or its format is not the one expected")
+            if header["format"] != _FORMAT:
+                raise _other_format(path, header)
+            if header["crc32"] != _crc32(tensors):
+                raise ValueError("its checksum is not the one expected")
             return Kept(header["finished"], header["about"], tensors, header["tree"])
+        except OptionError:
+            raise
         except Exception as error:  # a damaged file can raise anything
             reason = str(error) or type(error).__name__
             raise OptionError(
@@ -170,7 +198,12 @@ class Checkpoint:
         self.due = now + max(self.every, _SHARE * (now - began)) if self.every > 0 else now
 
     def remove(self) -> None:
-        """Delete the files, those of parts too and what a killed writing left, and each folder if it is then empty."""
+        """Delete the files, those of parts too and what a killed writing left, and each folder if it is then empty.
+
+        Where `keep` is set, nothing is deleted.
+        """
+        if self.keep:
+            return
         for part in self.parts:
             part.remove()
         if self.fresh:
@@ -182,17 +215,27 @@ class Checkpoint:
             self.folder.rmdir()
 
 
-class Part(Checkpoint):
-    """The checkpoint of one of several runs."""
+def made(folder: Path) -> Path:
+    """Make a folder, and those above it, where they are missing; return it.
 
-    def __init__(self, whole: Checkpoint, name: str) -> None:
-        super().__init__(whole.folder / name, whole.every, strict=whole.strict, fresh=whole.fresh)
-        self.whole, self.name = whole, name
+    Raises:
+        MeasurementError: the system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MeasurementError(
+            f'Cannot make the folder "{folder}": {error.strerror}. Name another place for the checkpoint.'
+        ) from None
+    return folder
 
-    def prepare(self) -> Path:
-        """Make the whole's folder, which may only now get its name, then this one."""
-        self.folder = self.whole.prepare() / self.name
-        return super().prepare()
+
+def _other_format(path: Path, header: Mapping[str, Any]) -> OptionError:
+    writer = header["about"].get("versions", {}).get("invprior", "of another version")
+    return OptionError(
+        f'The checkpoint "{path}" has format {header["format"]}, written by invprior {writer}; invprior {__version__} '
+        f"reads format {_FORMAT}. Resume it with the version that wrote it, or remove it to start anew."
+    )
 
 
 def packed(value: Any, about: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tree]:

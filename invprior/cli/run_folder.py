@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import invprior
-from invprior.checkpoint.checkpoint import FILE, Checkpoint
+from invprior.checkpoint.checkpoint import FILE, Checkpoint, made
 from invprior.cli.inputs import Inputs, Options
 from invprior.cli.outputs import Outputs
 from invprior.errors import MeasurementError, OptionError
@@ -19,8 +19,8 @@ from invprior.io import files
 _RUN, _PICTURES = "run.json", "images.safetensors"
 
 
-class RunFolder(Checkpoint):
-    """A checkpoint from which the command goes on by itself: it needs neither its options nor its files again.
+class RunFolder:
+    """A folder from which the command goes on by itself: it needs neither its options nor its files again.
 
     It is made when the first checkpoint is written, and stays until the results are; so a kill at any moment leaves
     either nothing, or all that is needed.
@@ -35,7 +35,14 @@ class RunFolder(Checkpoint):
     def __init__(
         self, outputs: Outputs, options: Options, inputs: Inputs, command: list[str]
     ) -> None:
-        super().__init__(outputs.checkpoint, options.checkpoint_every, strict=False, fresh=True)
+        self.checkpoint = Checkpoint(
+            outputs.checkpoint,
+            options.checkpoint_every,
+            strict=False,
+            fresh=True,
+            keep=True,  # a kill while the results are written must not lose the state
+            make_folder=self._begin,
+        )
         self.outputs, self.options, self.inputs, self.command = outputs, options, inputs, command
         self.directory, self.begun, self.writing = str(Path.cwd()), False, False
 
@@ -77,7 +84,8 @@ class RunFolder(Checkpoint):
             ) from None
         inputs = Inputs.load(folder / _PICTURES)
         found = RunFolder(outputs, options, inputs, command)
-        found.directory, found.begun, found.writing, found.fresh = directory, True, writing, False
+        found.directory, found.begun, found.writing = directory, True, writing
+        found.checkpoint.fresh = False
         return found
 
     def check_results(self) -> None:
@@ -94,26 +102,27 @@ class RunFolder(Checkpoint):
                     f'"{path}" exists already, and the run that goes on has not written it. Move it away.'
                 )
 
-    def prepare(self) -> Path:
-        """Make the folder and put in all that the run began with, once."""
-        if not self.begun:
-            self.outputs = self.outputs.claimed()
-            self.folder = self.outputs.checkpoint
-            _clear(self.folder)  # of a run that --overwrite gives up
-            super().prepare()
-            self.inputs.save(self.folder / _PICTURES)
-            self._describe()
-            self.begun = True
-        return self.folder
+    @property
+    def folder(self) -> Path:
+        """The folder, whose name is settled when the run begins."""
+        return self.checkpoint.folder
 
-    def remove(self) -> None:
-        """Keep everything until the results are written; see `discard`."""
+    def _begin(self) -> Path:
+        """Make the folder and put in all that the run began with."""
+        self.outputs = self.outputs.claimed()
+        folder = self.outputs.checkpoint
+        _clear(folder)  # of a run that --overwrite gives up
+        made(folder)
+        self.inputs.save(folder / _PICTURES)
+        self._describe(folder)
+        self.begun = True
+        return folder
 
     def begin_writing(self) -> Outputs:
         """Note that the results are the run's own from here on, so that it may replace them when it goes on."""
         if self.begun:
             self.writing = True
-            self._describe()
+            self._describe(self.folder)
         else:
             self.outputs = self.outputs.claimed()
         return self.outputs
@@ -127,16 +136,16 @@ class RunFolder(Checkpoint):
         """Allow more iterations than the first command did."""
         self.options = replace(self.options, steps=steps)
 
-    def _describe(self) -> None:
+    def _describe(self, folder: Path) -> None:
         facts = {
             "invprior": invprior.__version__,
             "command": self.command,
             "directory": self.directory,
             "options": asdict(self.options),
-            "results": self.outputs.relative(self.folder),
+            "results": self.outputs.relative(folder),
             "writing": self.writing,
         }
-        with files.atomic(self.folder / _RUN, overwrite=True) as file:
+        with files.atomic(folder / _RUN, overwrite=True) as file:
             file.write(json.dumps(facts, indent=2).encode())
 
 

@@ -108,7 +108,7 @@ class Session:
                     seed=self.options.seed,
                     runs=self.options.runs,
                     callbacks=[live],
-                    checkpoint=self.keeper if self.options.checkpoint else None,
+                    checkpoint=self.keeper.checkpoint if self.options.checkpoint else None,
                     memory_limit=self.options.memory_limit,
                     weight=self.parts.weight,
                 )

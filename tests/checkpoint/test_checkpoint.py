@@ -23,6 +23,7 @@ from invprior.runner.iteration import whole_steps
 from invprior.solvers.base import State
 from invprior.solvers.fista import FISTA
 from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import RelativeChange
 from invprior.stopping.time_limit import TimeLimit
 
@@ -300,6 +301,45 @@ def test_a_damaged_checkpoint_is_refused(image, tmp_path):
             OptionError, match=r"checkpoint .* (is damaged: .*|is of another run.*)"
         ):
             solve(image, checkpoint=tmp_path, **run)
+
+
+def test_a_checkpoint_of_another_format_is_refused(image, tmp_path, monkeypatch):
+    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    with monkeypatch.context() as old:
+        old.setattr("invprior.checkpoint.checkpoint._FORMAT", "1")
+        old.setattr("invprior.provenance.version_of", lambda name: "0.0.9")
+        cut(tmp_path, image, 4, **run)
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(
+        OptionError, match=r"format 1, written by invprior 0\.0\.9;.*reads format 2"
+    ):
+        solve(image, checkpoint=tmp_path, **run)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_the_folders_of_format_1_are_refused(image, tmp_path):
+    """They are not passed over: the run would begin anew beside them."""
+    run = {"prior": "tv:weight=8", "steps": 3, "checkpoint": tmp_path, **KNOWN}
+    (tmp_path / "picture-1").mkdir()
+    (tmp_path / "picture-1" / FILE).write_bytes(b"kept")
+    with pytest.raises(OptionError, match=r"has format 1, which .* cannot read"):
+        solve(torch.cat([image, image]), **run)
+    assert (tmp_path / "picture-1" / FILE).read_bytes() == b"kept"
+
+
+def test_a_kept_checkpoint_stays_in_the_folder_it_is_given(image, tmp_path):
+    """The folder may get its name late: when the first part writes."""
+
+    def make_folder():
+        (tmp_path / "late").mkdir()
+        return tmp_path / "late"
+
+    checkpoint = Checkpoint(tmp_path / "early", 0, fresh=True, keep=True, make_folder=make_folder)
+    (problem,) = build(image, prior=NOISY, **KNOWN)
+    solve_problem(problem, stop=MaxSteps(steps=2), runs=2, checkpoint=checkpoint)
+    assert [p.name for p in tmp_path.iterdir()] == ["late"]
+    assert checkpoint.folder == tmp_path / "late"
+    assert sorted(p.parent.name for p in tmp_path.rglob(FILE)) == ["run-1", "run-2"]
 
 
 def test_a_batch_does_not_run_finished_images_again(image, tmp_path):
