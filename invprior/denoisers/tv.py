@@ -1,4 +1,4 @@
-"""Total variation as a denoiser."""
+"""Denoising by total variation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.numerics.tv_differences import Kind
-from invprior.priors.tv import TV
+from invprior.numerics.tv_prox import tv_prox
 
 
 @dataclass(frozen=True, kw_only=True)
 class TVDenoiser(Denoiser):
-    """Total variation denoising: the prox of tv at tau = weight * sigma^2.
+    """Total variation denoising: the prox of total variation at tau = weight * sigma^2.
 
     Args:
         kind: which norm of the differences, as for the prior tv.
-        weight: of tv against the noise's negative log-likelihood; 0.8 / sigma when absent, times
-            the cube root of the channel count for vectorial, which is near the best for natural
-            images at every noise level.
+        weight: weight of TV against the noise's negative log-likelihood. When absent, 0.8 / sigma,
+            and for vectorial that times the cube root of the number of channels. This is near the
+            best for natural images at every noise level.
     """
 
     kind: Kind = "vectorial"
@@ -31,8 +31,8 @@ class TVDenoiser(Denoiser):
         """Remove noise of standard deviation sigma from images (B, C, H, W)."""
         weight = self.weight
         if weight is None:
-            # Measured: best average PSNR of six images over sigma = 10, 25 and 50 of 255.
+            # 0.8 gave the best average PSNR on six images with sigma = 10, 25 and 50 of 255.
             weight = 0.8 / sigma
             if self.kind == "vectorial":
                 weight *= x.shape[1] ** (1 / 3)
-        return TV(kind=self.kind).prox(x, weight * sigma**2)
+        return tv_prox(x, weight * sigma**2, self.kind)

@@ -1,1 +1,1 @@
-"""Numerical building blocks that know nothing of problems or plugins."""
+"""Numerical building blocks. They import no problem, no plugin and no registry."""

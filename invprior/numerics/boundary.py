@@ -1,8 +1,8 @@
-"""What an image is taken to be beyond its border, and the adjoint of that.
+"""Extension of an image beyond its border, and the adjoint of the extension.
 
-`circular` repeats the image; `reflect` mirrors it at the border with the border pixels repeated
-(half-sample symmetric, numpy's `symmetric`); `valid` assumes nothing: filters then keep only what
-the image determines.
+`circular` repeats the image. `reflect` mirrors it at the border and repeats the border pixels
+(half-sample symmetric, numpy's `symmetric`). `valid` does not extend: filters keep only the results
+that the image determines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Boundary: TypeAlias = Literal["reflect", "circular", "valid"]
 
 
 def extend(x: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> Tensor:
-    """Lengthen x along a dimension by margins of any width, also wider than x."""
+    """Extend x along a dimension by margins of any width, also wider than x."""
     left: list[Tensor] = []
     right: list[Tensor] = []
     for inside, _, length, mirrored, is_left in _margins(x.shape[dim], before, after, boundary):
@@ -27,7 +27,7 @@ def extend(x: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> 
 
 
 def fold(y: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> Tensor:
-    """Adjoint of `extend`: add the margins back to the pixels that they were copied from."""
+    """Apply the adjoint of `extend`: add the margins to the pixels that they were copied from."""
     size = y.shape[dim] - before - after
     if before == after == 0:
         return y
@@ -41,15 +41,16 @@ def fold(y: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> Te
 def _margins(
     size: int, before: int, after: int, boundary: Boundary
 ) -> Iterator[tuple[int, int, int, bool, bool]]:
-    """Cut the margins into tiles no longer than the image, those nearest to it first.
+    """Cut the margins into tiles no longer than the image, the nearest tiles first.
 
     Yields:
-        where the tile begins in the image, where in the lengthened one, its length, whether it is
-        mirrored, whether it lies on the left.
+        Where the tile begins in the image, where it begins in the extended image, its length,
+        whether it is mirrored, and whether it lies on the left.
     """
     for margin, is_left in ((before, True), (after, False)):
         for tile, done in enumerate(range(0, margin, size)):
             length = min(size, margin - done)
+            # A mirrored mirror image is the image again, so every second tile is not mirrored.
             mirrored = boundary == "reflect" and tile % 2 == 0
             inside = 0 if mirrored == is_left else size - length
             outside = before - done - length if is_left else before + size + done

@@ -1,4 +1,4 @@
-"""Boxes of an image, for operators and priors that can be restricted to one."""
+"""Boxes of an image, to which operators and priors can be restricted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of an image, in pixels."""
+    """A rectangle of an image. All four numbers are in pixels."""
 
     top: int
     left: int
@@ -17,6 +17,6 @@ class Box:
     width: int
 
     def of(self, image: Tensor) -> Tensor:
-        """Cut it out, (..., H, W) to (..., height, width); a view."""
+        """Return a view of the box's pixels: (..., H, W) to (..., height, width)."""
         rows = slice(self.top, self.top + self.height)
         return image[..., rows, self.left : self.left + self.width]

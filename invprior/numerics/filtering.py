@@ -1,8 +1,8 @@
-"""Linear filters of images with exact adjoints, in whichever way is fastest for the kernel.
+"""Linear filters of images with exact adjoints, by the fastest method for the kernel.
 
 A filter extends the image beyond its border, correlates it with a kernel and keeps every
-stride-th result. Three ways to correlate: a separable kernel is applied row by row and column by
-column; one with few non-zero weights as a sum of shifted images; any other by Fourier transforms.
+stride-th result. A separable kernel is applied along columns and then along rows. A kernel with few
+non-zero weights is a sum of shifted images. Any other kernel is applied by Fourier transforms.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from invprior.numerics.boundary import Boundary, extend, fold
 from invprior.numerics.tensors import Constant
 
-# So many shifted images cost as much as Fourier transforms (on a CPU: 25 to 130, by size).
+# This many shifted images cost as much as Fourier transforms. Measured on a CPU: 25 to 130, by size.
 MOST_SHIFTS = 48
 
 
@@ -28,8 +28,8 @@ class Axis:
     Args:
         size: length of the image.
         taps: length of the kernel.
-        before: how far the first window reaches beyond the image's first pixel.
-        after: how far the last window reaches beyond its last pixel.
+        before: pixels that the first window covers before the image's first pixel.
+        after: pixels that the last window covers after the image's last pixel.
         stride: step from one window to the next.
     """
 
@@ -50,16 +50,16 @@ class Axis:
         return (self.extended - self.taps) // self.stride + 1
 
     def windows_only(self) -> Axis:
-        """The axis of an image that is already filtered along it: one tap, nothing to extend."""
+        """Return the axis of an image that is already filtered along it: one tap, no extension."""
         return Axis(self.windows, 1, 0, 0)
 
     def extended_only(self) -> Axis:
-        """The axis of an extended image that is not filtered along it yet."""
+        """Return the axis of an image that is extended along it and not yet filtered."""
         return Axis(self.extended, 1, 0, 0)
 
 
 class Filter:
-    """Extend, correlate, keep every stride-th.
+    """Extend an image, correlate it with a kernel, and keep every stride-th result.
 
     y[i, j] = sum over a, b of kernel[a, b] x[stride i + a - before, stride j + b - before].
 
@@ -84,6 +84,7 @@ class Filter:
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the exact adjoint of `forward`."""
+        # The adjoint of a product applies the adjoints in reverse order, borders last.
         for step in reversed(self._steps):
             y = step.adjoint(y)
         y = fold(y, -1, self.columns.before, self.columns.after, self.boundary)
@@ -91,12 +92,12 @@ class Filter:
 
 
 def separate(kernel: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Write a kernel as an outer product of a column (k,) and a row (l,); None when it is none."""
+    """Factor a kernel into a column (k,) and a row (l,); None when its rank is above 1."""
     u, s, vh = torch.linalg.svd(kernel)
     if len(s) > 1 and s[1] > 1e-12 * s[0]:
         return None
     root = s[0].sqrt()
-    sign = torch.where(u[:, 0].sum() < 0, -1.0, 1.0)  # the factors' common sign is free
+    sign = torch.where(u[:, 0].sum() < 0, -1.0, 1.0)  # the SVD leaves the factors' sign open
     return sign * root * u[:, 0], sign * root * vh[0]
 
 
@@ -108,7 +109,8 @@ class _Step(Protocol):
 
 def _fastest(kernel: Tensor, rows: Axis, columns: Axis) -> list[_Step]:
     weights = int(kernel.count_nonzero())
-    strided = rows.stride * columns.stride > 1  # then a Fourier transform computes too much
+    # A Fourier transform computes every result, of which a stride keeps few.
+    strided = rows.stride * columns.stride > 1
     factors = separate(kernel)
     if factors is not None and (strided or sum(kernel.shape) <= min(weights + 1, 2 * MOST_SHIFTS)):
         column, row = factors
@@ -122,7 +124,7 @@ def _fastest(kernel: Tensor, rows: Axis, columns: Axis) -> list[_Step]:
 
 
 class _Shifts:
-    """Correlation as a weighted sum of shifted images, one for each non-zero weight."""
+    """Correlation as a weighted sum of shifted images, one per non-zero weight."""
 
     def __init__(self, kernel: Tensor, rows: Axis, columns: Axis) -> None:
         self.rows, self.columns = rows, columns
@@ -155,6 +157,7 @@ class _Fourier:
         self.spectrum = Constant(torch.fft.rfft2(kernel, s=self.size))
 
     def forward(self, x: Tensor) -> Tensor:
+        # The conjugate spectrum correlates; the spectrum itself, below, convolves.
         product = torch.fft.rfft2(x, s=self.size).mul_(self.spectrum.like(x).conj())
         y: Tensor = torch.fft.irfft2(product, s=self.size)
         return y[..., : self.rows.windows, : self.columns.windows]

@@ -21,7 +21,10 @@ def norm(a: Tensor) -> Tensor:
 
 
 def negative_laplacian(x: Tensor) -> Tensor:
-    """Apply grad^T grad, forward differences with free borders: (B, C, H, W) to the same."""
+    """Apply grad^T grad: (B, C, H, W) to the same.
+
+    The gradient takes forward differences and has none across the border (Neumann).
+    """
     result = torch.zeros_like(x)
     for dim in (-2, -1):
         size = x.shape[dim] - 1
@@ -39,14 +42,16 @@ def conjugate_gradients(
     tolerance: float = 1e-6,
     steps: int = 500,
 ) -> Tensor:
-    """Solve matrix(x) = rhs, symmetric positive definite, each image of the batch on its own.
+    """Solve matrix(x) = rhs for a symmetric positive definite matrix.
+
+    Each image of the batch is a system of its own.
 
     Args:
-        matrix: (B, ...) to (B, ...), linear.
+        matrix: linear map of (B, ...) to (B, ...).
         rhs: right-hand side, (B, ...).
-        x0: first guess; zeros when absent.
+        x0: initial estimate; zeros when absent.
         tolerance: stop when ||residual|| <= tolerance * ||rhs|| for every image.
-        steps: at most this many.
+        steps: largest number of iterations.
 
     Source: Hestenes and Stiefel 1952.
     """
@@ -60,7 +65,8 @@ def conjugate_gradients(
     energy = dot(residual, residual)
     goal = tolerance**2 * dot(rhs, rhs)
     for step in range(steps):
-        if step % 5 == 0 and bool((energy <= goal).all()):  # a look at the device costs a wait
+        # Reading a number from a GPU waits for it, so only every fifth step does.
+        if step % 5 == 0 and bool((energy <= goal).all()):
             break
         product = matrix(direction)
         # A converged image has energy 0: the clamp turns its 0/0 into a step of 0.
@@ -74,16 +80,16 @@ def conjugate_gradients(
 
 
 def perron_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 20) -> float:
-    """Bound the norm of an A whose entries are all >= 0 from above, for certain.
+    """Return a certain upper bound on the norm of an A with entries >= 0.
 
-    For every positive v the norm squared is at most the largest ratio (A^H A v) / v, and power
-    iteration from a constant v draws that bound down. Plain power iteration would start below the
-    norm and may stop there.
+    For every positive v, the squared norm is at most the largest ratio (A^H A v) / v. Power
+    iteration from a constant v tightens this bound. Plain power iteration approaches the norm from
+    below and may stop there.
 
     Args:
-        normal: x to A^H A x.
+        normal: the map x to A^H A x.
         like: a tensor of x's shape, dtype and device, (1, ...).
-        steps: iterations; the bound holds after any number of them.
+        steps: number of iterations; the bound holds after any number of them.
 
     Source: Collatz 1942, Wielandt 1950.
     """
@@ -92,27 +98,30 @@ def perron_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int 
     for _ in range(steps):
         image = normal(v)
         bound = min(bound, float((image / v).max()))
-        v = (image / image.max()).clamp_min(1e-6)  # a pixel that A does not see must stay positive
-    return math.sqrt(bound) * (1.0 + 1e-6)
+        # The bound needs v > 0 also at pixels that A does not see.
+        v = (image / image.max()).clamp_min(1e-6)
+    return math.sqrt(bound) * (1.0 + 1e-6)  # covers the rounding of the ratios
 
 
 def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 100) -> float:
-    """Estimate the norm of A from above, by power iteration on `normal` = A^H A.
+    """Estimate the norm of A by power iteration on `normal` = A^H A, and raise it a little.
 
-    Power iteration approaches the norm from below; the result is raised by the last relative change
-    and 1 %, so that a step of 1 / norm^2 stays on the safe side.
+    Power iteration approaches the norm from below. The result is therefore raised by 1 % and by the
+    last relative change, so that a step of 1 / norm^2 is safe.
 
     Args:
-        normal: x to A^H A x.
+        normal: the map x to A^H A x.
         like: a tensor of x's shape, dtype and device, (1, ...).
-        steps: iterations at most; stops when the estimate changes by less than 1e-4.
+        steps: largest number of iterations. They end when the estimate changes by less than 1e-4,
+            relatively.
     """
+    # A fixed seed on the CPU: the same norm in every run and on every device.
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
     previous, change = 0.0, 1.0
     for _ in range(steps):
         length = float(torch.linalg.vector_norm(x))
-        if length == 0.0:
+        if length == 0.0:  # A x = 0 for a random x, so A is 0
             return 0.0
         x = normal(x / length)
         value = float(torch.linalg.vector_norm(x))

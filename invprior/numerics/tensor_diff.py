@@ -1,4 +1,4 @@
-"""How one tensor differs from another, in words: scaled, of the wrong sign, off by so much."""
+"""How one tensor differs from another, in words: scaled, of the wrong sign, off by 1 %."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def inner(a: Tensor, b: Tensor) -> float:
-    """Real part of the inner product <a, b>, over everything."""
+    """Return the real part of the inner product <a, b> over all entries."""
     return float((a.conj() * b).real.sum())
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
-    """||found - expected|| / ||expected||, or ||found|| where `expected` is 0."""
+    """Return ||found - expected|| / ||expected||, or ||found|| when `expected` is 0."""
     norm = torch.linalg.vector_norm
     size = float(norm(expected))
     apart = float(norm(found - expected))
@@ -20,26 +20,30 @@ def distance(found: Tensor, expected: Tensor) -> float:
 
 
 def difference(found: Tensor, expected: Tensor, tolerance: float) -> str | None:
-    """Say how `found` is wrong, to stand behind "is"; None when it is right.
+    """Describe how `found` differs from `expected`, as a phrase that can follow "is".
 
     Args:
         found: a tensor.
-        expected: what it should be, of the same shape.
-        tolerance: the relative distance that is allowed.
+        expected: the correct tensor, of the same shape.
+        tolerance: the largest relative distance that is allowed.
+
+    Returns:
+        The phrase, or None when the distance is within the tolerance.
     """
     apart = distance(found, expected)
     if apart <= tolerance:
         return None
-    if apart != apart:
+    if apart != apart:  # NaN, which `<=` above does not catch
         return "not finite"
-    scale = scale_of(found, expected, min(1e-3, 0.1 * apart))  # it must explain the difference
+    # A scale is named only when it explains nine tenths of the difference.
+    scale = scale_of(found, expected, min(1e-3, 0.1 * apart))
     if scale is not None:
         return f"scaled by {scale:.3g}, should be 1"
     return f"off by {apart:.0e} of its size"
 
 
 def scale_of(found: Tensor, expected: Tensor, tolerance: float = 1e-3) -> float | None:
-    """The factor s of `found` = s * `expected`; None when there is none."""
+    """Return the factor s in `found` = s * `expected`, or None when no factor fits."""
     energy = inner(expected, expected)
     scale = inner(expected, found) / energy if energy > 0.0 else 0.0
     fits = scale != 0.0 and distance(found, scale * expected) <= tolerance

@@ -1,4 +1,4 @@
-"""Two helpers that keep operators free of devices, precisions and autograd's bookkeeping."""
+"""Constants for any device and precision, and linear maps that autograd sees as one step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Map: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Constant:
-    """A fixed tensor in double precision, handed out on the device and in the precision of another.
+    """A fixed tensor in double precision, with copies for other devices and precisions.
 
-    The master is never rounded, so an operator serves float32 and float64 images alike, on any
-    device, each at its full precision; a copy is made once.
+    The master is never rounded. One operator therefore serves float32 and float64 images on any
+    device, each at its full precision. Each copy is made once.
     """
 
     def __init__(self, master: Tensor) -> None:
@@ -23,20 +23,21 @@ class Constant:
         self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def like(self, x: Tensor) -> Tensor:
-        """Return the tensor on x's device and in x's precision, complex when the master is."""
+        """Return the tensor on x's device and in x's precision; complex when the master is."""
         key = (x.device, x.dtype)
         if key not in self._copies:
             dtype = x.dtype.to_complex() if self.master.is_complex() else x.dtype
-            with torch.inference_mode(False):  # else autograd could never use the copy
+            # Autograd cannot use tensors made in inference mode, and the copy outlives the mode.
+            with torch.inference_mode(False):
                 self._copies[key] = self.master.to(x.device, dtype, copy=True)
         return self._copies[key]
 
 
 def apply_linear(forward: Map, adjoint: Map, x: Tensor) -> Tensor:
-    """Compute forward(x) so that backpropagation costs one call of the adjoint.
+    """Return forward(x); backpropagation then costs one call of the adjoint.
 
-    Autograd would replay every slice and addition of `forward` instead, several times slower.
-    Derivatives of any order, and forward-mode ones, are exact because the map is linear.
+    Otherwise autograd would replay every slice and addition of `forward`, which is several times
+    slower. Derivatives of any order and in forward mode are exact, because the map is linear.
     """
     result: Tensor = _Linear.apply(x, forward, adjoint)  # type: ignore[no-untyped-call]
     return result
@@ -53,6 +54,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        # Through apply_linear again, with the roles exchanged, for derivatives of higher order.
         return apply_linear(ctx.transposed, ctx.map, gradients[0]), None, None
 
     @staticmethod

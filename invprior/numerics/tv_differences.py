@@ -1,4 +1,4 @@
-"""What total variation is made of: forward differences, their adjoint, and a norm at each pixel."""
+"""The parts of total variation: forward differences, their adjoint, and a norm at each pixel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 Kind: TypeAlias = Literal["isotropic", "anisotropic", "vectorial"]
 
-# The axes of a field of differences, (2, C, H, W), that each kind joins in one Euclidean norm.
+# The axes of a field of differences, (2, C, H, W), over which each kind takes one Euclidean norm.
 JOINED: dict[Kind, tuple[int, ...]] = {
     "isotropic": (-4,),
     "anisotropic": (),
@@ -19,7 +19,9 @@ JOINED: dict[Kind, tuple[int, ...]] = {
 
 
 def differences(x: Tensor) -> Tensor:
-    """Differences to the next pixel below and to the right, zero where there is none.
+    """Return the differences to the next pixel below and to the right.
+
+    The differences across the border are zero.
 
     Args:
         x: images, (..., C, H, W).
@@ -33,7 +35,11 @@ def differences(x: Tensor) -> Tensor:
 
 
 def differences_into(field: Tensor, x: Tensor) -> None:
-    """Write D x over `field`, whose border must be zero already, as that of another D x is."""
+    """Write D x into `field`, all but the border.
+
+    The border must be zero already, as it is in every D x.
+    """
+    # Saves the padding and the stacking of `differences` in the inner loop of the prox.
     down, right = field.unbind(-4)
     torch.sub(x[..., 1:, :], x[..., :-1, :], out=down[..., :-1, :])
     torch.sub(x[..., 1:], x[..., :-1], out=right[..., :-1])
@@ -44,9 +50,9 @@ def subtract_adjoint(v: Tensor, field: Tensor, factor: float, out: Tensor | None
 
     Args:
         v: images, (..., C, H, W).
-        field: (..., 2, C, H, W), with the zero border of a field of differences.
+        field: (..., 2, C, H, W), with zero borders as in a field of differences.
         factor: any number.
-        out: where to write.
+        out: tensor that takes the result; a new one when absent.
     """
     down, right = field.unbind(-4)
     out = torch.add(v, down, alpha=factor, out=out)
@@ -57,7 +63,7 @@ def subtract_adjoint(v: Tensor, field: Tensor, factor: float, out: Tensor | None
 
 
 def square_norms(field: Tensor, kind: Kind) -> Tensor:
-    """Squared norms at each pixel: (..., 2, C, H, W) to the same, the joined axes of length 1."""
+    """Return the squared norms at each pixel, (..., 2, C, H, W) with joined axes of length 1."""
     if not JOINED[kind]:
         return field * field
     down, right = field.unbind(-4)

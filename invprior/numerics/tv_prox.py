@@ -1,16 +1,16 @@
 """The proximal map of total variation: min over x of tau TV(x) + 1/2 ||x - v||^2, to a duality gap.
 
 The dual field u has the shape of the differences D x, and norms of at most 1 at every pixel. With
-x_u = v - tau D^T u,
+x_u = v - tau D^T u, the duality gap
 
     gap(x, u) = tau (TV(x) - <D x, u>) + 1/2 ||x - x_u||^2
 
-is how far the energy of x can be above the least one, and 1/2 ||x - x_min||^2 <= gap(x, u).
+bounds how far the energy of x lies above the minimum, and 1/2 ||x - x_min||^2 <= gap(x, u).
 
 Source: the over-relaxed primal-dual iteration of Condat 2013 (J. Optim. Theory Appl. 158),
-Algorithm 3.1, with the shrinking primal step of Chambolle and Pock 2011 (J. Math. Imaging Vis. 40),
-Algorithm 2, down to a floor from which Condat's proof holds; the first guess comes from the same
-problem at half the size.
+Algorithm 3.1. The primal step shrinks as in Chambolle and Pock 2011 (J. Math. Imaging Vis. 40),
+Algorithm 2, down to a floor from which Condat's proof holds. The initial estimate is the solution
+of the same problem at half the size.
 """
 
 from __future__ import annotations
@@ -29,55 +29,68 @@ from invprior.numerics.tv_differences import (
     subtract_adjoint,
 )
 
-# Measured on noisy and clean images, tau from 0.01 to 1000: none is critical.
-RELAXATION = 1.9  # below 2
-SHRINKING = 0.7  # of the primal step; 2 would be the proven rate without over-relaxation
+GAP = 1e-4  # the default of the prior and of the denoiser
+
+# Chosen on noisy and clean images with tau from 0.01 to 1000. None of them is critical.
+RELAXATION = 1.9  # must be below 2
+SHRINKING = 0.7  # of the primal step; the proven rate without over-relaxation is 2
 FIRST_STEP, WARM_STEP, LAST_STEP = 1.0, 0.1, 0.003
-COARSEST, COARSE_GAP = 16, 1e-3
+COARSEST, COARSE_GAP = 16, 1e-3  # side in pixels of the smallest image, and its gap
 MOST_STEPS = 50_000
 
 
-def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
-    """Return argmin_x tau TV(x) + 1/2 ||x - v||^2 for one image.
+def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float = GAP) -> Tensor:
+    """Return argmin_x tau TV(x) + 1/2 ||x - v||^2, each image to its own gap.
+
+    Autograd does not pass through.
 
     Args:
-        v: image, (C, H, W).
+        v: images, (B, C, H, W).
         tau: positive.
         kind: which norm TV takes of the differences.
-        gap: the energy of the result is at most this fraction above the least one.
+        gap: the energy of each result is at most this fraction above the minimum.
 
     Returns:
-        A new image of v's shape; NaN in what is joined to a value that is not finite.
+        New images of v's shape. A value of v that is not finite gives NaN in its channel, and in
+        every channel of its image when `kind` is vectorial.
 
     Raises:
         OptionError: when rounding in v's dtype keeps the gap from being reached.
     """
+    # Image by image: each stops at its own gap, and a batch would wait for its slowest.
+    with torch.no_grad():
+        return torch.stack([_prox_of_image(image, tau, kind, gap) for image in v])
+
+
+def _prox_of_image(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
+    """Check the gap, remove the mean, and solve for one image, (C, H, W)."""
     least = 10 * torch.finfo(v.dtype).eps
     if gap < least:
         raise OptionError(
             f"The gap of tv must be >= {least:.1g} for {v.dtype} images; got {gap:g}. "
             "Use float64 or a larger gap."
         )
-    mean = v.mean((-2, -1), keepdim=True)  # TV does not see it, and rounding is finer without
+    # TV does not depend on the mean, and rounding errors are smaller without it.
+    mean = v.mean((-2, -1), keepdim=True)
     centred = v - mean
     rest = centred.mean((-2, -1), keepdim=True)  # what rounding leaves of a large mean
     centred -= rest
-    # Unjoined channels are problems of their own, and one alone stays in the processor's cache.
+    # Without a joint norm, channels are separate problems, and one of them fits in the CPU's cache.
     parts = (centred,) if kind == "vectorial" else centred.split(1)
     return torch.cat([_solve(part, tau, kind, gap)[0] for part in parts]).add_(rest).add_(mean)
 
 
 def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tensor]:
-    """Iterate from a coarser solution; v has mean zero in each channel. Returns x and u."""
+    """Iterate from a coarser solution and return x and u; v has mean zero in each channel."""
     x, u = v.clone(), v.new_zeros(2, *v.shape)
     variation = square_norms(differences(v), kind).sqrt_()
     zero_energy = 0.5 * float(v.square().sum())
-    # Below this, x differs from v by rounding only.
+    # Below this energy, x differs from v by rounding alone.
     rounding = zero_energy * (4 * torch.finfo(v.dtype).eps) ** 2
     if tau * float(variation.sum()) <= rounding:
         return x, u
     step = FIRST_STEP
-    # A small tau acts on neighbours only, about which a coarse image has nothing to say.
+    # A small tau acts on direct neighbours only, which a coarse image does not resolve.
     if max(v.shape[-2:]) >= 2 * COARSEST and tau > 0.5 * float(variation.mean()):
         x, u = _from_coarse(v, tau, kind, gap)
         step = WARM_STEP
@@ -86,7 +99,8 @@ def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tenso
     field, moved = torch.zeros_like(u), torch.empty_like(u)
     check = 4
     for k in range(1, MOST_STEPS + 1):
-        # x and u are the relaxed pair; the pair whose gap counts is `primal` and `moved`.
+        # x and u are the over-relaxed pair. The gap is that of `primal` and `moved`, the pair
+        # before relaxation, because an over-relaxed u may have norms above 1.
         pull = step / (1.0 + step)  # the prox of 1/2 ||x - v||^2 is a step towards v
         subtract_adjoint(v, u, tau, out=x_u)
         primal = torch.lerp(x, x_u, pull) if k == check else None
@@ -105,20 +119,21 @@ def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tenso
         goal = max(gap * energy, rounding)
         if above <= goal:
             return primal, moved
-        if zero_above <= gap * zero_energy:
+        if zero_above <= gap * zero_energy:  # the mean of each channel is good enough
             return torch.zeros_like(v), moved
-        if not energy < float("inf"):
+        if not energy < float("inf"):  # NaN too
             return torch.full_like(v, float("nan")), u
-        # The gap falls about as 1 / k^3; a look costs as much as two steps.
+        # The gap falls about as 1 / k^3, and a check costs as much as two steps. The next check is
+        # therefore at the step where the gap should be reached.
         check = k + max(4, int(k * min(1.0, (above / goal) ** 0.25 - 1.0)))
     raise OptionError(
         f"The gap of tv must be larger for this image; got {gap:g}, and after {MOST_STEPS} steps "
-        f"it is still {above / energy:.1e}. Give a larger gap or float64 images."
+        f"the gap is {above / energy:.1e}. Give a larger gap or float64 images."
     )
 
 
 def _project(u: Tensor, kind: Kind) -> Tensor:
-    """Bring the norms of u to at most 1, in place."""
+    """Scale u in place where its norms exceed 1."""
     if kind == "anisotropic":
         return u.clamp_(-1.0, 1.0)
     return u.mul_(square_norms(u, kind).clamp_(min=1.0).rsqrt_())
@@ -127,16 +142,17 @@ def _project(u: Tensor, kind: Kind) -> Tensor:
 def _energy_and_gaps(
     v: Tensor, x: Tensor, u: Tensor, field: Tensor, x_u: Tensor, tau: float, kind: Kind
 ) -> list[float]:
-    """Compute the energy of x, gap(x, u), and gap(0, u): for a large tau the mean, 0, is best.
+    """Return the energy of x, gap(x, u) and gap(0, u).
 
-    `field` is D x on entry, and rubbish with a zero border afterwards.
+    The last one is for a large tau, whose solution is the mean, 0. `field` is D x on entry. It
+    serves as scratch space and keeps only its zero border.
     """
     norms = square_norms(field, kind).sqrt_()
     aligned = field.mul_(u)
     if joined := JOINED[kind]:
         aligned = aligned.sum(joined, keepdim=True)
     energy = tau * norms.sum() + 0.5 * _square(x - v)
-    # Summing differences, not subtracting sums: small gaps keep their digits.
+    # A sum of differences, not a difference of sums: a small gap keeps its digits.
     gap = tau * norms.sub_(aligned).sum() + 0.5 * _square(x - x_u)
     return torch.stack((energy, gap, 0.5 * _square(x_u))).tolist()
 
@@ -146,17 +162,17 @@ def _square(x: Tensor) -> Tensor:
 
 
 def _from_coarse(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tensor]:
-    """Solve at half the size and bring x and u back to v's.
+    """Solve at half the size and enlarge x and u to v's.
 
-    Halving each side leaves 1/4 of the fidelity and 1/2 of TV, hence tau / 2. The field u, a flow
-    between pixels in units of tau, keeps its values on edges between coarse pixels; on edges inside
+    Halving each side leaves 1/4 of the fidelity and 1/2 of TV, hence tau / 2. The field u is a flow
+    between pixels in units of tau. Its values stay on edges between coarse pixels. On edges inside
     a coarse pixel it is the mean of both sides.
     """
     height, width = v.shape[-2:]
     half = functional.avg_pool2d(
         v[None], (min(2, height), min(2, width)), ceil_mode=True, count_include_pad=False
     )[0]
-    mean = half.mean((-2, -1), keepdim=True)  # not zero when a side is odd
+    mean = half.mean((-2, -1), keepdim=True)  # not 0 when a side is odd
     x, u = (
         t.repeat_interleave(2, -2).repeat_interleave(2, -1)[..., :height, :width].contiguous()
         for t in _solve(half - mean, tau / 2, kind, max(gap, COARSE_GAP))

@@ -1,12 +1,12 @@
-"""Separable 2-D wavelet transforms on tensors, decimated and undecimated, differentiable.
+"""Separable 2-D wavelet transforms of tensors, decimated and undecimated, differentiable.
 
-Both wrap around at the borders, which is what keeps them exact: with an orthogonal filter the
-decimated transform is an orthonormal basis and the undecimated one a Parseval frame, for every
-image size. A side of odd length is split into an even part and its last sample, which passes
-unchanged into the lowpass band.
+Both wrap around at the borders, which keeps them exact. With an orthogonal filter the decimated
+transform is an orthonormal basis and the undecimated one a Parseval frame, for every image size. A
+side of odd length is split into an even part and its last sample, which passes unchanged into the
+lowpass band.
 
-Source: Mallat, A Wavelet Tour of Signal Processing, 3rd ed., sections 7.3, 7.5 and 5.2.2; the taps
-are PyWavelets'.
+Source: Mallat, A Wavelet Tour of Signal Processing, 3rd ed., sections 7.3, 7.5 and 5.2.2. The taps
+are those of PyWavelets.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Filters:
 
     @property
     def orthogonal(self) -> bool:
-        """Whether the decimated transform is orthonormal."""
+        """True when the decimated transform is orthonormal."""
         return self.analysis == self.synthesis
 
     @property
@@ -65,7 +65,8 @@ def load_filters(name: str) -> Filters:
     synthesis = np.array([wavelet.rec_lo, wavelet.rec_hi])
     if wavelet.orthogonal:
         synthesis = analysis
-    for shift in range(0, analysis.shape[1], 2):  # biorthogonality, on which everything rests
+    # Perfect reconstruction needs biorthogonal taps, which dmey's truncated ones are not.
+    for shift in range(0, analysis.shape[1], 2):
         product = analysis[:, shift:] @ synthesis[:, : analysis.shape[1] - shift].T
         if np.abs(product - (shift == 0) * np.eye(2)).max() > 1e-8:
             raise OptionError(
@@ -87,14 +88,14 @@ Taps = list[tuple[int, float]]  # (offset, tap)
 class WaveletTransform:
     """A linear transform of images (..., H, W) to a lowpass band and a list of details.
 
-    The details come finest level first, three a level: highpass along the width, along the height,
-    along both.
+    The list begins with the finest level. Each level has three bands: highpass along the width,
+    along the height, and along both.
 
     Args:
         filters: the wavelet's taps.
-        levels: how many scales, at least 0.
-        undecimated: keep every shift, scaled so that orthogonal filters give a Parseval frame;
-            otherwise the bands of each level are half as wide and as high as the last one's.
+        levels: number of scales, at least 0.
+        undecimated: whether every shift is kept, scaled so that orthogonal filters give a Parseval
+            frame. Otherwise each level halves the width and the height of its bands.
     """
 
     filters: Filters
@@ -102,7 +103,7 @@ class WaveletTransform:
     undecimated: bool = False
 
     def analysis(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Take images to coefficients."""
+        """Return the coefficients of images."""
         details: list[Tensor] = []
         for level in range(self.levels):
             low, high = self._split(x, level, -2)
@@ -111,7 +112,7 @@ class WaveletTransform:
         return x, details
 
     def synthesis(self, low: Tensor, details: list[Tensor]) -> Tensor:
-        """Take coefficients back to images: a left inverse of `analysis`."""
+        """Return the images of coefficients; a left inverse of `analysis`."""
         return self._merge_levels(low, details, self.filters.synthesis)
 
     def adjoint(self, low: Tensor, details: list[Tensor]) -> Tensor:
@@ -119,14 +120,16 @@ class WaveletTransform:
         return self._merge_levels(low, details, self.filters.analysis)
 
     def norm(self) -> float:
-        """Upper bound on the spectral norm of `analysis`."""
+        """Return an upper bound on the spectral norm of `analysis`."""
         return 1.0 if self.filters.orthogonal else _norm(self)
 
     def _split(self, x: Tensor, level: int, dim: int) -> tuple[Tensor, Tensor]:
         low, high = self.filters.analysis
         if self.undecimated:
+            # sqrt(1/2) per axis and level makes the redundant bands a Parseval frame.
             both = _filter(x, dim, *(_taps(taps, 2**level, 0.5**0.5) for taps in (low, high)))
             return both[0], both[1]
+        # Even and odd samples are filtered apart (polyphase), so no result is computed in vain.
         pairs = x.shape[dim] // 2
         sums = [
             _filter(
@@ -175,9 +178,16 @@ class WaveletTransform:
 
 
 def fitting_levels(filters: Filters, height: int, width: int, levels: int | None) -> int:
-    """Number of levels for an image, never more than halve its shorter side to one sample.
+    """Return the number of levels for an image.
 
-    None takes 4, or fewer where the filter, stretched to the level's scale, would not fit.
+    It is at most the number of halvings of the shorter side down to one sample.
+
+    Args:
+        filters: the wavelet's taps.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        levels: the number that the user asks for. None means 4, or fewer where the filter, widened
+            to the scale of the level, does not fit.
     """
     side = min(height, width)
     if levels is not None:
@@ -186,12 +196,12 @@ def fitting_levels(filters: Filters, height: int, width: int, levels: int | None
 
 
 def _taps(taps: tuple[float, ...], dilation: int = 1, scale: float = 1.0) -> Taps:
-    first = 1 - len(taps) // 2
+    first = 1 - len(taps) // 2  # PyWavelets' alignment in its mode "periodization"
     return [(dilation * (first + i), scale * tap) for i, tap in enumerate(taps) if tap != 0.0]
 
 
 def _phase(taps: tuple[float, ...], phase: int) -> Taps:
-    """The taps that meet the even (0) or odd (1) samples, with offsets counted in pairs."""
+    """Return the taps on even (0) or odd (1) samples, with offsets counted in pairs of samples."""
     return [(offset // 2, tap) for offset, tap in _taps(taps) if offset % 2 == phase]
 
 
@@ -205,10 +215,11 @@ def _every_other(x: Tensor, dim: int, phase: int, pairs: int) -> Tensor:
 
 
 def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
-    """Correlate x, periodic along `dim`, with several filters: sums of tap * x[k + offset]."""
+    """Correlate x, periodic along `dim`, with filters: the sums of tap * x[k + offset]."""
     n = x.shape[dim]
     offsets = [offset for taps in filters for offset, _ in taps]
     first, last = min(offsets, default=0), max(offsets, default=0)
+    # One wrapped copy serves all filters; each tap is then a plain slice of it.
     wrapped = x.index_select(dim, torch.arange(first, n + last, device=x.device) % n)
     results = []
     for taps in filters:
@@ -221,7 +232,7 @@ def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
 
 @cache
 def _norm(transform: WaveletTransform) -> float:
-    """Measure the norm on one image; it hardly depends on the size."""
+    """Measure the norm on an image of one size, on which it hardly depends."""
 
     def normal(x: Tensor) -> Tensor:
         return transform.adjoint(*transform.analysis(x))
