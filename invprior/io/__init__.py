@@ -1,1 +1,1 @@
-"""Images, arrays and other files: read and write."""
+"""Read and write images, arrays and other files."""

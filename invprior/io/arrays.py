@@ -1,4 +1,4 @@
-"""Arrays from files: .npy, .npz and images."""
+"""Planes of numbers, such as kernels and masks, from .npy, .npz and image files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from invprior.io import images
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
-    """Read a 2-D array; an image's colours are averaged and its alpha ignored.
+    """Read a 2-D array. The channels of an image are averaged and its alpha is ignored.
 
     Args:
         path: a .npy, .npz or image file.
-        what: what it is, for messages: "kernel", "mask".
-        index: the array's name in an .npz file; needed when the file holds several.
+        what: "kernel" or "mask", for messages.
+        index: name of the array in an .npz file; required when the file holds several.
 
     Returns:
-        (H, W), float64; numbers as in the file, an image's in [0, 1].
+        (H, W), float64. Images are scaled to [0, 1]; other numbers are as in the file.
 
     Raises:
-        MeasurementError: no such file, not readable, not 2-D, or not finite.
+        MeasurementError: the file is missing or cannot be read, or its array is not 2-D or not
+            finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,7 +35,7 @@ def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
         array = _read(path, what, index)
     except MeasurementError:
         raise
-    except Exception as error:  # readers raise whatever their format's library does
+    except Exception as error:  # numpy and the image libraries raise nearly every type
         reason = str(error).partition("\n")[0]
         raise MeasurementError(f"The {what} file {path} cannot be read: {reason}") from None
     if array.ndim != 2 or 0 in array.shape:
@@ -63,7 +64,7 @@ def _name(path: Path, what: str, names: list[str], index: str | None) -> str:
     if index is None and len(names) == 1:
         return names[0]
     if index not in names:
-        asked = "none was chosen" if index is None else f'"{index}" is not among them'
+        asked = "none was chosen" if index is None else f'"{index}" is not one of them'
         hint = did_you_mean(index, names) if index else ""
         remedy = "Choose one with index=NAME" if what == "kernel" else "Save one in its own file"
         raise MeasurementError(

@@ -1,4 +1,4 @@
-"""Output files: checked before the work starts, written whole or not at all."""
+"""Output files: checked before a run, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from invprior.errors import MeasurementError
 
 
 def writable(path: str | Path, *, overwrite: bool = False) -> Path:
-    """Check that a file can be written, without making it; call this before a long run.
+    """Check that a file can be written, without creating it; call this before a long run.
 
     Raises:
-        MeasurementError: when the file exists and must not be replaced, or its folder is missing or
+        MeasurementError: the file exists and must not be replaced, or its folder is missing or
             read-only.
     """
     path = Path(path)
@@ -49,10 +49,14 @@ def writable(path: str | Path, *, overwrite: bool = False) -> Path:
 
 
 def makeable(folder: Path, remedy: str) -> None:
-    """Check that a folder is there or can be made, without making it.
+    """Check that a folder exists or can be created, without creating it.
+
+    Args:
+        folder: the folder to be.
+        remedy: the last sentence of the message, which tells the user what to do.
 
     Raises:
-        MeasurementError: a file is in the way, or the folder above is read-only; ends with the remedy.
+        MeasurementError: a file is in the way, or the folder above is read-only.
     """
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
@@ -62,23 +66,25 @@ def makeable(folder: Path, remedy: str) -> None:
 
 @contextmanager
 def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only when complete.
+    """Open a file for writing that appears under its name only when it is complete.
 
-    The bytes go to a hidden neighbour, which replaces `path` at the end; on any failure, Ctrl-C
-    too, the neighbour is removed and what stood at `path` stays.
+    The bytes go to a hidden file in the same folder, which replaces `path` at the end. On any
+    failure, Ctrl-C included, the hidden file is removed and an old file at `path` is kept.
 
     Raises:
-        MeasurementError: as `writable` does, and when the system refuses the writing (disk full, no
+        MeasurementError: as `writable` raises, or when the system refuses to write (disk full, no
             permission).
     """
     path = writable(path, overwrite=overwrite)
+    # In the same folder, since a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
+            # The bytes must reach the disk before the name does, or a crash leaves an empty file.
             file.flush()
             os.fsync(file.fileno())
-        writable(path, overwrite=overwrite)  # another program may have made it meanwhile
+        writable(path, overwrite=overwrite)  # another program may have created it meanwhile
         temporary.replace(path)
     except OSError as error:
         raise MeasurementError(
@@ -86,5 +92,5 @@ def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             "Free some space or choose another folder."
         ) from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # after a successful rename there is nothing to remove
             temporary.unlink()

@@ -1,4 +1,4 @@
-"""Images in and out: PNG, JPEG, TIFF, NPY and NPZ, with their depth, range and alpha kept."""
+"""Load and save images as tensors: PNG, JPEG, TIFF, NPY and NPZ, with depth, range and alpha."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from invprior.errors import MeasurementError
 from invprior.io import codecs, files
 from invprior.io.codecs import Array
 
+# Integer types that hold images, and the value that stands for 1. Looked up by name, because numpy's
+# dtypes of another byte order are not equal and torch has dtypes of its own.
+TOPS = {"bool": 1, "uint8": 255, "uint16": 65535}
+
 
 @dataclass(frozen=True)
 class Image:
-    """An image and what is needed to write another one like it.
+    """An image, with the properties of its file that `save` can give to another image.
 
     Attributes:
-        x: (1, C, H, W), float32. Integers are scaled to [0, 1] by their type's maximum; floats are
-            as in the file.
-        depth: the values' type in the file: "uint8", "uint16", "float32" or "float64".
-        alpha: opacity, (1, 1, H, W), in [0, 1]; None when the file has none.
-        path: where it came from.
+        x: (1, C, H, W), float32. Integers are scaled to [0, 1] by the maximum of their type; floats
+            are as in the file.
+        depth: type of the values in the file: "uint8", "uint16", "float32" or "float64".
+        alpha: opacity, (1, 1, H, W), in [0, 1]; None when the file has no alpha channel.
+        path: the file.
     """
 
     x: Tensor
@@ -37,10 +41,10 @@ class Image:
 def load(path: str | PathLike[str]) -> Image:
     """Read an image from a file.
 
-    NPY and NPZ hold (H, W) or (H, W, C); an NPZ file one array. EXIF orientation is applied.
+    NPY and NPZ files hold one array, (H, W) or (H, W, C). EXIF orientation is applied.
 
     Raises:
-        MeasurementError: the file is missing, broken, or no image of a known format.
+        MeasurementError: the file is missing or broken, or is not an image of a known format.
     """
     path = Path(path)
     if path.is_dir():
@@ -54,6 +58,7 @@ def load(path: str | PathLike[str]) -> Image:
     except Exception as error:  # decoders raise nearly every type on broken files
         text = str(error) or type(error).__name__
         if "cannot identify image file" in text:
+            # Pillow's text goes on to name a BytesIO object.
             text = "its content is no image of a known format"
         if isinstance(error, OSError) and error.strerror:
             text = error.strerror
@@ -62,6 +67,7 @@ def load(path: str | PathLike[str]) -> Image:
             "Expected a grey or colour image; try to open it in a viewer and save it anew."
         ) from error
     planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+    # No format here can be written with these two types.
     depth = {"bool": "uint8", "float16": "float32"}.get(array.dtype.name, array.dtype.name)
     if not alpha:
         return Image(planes, depth, None, path)
@@ -75,17 +81,17 @@ def writable(
     channels: int | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Check that `save` can write here, without making the file; call this before a long run.
+    """Check that `save` can write here, without creating the file; call this before a long run.
 
     Args:
         path: the file to be.
-        like: the image whose depth and alpha channel the file will take.
-        channels: how many channels x will have, when known.
+        like: the image whose depth and alpha channel the file will have.
+        channels: number of channels of x, when known.
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        MeasurementError: unknown format, alpha or channels that the format cannot hold, or a place
-            not to write to.
+        MeasurementError: the format is unknown or cannot hold the alpha channel or the number of
+            channels, or the file cannot be written.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -110,23 +116,22 @@ def save(
     like: Image | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write an image; the suffix chooses the format.
+    """Write an image in the format of the path's suffix.
 
-    Integer depths clip x to [0, 1] and round to the nearest level; float depths keep every value as
-    it is.
+    Integer depths clip x to [0, 1] and round to the nearest level. Float depths keep every value.
 
     Args:
         path: .png, .jpg (quality 95), .tif, .npy or .npz.
         x: (1, C, H, W); PNG and JPEG take 1 or 3 channels.
-        depth: "uint8", "uint16", "float32" or "float64"; absent: like's, or the deepest that the
-            format has below it, or, without `like`, 8 bits for PNG and JPEG and floats for the
-            others.
-        like: an image whose depth and alpha channel to take; alpha is resized when x has another
-            size.
+        depth: "uint8", "uint16", "float32" or "float64". When absent, the depth of `like`, or the
+            deepest below it that the format has. Without `like`, 8 bits for PNG and JPEG and floats
+            for the other formats.
+        like: an image whose depth and alpha channel the file takes. Its alpha is resized when x has
+            another size.
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        MeasurementError: the place, the format or the values do not allow it; nothing is left
+        MeasurementError: the folder, the format or the values do not allow it. No file is left
             behind.
     """
     if x.dim() != 4 or x.shape[0] != 1:
@@ -151,6 +156,7 @@ def save(
         )
     array = x[0].permute(1, 2, 0).numpy()
     if depth.startswith("uint"):
+        # In float64, where x * 65535 + 0.5 is exact enough; np.round would round halves to even.
         top = np.iinfo(depth).max
         array = np.floor(array.astype(np.float64).clip(0, 1) * top + 0.5)
     array = np.ascontiguousarray(array, dtype=depth)
@@ -159,11 +165,14 @@ def save(
 
 
 def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
-    """Turn what a user has into float images, (B, C, H, W); integers are scaled to [0, 1].
+    """Convert a tensor, an array or a file to float images, (B, C, H, W).
+
+    Integers are scaled to [0, 1] by the maximum of their type.
 
     Args:
-        value: a tensor (H, W), (C, H, W) or (B, C, H, W), whose float32 or float64 and device are
-            kept; a numpy array (H, W) or (H, W, C), which becomes float32; or a file's path.
+        value: a tensor (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its float32 or
+            float64; a numpy array (H, W) or (H, W, C), which becomes float32; or the path of a
+            file.
 
     Raises:
         MeasurementError: another shape or type.
@@ -185,9 +194,9 @@ def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
             "A tensor of images must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
             f"got {tuple(value.shape)}. Reshape it."
         )
-    tops = {torch.uint8: 255.0, torch.uint16: 65535.0, torch.bool: 1.0}
-    if value.dtype in tops:
-        value = value.to(torch.float32) / tops[value.dtype]
+    top = TOPS.get(str(value.dtype).removeprefix("torch."))
+    if top is not None:
+        value = value.to(torch.float32) / top
     elif not value.is_floating_point():
         raise MeasurementError(
             f"A tensor of images must hold floats, uint8, uint16 or booleans; got {value.dtype}. "
@@ -224,12 +233,13 @@ def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | 
 
 
 def _scaled(array: Array) -> NDArray[np.float32]:
-    """Check an array (H, W) or (H, W, C), scale integers by their maximum: (H, W, C), float32."""
+    """Check an array (H, W) or (H, W, C); return it as (H, W, C), float32, integers in [0, 1]."""
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.size == 0:
         raise ValueError(f"expected the shape (H, W) or (H, W, C), got {array.shape}")
     height, width, channels = array.shape
+    # An array (C, H, W) would pass for an image of C rows; torch users bring such arrays.
     if channels > 4 and channels >= min(height, width):
         raise ValueError(
             f"the last axis of the shape {array.shape} must be the channels; move it there "
@@ -237,9 +247,9 @@ def _scaled(array: Array) -> NDArray[np.float32]:
         )
     if array.dtype.kind == "f":
         return array.astype(np.float32)
-    tops = {"bool": 1, "uint8": 255, "uint16": 65535}  # by name: the byte order does not matter
-    if array.dtype.name in tops:
-        return array.astype(np.float32) / np.float32(tops[array.dtype.name])
+    top = TOPS.get(array.dtype.name)
+    if top is not None:
+        return array.astype(np.float32) / np.float32(top)
     raise ValueError(
         f"its values are {array.dtype}, expected uint8, uint16, floats or booleans; convert them"
     )

@@ -1,4 +1,4 @@
-"""One image that shows several, side by side, each under its title."""
+"""One image that shows several images side by side, each under its title."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 GAP = 12  # pixels around each image
-LEAST = 192  # pixels that an image is high at least, so that its title fits
+LEAST = 192  # smallest height of an image in pixels, at which its title is legible
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 
 
 def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = None) -> Tensor:
-    """Compose images in a row, or in rows of so many, on white, with their titles above.
+    """Compose images in rows on white, with their titles above.
 
-    An image smaller than the largest is enlarged by the greatest whole factor that fits, without
-    interpolation, and centred; so a low-resolution measurement shows its own pixels.
+    An image smaller than the largest is enlarged by the greatest integer factor that fits, without
+    interpolation, and centred. A low-resolution measurement therefore shows its own pixels.
 
     Args:
-        titled: titles and images, (1, C, H, W), intensities in [0, 1] (others are clipped); more
-            than 3 channels, or 2, show as their mean.
-        columns: images in a row, at least 1; all in one row when absent.
+        titled: titles and images, (1, C, H, W). Intensities are clipped to [0, 1]. Images with 2
+            channels, or more than 3, are shown as the mean of their channels.
+        columns: images per row, at least 1; all in one row when absent.
 
     Returns:
         (1, 3, H', W'), float32.
@@ -33,7 +33,7 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = 
     images = [_colours(x) for _, x in titled]
     height = max(p.shape[0] for p in images)
     width = max(p.shape[1] for p in images)
-    enlarge = -(-LEAST // height)
+    enlarge = -(-LEAST // height)  # rounded up
     height, width = enlarge * height, enlarge * width
     cell = max(width, LEAST) + GAP
     size = max(13, height // 20)
@@ -42,6 +42,7 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = 
     tall, rows = bar + height + GAP, -(-len(titled) // columns)
     page = Image.new("RGB", (columns * cell + GAP, rows * tall), PAPER)
     pen = ImageDraw.Draw(page)
+    # One font size for all titles, so small that the longest fits its cell.
     longest = max(pen.textlength(title, ImageFont.load_default(size)) for title, _ in titled)
     font = ImageFont.load_default(max(8.0, size * min(1.0, (cell - GAP) / max(longest, 1.0))))
     for i, ((title, _), image) in enumerate(zip(titled, images, strict=True)):
@@ -56,7 +57,7 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = 
 
 
 def _colours(x: Tensor) -> NDArray[np.uint8]:
-    """Turn (1, C, H, W) into what a screen shows, (H, W, 3)."""
+    """Return an image (1, C, H, W) as 8-bit RGB, (H, W, 3)."""
     x = x[0].detach().cpu().to(torch.float32).nan_to_num(0.0).clamp(0, 1)
     if x.shape[0] != 3:
         x = x.mean(0, keepdim=True).expand(3, -1, -1)

@@ -1,4 +1,4 @@
-"""PNG with 16 bits a channel, which Pillow reads with 8 bits and cannot write in colour.
+"""PNG with 16 bits per channel. Pillow reads it with 8 bits and cannot write it in colour.
 
 Source: Portable Network Graphics specification, third edition, W3C 2025.
 """
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # colour type: channels, the last of 2 and of 4 being alpha
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of each colour type; the last of 2 and of 4 is alpha
 
 
 def is_png16(data: bytes) -> bool:
-    """Whether these are the first bytes (26 at least) of a PNG file of 16 bits a channel."""
+    """Return whether these bytes, 26 or more, begin a PNG file with 16 bits per channel."""
     return data.startswith(SIGNATURE + b"\0\0\0\rIHDR") and data[24:25] == b"\x10"
 
 
 def decode(data: bytes) -> NDArray[np.uint16]:
-    """Read a whole file.
+    """Decode a whole file.
 
     Returns:
         (H, W, C): C is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha).
@@ -37,7 +37,8 @@ def decode(data: bytes) -> NDArray[np.uint16]:
     size = 2 * CHANNELS[colour]
     expected = height * (1 + width * size)
     inflater = zlib.decompressobj()
-    raw = inflater.decompress(chunks[b"IDAT"], expected)  # no more than the header promises
+    # The limit keeps a small malicious file from filling the memory.
+    raw = inflater.decompress(chunks[b"IDAT"], expected)
     if len(raw) < expected:
         raise ValueError("its pixels end too early")
     lines = np.frombuffer(raw, np.uint8).reshape(height, -1)
@@ -55,8 +56,9 @@ def encode(file: BinaryIO, image: NDArray[np.uint16]) -> None:
     height, width, channels = image.shape
     colour = {count: code for code, count in CHANNELS.items()}[channels]
     lines = image.astype(">u2").view(np.uint8).reshape(height, -1)
+    # Filter 2, the difference to the line above, compresses well and needs no loop.
     up = lines.copy()
-    up[1:] -= lines[:-1]  # the difference to the line above compresses better, and needs no loop
+    up[1:] -= lines[:-1]
     filtered = np.concatenate([np.full((height, 1), 2, np.uint8), up], 1)
     file.write(SIGNATURE)
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
@@ -70,7 +72,7 @@ def encode(file: BinaryIO, image: NDArray[np.uint16]) -> None:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """Split a file into its chunks, checksums verified; the many IDAT chunks become one."""
+    """Split a file into its chunks, verify their checksums, and join the IDAT chunks."""
     found: dict[bytes, bytes] = {}
     pixels = []
     at = len(SIGNATURE)
@@ -94,8 +96,8 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
 def _unfilter(kinds: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Undo the prediction of each byte from its neighbours, (H, W, bytes of a pixel).
 
-    A pixel needs those on its left and above, so all pixels of one anti-diagonal are undone
-    together.
+    A pixel depends on its left, upper and upper left neighbours. All pixels of one anti-diagonal
+    can therefore be computed together.
     """
     height, width, size = lines.shape
     if kinds.max() > 4:
@@ -104,21 +106,22 @@ def _unfilter(kinds: NDArray[np.uint8], lines: NDArray[np.uint8]) -> NDArray[np.
         return lines
     if (kinds == 2).all():  # as `encode` writes
         return np.add.accumulate(lines, 0, dtype=np.uint8)
+    # A border of zeros stands for the neighbours outside; int16 holds sums of two bytes.
     out = np.zeros((height + 1, width + 1, size), np.int16)
     kind = kinds.astype(np.intp)[:, None]
     for diagonal in range(height + width - 1):
         row = np.arange(max(0, diagonal - width + 1), min(height, diagonal + 1))
         column = diagonal - row
         left, above, corner = out[row + 1, column], out[row, column + 1], out[row, column]
-        guesses: list[NDArray[Any]] = [np.zeros_like(left), left, above, (left + above) >> 1]
-        guesses.append(_paeth(left, above, corner))
-        guess = np.choose(kind[row], guesses)
-        out[row + 1, column + 1] = (lines[row, column] + guess) & 255
+        predictions: list[NDArray[Any]] = [np.zeros_like(left), left, above, (left + above) >> 1]
+        predictions.append(_paeth(left, above, corner))
+        prediction = np.choose(kind[row], predictions)
+        out[row + 1, column + 1] = (lines[row, column] + prediction) & 255
     return out[1:, 1:].astype(np.uint8)
 
 
 def _paeth(left: NDArray[Any], above: NDArray[Any], corner: NDArray[Any]) -> NDArray[Any]:
-    """The neighbour nearest to left + above - corner."""
+    """Return the neighbour nearest to left + above - corner; the specification orders the ties."""
     to_left, to_above = np.abs(above - corner), np.abs(left - corner)
     to_corner = np.abs(left + above - 2 * corner)
     nearest = np.where(to_above <= to_corner, above, corner)

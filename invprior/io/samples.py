@@ -1,4 +1,4 @@
-"""Free sample images: those inside scikit-image's package, so nothing is downloaded."""
+"""Free sample images from the scikit-image package; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from invprior.errors import MeasurementError, did_you_mean
 from invprior.io import images
 
 PREFIX = "sample:"
+# Those that the package contains; skimage.data would download the others.
 NAMES = (
     "astronaut",
     "brick",
@@ -31,20 +32,20 @@ NAMES = (
 
 
 def names() -> tuple[str, ...]:
-    """List the images, in alphabetical order."""
+    """Return the names of the images, in alphabetical order."""
     return NAMES
 
 
 def load(name: str, size: int | None = None) -> images.Image:
-    """Read a sample image.
+    """Load a sample image.
 
     Args:
         name: one of `names()`.
-        size: when given, the middle square of the image is brought to size x size by Pillow's
+        size: when given, the central square of the image is resized to size x size by Pillow's
             Lanczos filter.
 
     Raises:
-        MeasurementError: unknown name, or a size that is not positive or above the image's.
+        MeasurementError: the name is unknown, or the size is not positive or exceeds the image's.
     """
     if name not in NAMES:
         raise MeasurementError(
@@ -68,14 +69,13 @@ def load(name: str, size: int | None = None) -> images.Image:
 
 
 def resolve(source: str | PathLike[str]) -> images.Image:
-    """Read an image by its file's path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
+    """Load a file by its path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
     text = str(source)
     if not text.startswith(PREFIX):
         return images.load(source)
     name, _, size = text.removeprefix(PREFIX).partition(":")
     if size and not size.isdecimal():
         raise MeasurementError(
-            "The size of a sample must be a whole number, as in sample:astronaut:128; "
-            f'got "{size}".'
+            f'The size of a sample must be an integer, as in sample:astronaut:128; got "{size}".'
         )
     return load(name, int(size) if size else None)

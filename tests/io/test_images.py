@@ -117,11 +117,11 @@ def test_alpha_that_does_not_fit_is_refused_before_the_run(tmp_path, suffix):
 )
 def test_pillow_modes_become_grey_or_colour(tmp_path, mode, channels, alpha):
     colour = Image.fromarray(noise(5, 6, 4))
-    image = colour.convert("RGB").convert(mode) if mode in ("1", "P") else colour.convert(mode)
-    image.save(tmp_path / "x.png")
+    pillow = colour.convert("RGB").convert(mode) if mode in ("1", "P") else colour.convert(mode)
+    pillow.save(tmp_path / "x.png")
     image = images.load(tmp_path / "x.png")
     wide = {"1": "L", "P": "RGB"}.get(mode, mode)
-    expected = planes(np.asarray(image.convert(wide)))
+    expected = planes(np.asarray(pillow.convert(wide)))
     assert image.x.shape[1] == channels
     assert (image.alpha is not None) is alpha
     assert np.allclose(image.x * 255, expected[:, :channels], atol=1e-4)
@@ -293,7 +293,7 @@ def test_several_arrays_in_one_npz_are_refused(tmp_path):
         images.load(tmp_path / "x.npz")
 
 
-def test_a_image_too_large_to_trust_is_refused(tmp_path, monkeypatch):
+def test_an_image_too_large_to_trust_is_refused(tmp_path, monkeypatch):
     Image.new("L", (40, 40)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(MeasurementError, match="1600 pixels"):

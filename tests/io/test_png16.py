@@ -22,7 +22,7 @@ def chunk(name, body):
 
 
 def filtered(image, kinds, extra=b"", interlaced=0):
-    """A PNG file made byte by byte from the definition of the filters."""
+    """Return a PNG file made byte by byte from the definition of the filters."""
     height, width, channels = image.shape
     step = 2 * channels
     lines = image.astype(">u2").view(np.uint8).reshape(height, -1).astype(int)
@@ -63,8 +63,8 @@ def test_pillow_sees_the_same_image(channels):
     image = np.random.default_rng(0).integers(0, 65535, (9, 5, channels), np.uint16)
     data = encoded(image)
     assert png16.is_png16(data)
-    with Image.open(io.BytesIO(data)) as image:
-        seen = np.asarray(image.convert("LA") if channels == 2 else image)
+    with Image.open(io.BytesIO(data)) as pillow:
+        seen = np.asarray(pillow.convert("LA") if channels == 2 else pillow)
     expected = image[..., 0] if channels == 1 else image >> 8
     assert np.array_equal(seen, expected)
 
