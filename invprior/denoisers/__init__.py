@@ -1,1 +1,1 @@
-"""Denoisers for additive white Gaussian noise, the component of `pnp` and `red`."""
+"""Denoisers for additive white Gaussian noise, used by the priors `pnp` and `red`."""

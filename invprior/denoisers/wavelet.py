@@ -17,19 +17,19 @@ from invprior.numerics.wavelets import Filters, WaveletTransform, fitting_levels
 
 @dataclass(frozen=True, kw_only=True)
 class WaveletDenoiser(Denoiser):
-    """Soft thresholding of wavelet details, averaged over every shift of the image.
+    """Soft thresholding of wavelet details, averaged over all shifts of the image.
 
     Colour images are shrunk in luma and chroma axes.
 
     Args:
-        wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet.
+        wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets.
         levels: number of scales; when absent, 4 or as many as fit the image.
-        threshold: in multiples of the noise level, the same for all bands; when absent, BayesShrink
+        threshold: threshold of all bands, in multiples of the noise level. When absent, BayesShrink
             chooses one for each band and channel.
 
     Source: Chang, Yu and Vetterli 2000, "Adaptive wavelet thresholding for image denoising and
     compression", equations 13 to 16 (BayesShrink); Coifman and Donoho 1995 (the average over
-    shifts, here the undecimated transform).
+    shifts, here by the undecimated transform).
     """
 
     wavelet: str = "haar"
@@ -37,7 +37,7 @@ class WaveletDenoiser(Denoiser):
     threshold: Annotated[float, Gt(0)] | None = None
 
     def __post_init__(self) -> None:
-        load_filters(self.wavelet)
+        load_filters(self.wavelet)  # refuses an unknown name before a run
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         """Remove noise of standard deviation sigma."""
@@ -53,21 +53,23 @@ class WaveletDenoiser(Denoiser):
         if self.threshold is not None:
             return torch.nn.functional.softshrink(band, self.threshold * noise)
         energy = band.square().mean((-2, -1), keepdim=True)
+        # The signal's deviation; where a band is all noise, `tiny` makes the threshold huge.
         signal = (energy - noise**2).clamp_min(torch.finfo(band.dtype).tiny).sqrt()
         threshold = noise**2 / signal
+        # Soft thresholding with a tensor of thresholds, which softshrink does not take.
         return band - torch.minimum(torch.maximum(band, -threshold), threshold)
 
 
 @cache
 def _noise_gains(filters: Filters, levels: int) -> tuple[float, ...]:
-    """Standard deviation that white noise of deviation 1 has in each undecimated band.
+    """Return the standard deviation of unit white noise in each undecimated band.
 
-    Taps overlap nowhere in an orthogonal cascade, so level j holds 2^-j; a biorthogonal one is
-    measured on an impulse.
+    With an orthogonal wavelet it is 2^-j at level j. With a biorthogonal one it is the norm of the
+    band's response to an impulse.
     """
     if filters.orthogonal:
         return tuple(0.5 ** (1 + i // 3) for i in range(3 * levels))
-    side = 2**levels * filters.length
+    side = 2**levels * filters.length  # wide enough for the response not to wrap around
     impulse = torch.zeros(1, 1, side, side, dtype=torch.float64)
     impulse[..., side // 2, side // 2] = 1.0
     _, details = WaveletTransform(filters, levels, undecimated=True).analysis(impulse)

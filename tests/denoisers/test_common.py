@@ -1,4 +1,4 @@
-"""What every built-in denoiser holds, beside what the conformance kit asks of all."""
+"""Properties of every built-in denoiser, beyond the checks of the conformance kit."""
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ GAINS = [  # dB on grey and on colour
 
 
 @pytest.mark.parametrize(("denoiser", "grey", "colour"), GAINS)
-def test_gains_on_a_image(denoiser, grey, colour):
+def test_gains_on_an_image(denoiser, grey, colour):
     for channels, gain in ((1, grey), (3, colour)):
         clean, y = noisy_crop(channels)
         error = (denoiser.denoise(y, SIGMA) - clean).square().mean()

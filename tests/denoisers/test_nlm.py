@@ -12,7 +12,7 @@ def random(*shape, seed=0, dtype=torch.float64):
 
 
 def test_is_the_weighted_mean_of_its_definition():
-    """Written with loops, for one channel."""
+    """The definition is written with loops, for one channel."""
     x, sigma, half, window = random(1, 1, 6, 5), 0.3, 1, 2
     denoiser = NLM(patch=3, window=window, strength=0.7)
     padded = torch.from_numpy(np.pad(x[0, 0].numpy(), half, mode="symmetric"))

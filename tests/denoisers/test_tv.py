@@ -38,7 +38,7 @@ def test_wrong_options_are_refused(options):
 
 
 def test_grey_and_colour_of_equal_channels_agree_in_strength():
-    """Equal channels under vectorial weigh sqrt(C) in TV and C in the fidelity."""
+    """C equal channels count sqrt(C) times in the vectorial TV and C times in the fidelity."""
     grey = images()[:, :1]
     three = TVDenoiser(weight=5.0 * 3**0.5).denoise(grey.expand(1, 3, -1, -1), 0.1)
     one = TVDenoiser(weight=5.0).denoise(grey, 0.1)

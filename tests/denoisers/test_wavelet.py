@@ -12,7 +12,7 @@ def random(*shape, seed=0, dtype=torch.float64):
 
 @pytest.mark.parametrize("wavelet", ["haar", "db4", "bior4.4"])
 def test_knows_how_much_noise_each_band_holds(wavelet):
-    """Pure noise is taken away whole by BayesShrink, and all but its lowpass part by 5 sigma."""
+    """BayesShrink removes pure noise completely; 5 sigma removes all but its lowpass part."""
     noise = torch.randn(1, 1, 96, 96, generator=torch.Generator().manual_seed(0)).double()
     for denoiser in (
         WaveletDenoiser(wavelet=wavelet),
