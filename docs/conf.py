@@ -1,4 +1,4 @@
-"""The documentation site: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
+"""Configuration of the documentation site: `sphinx-build -W --keep-going -b html docs docs/_build/html`."""
 
 import sys
 from pathlib import Path
@@ -24,20 +24,22 @@ extensions = [
     "docstrings",
 ]
 exclude_patterns = ["_build"]
-nitpicky = False  # types of torch and numpy have no pages here
+nitpicky = False  # the types of torch and numpy have no pages in this site
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 
+# Docstrings write `code` as Markdown does; reStructuredText would read single backticks as a title.
 default_role = "code"
-smartquotes_action = "D"  # dashes alone: quotes are code as often as not
+smartquotes_action = "D"  # dashes only: quotes are often part of code
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # a list, not an entry each beside those of the members
+# One list of attributes: separate entries would duplicate those of the members.
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = "invprior"

@@ -1,4 +1,4 @@
-"""Write the command-line reference from the commands themselves."""
+"""Write the command reference from the commands themselves."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sphinx.application import Sphinx
 
 INTRODUCTION = """# Command reference
 
-Every command with its arguments and options, written from the commands when this site is built.
-[Command line](../command-line.md) shows them at work; `invprior COMMAND --help` prints the same.
+All commands with their arguments and options, generated from the commands when this site is built.
+[Command line](../command-line.md) shows them in use. `invprior COMMAND --help` prints the same.
 """
 
 
 def write_reference(app: Sphinx) -> None:
-    """Write the page before Sphinx looks for its sources."""
+    """Write the page before Sphinx reads its sources."""
     from invprior.cli.app import app as invprior
 
     command = typer.main.get_command(invprior)
@@ -28,9 +28,9 @@ def write_reference(app: Sphinx) -> None:
 
 
 def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]:
-    """A section for a command, or one for each of a group's."""
+    """Yield the section of a command, or one section for each command of a group."""
     context = command.context_class(command, info_name=path[-1], parent=parent)
-    inner = getattr(command, "commands", None)
+    inner = getattr(command, "commands", None)  # groups alone have it
     if inner is not None:
         for name, child in inner.items():
             yield from _sections(child, (*path, name), context)
@@ -45,7 +45,8 @@ def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]
 
 
 def _row(names: str, meaning: str) -> str:
-    """A line of a table, from what `--help` says: the names, the meaning, and in brackets default and range."""
+    """Return a table row from the text of `--help`: the names, the meaning, and the default or range."""
+    # typer appends the default, the range or "required" in square brackets; brackets inside the text stay
     text, extra = re.fullmatch(
         r"(.*?)(?:\s*\[((?:default|required|x|\d)[^\[]*)\])?", meaning, re.S
     ).groups()
@@ -54,8 +55,9 @@ def _row(names: str, meaning: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    """Help as Markdown: indented lines are what to type, all else is prose."""
+    """Convert help to Markdown: indented paragraphs are commands, all others are prose."""
     found = []
+    # "\b" tells click not to rewrap a paragraph
     for paragraph in re.split(r"\n\s*\n", text.replace("\b", "").strip("\n")):
         if paragraph.startswith("    "):
             lines = "\n".join(line.removeprefix("    ") for line in paragraph.splitlines())
@@ -66,7 +68,7 @@ def _paragraphs(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line of prose in which no character means anything to Markdown; options and `code` as code."""
+    """Return prose as one line, with Markdown's characters escaped and options set as code."""
     text = re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"`\g<0>`", " ".join(text.split()))
     parts = re.split(r"(`[^`]*`)", text)
     escaped = (

@@ -1,7 +1,7 @@
-"""Show what a page's own code draws: runs the code when the site is built, and puts its PNG files below it.
+"""Show the images that the code of a page draws: run the code in the build, and place its PNG files below it.
 
-No image is kept in the repository, so none can be out of date. Only pages with a block marked
-`<!-- image: CAPTION -->` are run; a fault in their code is a warning, as in the rest of the build.
+The repository stores no images, so none can be out of date. Only pages with a block marked `<!-- image: CAPTION -->`
+run. An error in their code is a warning, as elsewhere in the build.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from page_blocks import Block, blocks, run_python
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
-FOLDER = Path("_build", "images")  # within docs/, as Sphinx wants its images; git ignores it
+FOLDER = Path("_build", "images")  # inside docs/, where Sphinx requires images; git ignores it
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,7 @@ def add_images(app: Sphinx, docname: str, source: list[str]) -> None:
         _log.warning("its code failed: %s: %s", type(error).__name__, error, location=docname)
         return
     text = source[0]
-    for block in reversed(marked):
+    for block in reversed(marked):  # from the end, so that earlier positions stay valid
         shown = drawn.get(block.line, [])
         if not shown:
             _log.warning("the block writes no PNG file", location=(docname, block.line))
@@ -42,7 +42,7 @@ def add_images(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def _draw(app: Sphinx, docname: str, last: Block) -> dict[int, list[Path]]:
-    """Run a page as far as its last image; return the files that each marked block wrote, by the block's line."""
+    """Run a page up to its last image; return the files of each marked block by the block's line number."""
     target = Path(app.srcdir) / FOLDER / docname
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -52,6 +52,7 @@ def _draw(app: Sphinx, docname: str, last: Block) -> dict[int, list[Path]]:
     with tempfile.TemporaryDirectory() as scratch, quiet:
         seen: set[Path] = set()
         for block in run_python(page, Path(scratch)):
+            # blocks without a caption may write images too; they count as seen
             written = sorted(set(Path(scratch).glob("*.png")) - seen)
             seen.update(written)
             if block.caption:
@@ -62,6 +63,7 @@ def _draw(app: Sphinx, docname: str, last: Block) -> dict[int, list[Path]]:
 
 
 def _figure(path: Path, caption: str) -> str:
+    """Return a figure in MyST's syntax, with its path from the root of the sources."""
     return f"```{{figure}} /{path.as_posix()}\n:alt: {caption}\n\n{caption}\n```\n\n"
 
 

@@ -1,4 +1,4 @@
-"""Equations as MathML, which browsers draw themselves: no script, and nothing to fetch from another site."""
+"""Render equations as MathML, which browsers draw without scripts or requests to other sites."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ _BAR = re.compile(r"(?<!\\left)(?<!\\right)\\([lr])([vV]ert)(?![A-Za-z])")
 
 
 def _inline(translator: Any, node: nodes.math) -> None:
+    """Write an equation within a line."""
     translator.body.append(_converted(node, block=False))
     raise nodes.SkipNode
 
 
 def _block(translator: Any, node: nodes.math_block) -> None:
+    """Write a displayed equation."""
     translator.body.append(f'<div class="equation">{_converted(node, block=True)}</div>')
     raise nodes.SkipNode
 
 
 def _converted(node: nodes.Element, *, block: bool) -> str:
-    # A bar of its own stretches for itself, and a square is set beside the second one only: pair them.
+    """Return the MathML of a node, or its TeX as code, with a warning, if it cannot be converted."""
+    # An unpaired bar stretches by itself, and an exponent attaches to the closing bar only: pair the bars.
     tex = _BAR.sub(lambda m: f"\\{'left' if m[1] == 'l' else 'right'}{m[0]}", node.astext())
     try:
         return str(tex2mathml(tex, as_block=block))
     except MathError as error:
-        _log.warning("not understood: %s: %s", node.astext(), error, location=node)
+        _log.warning("cannot convert %s: %s", node.astext(), error, location=node)
         return f"<code>{html.escape(node.astext())}</code>"
 
 

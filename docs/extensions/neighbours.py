@@ -1,7 +1,7 @@
-"""Bring Markdown from outside docs/ into the site: CONTRIBUTING, CHANGELOG, the plugins' READMEs and what they link to.
+"""Add Markdown from outside docs/ to the site: CONTRIBUTING, CHANGELOG, the plugins' READMEs and what they link to.
 
-Sphinx reads below docs/ only. So these files are copied into docs/generated/, which git ignores, and every relative
-link is turned to where its target stands in the site; the sources keep the links that work on GitHub.
+Sphinx reads only below docs/. These files are therefore copied to docs/generated/, which git ignores, and their
+relative links are changed to the places of their targets in the site. The sources keep links that work on GitHub.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from typing import Any
 from sphinx.application import Sphinx
 
 GENERATED = "generated"
-LISTED = ("CONTRIBUTING.md", "CHANGELOG.md", "plugins/README.md")  # in the toctree of index.md
+# in the toctree of index.md; Sphinx wants every other page marked as an orphan
+LISTED = ("CONTRIBUTING.md", "CHANGELOG.md", "plugins/README.md")
 _LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?!https?:|#)(?P<path>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
 
 
 def copy_neighbours(app: Sphinx) -> None:
-    """Copy the pages before Sphinx looks for its sources."""
+    """Copy the pages before Sphinx reads its sources."""
     docs = Path(app.srcdir)
-    _places.cache_clear()
+    _places.cache_clear()  # an earlier build in this process may have seen other pages
     for origin, place in _places(docs).items():
         if docs / GENERATED not in place.parents:
             continue
@@ -34,7 +35,7 @@ def copy_neighbours(app: Sphinx) -> None:
 
 
 def relink(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Turn the links of a page of docs/ to the copies."""
+    """Point the links of a page in docs/ to the copies."""
     docs = Path(app.srcdir)
     if not docname.startswith(f"{GENERATED}/"):
         folder = Path(app.env.doc2path(docname)).parent
@@ -42,29 +43,29 @@ def relink(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def relinked(text: str, origin: Path, place: Path, docs: Path) -> str:
-    """Turn the relative links of a text that moves from one folder to another.
+    """Adapt the relative links of a text that moves from one folder to another.
 
     Args:
         text: Markdown.
-        origin: the folder for which its links were written.
-        place: the folder where it will stand.
-        docs: the root of the site's sources.
+        origin: folder that its links start from.
+        place: folder that it moves to.
+        docs: root of the site's sources.
     """
 
-    def turned(match: re.Match[str]) -> str:
+    def moved(match: re.Match[str]) -> str:
         target = _target(match, origin)
         if target.is_dir():  # a folder of the repository has no page
             return match["text"]
-        if not target.exists():  # Sphinx says that it is broken
+        if not target.exists():  # Sphinx reports the broken link
             return match[0]
         path = os.path.relpath(_places(docs).get(target, target), place)
         return f"[{match['text']}]({Path(path).as_posix()}{match['anchor'] or ''})"
 
-    return _LINK.sub(turned, text)
+    return _LINK.sub(moved, text)
 
 
 def write(path: Path, text: str) -> None:
-    """Write a page where it differs, so that a second build reads only what has changed."""
+    """Write a page if it differs, so that a second build reads only what has changed."""
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -72,7 +73,7 @@ def write(path: Path, text: str) -> None:
 
 @cache
 def _places(docs: Path) -> dict[Path, Path]:
-    """Where each page outside docs/ stands in the site: those listed, and all that links lead to."""
+    """Map each page outside docs/ to its place in the site: the listed pages, and all that links reach."""
     root = docs.parent
     places = {root / "README.md": docs / "index.md"}
     waiting = [*docs.glob("*.md"), *(root / name for name in LISTED)]
@@ -85,6 +86,7 @@ def _places(docs: Path) -> dict[Path, Path]:
 
 
 def _pages(page: Path) -> Iterator[Path]:
+    """Yield the Markdown files that a page links to."""
     for match in _LINK.finditer(page.read_text()):
         target = _target(match, page.parent)
         if target.suffix == ".md" and target.exists():
@@ -92,6 +94,7 @@ def _pages(page: Path) -> Iterator[Path]:
 
 
 def _target(match: re.Match[str], folder: Path) -> Path:
+    """Return the path of a link's target."""
     return Path(os.path.normpath(folder / match["path"]))
 
 

@@ -1,10 +1,10 @@
-"""The code in a Markdown page, and how to run it: shared by the tests and by the site, which shows the images.
+"""Find and run the code of a Markdown page; used by the tests and by the site, which shows the images.
 
-A comment before a block says what is special about it:
+A comment before a block marks a special case:
 
-* `not run: REASON` leaves it out,
-* `exit code: N` is that of a block of commands that must fail,
-* `image: CAPTION` shows, in the site, the PNG files that the block writes.
+* `not run: REASON` skips the block,
+* `exit code: N` marks commands that must fail with this code,
+* `image: CAPTION` shows the PNG files that the block writes in the site.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Block:
     """One fenced block of a page.
 
     Attributes:
-        language: what stands behind the fence.
-        text: what is in it.
-        line: the text's first line in the page.
-        end: where the block ends in the page, in characters.
-        note: the comment before it.
+        language: the word after the opening fence.
+        text: the content.
+        line: number of the content's first line in the page, from 1.
+        end: position of the block's end in the page, in characters.
+        note: the comment before the block, or "".
     """
 
     language: str
@@ -44,28 +44,28 @@ class Block:
 
     @property
     def run(self) -> bool:
-        """Whether it is run."""
+        """Whether the block runs."""
         return not self.note.startswith("not run: ")
 
     @property
     def exit_code(self) -> int:
-        """Of its commands."""
+        """The exit code that its commands must have."""
         return int(self.note.removeprefix("exit code: ")) if self.note.startswith("exit") else 0
 
     @property
     def caption(self) -> str:
-        """Of the images that it writes; empty where none is shown."""
+        """The caption of the images that it writes; empty if the site shows none."""
         return self.note.removeprefix(IMAGE) if self.note.startswith(IMAGE) else ""
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """Each `$ invprior` command with the output shown below it."""
+        """Each `$ invprior` command with the output below it."""
         parts = [part.partition("\n") for part in self.text.split("$ ")]
         return [(c, shown) for c, _, shown in parts if c.startswith("invprior ")]
 
 
 def blocks(text: str, language: str) -> list[Block]:
-    """List the blocks of a language that are run."""
+    """Return the blocks of a language that run."""
     found = [
         Block(
             m["language"],
@@ -80,14 +80,15 @@ def blocks(text: str, language: str) -> list[Block]:
 
 
 def run_python(page: Path, folder: Path) -> Iterator[Block]:
-    """Run a page's Python in a folder, block by block; yield each block when it has run.
+    """Run a page's Python in a folder, block by block; yield each block after it ran.
 
     The blocks of a page share a namespace.
     """
     module = types.ModuleType(f"page_{page.stem}".replace("-", "_"))
-    sys.modules[module.__name__] = module  # where classes look their types up
+    sys.modules[module.__name__] = module  # where dataclasses look up their annotations
     try:
         for block in blocks(page.read_text(), "python"):
+            # the empty lines make tracebacks point to the line of the page
             code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
             with contextlib.chdir(folder):
                 exec(code, vars(module))
