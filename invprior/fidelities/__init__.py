@@ -1,1 +1,1 @@
-"""Data fidelities E(Ax; y): negative log-likelihoods of the noise."""
+"""Data fidelities E(Ax; y), the negative log-likelihoods of the noise."""

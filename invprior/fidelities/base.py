@@ -1,4 +1,4 @@
-"""What a data fidelity is: the negative log-likelihood of y given the prediction Ax."""
+"""The base classes of data fidelities, the negative log-likelihoods of y given the prediction Ax."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from invprior.errors import OptionError
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.noise_estimation.gaussian import estimate_gaussian
-from invprior.registry.options import Plugin
+from invprior.registry.plugin import Plugin
 
 
 class Fidelity(nn.Module, ABC, metaclass=Plugin):
-    """A data fidelity E(prediction; y), a sum over the measurements."""
+    """A data fidelity E(prediction; y), summed over the entries of y."""
 
     plugin_group: ClassVar[str] = "fidelities"
 
     @abstractmethod
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Compute E of each image: (B, ...) and (B, ...) to (B,)."""
+        """Return E of each image: (B, ...) and (B, ...) to (B,)."""
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:
-        """Gradient of E with respect to the prediction; by autograd unless overridden."""
+        """Return the gradient of E in the prediction; by autograd unless overridden."""
         with torch.enable_grad():
             prediction = prediction.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.value(prediction, y).sum(), prediction)
         return gradient
 
     def lipschitz(self) -> float:
-        """Upper bound on the second derivative of E; infinite when there is none, as for Poisson and L1."""
+        """Return the Lipschitz constant of the gradient; infinite when there is none, as for Poisson and L1."""
         return math.inf
 
     @property
     def noise_level(self) -> float | None:
-        """Standard deviation of the noise that it stands for; None when it does not say."""
+        """Standard deviation of the noise that it assumes; None while it is open."""
         return None
 
     def with_noise_level(self, sigma: float) -> Fidelity:
-        """Return the fidelity with its open noise parameter set to an estimate; itself when nothing is open.
+        """Return the fidelity with its open noise parameter set from a standard deviation.
+
+        A fidelity whose parameter is given returns itself.
 
         Args:
             sigma: standard deviation of the noise in y, positive.
@@ -48,7 +51,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         return self
 
     def estimate_noise(self, y: Tensor, observation_mask: Tensor | None) -> NoiseEstimate:
-        """Estimate this kind of noise, where `noise_level` does not say; white Gaussian noise by default.
+        """Estimate the noise in y when `noise_level` is None; by default white Gaussian noise.
 
         Args:
             y: one measurement, (1, ...).
@@ -57,8 +60,21 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         return estimate_gaussian(y, observation_mask)
 
     def with_noise(self, estimate: NoiseEstimate) -> Fidelity:
-        """Return the fidelity with its open noise parameter set to an estimate of `estimate_noise`."""
+        """Return the fidelity with its open noise parameter set from the result of `estimate_noise`."""
         return self.with_noise_level(estimate.sigma)
+
+
+def given(value: float | None, option: str, fidelity: str) -> float:
+    """Return a noise parameter, or raise when it is still open.
+
+    Raises:
+        OptionError: the value is None.
+    """
+    if value is None:
+        raise OptionError(
+            f"{fidelity} has no {option} yet: give one, or let a Problem estimate it from y."
+        )
+    return value
 
 
 class ProximableFidelity(Fidelity):
@@ -70,12 +86,12 @@ class ProximableFidelity(Fidelity):
 
 
 class QuadraticFidelity(ProximableFidelity):
-    """E = precision / 2 ||prediction - y||^2: solvers may then use an operator's `solve_damped`."""
+    """E = precision / 2 ||prediction - y||^2, with which solvers may use an operator's `solve_damped`."""
 
     @property
     @abstractmethod
     def precision(self) -> float:
-        """1 / sigma^2."""
+        """1 / sigma^2, positive."""
 
     @property
     def noise_level(self) -> float | None:

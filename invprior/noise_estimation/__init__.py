@@ -1,1 +1,1 @@
-"""How strong the noise in a measurement is, from the measurement alone."""
+"""Estimate the noise level of a measurement from the measurement alone."""

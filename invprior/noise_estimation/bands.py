@@ -1,4 +1,4 @@
-"""What an image's blocks hold at low, middle and high frequencies."""
+"""The energy of an image's blocks at low, middle and high frequencies."""
 
 from __future__ import annotations
 
@@ -8,58 +8,61 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SIDE = 8  # of a block, in pixels; larger where pixels are missing
-_LOW, _MIDDLE = 7, 10  # last diagonals i + j of the cosine transform of a complete block
-_MOST = 40_000  # blocks that are looked at; more would not make the estimate better
-_FEW = 400  # blocks; a small image is cut into more of them, which overlap more
-_KNOWN = 14  # pixels that a block with holes should know
-_LARGEST = 32  # side of a block with holes; beyond, an image is not smooth
+SIDE = 8  # side of a block in pixels; larger where pixels are missing
+_LOW, _MIDDLE = 7, 10  # last diagonals i + j of the bands in a complete block's cosine transform
+_MOST = 40_000  # largest number of blocks; more would not improve the estimate
+_FEW = 400  # with fewer blocks, the blocks of a small image overlap more
+_KNOWN = 14  # known pixels that an incomplete block should have
+_LARGEST = 32  # largest side of an incomplete block; an image is not smooth over more
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Mean squares of blocks, each (N,), float64; white noise has its variance in every band, independently.
+    """Mean squares of N blocks in three bands, each (N,), float64.
+
+    In every band, the mean square of white noise is its variance, independently of the other bands.
 
     Attributes:
-        mean: the blocks' mean intensity.
-        low: smooth shading, edges, coarse texture.
+        mean: mean intensity of each block.
+        low: smooth shading, edges and coarse texture.
         middle: finer texture.
-        high: the finest, where images have least.
-        freedom: how many numbers `high` averages, (N,).
-        independent: how many blocks that do not overlap would say as much, as a share of N.
-        gaps: how far apart the known pixels are: 0 in complete blocks, else the blocks' side over 8, less 3/4.
+        high: the highest frequencies, where images have the least energy.
+        degrees_of_freedom: number of values whose mean square is `high`, (N,).
+        independent: number of independent blocks with the same information, as a fraction of N.
+        gaps: distance of the known pixels: 0 in complete blocks, else the blocks' side / 8 - 3/4.
     """
 
     mean: Tensor
     low: Tensor
     middle: Tensor
     high: Tensor
-    freedom: Tensor
+    degrees_of_freedom: Tensor
     independent: float
     gaps: float
 
 
 def bands_of(image: Tensor, known: Tensor) -> Bands | None:
-    """Cut an image into overlapping blocks and measure them.
+    """Cut an image into overlapping blocks and measure their bands.
 
-    A complete block is transformed by the orthonormal cosine transform, and the bands are sets of its
-    coefficients. Where too few blocks are complete, the known pixels of each are fitted, by least squares, by the
-    lowest cosines and by some more: what each fit takes up is a band, and the residual is the highest.
+    Complete blocks take the orthonormal cosine transform, and the bands are sets of its coefficients. When too few
+    blocks are complete, the known pixels of each block are fitted by least squares twice: with the lowest cosines, and
+    with some more. The energy of the first fit is the low band, what the second fit adds is the middle band, and the
+    residual is the high band.
 
     Args:
         image: one channel, (H, W), float64, finite.
         known: which pixels carry data, (H, W), boolean.
 
     Returns:
-        None when the image is too small or knows too few pixels.
+        The bands, or None when the image is too small or has too few known pixels.
     """
     if min(image.shape) < SIDE:
         return None
     stride = _stride(image.shape, SIDE)
-    whole = _cut(known, SIDE, stride).all(1)
-    if int(whole.sum()) >= min(_FEW, len(whole) // 2 + 1):
-        return _complete(_cut(image, SIDE, stride)[whole], stride)
-    return _with_holes(image, known)
+    complete = _cut(known, SIDE, stride).all(1)
+    if int(complete.sum()) >= min(_FEW, len(complete) // 2 + 1):
+        return _complete(_cut(image, SIDE, stride)[complete], stride)
+    return _incomplete(image, known)
 
 
 def _complete(blocks: Tensor, stride: int) -> Bands:
@@ -68,21 +71,23 @@ def _complete(blocks: Tensor, stride: int) -> Bands:
     high = order > _MIDDLE
     return Bands(
         mean=blocks.mean(1),
+        # Diagonal 0 is the mean, which is no noise.
         low=squares[:, (order >= 1) & (order <= _LOW)].mean(1),
         middle=squares[:, (order > _LOW) & ~high].mean(1),
         high=squares[:, high].mean(1),
-        freedom=torch.full((len(blocks),), float(high.sum()), dtype=torch.float64),
+        degrees_of_freedom=torch.full((len(blocks),), float(high.sum()), dtype=torch.float64),
         independent=_independent(stride, SIDE),
         gaps=0.0,
     )
 
 
-def _with_holes(image: Tensor, known: Tensor) -> Bands | None:
+def _incomplete(image: Tensor, known: Tensor) -> Bands | None:
+    # Larger blocks where known pixels are few, until a block has enough of them for two fits.
     side = SIDE
     share = float(known.double().mean())
     while share * side**2 < _KNOWN and side < min(_LARGEST, *image.shape):
         side = min(side + 4, *image.shape)
-    stride = _stride(image.shape, side, most=_MOST // 4)
+    stride = _stride(image.shape, side, most=_MOST // 4)  # a fit costs more than a transform
     mask = _cut(known, side, stride)
     count = mask.sum(1)
     enough = count >= max(_KNOWN - 6, int(0.75 * share * side**2))
@@ -91,7 +96,7 @@ def _with_holes(image: Tensor, known: Tensor) -> Bands | None:
     mask, count = mask[enough].double(), count[enough].double()
     values = _cut(image, side, stride)[enough]
     mean = (values * mask).sum(1) / count
-    values = (values - mean[:, None]) * mask
+    values = (values - mean[:, None]) * mask  # 0 at missing pixels, as `_fitted` requires
     cosines, order = _cosines(side)
     first, second = _orders(float(count.min()))
     low = _fitted(values, mask, cosines[order <= first])
@@ -100,17 +105,17 @@ def _with_holes(image: Tensor, known: Tensor) -> Bands | None:
     high = (values.square().sum(1) - both).clamp_min(0)
     return Bands(
         mean=mean,
-        low=low / (lower - 1),
+        low=low / (lower - 1),  # the mean has taken one degree of freedom
         middle=(both - low).clamp_min(0) / (upper - lower),
         high=high / (count - upper),
-        freedom=count - upper,
+        degrees_of_freedom=count - upper,
         independent=_independent(stride, side),
         gaps=side / SIDE - 0.75,
     )
 
 
 def _orders(count: float) -> tuple[int, int]:
-    """Last diagonals of the two fits: about a third and two thirds of the known pixels' number."""
+    """Return the last diagonals of the two fits, for a third and two thirds of the known pixels."""
     sizes = [(t + 1) * (t + 2) // 2 for t in range(_MIDDLE + 1)]
     second = max((t for t in range(2, _MIDDLE + 1) if sizes[t] <= 0.65 * count), default=2)
     first = max((t for t in range(1, second) if sizes[t] <= 0.4 * sizes[second]), default=1)
@@ -118,10 +123,11 @@ def _orders(count: float) -> tuple[int, int]:
 
 
 def _fitted(values: Tensor, mask: Tensor, basis: Tensor) -> Tensor:
-    """Energy (N,) that the least-squares fit of a basis (p, n) takes up of the known values (N, n), 0 elsewhere."""
+    """Return the energy, (N,), of the least-squares fit of a basis (p, n) to values (N, n), 0 where unknown."""
     size = len(basis)
     products = (basis[:, None] * basis[None]).reshape(size * size, -1)
     gram = (mask @ products.T).reshape(-1, size, size)
+    # The known pixels of a block may not determine all coefficients.
     gram += 1e-9 * torch.eye(size, dtype=torch.float64)
     right = (values @ basis.T)[..., None]
     factor, _ = torch.linalg.cholesky_ex(gram)
@@ -129,7 +135,7 @@ def _fitted(values: Tensor, mask: Tensor, basis: Tensor) -> Tensor:
 
 
 def _cosines(side: int) -> tuple[Tensor, Tensor]:
-    """The orthonormal two-dimensional cosines, (side^2, side^2), one a row, and the diagonal i + j of each."""
+    """Return the orthonormal 2-D cosines as rows, (side^2, side^2), and the diagonal i + j of each."""
     k = torch.arange(side, dtype=torch.float64)
     line = torch.cos(math.pi / side * k[:, None] * (k + 0.5)) * math.sqrt(2 / side)
     line[0] /= math.sqrt(2)
@@ -137,7 +143,7 @@ def _cosines(side: int) -> tuple[Tensor, Tensor]:
 
 
 def _stride(shape: tuple[int, ...], side: int, most: int = _MOST) -> int:
-    """How far apart blocks begin: half a block, less in a small image, more in a big one."""
+    """Return the step between blocks: half a block, less in a small image, more in a large one."""
 
     def blocks(stride: int) -> int:
         return math.prod((n - side) // stride + 1 for n in shape)
@@ -151,11 +157,12 @@ def _stride(shape: tuple[int, ...], side: int, most: int = _MOST) -> int:
 
 
 def _independent(stride: int, side: int) -> float:
-    """Blocks half over each other are independent at high frequencies, as seen in pure noise."""
+    """Return the fraction of the blocks that counts as independent at high frequencies."""
+    # Calibrated on pure noise, where blocks that overlap by half are independent.
     return min(1.0, 5 * (stride / side) ** 2)
 
 
 def _cut(image: Tensor, side: int, stride: int) -> Tensor:
-    """Every block as a row, (N, side^2)."""
+    """Return every block as a row, (N, side^2)."""
     blocks = image.unfold(0, side, stride).unfold(1, side, stride)
     return blocks.reshape(-1, side * side)

@@ -1,4 +1,4 @@
-"""What an estimate of the noise says."""
+"""The result of a noise estimate."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-QUANTISATION = 1 / (255 * math.sqrt(12))  # the rounding error of an 8-bit file: no sigma below it
-_DOUBTFUL = 0.15  # relative uncertainty from which a weight or a stop may come out visibly wrong
+QUANTISATION = 1 / (255 * math.sqrt(12))  # rounding error of an 8-bit file, the smallest sigma
+_DOUBTFUL = 0.15  # relative uncertainty above which a weight or a stop may be visibly wrong
 
 
 def is_rounding(sigma: float) -> bool:
-    """Whether a level is no more than the rounding error of an 8-bit file: there is no noise to speak of."""
+    """Return whether a noise level is at most the rounding error of an 8-bit file."""
     return sigma <= 1.01 * QUANTISATION
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseEstimate:
-    """How strong the noise is.
+    """An estimate of the noise level.
 
     Attributes:
         sigma: standard deviation over all measurements, in y's units.
-        channels: standard deviation in each channel; a channel that says nothing has the overall one.
-        uncertainty: relative, one standard deviation, of sigma, or of `peak` when there is one; infinite for a guess.
-        method: how it was found, in words.
-        peak: for photon noise, the count at intensity 1, which is one over the gain; else None.
-        doubt: why it may be wrong, as a clause; None when there is no reason to doubt.
+        channels: standard deviation in each channel; `sigma` for a channel without enough data.
+        uncertainty: relative standard deviation of `sigma`, or of `peak` for photon noise. Infinite when the value is
+            assumed rather than estimated.
+        method: the method, in words.
+        peak: for photon noise the count at intensity 1, which is one over the gain; else None.
+        doubt: why the estimate may be wrong, as a clause; None when there is no reason to doubt it.
     """
 
     sigma: float
@@ -37,7 +38,7 @@ class NoiseEstimate:
 
     @property
     def note(self) -> str | None:
-        """What to tell the user when the estimate is not to be relied on."""
+        """A warning for the user when the estimate is unreliable; else None."""
         if self.doubt is None and self.uncertainty <= _DOUBTFUL:
             return None
         what, option = (
@@ -51,21 +52,22 @@ class NoiseEstimate:
         )
 
     def text(self) -> str:
-        """The figure and its uncertainty, as a person reads it."""
-        figure = f"sigma {self.sigma:.4f}" if self.peak is None else f"peak {self.peak:.4g}"
+        """Return the value and its uncertainty as text for the user."""
+        value = f"sigma {self.sigma:.4f}" if self.peak is None else f"peak {self.peak:.4g}"
         if self.uncertainty == 0:
-            return figure
+            return value
         if math.isinf(self.uncertainty):
-            return f"{figure} (a guess)"
+            return f"{value} (assumed)"
         if self.peak is None and is_rounding(self.sigma):
-            return f"{figure} (none found; that of 8 bits)"
-        return f"{figure} ± {100 * self.uncertainty:.0f} % (estimated)"
+            return f"{value} (no noise found; rounding to 8 bits)"
+        return f"{value} ± {100 * self.uncertainty:.0f} % (estimated)"
 
     def record(self) -> dict[str, Any]:
-        """What a result's record keeps, for JSON."""
+        """Return the fields that a result's record keeps, for JSON."""
         return {
             "sigma": self.sigma,
             "channels": list(self.channels),
+            # JSON has no infinity.
             "uncertainty": self.uncertainty if math.isfinite(self.uncertainty) else None,
             "method": self.method,
             "peak": self.peak,

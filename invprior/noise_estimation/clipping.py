@@ -1,4 +1,4 @@
-"""What is left of Gaussian noise where a sensor or a file limits the values."""
+"""The variance of Gaussian noise after a sensor or a file has clipped the values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _GRID = 801
 
 
 def limits(values: Tensor) -> tuple[float, float]:
-    """The lowest and the highest of some values where two of them or more have it, else infinite.
+    """Return the lowest and the highest value if at least two entries share it, else infinity.
 
-    Noise that was not limited has its extreme value once; shared by chance, as in 8-bit data, it does no harm, for
-    few values are near it.
+    Noise that was not clipped has its extreme value only once. An extreme value shared by chance, as in 8-bit data,
+    does no harm, because few values are near it.
     """
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
@@ -26,18 +26,18 @@ def limits(values: Tensor) -> tuple[float, float]:
 
 
 def kept_share(mean: Tensor, sigma: float, bounds: tuple[float, float]) -> Tensor:
-    """Share of the noise's variance that is left when values beyond the bounds are set to them.
+    """Return the share of the noise's variance that remains after clipping to bounds.
 
     Args:
-        mean: mean of the limited values, (N,), float64.
-        sigma: standard deviation of the noise before, positive.
+        mean: mean of the clipped values, (N,), float64.
+        sigma: standard deviation of the noise before clipping, positive.
         bounds: lowest and highest value.
 
     Returns:
         (N,), in [0, 1].
 
     Source: the moments of a censored Gaussian; Foi 2009, "Clipped noisy images: heteroskedastic modeling and
-    practical denoising", Signal Processing 89, uses them in the same way.
+    practical denoising", Signal Processing 89, uses them likewise.
     """
     low, high = bounds
     if math.isinf(low) and math.isinf(high):
@@ -46,17 +46,18 @@ def kept_share(mean: Tensor, sigma: float, bounds: tuple[float, float]) -> Tenso
         low = min(float(mean.min()), high) - 8 * sigma
     if math.isinf(high):
         high = max(float(mean.max()), low) + 8 * sigma
+    # The mean after clipping is known and the mean before is not: tabulate one over the other.
     x = torch.linspace(low - 4 * sigma, high + 4 * sigma, _GRID, dtype=torch.float64)
     seen, variance = _censored((low - x) / sigma, (high - x) / sigma)
-    seen = x + sigma * seen  # increases with x
+    seen = x + sigma * seen  # increases with x, so the table can be inverted
     right = torch.searchsorted(seen, mean.contiguous()).clamp(1, _GRID - 1)
     a, b = seen[right - 1], seen[right]
-    way = ((mean - a) / (b - a).clamp_min(1e-300)).clamp(0, 1)
-    return (variance[right - 1] + way * (variance[right] - variance[right - 1])).clamp(0, 1)
+    fraction = ((mean - a) / (b - a).clamp_min(1e-300)).clamp(0, 1)
+    return (variance[right - 1] + fraction * (variance[right] - variance[right - 1])).clamp(0, 1)
 
 
 def _censored(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of a standard Gaussian whose values are limited to [low, high]."""
+    """Return the mean and the variance of a standard Gaussian clipped to [low, high]."""
     below, above = torch.special.ndtr(low), torch.special.ndtr(-high)
     at_low, at_high = _density(low), _density(high)
     inside = 1 - below - above

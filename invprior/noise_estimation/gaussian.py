@@ -1,4 +1,4 @@
-"""The standard deviation of white Gaussian noise."""
+"""Estimate the standard deviation of white Gaussian noise."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import QUANTISATION, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
-from invprior.noise_estimation.level import Level, level_of, together
+from invprior.noise_estimation.level import Level, level_of, pooled
 
-_FEWEST = 32  # bends of rows; fewer say nothing
+_FEWEST = 32  # second differences of rows; with fewer there is no estimate
 
 
 def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> NoiseEstimate:
-    """Estimate the standard deviation of white noise, the same at every intensity.
+    """Estimate the standard deviation of white noise that is the same at every intensity.
 
-    The measurement need not be an image of sharp things: a blurred one has less at high frequencies, so it is
-    measured all the better. What limits the values, as 8-bit files do, is reckoned with, and missing pixels are left
-    out (`bands_of`, `level_of`). Texture that fills the whole image counts as noise in part. Noise that is not
-    white, as in JPEG files, is not what this measures. A measurement that is no image, or smaller than 8 x 8, is
-    treated as rows of samples of a smooth signal, which is a crude guess.
+    The estimate uses the high frequencies of the smoothest blocks (`bands_of`, `level_of`). It accounts for values
+    that were clipped, as in 8-bit files, and leaves missing pixels out. A blurred image has less energy at high
+    frequencies, so its estimate is better than a sharp image's. Texture that fills the whole image counts partly as
+    noise. Noise that is not white, as in JPEG files, is not measured correctly. A measurement that is not an image, or
+    is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which gives a crude value.
 
     Args:
         y: one measurement, (1, C, H, W), or (1, ...) of another shape.
@@ -30,16 +30,16 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
             are not finite never count.
 
     Returns:
-        The estimate; its sigma is at least the error of rounding to 8 bits.
+        The estimate. Its sigma is at least the rounding error of 8 bits.
     """
-    y, known = prepared(y, observation_mask)
+    y, known = prepare(y, observation_mask)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
         return _from_rows(y.flatten(0, -2), known.flatten(0, -2))
     levels = [_channel(*pair) for pair in zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)]
     found = [level for level in levels if level is not None]
     if not found:
-        return nothing(len(levels))
-    variance, error = together(found)
+        return no_estimate(len(levels))
+    variance, error = pooled(found)
     sigma = max(math.sqrt(variance), QUANTISATION)
     return NoiseEstimate(
         sigma=sigma,
@@ -52,8 +52,8 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     )
 
 
-def prepared(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The measurement in float64 on the CPU, 0 where nothing is known, and where something is."""
+def prepare(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the measurement in float64 on the CPU, 0 where it is unknown, and the mask of known entries."""
     known = (
         y.isfinite() if observation_mask is None else y.isfinite() & observation_mask.to(y.device)
     )
@@ -61,14 +61,14 @@ def prepared(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor
     return y.to("cpu", torch.float64), known.cpu()
 
 
-def nothing(channels: int) -> NoiseEstimate:
-    """The estimate when there is too little to look at."""
+def no_estimate(channels: int) -> NoiseEstimate:
+    """Return the assumed value for a measurement with too little data."""
     return NoiseEstimate(
         sigma=QUANTISATION,
         channels=(QUANTISATION,) * channels,
         uncertainty=math.inf,
         method="the rounding error of 8 bits",
-        doubt="too little of the image is known, so the rounding error of 8 bits stands for it",
+        doubt="too little of the image is known, so the rounding error of 8 bits is assumed",
     )
 
 
@@ -81,16 +81,17 @@ def _channel(image: Tensor, known: Tensor) -> Level | None:
 
 
 def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:
+    # Second differences vanish on a line; the sum of their squared weights is 6.
     bend = (y[..., :-2] - 2 * y[..., 1:-1] + y[..., 2:]) / math.sqrt(6)
     bend = bend[known[..., :-2] & known[..., 1:-1] & known[..., 2:]]
     if bend.numel() < _FEWEST:
-        return nothing(1)
-    # The mean absolute value is less moved by outliers, such as edges, than the root mean square.
+        return no_estimate(1)
+    # The mean absolute value is less sensitive to outliers, such as edges, than the root mean square.
     sigma = max(float(bend.abs().mean()) * math.sqrt(math.pi / 2), QUANTISATION)
     return NoiseEstimate(
         sigma=sigma,
         channels=(sigma,),
         uncertainty=math.inf,
         method="second differences along rows",
-        doubt="the measurement is no image of 8 x 8 pixels or more, and was taken for rows of a smooth signal",
+        doubt="the measurement is not an image of at least 8 x 8 pixels and was treated as rows of a smooth signal",
     )

@@ -1,4 +1,4 @@
-"""The noise's variance from the smoothest blocks of an image."""
+"""Estimate the variance of the noise from the smoothest blocks of an image."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import Tensor
 
 from invprior.noise_estimation.bands import Bands
 
-_SMOOTH = 0.1  # share of the blocks that counts, the smoothest
-_FEWEST = 16  # blocks; fewer say nothing
+_SMOOTH = 0.1  # the smoothest tenth of the blocks counts
+_FEWEST = 16  # blocks; with fewer there is no estimate
 _ROUNDS = 12
 # The constants below were chosen on scikit-image's images, see benchmarks/noise_estimate.py.
-_LEAKAGE = 0.4  # of what texture adds at middle frequencies is found at high ones too
-_MOST = 0.6  # share of the variance that is taken off at most
-_ROUGH = 1.5  # mean square at low over high frequencies of the smoothest blocks, from which texture fills the image
-_LEAST = 0.04  # uncertainty from texture in any image
+_LEAKAGE = 0.4  # part of texture's excess at middle frequencies that is also present at high ones
+_MOST = 0.6  # largest share of the variance that is subtracted as texture
+_ROUGH = 1.5  # ratio of low to high frequencies in the smoothest blocks above which texture fills the image
+_LEAST = 0.04  # smallest uncertainty from texture, in any image
 
 
 @dataclass(frozen=True)
 class Level:
-    """The scale s of noise whose variance in a block is s times the block's share.
+    """The scale s of noise whose variance in each block is s times the block's share.
 
     Attributes:
         scale: s.
         chance: relative uncertainty of s from the number of blocks.
-        texture: relative uncertainty of s from the image: half of what was taken off for texture, texture that fills
-            even the smoothest blocks, and how far apart the known pixels are, between which the image changes.
+        texture: relative uncertainty of s from the image. It contains half of what was subtracted as texture, texture
+            in the smoothest blocks, and the distance of the known pixels, between which the image changes.
     """
 
     scale: float
@@ -37,9 +37,10 @@ class Level:
     texture: float
 
 
-def together(levels: Sequence[Level]) -> tuple[float, float]:
-    """The mean of s over the channels, and its relative uncertainty; their chances are independent, textures not."""
+def pooled(levels: Sequence[Level]) -> tuple[float, float]:
+    """Return the mean of s over the channels and its relative uncertainty."""
     count = len(levels)
+    # Chance is independent in each channel and averages out. Texture is common to all channels.
     chance = sum(level.chance**2 for level in levels) / count**2
     texture = sum(level.texture**2 for level in levels) / count
     return sum(level.scale for level in levels) / count, math.sqrt(chance + texture)
@@ -50,22 +51,24 @@ def level_of(
     share: Callable[[float], Tensor],
     least: tuple[float, float] = (0.85, 0.5),
 ) -> Level | None:
-    """Find the scale of the noise.
+    """Estimate the scale of the noise.
 
-    Smooth blocks are those with little at low frequencies. In white Gaussian noise the bands are independent, so the
-    choice adds no bias; in an image it leaves out edges and most of the texture. Texture weakens towards high
-    frequencies, while noise does not: where there is more at middle frequencies than at high ones, 0.4 of the
-    difference is taken off.
+    Smooth blocks are those with little energy at low frequencies. In white Gaussian noise the bands are independent, so
+    this selection adds no bias. In an image it leaves out edges and most of the texture. Texture weakens towards high
+    frequencies and noise does not. When the middle band exceeds the high band, 0.4 of the difference is therefore
+    subtracted.
 
     Args:
         bands: the blocks.
-        share: the noise's variance in every block, (N,), over s, for a guess of s; 0 where a block must not count.
-        least: blocks of a smaller share than this part of the largest do not count; the second figure holds where the
-            first leaves few.
+        share: returns the noise's variance in every block divided by s, (N,), for an estimate of s; 0 for blocks that
+            must not count.
+        least: blocks whose share is below this fraction of the largest do not count. The second value applies when the
+            first leaves too few.
 
     Returns:
-        None when fewer than 16 blocks count.
+        The level, or None when fewer than 16 blocks count.
     """
+    # A fixed point: with clipped values, the share of each block depends on the scale itself.
     scale, found = float(bands.high.median()), None
     for _ in range(_ROUNDS):
         found = _round(bands, share(max(scale, 1e-12)), least)
@@ -85,7 +88,7 @@ def _round(bands: Bands, share: Tensor, least: tuple[float, float]) -> Level | N
         return None
     rank = torch.where(usable, bands.low / share, torch.inf)
     smooth = rank <= rank.kthvalue(max(_FEWEST, int(_SMOOTH * count))).values
-    share, weights = share[smooth], bands.freedom[smooth]
+    share, weights = share[smooth], bands.degrees_of_freedom[smooth]
     high, middle, low = bands.high[smooth], bands.middle[smooth], bands.low[smooth]
     total = float((weights * share).sum())
     scale = float((weights * high).sum()) / total
@@ -94,6 +97,7 @@ def _round(bands: Bands, share: Tensor, least: tuple[float, float]) -> Level | N
     squares = float((weights * (high - scale * share)).square().sum())
     chance = math.sqrt(squares / bands.independent) / (scale * total)
     excess = float((weights * middle).sum()) / total / scale - 1
+    # Two deviations of chance are left out, or noise alone would look like texture.
     texture = min(_LEAKAGE * max(excess - 2 * chance, 0.0), _MOST)
     left = scale * (1 - texture)
     roughness = float((weights * low).sum()) / total / left

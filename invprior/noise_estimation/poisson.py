@@ -1,4 +1,4 @@
-"""The gain of photon noise."""
+"""Estimate the gain of photon noise."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from torch import Tensor
 from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import QUANTISATION, NoiseEstimate
 from invprior.noise_estimation.clipping import limits
-from invprior.noise_estimation.gaussian import nothing, prepared
-from invprior.noise_estimation.level import Level, level_of, together
+from invprior.noise_estimation.gaussian import no_estimate, prepare
+from invprior.noise_estimation.level import Level, level_of, pooled
 
-_GUESS = 255.0  # the peak when nothing can be seen
-_DARK = 1e-3  # of the brightest block: darker ones say nothing about the growth
-_MARGIN = 3  # standard deviations below the limit of the values
-_APART = 1.5  # how much brighter the bright half must be than the dark one to tell the two kinds of noise apart
-_CONSTANT = 0.5  # share of the variance that does not grow with the intensity, from which it is no photon noise
+_ASSUMED = 255.0  # the peak for a measurement without light
+_DARK = 1e-3  # fraction of the brightest block's mean, below which a block does not count
+_MARGIN = 3  # standard deviations that a block's mean must lie below the largest value
+_APART = 1.5  # smallest ratio of the bright to the dark half's mean that can separate the two kinds of noise
+_CONSTANT = 0.5  # constant share of the variance above which the noise is not photon noise
 
 
 def estimate_poisson(y: Tensor, observation_mask: Tensor | None = None) -> NoiseEstimate:
-    """Estimate the gain of noise whose variance is the mean over `peak`, as that of counts over their scale.
+    """Estimate the gain 1 / peak of noise whose variance is the mean times the gain.
 
-    Each smooth block gives a variance, by its high frequencies, and a mean; the gain is the ratio of their sums. Where
-    the variance of the bright half and of the dark half lie on a line that does not go through 0, there is doubt.
+    Each smooth block gives a variance, from its high frequencies, and a mean. The gain is the ratio of their sums. The
+    estimate is doubtful when the line through the variances of the bright and of the dark half misses 0.
 
     Args:
-        y: one measurement, (1, C, H, W), in intensities of which 1 has the count `peak`.
+        y: one measurement, (1, C, H, W), in intensities; the count at intensity 1 is `peak`.
         observation_mask: which entries carry data, boolean, broadcasts to y; None means all.
 
     Returns:
-        The estimate; sigma is the root mean square over the measurement.
+        The estimate. Its sigma is the root mean square over the measurement.
 
     Source: the mean-variance line of Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling and fitting for
     single-image raw-data", IEEE Trans. Image Processing 17, without its segmentation.
     """
-    values, known = prepared(y, observation_mask)
+    values, known = prepare(y, observation_mask)
     pairs = (
         list(zip(values.flatten(0, 1), known.flatten(0, 1), strict=True)) if y.dim() == 4 else []
     )
@@ -45,11 +45,11 @@ def estimate_poisson(y: Tensor, observation_mask: Tensor | None = None) -> Noise
     mean = float(values[known].clamp_min(0).mean()) if found else 0.0
     if mean <= 0:
         return replace(
-            nothing(max(len(pairs), 1)),
-            peak=_GUESS,
-            doubt=f"nothing is seen of it, so {_GUESS:g} stands for it",
+            no_estimate(max(len(pairs), 1)),
+            peak=_ASSUMED,
+            doubt=f"the measurement shows no light, so {_ASSUMED:g} is assumed",
         )
-    gain, error = together([one.level for one in found])
+    gain, error = pooled([one.level for one in found])
     gain = max(gain, QUANTISATION**2 / mean)
     constant = [one.constant for one in found if one.constant is not None]
     doubtful = bool(constant) and sum(constant) / len(constant) > _CONSTANT
@@ -70,7 +70,7 @@ def estimate_poisson(y: Tensor, observation_mask: Tensor | None = None) -> Noise
 
 @dataclass(frozen=True)
 class _Gain:
-    """A channel's gain, and the share of the variance that does not grow with the intensity, if it can be told."""
+    """A channel's gain, and the constant share of its variance; None when that cannot be determined."""
 
     level: Level
     constant: float | None
@@ -86,6 +86,7 @@ def _channel(image: Tensor, known: Tensor) -> _Gain | None:
 
     def gain_of(blocks: Tensor) -> Level | None:
         def share(gain: float) -> Tensor:
+            # Clipped blocks have too little variance, and their mean is wrong.
             free = bands.mean + _MARGIN * (gain * bands.mean.clamp_min(0)).sqrt() < top
             return torch.where(blocks & free, bands.mean, 0.0)
 
@@ -94,6 +95,7 @@ def _channel(image: Tensor, known: Tensor) -> _Gain | None:
     whole = gain_of(lit)
     if whole is None:
         return None
+    # Two brightnesses tell a variance that grows with the mean from one that does not.
     halves = [
         (half, gain_of(half))
         for half in (lit & (bands.mean <= middle), lit & (bands.mean > middle))
@@ -105,7 +107,7 @@ def _channel(image: Tensor, known: Tensor) -> _Gain | None:
 
 
 def _constant(points: list[tuple[float, float]]) -> float | None:
-    """The offset's share of the variance on the line through (mean, gain) of a dark and a bright half."""
+    """Return the constant share of the variance, from (mean, gain) of a dark and a bright half."""
     (dark, dark_gain), (bright, bright_gain) = points
     low, high = dark * dark_gain, bright * bright_gain
     if bright < _APART * dark or low + high <= 0:

@@ -1,4 +1,4 @@
-"""What every built-in fidelity promises: the conformance kit's checks, and closer ones."""
+"""Properties of every built-in fidelity: the conformance kit's checks, and stricter ones."""
 
 import math
 
@@ -70,12 +70,12 @@ def test_the_prox_is_the_argmin(fidelity, tau, v, y):
     at = torch.full((1, 1), v, dtype=torch.float64)
     found = fidelity.prox(at, torch.full_like(at, y), tau)[0]
     assert objective(found) <= objective(grid[best : best + 1]) + 1e-9
-    # The argmin itself: an objective flat to rounding leaves the grid no better than this.
+    # The argmin itself. The objective is flat to rounding there, so the grid is no finer than this.
     assert float(found) == pytest.approx((low + high) / 2, abs=2e-5)
 
 
 @each
-def test_the_curvature_is_a_bound(fidelity):
+def test_the_lipschitz_constant_is_a_bound(fidelity):
     p, y, step = predictions(), measurements(), 1e-3
     slope = (fidelity.gradient(p + step, y) - fidelity.gradient(p, y)) / step
     assert slope.max() <= fidelity.lipschitz() * (1 + 1e-9)

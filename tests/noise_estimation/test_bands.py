@@ -11,9 +11,9 @@ def test_white_noise_has_its_variance_in_every_band(share):
     bands = bands_of(image, torch.rand((192, 192), generator=generator) < share)
     for band in (bands.low, bands.middle):
         assert float(band.mean()) == pytest.approx(1, abs=0.05)
-    assert float((bands.freedom * bands.high).sum() / bands.freedom.sum()) == pytest.approx(
-        1, abs=0.05
-    )
+    assert float(
+        (bands.degrees_of_freedom * bands.high).sum() / bands.degrees_of_freedom.sum()
+    ) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])

@@ -47,7 +47,7 @@ def test_natural_images(name, sigma):
 
 @pytest.mark.parametrize("name", ["astronaut", "rocket"])
 @pytest.mark.parametrize("sigma", [25, 50])
-def test_clipping_to_8_bits_hides_nothing(name, sigma):
+def test_clipping_to_8_bits_adds_no_bias(name, sigma):
     assert abs(error(name, sigma, "denoise", ",quantise=true")) < 0.05
 
 
@@ -81,7 +81,7 @@ def test_a_channel_without_data_has_the_overall_level():
     assert found.channels == (found.sigma, found.sigma)
 
 
-def test_texture_all_over_is_told():
+def test_texture_all_over_is_noted():
     grass = samples.load("grass", 128).x
     y = grass + 0.04 * torch.randn(grass.shape, generator=torch.Generator().manual_seed(0))
     found = estimate_gaussian(y)
@@ -99,7 +99,7 @@ def test_texture_all_over_is_told():
         (torch.zeros(1, 2), None),
     ],
 )
-def test_without_data_the_rounding_error_stands_for_the_level(y, observation_mask):
+def test_without_data_the_rounding_error_is_assumed(y, observation_mask):
     found = estimate_gaussian(y, observation_mask)
     assert found.sigma == QUANTISATION
     assert math.isinf(found.uncertainty)
@@ -107,11 +107,11 @@ def test_without_data_the_rounding_error_stands_for_the_level(y, observation_mas
     assert found.record()["uncertainty"] is None
 
 
-def test_a_image_without_noise_has_the_least_level():
+def test_an_image_without_noise_has_the_least_level():
     assert estimate_gaussian(torch.zeros(1, 3, 64, 64)).sigma == QUANTISATION
 
 
-def test_few_pixels_give_an_uncertain_figure_instead_of_none():
+def test_few_pixels_give_an_uncertain_value_instead_of_none():
     y, observation_mask = measured("astronaut", 25, "inpaint:keep=0.02")
     found = estimate_gaussian(y, observation_mask)
     assert 255 * found.sigma == pytest.approx(25, rel=0.6)
@@ -124,7 +124,7 @@ def test_other_measurements_are_rows_of_a_smooth_signal(shape):
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     found = estimate_gaussian(ramp + 0.1 * noise)
     assert found.sigma == pytest.approx(0.1, rel=0.05)
-    assert "taken for rows of a smooth signal" in found.note
+    assert "treated as rows of a smooth signal" in found.note
 
 
 def test_y_is_not_changed():

@@ -31,7 +31,7 @@ def test_values_at_the_top_do_not_count():
     assert estimate_poisson((1.5 * y).clamp_max(1)).peak == pytest.approx(20, rel=0.1)
 
 
-def test_gaussian_noise_is_told_apart():
+def test_gaussian_noise_is_recognised():
     found = estimate_poisson(*counted("chelsea", "gaussian:sigma=0.1"))
     assert "does not grow with the intensity" in found.note
     assert "give poisson:peak=... if you know it" in found.note
@@ -40,10 +40,10 @@ def test_gaussian_noise_is_told_apart():
 @pytest.mark.parametrize(
     "y", [torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 3, 3), torch.zeros(1, 9)]
 )
-def test_darkness_gives_a_guess(y):
+def test_darkness_gives_an_assumed_peak(y):
     found = estimate_poisson(y)
     assert found.peak == 255
-    assert "nothing is seen of it" in found.note
+    assert "shows no light" in found.note
 
 
 def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
@@ -51,7 +51,7 @@ def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
     (problem,) = build(y, prior="tv", noise="poisson")
     assert problem.fidelity.peak == problem.noise.peak == pytest.approx(40, rel=0.1)
     assert problem.noise_level == problem.noise.sigma
-    (told,) = build(y, prior="tv", noise="poisson:peak=40")
-    assert told.fidelity.peak == 40
-    assert told.noise_level == pytest.approx((float(y.mean()) / 40) ** 0.5)
-    assert told.noise.text() == f"sigma {told.noise_level:.4f}"
+    (given,) = build(y, prior="tv", noise="poisson:peak=40")
+    assert given.fidelity.peak == 40
+    assert given.noise_level == pytest.approx((float(y.mean()) / 40) ** 0.5)
+    assert given.noise.text() == f"sigma {given.noise_level:.4f}"
