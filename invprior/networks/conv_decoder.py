@@ -1,4 +1,4 @@
-"""The convolutional decoder: enlarge, convolve, rectify, normalise, from a small z upwards."""
+"""The convolutional decoder: layers that enlarge, convolve, rectify and normalise a small z."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from invprior.networks.layers import Padding, Positive, Upsampling, batch_norm, 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvDecoder(Decoder):
-    """The decoder part of an hourglass alone, with 3x3 convolutions.
+    """The decoder part of an hourglass, with 3x3 convolutions.
 
-    Made for undersampled measurements, magnetic resonance first of all; it has weights enough to fit
-    noise in the end. The authors' network for knees has channels of [160] * 7, and its layers
-    enlarge by whatever factor leads to the image's size; here each doubles.
+    It is made for undersampled measurements, mainly of magnetic resonance. It has enough weights to
+    fit noise in a long run. The authors' network for knees has channels of [160] * 7. Its layers
+    enlarge by factors that lead to the image's size; here each layer doubles.
 
     Source: Darestani and Heckel, "Accelerated MRI with un-trained neural networks", IEEE
     Transactions on Computational Imaging 2021.
 
     Args:
-        padding: what stands beyond the border.
+        padding: values beyond the border.
     """
 
     channels: Annotated[tuple[Positive, ...], MinLen(1)] = (64,) * 6
@@ -32,6 +32,6 @@ class ConvDecoder(Decoder):
     padding: Padding = "zero"
 
     def _layer(self, inputs: int, outputs: int, *, enlarge: bool) -> list[nn.Module]:
-        """Enlarge first, so that the convolution smooths what nearest neighbours leave."""
+        """Enlarge first, so that the convolution smooths the blocks of nearest neighbours."""
         conv = conv_layers(inputs, outputs, 3, padding=self.padding, bias=False)
         return [*self._enlarge(enlarge), *conv, nn.ReLU(inplace=True), batch_norm(outputs)]

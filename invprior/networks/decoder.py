@@ -1,4 +1,4 @@
-"""What the decoders share: from a small z up to the image, with no way down and no bridges."""
+"""The base class of decoders, which map a small z to the image without a path down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from annotated_types import MinLen
 from torch import nn
 
 from invprior.networks.base import Network
-from invprior.networks.layers import Positive, Upsampling, conv_layers, initialise
+from invprior.networks.layers import Positive, Upsampling, conv_layers, finish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class Decoder(Network):
     """Layers that double the map, one that does not, and a 1x1 convolution to the image.
 
     Args:
-        channels: channels that each layer puts out, the coarsest first. All but the last double the
-            map, so z is 2^(values - 1) times smaller than the image; shorten it for images
-            smaller than 2^values pixels.
-        upsample: how a map is enlarged.
-        sigmoid: whether the output is squeezed into (0, 1).
+        channels: output channels of each layer, the coarsest first. All layers but the last double
+            the map, so z is 2^(values - 1) times smaller than the image. Shorten the list for
+            images smaller than 2^values pixels.
+        upsample: method that enlarges a map.
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     channels: Annotated[tuple[Positive, ...], MinLen(1)]
@@ -32,35 +32,33 @@ class Decoder(Network):
     sigmoid: bool = True
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of z; at least 2, as one pixel enlarges to nothing but a constant."""
+        """Return the height and width of z, at least 2, as one pixel only enlarges to a constant."""
         factor = 2 ** (len(self.channels) - 1)
         return max(2, math.ceil(height / factor)), max(2, math.ceil(width / factor))
 
     @property
     def natural_channels(self) -> int:
-        """As many as the first layer puts out, so that every layer has the paper's width."""
+        """The output channels of the first layer, with which every layer has the paper's width."""
         return self.channels[0]
 
     @property
     def natural_noise(self) -> float:
-        """No noise: a pixel of z is a large part of the image, so noise on it blurs rather than helps."""
+        """No noise. A pixel of z is a large part of the image, so noise on it blurs and does not help."""
         return 0.0
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        """Make a fresh network on the CPU in float32, with weights from the generator."""
         layers: list[nn.Module] = []
         inputs = in_channels
         for index, outputs in enumerate(self.channels, start=1):
             layers += self._layer(inputs, outputs, enlarge=index < len(self.channels))
             inputs = outputs
         layers += conv_layers(inputs, out_channels, 1, padding="zero", bias=False)
-        network = nn.Sequential(*layers, *([nn.Sigmoid()] if self.sigmoid else []))
-        initialise(network, generator)
-        return network
+        return finish(layers, sigmoid=self.sigmoid, generator=generator)
 
     @abstractmethod
     def _layer(self, inputs: int, outputs: int, *, enlarge: bool) -> list[nn.Module]:
-        """Make one layer; `enlarge` says whether it doubles height and width."""
+        """Make one layer, which doubles height and width when `enlarge` is true."""
 
     def _enlarge(self, enlarge: bool) -> list[nn.Module]:
         return [nn.Upsample(scale_factor=2, mode=self.upsample)] if enlarge else []

@@ -1,4 +1,4 @@
-"""The deep decoder: so few weights that it cannot fit noise, however long it runs."""
+"""The deep decoder, which has too few weights to fit noise, however long it runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from invprior.networks.layers import Positive, Upsampling, batch_norm, conv_laye
 class DeepDecoder(Decoder):
     """Pixel-wise mixing of channels, bilinear enlargement, ReLU and channel normalisation.
 
-    Where an image has more values than the network has weights, no early stopping is needed: the
-    default has 100,224 weights, a sixth of a 3 x 512 x 512 image's. Smaller images want fewer
-    channels: 64 leave 25,536. Cheap per iteration; fine detail is lost.
+    It needs no early stopping when the image has more values than the network has weights. The
+    default has 100,224 weights, about an eighth of the values of a 3 x 512 x 512 image. Smaller
+    images need fewer channels: 64 channels give 25,536 weights. An iteration is cheap, and fine
+    detail is lost.
 
     Source: Heckel and Hand, "Deep Decoder: concise image representations from untrained
     non-convolutional networks", ICLR 2019.
@@ -28,6 +29,6 @@ class DeepDecoder(Decoder):
     upsample: Upsampling = "bilinear"
 
     def _layer(self, inputs: int, outputs: int, *, enlarge: bool) -> list[nn.Module]:
-        """Mix before enlarging: it gives the same, with a quarter of the multiplications."""
+        """Mix before enlarging, for the same result with a quarter of the multiplications."""
         mix = conv_layers(inputs, outputs, 1, padding="zero", bias=False)
         return [*mix, *self._enlarge(enlarge), nn.ReLU(inplace=True), batch_norm(outputs)]

@@ -1,4 +1,4 @@
-"""Where a scale's bridge meets the enlarged scale below: enlarge, join, normalise, convolve."""
+"""The layer that joins a skip connection to the enlarged scale below."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from invprior.networks.layers import Upsampling, batch_norm
 
 
 class Joint(nn.Module):
-    """Enlarge the scale below twice, put the bridge before it, normalise, convolve.
+    """Enlarge the scale below twice, concatenate it to the skip connection, normalise, convolve.
 
-    With nearest upsampling and zero padding the same function is computed without enlarging: batch
-    norm commutes with it, and enlarging and convolving are one transposed convolution of stride 2,
-    with less than half of the multiplications.
+    With nearest upsampling and zero padding, the same function is computed without enlarging. Batch
+    norm commutes with enlarging, and enlarging and convolving are one transposed convolution of
+    stride 2. This takes less than half of the multiplications.
 
     Args:
-        channels: channels of the bridge and of the scale below, together.
+        channels: channels of the skip connection plus those of the scale below.
         conv: the convolution, after its padding layer if it has one.
-        upsample: how to enlarge.
+        upsample: method that enlarges.
         norm: whether to normalise.
     """
 
@@ -32,7 +32,8 @@ class Joint(nn.Module):
         self.conv = nn.Sequential(*conv)
 
     def forward(self, bridge: Tensor | None, below: Tensor) -> Tensor:
-        """Join (B, channels - N, H/2, W/2) to the bridge, (B, N, H, W) or None."""
+        """Join (B, channels - N, H/2, W/2) to the skip connection, (B, N, H, W) or None."""
+        # Reflection padding is a layer of its own, and then the fold below does not apply.
         last = self.conv[-1]
         if self.upsample == "nearest" and len(self.conv) == 1 and isinstance(last, nn.Conv2d):
             return self._folded(bridge, below, last)
@@ -43,10 +44,11 @@ class Joint(nn.Module):
         return out
 
     def _folded(self, bridge: Tensor | None, below: Tensor, conv: nn.Conv2d) -> Tensor:
-        """Apply batch norm and the convolution to both parts, each at its own size."""
+        """Apply batch norm and the convolution to each part at its own size, and add the results."""
         first = 0 if bridge is None else bridge.shape[1]
         below = self._normalised(below, slice(first, None))
         margin = conv.kernel_size[0] // 2
+        # The convolution of concatenated channels is the sum of two convolutions.
         kernel = doubled(conv.weight[:, first:])
         out = F.conv_transpose2d(below, kernel, conv.bias, stride=2, padding=margin)
         if bridge is None:
@@ -58,18 +60,21 @@ class Joint(nn.Module):
         norm = self.norm
         if norm is None:
             return x
+        # Batch norm treats each channel alone, so the parameters can be split.
         weight, bias = norm.weight[part], norm.bias[part]
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=norm.eps)
 
 
 def doubled(weight: Tensor) -> Tensor:
-    """Kernel of the transposed convolution that enlarges by nearest neighbours and convolves.
+    """Return the kernel of the transposed convolution that enlarges by 2 and convolves.
+
+    Enlarging is by nearest neighbours.
 
     Args:
-        weight: the convolution's, (out, in, K, K), K odd.
+        weight: weights of the convolution, (out, in, K, K), K odd.
 
     Returns:
-        The convolution of the flipped weight with a 2x2 box, (in, out, K + 1, K + 1).
+        The convolution of the flipped weights with a 2x2 box, (in, out, K + 1, K + 1).
     """
     kernel = weight.flip(2, 3).transpose(0, 1)
     kernel = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))

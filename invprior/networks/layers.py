@@ -1,4 +1,4 @@
-"""The layers that the networks share: the authors' options, no use of the global random state."""
+"""Layers that the networks share. They do not use the global random state."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ def conv_layers(
     bias: bool,
     downsample: Downsampling | None = None,
 ) -> list[nn.Module]:
-    """Make a convolution that keeps H and W, or halves them when `downsample` says how.
+    """Make a convolution that keeps H and W, or halves them by `downsample`.
 
-    Its weights are left unset; `initialise` draws them.
+    Its weights are not set; `initialise` draws them.
 
     Args:
-        in_channels: channels in.
-        out_channels: channels out.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
         size: side of the filter, odd.
-        padding: what stands beyond the border.
-        bias: whether the convolution has one.
-        downsample: how H and W are halved, or None.
+        padding: values beyond the border.
+        bias: whether the convolution has a bias.
+        downsample: method that halves H and W, or None.
     """
     margin = size // 2
     reflect = padding == "reflect" and margin > 0
+    # PyTorch would draw the weights from the global generator.
     conv = nn.utils.skip_init(
         nn.Conv2d,
         in_channels,
@@ -63,7 +64,7 @@ def conv_layers(
 
 
 def norm_and_activation(channels: int, norm: bool, activation: Activation) -> list[nn.Module]:
-    """What follows each convolution; the normalisation always uses the image's own statistics."""
+    """Make what follows each convolution: batch norm, if wanted, and the nonlinearity."""
     layers: list[nn.Module] = [batch_norm(channels)] if norm else []
     if activation == "leaky-relu":
         layers.append(nn.LeakyReLU(0.2, inplace=True))
@@ -77,15 +78,15 @@ def norm_and_activation(channels: int, norm: bool, activation: Activation) -> li
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm without running statistics: a network of one image is always in training."""
+    """Make a batch norm without running statistics, as the network of one image is always training."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
 @torch.no_grad()
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw all convolutions' weights as PyTorch does by default, U(-b, b) with b = fan_in^(-1/2).
+    """Draw the weights of all convolutions as PyTorch does: U(-b, b) with b = fan_in^(-1/2).
 
-    A transposed convolution's fan-in is, as in PyTorch, that of the convolution it transposes.
+    As in PyTorch, the fan-in of a transposed convolution is that of the convolution it transposes.
 
     Args:
         network: a module on the generator's device.
@@ -98,8 +99,15 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 parameter.uniform_(-bound, bound, generator=generator)
 
 
+def finish(layers: list[nn.Module], *, sigmoid: bool, generator: torch.Generator) -> nn.Module:
+    """Join layers into a network, with a sigmoid at the end if wanted, and draw its weights."""
+    network = nn.Sequential(*layers, *([nn.Sigmoid()] if sigmoid else []))
+    initialise(network, generator)
+    return network
+
+
 class Reflect(nn.Module):
-    """Reflection padding; maps too small to be reflected are continued by their border instead."""
+    """Reflection padding; maps too small for it are padded with their border pixels."""
 
     def __init__(self, margin: int) -> None:
         super().__init__()
@@ -114,7 +122,7 @@ class Reflect(nn.Module):
 class Lanczos2(nn.Module):
     """Halve H and W with the Lanczos2 kernel of 8x8 taps, centred between the pixels.
 
-    The authors' code trains these taps with the rest; here they are fixed.
+    The authors' code trains these taps with the other weights. Here they are fixed.
     """
 
     kernel: Tensor
@@ -126,6 +134,7 @@ class Lanczos2(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Filter and decimate (B, C, H, W); the border is replicated."""
         channels = x.shape[1]
+        # The kernel is separable: one pass along rows, one along columns.
         row = self.kernel.expand(channels, 1, 1, 8)
         x = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), row, stride=(1, 2), groups=channels)
         return F.conv2d(x, row.mT, stride=(2, 1), groups=channels)

@@ -1,4 +1,4 @@
-"""Less memory for the backward pass: a network's layers are computed again where their results are needed."""
+"""Save memory in the backward pass: compute layers again instead of keeping their results."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
-_SMALL = 4  # leaves; a block of no more is computed again as a whole
+_SMALL = 4  # a block with at most this many leaf modules is computed again as a whole
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 def recompute(network: nn.Module) -> None:
-    """Let a network keep, for its backward pass, one map per layer instead of two or three; in place.
+    """Change a network in place to keep one map per layer for its backward pass, not two or three.
 
-    The gradients have the same bits as without, for about a third more time. Each run of layers in an `nn.Sequential`
-    from one normalisation up to the next, and each small block with a `forward` of its own, keeps its input alone and
-    is computed again during the backward pass (Chen et al. 2016, "Training deep nets with sublinear memory cost").
-    Filters that are perturbed during the forward pass (`torch.func.functional_call`), the global random state and
-    generators that a module holds as attributes are what they were.
+    The gradients have the same bits as before. An iteration takes about a third more time.
+
+    Two kinds of blocks keep only their input and are computed again during the backward pass: the layers of an
+    `nn.Sequential` from one normalisation to the next, and a small block with its own `forward`. The second computation
+    sees the same perturbed filters (`torch.func.functional_call`), the same global random state, and the same state of
+    generators that are attributes of a module.
 
     Args:
-        network: any network; its parameters and their names stay as they are.
+        network: any network; its parameters and their names do not change.
+
+    Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
     """
     if isinstance(network, nn.Sequential):
+        # Only `forward` changes. A new module tree would rename the parameters in a state dict.
         parts = _parts(list(network))
         network.forward = partial(_in_turn, parts)  # type: ignore[method-assign]
         return
@@ -39,7 +43,7 @@ def recompute(network: nn.Module) -> None:
 
 
 def _parts(layers: list[nn.Module]) -> list[nn.Module]:
-    """Group a Sequential's layers; what is large is treated by itself."""
+    """Group the layers of a Sequential; large layers are changed on their own."""
     has_norm = any(isinstance(layer, _NORMS) for layer in layers)
     groups: list[list[nn.Module]] = [[]]
     for layer in layers:
@@ -47,13 +51,15 @@ def _parts(layers: list[nn.Module]) -> list[nn.Module]:
             recompute(layer)
             groups += [[layer], []]
             continue
+        # A group starts at a normalisation, whose input is then the one map that is kept.
         starts = isinstance(layer, _NORMS) if has_norm else _has_filters(layer)
         if starts and groups[-1]:
             groups.append([])
         groups[-1].append(layer)
     parts = []
     for group in groups:
-        while group and getattr(group[0], "inplace", False):  # it would change what the group keeps
+        # A first layer that works in place would overwrite the input that the group keeps.
+        while group and getattr(group[0], "inplace", False):
             parts.append(group.pop(0))
         part = group[0] if len(group) == 1 else nn.Sequential(*group)
         if group:
@@ -82,7 +88,7 @@ def _in_turn(parts: list[nn.Module], x: Any) -> Any:
 
 
 def _wrap(block: nn.Module) -> None:
-    plain = _Plain(block)
+    plain = _Plain(block)  # takes the block's own forward before it is replaced
     block.forward = partial(_checkpointed, plain)
 
 
@@ -91,7 +97,7 @@ def _checkpointed(plain: _Plain, *inputs: Any) -> Any:
 
 
 class _Plain(nn.Module):
-    """A block with the `forward` that it had."""
+    """A block with its original `forward`."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -102,10 +108,11 @@ class _Plain(nn.Module):
 
 
 class _Call:
-    """One call of a block, which can be done again under the same circumstances."""
+    """One call of a block that can be repeated with the same weights and random numbers."""
 
     def __init__(self, plain: _Plain) -> None:
         self.plain = plain
+        # With perturbed filters the parameters are those of this call alone, so they are kept here.
         self.weights: dict[str, Tensor] = dict(plain.named_parameters())
         held = (vars(module).values() for module in plain.modules())
         self.generators = [g for values in held for g in values if isinstance(g, torch.Generator)]
@@ -114,8 +121,9 @@ class _Call:
 
     def __call__(self, *inputs: Any) -> Any:
         if not self.again:
-            self.again = True
+            self.again = True  # PyTorch calls this object once more, in the backward pass
             return functional_call(self.plain, self.weights, inputs)
+        # The random streams go back to the first call, and afterwards to where they are now.
         now = [g.get_state() for g in self.generators]
         self._set(self.states)
         try:

@@ -1,4 +1,4 @@
-"""The residual network of Deep Image Prior: every layer at full resolution."""
+"""The residual network of Deep Image Prior, with every layer at full resolution."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from invprior.networks.layers import (
     Positive,
     batch_norm,
     conv_layers,
-    initialise,
+    finish,
     norm_and_activation,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet(Network):
-    """The authors' residual network, without any downsampling.
+    """The authors' residual network, without downsampling.
 
-    It sees no further than its filters reach, 2 * blocks + 3 pixels, so it fills no large hole;
-    it is there to show what depth without scales does.
+    A pixel depends on pixels at most 2 * blocks + 3 away, so the network cannot fill large holes.
+    It serves to show the effect of depth without scales.
 
     Source: He et al., "Deep residual learning", CVPR 2016, as in the code beside Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:
-        blocks: number of blocks of two 3x3 convolutions.
+        blocks: number of blocks, each of two 3x3 convolutions.
         channels: channels of every map.
-        padding: what stands beyond the border at the first and the last convolution; zeros at those
-            between, as in the authors' code.
+        padding: values beyond the border at the first and the last convolution. The convolutions
+            between use zeros, as in the authors' code.
         activation: the nonlinearity; leaky-relu has slope 0.2.
-        residual: whether a block adds to its input rather than replacing it.
-        sigmoid: whether the output is squeezed into (0, 1).
+        residual: whether the output of a block is added to its input.
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     blocks: Annotated[int, Ge(0)] = 8
@@ -50,11 +50,11 @@ class ResNet(Network):
 
     @property
     def natural_lr(self) -> float:
-        """The authors' 0.001."""
+        """The authors' step size, 0.001."""
         return 0.001
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        """Make a fresh network on the CPU in float32, with weights from the generator."""
         width = self.channels
         layers = conv_layers(in_channels, width, 3, padding=self.padding, bias=True)
         layers += norm_and_activation(width, False, self.activation)
@@ -62,9 +62,7 @@ class ResNet(Network):
         layers += conv_layers(width, width, 3, padding="zero", bias=True)
         layers.append(batch_norm(width))
         layers += conv_layers(width, out_channels, 3, padding=self.padding, bias=True)
-        network = nn.Sequential(*layers, *([nn.Sigmoid()] if self.sigmoid else []))
-        initialise(network, generator)
-        return network
+        return finish(layers, sigmoid=self.sigmoid, generator=generator)
 
     def _block(self) -> nn.Module:
         width = self.channels

@@ -1,4 +1,4 @@
-"""A coordinate network with sine activations: the image as a smooth function of position."""
+"""A coordinate network with sines, which represents the image as a smooth function of position."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from invprior.networks.layers import Positive
 
 @dataclass(frozen=True, kw_only=True)
 class Siren(Network):
-    """Each pixel's value from its coordinates alone, by layers sin(omega_0 (W h + b)).
+    """Each pixel's value is a function of its coordinates, by layers sin(omega_0 (W h + b)).
 
-    No convolution ties neighbours together: smoothness comes from the sines, and `omega_0` says how
-    much detail they begin with. It suits smooth images and irregular sampling; it fits noise as
-    readily as detail, so small or noisy images want a smaller omega_0, or a short run.
+    No convolution connects neighbours. Smoothness comes from the sines, and `omega_0` determines
+    how much detail they begin with. The network suits smooth images and irregular sampling. It fits
+    noise as readily as detail, so small or noisy images need a smaller omega_0 or a short run.
 
-    Weights are stored in units of the hidden layers' initial bound, sqrt(6 / width) / omega_0: Adam
-    at 0.02, which suits the convolutional networks, then moves them as the paper's 1e-4 does.
+    Weights are stored in units of the hidden layers' initial bound, sqrt(6 / width) / omega_0. Adam
+    at 0.02, which suits the convolutional networks, then changes them as the paper's 1e-4 does.
 
     Source: Sitzmann et al., "Implicit neural representations with periodic activation functions",
-    NeurIPS 2020; the initial weights are those of its section 3.2 and supplement 1.
+    NeurIPS 2020. The initial weights follow its section 3.2 and supplement 1.
 
     Args:
         width: channels of every hidden layer.
         hidden: number of hidden layers between the first and the last.
         omega_0: scale of the angles; larger for images with finer detail.
-        sigmoid: whether the output is squeezed into (0, 1).
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     width: Positive = 256
@@ -43,21 +43,21 @@ class Siren(Network):
 
     @property
     def natural_input(self) -> Input:
-        """Coordinates."""
+        """Coordinates, as each pixel is a function of its own."""
         return "grid"
 
     @property
     def natural_channels(self) -> int:
-        """Two: x and y."""
+        """Two, x and y."""
         return 2
 
     @property
     def natural_noise(self) -> float:
-        """No noise: it would displace the pixels."""
+        """No noise, as it would displace the pixels."""
         return 0.0
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        """Make a fresh network on the CPU in float32, with weights from the generator."""
         bound = math.sqrt(6 / self.width) / self.omega_0
         layers = [PixelLayer(in_channels, self.width, bound=1 / in_channels, unit=bound)]
         for channels in (*[self.width] * self.hidden, out_channels):
@@ -73,7 +73,7 @@ class Sines(nn.Module):
     Args:
         layers: the first takes the coordinates, the last gives the image.
         omega_0: scale of the angles.
-        sigmoid: whether the output is squeezed into (0, 1).
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     def __init__(self, layers: list[PixelLayer], *, omega_0: float, sigmoid: bool) -> None:
@@ -83,7 +83,7 @@ class Sines(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Map coordinates in [0, 1], (B, in, H, W), to the image, (B, out, H, W)."""
-        # Coordinates in bfloat16 would merge neighbouring pixels, so autocast stops here.
+        # Coordinates in bfloat16 would merge neighbouring pixels, so autocast is off here.
         with torch.autocast(z.device.type, enabled=False):
             *before, last = self.layers
             x = 2 * z - 1
@@ -97,10 +97,10 @@ class PixelLayer(nn.Module):
     """The same affine map at every pixel, W h + b.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        bound: the weights begin uniform in [-bound, bound].
-        unit: what a stored value of 1 stands for.
+        inputs: channels of the input.
+        outputs: channels of the output.
+        bound: the initial weights are uniform in [-bound, bound].
+        unit: the weight that a stored value of 1 stands for.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bound: float, unit: float) -> None:

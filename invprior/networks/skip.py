@@ -1,4 +1,4 @@
-"""The skip network of Deep Image Prior: an hourglass with a thin bridge at every scale."""
+"""The skip network of Deep Image Prior, an hourglass with a narrow skip connection at every scale."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias, TypeVar
 
 import torch
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
 from invprior.errors import OptionError
@@ -16,15 +16,15 @@ from invprior.networks.layers import (
     Activation,
     Downsampling,
     Padding,
+    Positive,
     Upsampling,
     conv_layers,
-    initialise,
+    finish,
     norm_and_activation,
 )
 
 T = TypeVar("T")
 PerScale: TypeAlias = T | tuple[T, ...]
-Positive = Annotated[int, Gt(0)]
 Natural = Annotated[int, Ge(0)]
 
 
@@ -32,28 +32,28 @@ Natural = Annotated[int, Ge(0)]
 class Skip(Network):
     """The authors' hourglass with skip connections.
 
-    Lists hold one value per scale, the finest first; a shorter list goes on with its last value,
-    and one value serves all scales. The default is what two CPU cores manage; the paper's denoising
+    Lists have one value per scale, the finest first. A shorter list continues with its last value,
+    and a single value serves all scales. The default suits two CPU cores. The paper's denoising
     network is `skip(down=[128, 128, 128, 128, 128], padding="reflect", upsample="bilinear")`.
 
     Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, and the code beside it.
 
     Args:
-        down: channels on the way down; as many scales as values.
+        down: channels on the way down; the number of values is the number of scales.
         up: channels on the way up; as down when absent.
-        skip: channels of the bridges, 0 for none.
+        skip: channels of the skip connections, 0 for none.
         down_filter: side of the filters on the way down, odd.
         up_filter: side of the filters on the way up, odd.
-        skip_filter: side of the bridges' filters, odd.
-        padding: what stands beyond the border.
-        upsample: how the scale below is enlarged; when absent, bilinear at the finest scale, where
-            it is seen, and nearest, which is cheaper, below.
-        downsample: how a map is halved: the convolution's stride, or a filter behind it.
+        skip_filter: side of the skip connections' filters, odd.
+        padding: values beyond the border.
+        upsample: method that enlarges the scale below. When absent, bilinear at the finest scale,
+            where the method is visible, and the cheaper nearest below.
+        downsample: method that halves a map: the convolution's stride, or a filter after it.
         up_1x1: whether a 1x1 convolution follows each filter on the way up.
         activation: the nonlinearity; leaky-relu has slope 0.2.
         norm: whether batch norm follows each convolution.
-        bias: whether the convolutions have one.
-        sigmoid: whether the output is squeezed into (0, 1).
+        bias: whether the convolutions have a bias.
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     down: Annotated[tuple[Positive, ...], MinLen(1)] = (16, 32, 64, 128, 128)
@@ -72,6 +72,7 @@ class Skip(Network):
     sigmoid: bool = True
 
     def __post_init__(self) -> None:
+        # Annotations cover single values. Lengths and odd sides are checked here.
         for option in ("up", "skip", "down_filter", "up_filter", "upsample", "downsample"):
             value = getattr(self, option)
             if isinstance(value, tuple) and not 1 <= len(value) <= self.depth:
@@ -94,19 +95,17 @@ class Skip(Network):
 
     @property
     def stride(self) -> int:
-        """2 to the power of the depth."""
+        """2 to the power of the depth, as every scale halves the map."""
         return int(2**self.depth)
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        """Make a fresh network on the CPU in float32, with weights from the generator."""
         top = self._scale(0, in_channels)
         last = conv_layers(top.channels, out_channels, 1, padding=self.padding, bias=self.bias)
-        network = nn.Sequential(top, *last, *([nn.Sigmoid()] if self.sigmoid else []))
-        initialise(network, generator)
-        return network
+        return finish([top, *last], sigmoid=self.sigmoid, generator=generator)
 
     def _scale(self, level: int, channels: int) -> Scale:
-        """Make one scale and all that lie below it."""
+        """Make one scale and all scales below it."""
 
         def block(
             inputs: int, outputs: int, size: int, downsample: Downsampling | None = None
@@ -130,6 +129,7 @@ class Skip(Network):
             way_down.append(inner)
             below = inner.channels
         modes: PerScale[Upsampling] = self.upsample or ("bilinear", "nearest")
+        # `Joint` normalises before this convolution, and `way_up` normalises after it.
         joint = conv_layers(
             skip + below, up, at(self.up_filter, level), padding=self.padding, bias=self.bias
         )
@@ -146,15 +146,15 @@ class Skip(Network):
 
 
 def at(values: PerScale[T], level: int) -> T:
-    """One scale's value of an option."""
+    """Return the value of an option at one scale."""
     return values[min(level, len(values) - 1)] if isinstance(values, tuple) else values
 
 
 class Scale(nn.Module):
-    """One scale: down, whatever lies below, up again, joined by a bridge.
+    """One scale: the way down, the scales below, the way up, and the skip connection.
 
     Attributes:
-        channels: channels that come out.
+        channels: channels of the output.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Texture networks: noise enters at every scale, and the scales are joined on the way up."""
+"""Texture networks, in which noise enters at every scale and the scales are joined on the way up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invprior.networks.layers import (
     Upsampling,
     batch_norm,
     conv_layers,
-    initialise,
+    finish,
     norm_and_activation,
 )
 
@@ -27,23 +27,23 @@ from invprior.networks.layers import (
 class Texture(Network):
     """A pyramid of noise maps, each refined and joined to the enlarged coarser ones.
 
-    Made to synthesise textures. It has few weights, but its maps are widest where they are largest,
-    so the finest scale takes most of the time.
+    It is made to synthesise textures. It has few weights. Its maps have the most channels where
+    they are largest, so the finest scale takes most of the time.
 
     Source: Ulyanov et al., "Texture Networks", ICML 2016, as in the code beside Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:
-        ratios: how many times smaller each scale is than the image, the coarsest first; each a
-            multiple of the next, the last one 1.
-        channels: channels that each scale adds to those of the coarser ones.
-        upsample: how a coarser map is enlarged.
-        padding: what stands beyond the border.
-        fill: what a coarser scale sees of z: the average of r x r pixels, which leaves little of
-            noise, or every r-th pixel, which is noise of full strength and other noise at each
-            scale. The authors' fill_noise draws that noise anew at each call, which suits textures
-            but cannot restore an image.
-        sigmoid: whether the output is squeezed into (0, 1).
+        ratios: size of the image over the size of each scale, the coarsest first. Each is a
+            multiple of the next, and the last is 1.
+        channels: channels that each scale adds to those of the coarser scales.
+        upsample: method that enlarges a coarser map.
+        padding: values beyond the border.
+        fill: the part of z that a coarser scale sees. average takes the mean of r x r pixels, which
+            leaves little of the noise. noise takes every r-th pixel, which gives noise of full
+            strength, different at each scale. The authors' fill_noise draws new noise at each call,
+            which suits textures but cannot restore an image.
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     ratios: Annotated[tuple[Positive, ...], MinLen(1)] = (32, 16, 8, 4, 2, 1)
@@ -67,7 +67,7 @@ class Texture(Network):
         return self.ratios[0]
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32."""
+        """Make a fresh network on the CPU in float32, with weights from the generator."""
         width, scales = self.channels, len(self.ratios)
         pyramid = Pyramid(
             ratios=self.ratios,
@@ -80,12 +80,10 @@ class Texture(Network):
             fill=self.fill,
         )
         last = conv_layers(scales * width, out_channels, 1, padding="zero", bias=True)
-        network = nn.Sequential(pyramid, *last, *([nn.Sigmoid()] if self.sigmoid else []))
-        initialise(network, generator)
-        return network
+        return finish([pyramid, *last], sigmoid=self.sigmoid, generator=generator)
 
     def _refine(self, inputs: int, outputs: int) -> list[nn.Module]:
-        """Make three convolutions, of 3x3, 3x3 and 1x1 taps, normalised and rectified."""
+        """Make three convolutions with 3x3, 3x3 and 1x1 taps, each normalised and rectified."""
         layers: list[nn.Module] = []
         for before, size in ((inputs, 3), (outputs, 3), (outputs, 1)):
             layers += conv_layers(before, outputs, size, padding=self.padding, bias=True)
@@ -94,14 +92,15 @@ class Texture(Network):
 
 
 class Pyramid(nn.Module):
-    """Scales from the coarsest to the finest; each takes z at its size and what came before.
+    """Scales from the coarsest to the finest, each with z at its size and the coarser maps.
 
     Args:
-        ratios: how many times smaller than z each scale is, the last one 1.
-        enter: what each scale does to its part of z.
-        join: what each scale but the coarsest does to its map and the enlarged coarser ones.
-        upsample: how a coarser map is enlarged.
-        fill: how z is brought to a scale's size.
+        ratios: size of z over the size of each scale; the last is 1.
+        enter: layers that each scale applies to its part of z.
+        join: layers that each scale but the coarsest applies to its map and the enlarged coarser
+            ones.
+        upsample: method that enlarges a coarser map.
+        fill: method that reduces z to the size of a scale.
     """
 
     def __init__(
@@ -133,5 +132,5 @@ class Pyramid(nn.Module):
             return z
         if self.fill == "average":
             return F.avg_pool2d(z, ratio)
-        first = ratio // 2  # with ratios that are powers of 2, no two scales share a pixel
+        first = ratio // 2  # for powers of 2 as ratios, no two scales share a pixel
         return z[..., first::ratio, first::ratio]

@@ -1,4 +1,4 @@
-"""The U-Net of Deep Image Prior: pooling on the way down, full-width bridges on the way up."""
+"""The U-Net of Deep Image Prior, with pooling on the way down and wide skip connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from invprior.errors import OptionError
 from invprior.networks.base import Network
-from invprior.networks.layers import Padding, Positive, batch_norm, conv_layers, initialise
+from invprior.networks.layers import Padding, Positive, batch_norm, conv_layers, finish
 
 Norm = Literal["batch", "instance", "none"]
 
@@ -21,25 +21,25 @@ Norm = Literal["batch", "instance", "none"]
 class UNet(Network):
     """The authors' U-Net.
 
-    Its wide bridges make it fill large holes worse than `skip` without bridges, as the paper finds;
-    it is there to compare with. The authors' feature_scale s is
-    channels [64/s, 128/s, 256/s, 512/s, 1024/s], and more_layers repeats the last value: their
-    inpainting of `library` is `unet(channels=[8,16,32,64,128,128],norm=instance)`.
+    It serves as a comparison. Its wide skip connections fill large holes worse than `skip` without
+    skip connections, as the paper reports. The authors' feature_scale s gives
+    channels=[64/s,128/s,256/s,512/s,1024/s], and more_layers repeats the last value. Their inpainting
+    of `library` is `unet(channels=[8,16,32,64,128,128],norm=instance)`.
 
     Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code beside Ulyanov,
     Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:
         channels: channels of each scale, the finest first.
-        upsample: how a map is enlarged: by a transposed 4x4 convolution, or by interpolation and a
-            3x3 convolution.
-        padding: what stands beyond the border.
-        norm: what normalises the maps on the way down; instance has no weights. On the way up there
-            is none.
-        concat_input: whether each scale also sees z, averaged down to its size; z's channels take
-            the place of the scale's own.
-        bias: whether the convolutions have one; the transposed always do.
-        sigmoid: whether the output is squeezed into (0, 1).
+        upsample: method that enlarges a map. deconv is a transposed 4x4 convolution; the others
+            interpolate and apply a 3x3 convolution.
+        padding: values beyond the border.
+        norm: normalisation of the maps on the way down; instance has no weights. There is none on
+            the way up.
+        concat_input: whether each scale also sees z, averaged to its size. The channels of z
+            replace channels of the scale.
+        bias: whether the convolutions have a bias; transposed ones always have.
+        sigmoid: whether a sigmoid limits the output to (0, 1).
     """
 
     channels: Annotated[tuple[Positive, ...], MinLen(1)] = (16, 32, 64, 128, 256)
@@ -52,19 +52,19 @@ class UNet(Network):
 
     @property
     def stride(self) -> int:
-        """One halving less than there are scales."""
+        """2 to the number of halvings, which is one less than the number of scales."""
         return int(2 ** (len(self.channels) - 1))
 
     @property
     def natural_lr(self) -> float:
-        """The authors' 0.001; at 0.01 it collapses to one colour."""
+        """The authors' step size, 0.001; at 0.01 the output collapses to one colour."""
         return 0.001
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network with weights from the generator, on the CPU in float32.
+        """Make a fresh network on the CPU in float32, with weights from the generator.
 
         Raises:
-            OptionError: z has as many channels as a scale that it should be part of.
+            OptionError: z has at least as many channels as a scale that should contain it.
         """
         taken = in_channels if self.concat_input else 0
         if min(self.channels) <= taken:
@@ -86,9 +86,7 @@ class UNet(Network):
             concat_input=self.concat_input,
         )
         last = conv_layers(self.channels[0], out_channels, 1, padding="zero", bias=self.bias)
-        network = nn.Sequential(hourglass, *last, *([nn.Sigmoid()] if self.sigmoid else []))
-        initialise(network, generator)
-        return network
+        return finish([hourglass, *last], sigmoid=self.sigmoid, generator=generator)
 
     def _pair(self, inputs: int, outputs: int, norm: Norm) -> nn.Module:
         """Make two 3x3 convolutions, each normalised and rectified."""
@@ -103,7 +101,7 @@ class UNet(Network):
         return nn.Sequential(*layers)
 
     def _enlarge(self, inputs: int, outputs: int) -> nn.Module:
-        """Make what doubles a map's height and width."""
+        """Make the layers that double the height and the width of a map."""
         if self.upsample == "deconv":
             options = {"kernel_size": 4, "stride": 2, "padding": 1}
             up: nn.Module = nn.utils.skip_init(nn.ConvTranspose2d, inputs, outputs, **options)
@@ -113,12 +111,12 @@ class UNet(Network):
 
 
 class Hourglass(nn.Module):
-    """Scales on the way down, joined on the way up.
+    """Scales on the way down, joined on the way up. All lists begin with the finest scale.
 
     Args:
-        down: what each scale does to the pooled map of the scale above, the finest first.
-        enlarge: what brings the scale below to each scale's size, the finest first.
-        merge: what each scale makes of the enlarged map and its own, the finest first.
+        down: layers that each scale applies to the pooled map of the scale above.
+        enlarge: layers that enlarge the scale below to each scale's size.
+        merge: layers that each scale applies to the enlarged map and its own.
         concat_input: whether z, averaged, is appended to each scale's map.
     """
 
@@ -147,7 +145,7 @@ class Hourglass(nn.Module):
             if self.concat_input:
                 x = torch.cat((x, z), 1)
             maps.append(x)
-        x = maps.pop()
+        x = maps.pop()  # the coarsest map has nothing below to merge
         for level in reversed(range(len(maps))):
             x = self.merge[level](torch.cat((self.enlarge[level](x), maps[level]), 1))
         return x

@@ -1,4 +1,4 @@
-"""Small networks of every kind and option, and what their tests share."""
+"""Small networks of every kind and option, and helpers of their tests."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def generator(seed=0):
 
 
 def count(module):
-    """Number of weights."""
+    """Return the number of weights."""
     return sum(p.numel() for p in module.parameters())
 
 
 def z_for(network, height, width, *, channels=None):
-    """The z that the network wants for an image of this size."""
+    """Return a z that fits the network and an image of this size."""
     channels = channels or network.natural_channels or 3
     size = network.input_size(height, width)
     if network.natural_input == "grid":
@@ -75,6 +75,6 @@ def z_for(network, height, width, *, channels=None):
 
 
 def crop(image, height, width):
-    """Its middle."""
+    """Return the middle of an image."""
     top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
     return image[..., top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""What every network must hold: the conformance kit's checks, and closer ones."""
+"""Properties of every network: the conformance kit's checks, and stricter ones."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_gradients_reach_every_weight_and_z(network):
     gradients = torch.autograd.grad((image * probe).sum(), list(weights.values()))
     for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
         assert gradient.isfinite().all(), name
-        # Batch norm cancels a bias right before it, so that one may have no gradient.
+        # Batch norm cancels a bias right before it, so such a bias may have no gradient.
         assert weight.ndim == 1 or gradient.abs().max() > 0, name
 
 
 @every
-def test_fits_a_image(network):
+def test_fits_an_image(network):
     truth = samples.load("astronaut", 32).x
     z = z_for(network, 32, 32)
     module = network.build(z.shape[1], 3, generator())
@@ -71,7 +71,7 @@ def test_fits_a_image(network):
         energies.append(energy.item())
     constant = (truth - truth.mean((2, 3), keepdim=True)).square().mean()
     assert energies[-1] < 0.6 * energies[0]
-    assert energies[-1] < 0.8 * constant  # so it is more than the mean colour
+    assert energies[-1] < 0.8 * constant  # better than the mean colour
 
 
 @every

@@ -1,4 +1,4 @@
-"""Layers that are computed again: the same bits, less memory."""
+"""Computing layers again gives the same bits with less memory."""
 
 import copy
 
@@ -22,7 +22,7 @@ NETWORKS = {
 
 
 def fitted(network, z, steps=2):
-    """Take some steps, and count what is kept for the backward pass, in numbers."""
+    """Take some steps, and count the values that are kept for the backward pass."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     for _ in range(steps):
         kept = {}
@@ -84,7 +84,7 @@ def test_perturbed_filters_are_perturbed_again():
 
 
 class Noisy(nn.Module):
-    """Noise of a generator of its own, and of the global one."""
+    """Noise from a generator of the module and from the global one."""
 
     def __init__(self):
         super().__init__()

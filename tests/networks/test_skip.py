@@ -68,7 +68,7 @@ def test_every_option_keeps_the_shape_and_reaches_all_weights(options, inputs, o
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
-        # Batch norm cancels a bias right before it, so that one may have no gradient.
+        # Batch norm cancels a bias right before it, so such a bias may have no gradient.
         assert parameter.ndim == 1 or parameter.grad.abs().max() > 0, name
 
 

@@ -27,7 +27,7 @@ def test_the_input_is_a_multiple_of_the_coarsest_ratio():
 
 
 class Seen(torch.nn.Module):
-    """Passes on and remembers what a scale sees of z."""
+    """An identity that remembers the part of z that a scale sees."""
 
     def forward(self, x):
         self.part = x
