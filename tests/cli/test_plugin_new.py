@@ -1,4 +1,4 @@
-"""`invprior plugin new`: packages that work as they are, and names that would not."""
+"""`invprior plugin new`: the packages work as written, and names that cannot work are refused."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ from invprior.registry import discovery
 
 
 @pytest.fixture
-def forgotten():
-    """Whatever was imported from a new package is forgotten."""
+def clean_modules():
+    """Remove from `sys.modules` what a test imports from a new package."""
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
@@ -25,7 +25,7 @@ def names():
 
 
 def test_a_package_of_every_kind_passes_its_own_test(run, folder):
-    """One pytest for all of them, as a user's would: with nothing but the packages' own files."""
+    """Run one pytest over all packages, as a user would, with only the packages' own files."""
     for group, name in names().items():
         run("plugin", "new", group, name)
     done = subprocess.run(
@@ -51,7 +51,7 @@ def test_a_package_of_every_kind_passes_its_own_test(run, folder):
 
 
 @pytest.mark.parametrize(("group", "name"), names().items())
-def test_its_metadata_registers_the_class(run, folder, monkeypatch, forgotten, group, name):
+def test_its_metadata_registers_the_class(run, folder, monkeypatch, clean_modules, group, name):
     run("plugin", "new", group, name, "--into", "elsewhere")
     project = tomllib.loads((folder / "elsewhere" / "pyproject.toml").read_text())
     module = name.replace("-", "_")
@@ -65,31 +65,31 @@ def test_its_metadata_registers_the_class(run, folder, monkeypatch, forgotten, g
     assert getattr(__import__(module), cls).plugin_group == group
 
 
-def test_it_says_what_comes_next(run, folder):
-    said = run("plugin", "new", "stopping rule", "own-rule").stdout
-    assert "Wrote own-rule" in said
-    assert "pip install -e 'own-rule[test]'" in said
-    assert "invprior check stopping-rule own-rule" in said
+def test_it_prints_the_next_commands(run, folder):
+    output = run("plugin", "new", "stopping rule", "own-rule").stdout
+    assert "Wrote own-rule" in output
+    assert "pip install -e 'own-rule[test]'" in output
+    assert "invprior check stopping-rule own-rule" in output
     assert sorted(p.name for p in folder.iterdir()) == ["own-rule"]
     assert (folder / "own-rule").stat().st_mode & 0o500 == 0o500
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("My-prior", "lower-case words joined by hyphens"),
         ("my_prior", "lower-case words joined by hyphens"),
         ("../x", "lower-case words joined by hyphens"),
         ("3d", "lower-case words joined by hyphens"),
-        ("tv", 'prior name "tv" is held by invprior'),
+        ("tv", 'prior name "tv" is provided by invprior'),
         ("json", '"json" is taken'),
         ("lambda", '"lambda" is taken'),
         ("tests", '"tests" is taken'),
         ("penalty", "would be Penalty, a name that its module needs"),
     ],
 )
-def test_a_name_that_will_not_do_is_refused(refused, name, said):
-    assert said in refused("plugin", "new", "prior", name)
+def test_an_unsuitable_name_is_refused(refused, name, message):
+    assert message in refused("plugin", "new", "prior", name)
 
 
 def test_nothing_is_overwritten(refused, folder):

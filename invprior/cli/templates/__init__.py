@@ -1,1 +1,1 @@
-"""The modules that `invprior plugin new` writes, one for each kind; `Mine` stands for the class's name."""
+"""Templates of the modules that `invprior plugin new` writes, one for each kind; `Mine` becomes the class's name."""

@@ -1,4 +1,4 @@
-"""A metric in a package of its own."""
+"""A metric for invprior."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ class Mine(Metric):
     higher_is_better: ClassVar[bool] = False
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each image: (B, C, H, W) twice to (B,)."""
-        check_shapes(x, truth)
+        """Compare each image with its ground truth, both (B, C, H, W); return (B,)."""
+        check_shapes(x, truth)  # broadcasting would hide a wrong shape
         return (x - truth).abs().flatten(1).mean(1)

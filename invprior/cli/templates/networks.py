@@ -1,4 +1,4 @@
-"""A network for Deep Image Prior in a package of its own."""
+"""A network for Deep Image Prior with invprior."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Mine(Network):
     channels: Annotated[int, Ge(1)] = 32
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
-        """Make a fresh network, all its weights drawn from the generator; PyTorch's own draws are skipped."""
+        """Make a fresh network whose weights all come from the generator."""
+        # skip_init: PyTorch would draw the initial weights from global random state
         network = nn.Sequential(
             skip_init(nn.Conv2d, in_channels, self.channels, 3, padding=1),
             nn.LeakyReLU(0.1),
@@ -35,6 +36,6 @@ class Mine(Network):
         )
         with torch.no_grad():
             for parameter in network.parameters():
-                reach = parameter[0].numel() ** -0.5
-                parameter.uniform_(-reach, reach, generator=generator)
+                bound = parameter[0].numel() ** -0.5
+                parameter.uniform_(-bound, bound, generator=generator)
         return network

@@ -1,4 +1,4 @@
-"""A noise model in a package of its own."""
+"""A noise model for invprior."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from invprior.fidelities.gaussian import Gaussian
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(Noise):
-    """Uniform noise, as rounding leaves it.
+    """Uniform noise, as from rounding.
 
     Args:
-        width: from its lowest value to its highest, in intensities of [0, 1].
+        width: distance between its lowest and its highest value, in intensities of [0, 1].
     """
 
     width: Annotated[float, Gt(0)] = 0.1
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise, drawn in float64 on the CPU: the same for every device and precision."""
+        """Add noise to noise-free measurements, (B, ...)."""
+        # float64 on the CPU: a seed then gives the same noise on every device and in every precision
         draw = torch.rand(clean.shape, generator=generator, dtype=torch.float64) - 0.5
         return clean + (self.width * draw).to(clean)
 
     def fidelity(self) -> Fidelity:
-        """Least squares at its standard deviation, for its own likelihood has no slope."""
+        """Return least squares at the standard deviation, because the uniform likelihood has no gradient."""
         return Gaussian(sigma=self.width / 12**0.5)

@@ -1,4 +1,4 @@
-"""A prior in a package of its own."""
+"""A prior for invprior."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from invprior import Penalty
 
 
 class Mine(Penalty):
-    """Sum of sqrt(d^2 + width^2) - width over the differences d between neighbours: total variation, but smooth.
+    """Sum of sqrt(d^2 + width^2) - width over the differences d between neighbours: a smooth total variation.
 
     Args:
         width: differences well below it are penalised as squares, well above it as absolute values.
     """
 
-    default_weight: float = 10.0  # at any noise level; find it on a few images
+    default_weight: float = 10.0  # serves every noise level; choose it on a few images
 
     def __init__(self, *, width: Annotated[float, Gt(0)] = 0.01) -> None:
         super().__init__()

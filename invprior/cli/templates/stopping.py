@@ -1,4 +1,4 @@
-"""A stopping rule in a package of its own."""
+"""A stopping rule for invprior."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from invprior import Iterate, Problem, Stop, StoppingRule
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(StoppingRule):
-    """Stops when the energy has not fallen for a while.
+    """Stops when the energy no longer falls.
 
     Args:
-        fall: the part of the energy that counts as a fall.
-        patience: how many steps to wait for one.
+        tolerance: smallest decrease that counts, relative to the energy.
+        patience: number of steps to wait for one.
     """
 
-    fall: Annotated[float, Gt(0)] = 1e-4
+    tolerance: Annotated[float, Gt(0)] = 1e-4
     patience: Annotated[int, Ge(1)] = 20
 
     def start(self, problem: Problem) -> _Watcher:
-        """Begin to watch a run; all state is the watcher's."""
+        """Start to watch a run."""
         return _Watcher(self)
 
 
-@dataclass
+@dataclass  # a checkpoint stores its fields
 class _Watcher:
+    """The state of the rule during a run."""
+
     rule: Mine
     lowest: float = float("inf")
     waited: int = 0
 
     def __call__(self, iterate: Iterate) -> Stop | None:
+        """Look at an iterate; return a `Stop` to end the run."""
         energy = float(iterate.energy)
-        if energy < self.lowest - self.rule.fall * abs(energy):
+        # NaN compares false, so it never counts as a decrease
+        if energy < self.lowest - self.rule.tolerance * abs(energy):
             self.lowest, self.waited = energy, 0
             return None
         self.waited += 1

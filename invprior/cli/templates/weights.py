@@ -1,4 +1,4 @@
-"""A weight rule in a package of its own."""
+"""A weight rule for invprior."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
 
 @dataclass(frozen=True, kw_only=True)
 class Mine(WeightRule):
-    """Takes the weight whose residual looks most like white noise: neighbours in it should not be alike."""
+    """Takes the weight whose residual is closest to white noise, whose neighbours are uncorrelated."""
 
     criterion: ClassVar[str] = "correlation of neighbours in the residual"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
-        """Solve the problem as it is at each weight, and compare the residuals."""
-        gaussian_variance(problem, self)  # refuses what the figure means nothing for
+        """Solve the unchanged problem at each weight, and compare the residuals."""
+        gaussian_variance(problem, self)  # refuses noise that is not Gaussian
 
-        def figure(weighted: Problem, results: Sequence[Tensor]) -> float:
+        def correlation(weighted: Problem, results: Sequence[Tensor]) -> float:
             r = residual(weighted, results[0])
             r = r - r.mean()
-            alike = [(r[..., 1:, :] * r[..., :-1, :]).mean(), (r[..., 1:] * r[..., :-1]).mean()]
-            return sum(abs(float(a)) for a in alike) / float(r.square().mean())
+            pairs = [(r[..., 1:, :] * r[..., :-1, :]).mean(), (r[..., 1:] * r[..., :-1]).mean()]
+            return sum(abs(float(p)) for p in pairs) / float(r.square().mean())
 
-        return Trial((problem,), figure)
+        return Trial((problem,), correlation)  # one view: each trial solves one problem
