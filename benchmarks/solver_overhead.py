@@ -22,6 +22,7 @@ from rich.table import Table
 import invprior
 from invprior import samples
 from invprior.problem.problem import Problem
+from invprior.solvers.adam import Adam
 
 
 def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
@@ -46,9 +47,9 @@ def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
 
 def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
     """Deep Image Prior's loop: forward, loss, backward, Adam, running average."""
-    prior = problem.reparameterization
+    prior, options = problem.reparameterization, Adam().completed(problem)
     network = prior.build(problem.initial_estimate(), torch.Generator().manual_seed(0))
-    adam = torch.optim.Adam(network.parameters(), lr=prior.learning_rate, fused=True)
+    adam = torch.optim.Adam(network.parameters(), lr=options.lr, fused=True)
     scale = 0.5 * problem.fidelity.precision
     average = None
     while True:
@@ -58,7 +59,7 @@ def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
         loss.backward()
         adam.step()
         output = output.detach()
-        average = output if average is None else output.lerp(average, prior.average)
+        average = output if average is None else output.lerp(average, options.average)
         yield average
 
 

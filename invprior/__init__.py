@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "errors": ["InvpriorError", "OptionError", "PluginError", "SpecError", "IncompatibleError", "MeasurementError",
-               "DivergedError"],
+    "errors": ["InvpriorError", "OptionError", "PluginError", "SpecError", "IncompatibleError", "MeasurementError"],
     "registry.spec": ["Spec"],
     "problem.functionals": ["Penalty", "Prior", "Proximable", "Reparameterization"],
     "operators.base": ["LinearOperator", "Operator"],
@@ -24,8 +23,9 @@ _HOMES = {
     "denoisers.base": ["Denoiser"],
     "networks.base": ["Network"],
     "metrics.base": ["Metric"],
-    "problem.problem": ["Objective", "Problem"],
-    "problem.solution": ["Iterate", "Solution", "Stop"],
+    "problem.objective": ["Objective"],
+    "problem.problem": ["Problem"],
+    "problem.solution": ["DivergedError", "Interrupted", "Iterate", "Solution", "Stop"],
     "solvers.base": ["Solver", "State"],
     "stopping.base": ["StoppingRule"],
     "runner.history": ["Recorder"],
@@ -33,7 +33,7 @@ _HOMES = {
     "io.images": ["load", "save"],
     "tuning.search": ["choose_weights"],
     "weights.base": ["WeightRule"],
-    "runner.api": ["Interrupted", "iterate", "solve", "solve_problem"],
+    "runner.api": ["iterate", "solve", "solve_problem"],
     "builders.simulation": ["simulate"],
 }  # fmt: skip
 _MODULES = {"samples": "io.samples"}  # whole modules that are taught under a short name
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from invprior.builders.problem import build as build
     from invprior.builders.simulation import simulate as simulate
     from invprior.denoisers.base import Denoiser as Denoiser
-    from invprior.errors import DivergedError as DivergedError
     from invprior.errors import IncompatibleError as IncompatibleError
     from invprior.errors import InvpriorError as InvpriorError
     from invprior.errors import MeasurementError as MeasurementError
@@ -66,13 +65,14 @@ if TYPE_CHECKING:
     from invprior.problem.functionals import Prior as Prior
     from invprior.problem.functionals import Proximable as Proximable
     from invprior.problem.functionals import Reparameterization as Reparameterization
-    from invprior.problem.problem import Objective as Objective
+    from invprior.problem.objective import Objective as Objective
     from invprior.problem.problem import Problem as Problem
+    from invprior.problem.solution import DivergedError as DivergedError
+    from invprior.problem.solution import Interrupted as Interrupted
     from invprior.problem.solution import Iterate as Iterate
     from invprior.problem.solution import Solution as Solution
     from invprior.problem.solution import Stop as Stop
     from invprior.registry.spec import Spec as Spec
-    from invprior.runner.api import Interrupted as Interrupted
     from invprior.runner.api import iterate as iterate
     from invprior.runner.api import solve as solve
     from invprior.runner.api import solve_problem as solve_problem

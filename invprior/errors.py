@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from invprior.problem.solution import Solution
 
 
 class InvpriorError(ValueError):
@@ -46,18 +42,6 @@ class IncompatibleError(InvpriorError):
 
 class MeasurementError(InvpriorError):
     """An image, mask, kernel or measurement cannot be used or cannot be written."""
-
-
-class DivergedError(InvpriorError):
-    """The iterates became non-finite or exploded.
-
-    Attributes:
-        solution: the best finite iterate, as a `Solution` whose `stop.ok` is False.
-    """
-
-    def __init__(self, message: str, solution: Solution | None = None) -> None:
-        super().__init__(message)
-        self.solution = solution
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ class Sparse(Proximable):
 class Drawn(Reparameterization):
     """x = a network's only weights, drawn from the generator."""
 
-    learning_rate = 0.05
+    default_solver = "adam:lr=0.05"
     steps = 20
 
     def build(self, x0, generator):

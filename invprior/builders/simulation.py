@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, image_batch, operator_for, placed
+from invprior.builders.problem import ImageLike, image_batch, operator_for
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
+from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_seed
 from invprior.operators.base import Operator, Recipe
 from invprior.registry.spec import Spec

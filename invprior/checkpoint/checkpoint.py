@@ -159,7 +159,7 @@ class Checkpoint:
                 "Remove it to start anew."
             ) from None
 
-    def told(self) -> Mapping[str, Any] | None:
+    def peek(self) -> Mapping[str, Any] | None:
         """What a run that was kept here, or the first of its parts, tells of itself; None where there is none.
 
         A damaged file tells nothing: `load` will say so.

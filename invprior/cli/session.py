@@ -1,4 +1,4 @@
-"""One run of `invprior solve`: everything is checked before the first step."""
+"""One run of `invprior solve`, checked completely before its first step."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from torch import Tensor
 
 import invprior
 from invprior import registry
-from invprior.builders.solver import check_compatible, select_solver
-from invprior.cli.inputs import Inputs, Options, Parts, parts_of, problem_of, read
-from invprior.cli.outputs import Outputs, settle, to_json
+from invprior.builders.solver import Selection, select_solver
+from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
+from invprior.cli.outputs import Outputs, settle
 from invprior.cli.progress import Live
 from invprior.cli.run_folder import RunFolder, resume_command
+from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.errors import DivergedError
-from invprior.io import files, images, samples
+from invprior.io import files, images, samples, strict_json
 from invprior.io.montage import side_by_side
 from invprior.problem.problem import Problem
-from invprior.problem.solution import Solution
+from invprior.problem.solution import DivergedError, Interrupted, Solution
 from invprior.registry.spec import parse_sum
-from invprior.runner import ensemble as repeats
-from invprior.runner.api import Interrupted, solve_problem
+from invprior.runner import ensemble
+from invprior.runner.api import solve_problem
 from invprior.stopping.base import StoppingRule
 from invprior.tuning.search import is_tuned
 
 
 @dataclass(frozen=True)
 class Session:
-    """A checked problem, and where its results go.
+    """A checked problem and the places of its results.
 
     Attributes:
-        keeper: the folder that the run keeps while it goes on; also names the results' places.
+        selection: the problem and its solver.
+        folder: what the run keeps on disk until it ends; it also names the result files.
     """
 
-    problem: Problem
+    selection: Selection
     parts: Parts
-    stop: StoppingRule
     options: Options
     inputs: Inputs
-    keeper: RunFolder
+    folder: RunFolder
 
     @staticmethod
     def prepare(options: Options, command: list[str]) -> Session:
         """Read and check everything.
 
         Raises:
-            InvpriorError: whatever is wrong, all faults that can be seen at once; nothing has been
-                written or computed.
+            InvpriorError: something is wrong; reports all faults that are visible together. Nothing has
+                been written or computed.
         """
         parts, inputs = read(options)
         problem = problem_of(options, parts, inputs)
-        rule = _checked(problem, parts, options)
+        selection = _checked(problem, parts, options)
         outputs = settle(
-            None if options.output is None else Path(options.output),
+            options.output,
             "-".join([_stem(options.image), _names(options.operator), _names(options.prior)]),
             inputs.like,
             channels=problem.operator.image_shape[0],
@@ -70,45 +70,55 @@ class Session:
         )
         if options.checkpoint:
             RunFolder.check(outputs, options.overwrite)
-        keeper = RunFolder(outputs, options, inputs, command)
-        return Session(problem, parts, rule, options, inputs, keeper)
+        folder = RunFolder(outputs, options, inputs, command)
+        return Session(selection, parts, options, inputs, folder)
 
     @staticmethod
     def resume(place: Path, steps: int | None) -> Session:
-        """Take up a run that was cut off.
+        """Take up an unfinished run.
 
         Args:
             place: the folder of its checkpoint, or of its results.
-            steps: another limit of iterations, or None.
+            steps: another maximum number of iterations, or None.
 
         Raises:
-            InvpriorError: there is nothing to go on with, or it does not fit any more.
+            InvpriorError: there is no such run, or it no longer fits its files.
         """
-        keeper = RunFolder.find(place)
-        keeper.check_results()
+        folder = RunFolder.find(place)
+        folder.check_results()
         if steps is not None:
-            keeper.with_steps(steps)
-        with _directory(keeper.directory):  # files that an option names, such as a mask
-            parts = parts_of(keeper.options)
-            inputs = keeper.inputs.to(parts.device)
-            problem = problem_of(keeper.options, parts, inputs)
-            rule = _checked(problem, parts, keeper.options)
-        return Session(problem, parts, rule, keeper.options, inputs, keeper)
+            folder.with_steps(steps)
+        with _directory(folder.directory):  # options may name files relative to it, such as a mask
+            parts = parts_of(folder.options)
+            inputs = folder.inputs.to(parts.device)
+            problem = problem_of(folder.options, parts, inputs)
+            selection = _checked(problem, parts, folder.options)
+        return Session(selection, parts, folder.options, inputs, folder)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem as the user stated it."""
+        return self.selection.problem
+
+    @property
+    def stop(self) -> StoppingRule:
+        """The rule that will end the run: the solver's default where none is given."""
+        return self.parts.stop or self.selection.solver.default_stop(self.problem)
 
     def run(self, *, quiet: bool) -> Solution:
-        """Solve; an interrupted or diverged run gives the best so far, its `stop` says so."""
+        """Solve; an interrupted or diverged run returns its best estimate so far, with a `stop` of that name."""
         with Live(self.stop, self.inputs.truth, quiet) as live:
             if is_tuned(self.problem, self.parts.weight):
                 live.say("choosing the weight")
             try:
                 return solve_problem(
                     self.problem,
-                    self.parts.solver,
+                    self.selection,
                     stop=self.parts.stop,
                     seed=self.options.seed,
                     runs=self.options.runs,
                     callbacks=[live],
-                    checkpoint=self.keeper.checkpoint if self.options.checkpoint else None,
+                    checkpoint=self.folder.checkpoint if self.options.checkpoint else None,
                     memory_limit=self.options.memory_limit,
                     weight=self.parts.weight,
                 )
@@ -116,34 +126,37 @@ class Session:
                 if interrupt.solution is None:
                     raise
                 solution = interrupt.solution
-                if not self.keeper.begun:
+                if not self.folder.begun:
                     return solution
                 message = (
-                    f"{solution.stop.message}. Go on with: {resume_command(self.keeper.folder)}"
+                    f"{solution.stop.message}. Resume with: {resume_command(self.folder.path)}"
                 )
                 return replace(solution, stop=replace(solution.stop, message=message))
             except DivergedError as error:
                 if error.solution is None:
                     raise
-                message = f"{error} The best iterate before is written"
+                message = f"{error} The best iterate before that is written"
                 return replace(error.solution, stop=invprior.Stop("diverged", False, message))
 
     def naive(self) -> tuple[str, Tensor]:
-        """What one has without a prior: the measurement, or its damped pseudo-inverse when sizes differ."""
+        """Return a name and the estimate without a prior, which the restoration is compared with.
+
+        It is the measurement, or its damped pseudo-inverse when the sizes differ.
+        """
         y = self.problem.y
         if tuple(y.shape[1:]) == self.problem.operator.image_shape:
             return "measurement", y
         return "pseudo-inverse", self.problem.pseudo_inverse()
 
     def write(self, solution: Solution) -> dict[str, Any]:
-        """Write the files, each whole or not at all, the restoration first; return the record."""
-        to = self.keeper.begin_writing()
-        overwrite = self.options.overwrite or self.keeper.writing
+        """Write the result files, the restoration first and each atomically; return the record."""
+        to = self.folder.begin_writing()
+        overwrite = self.options.overwrite or self.folder.writing
         self._write_images(to, solution, overwrite)
         noise = self.parts.noise if self.options.simulated else None
         record = {
             "invprior": invprior.__version__,
-            "command": self.keeper.command,
+            "command": self.folder.command,
             "image": self.options.image,
             "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
             "stop": _stop(solution),
@@ -162,15 +175,16 @@ class Session:
             "history": solution.history,
         }  # fmt: skip
         with files.atomic(to.record, overwrite=overwrite) as file:
-            file.write(to_json(record).encode())
-        if solution.stop.name != "interrupted":
-            self.keeper.discard()
+            file.write(strict_json.dumps(record, indent=2).encode())
+        if solution.stop.name != "interrupted":  # an interrupted run can be resumed
+            self.folder.discard()
         return record
 
     def _write_images(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
         y, x = self.problem.y, solution.x
         images.save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
         if to.measurement is not None:
+            # Noise leaves [0, 1], and only floats keep that.
             floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
             images.save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
         panels = [("measurement", y), ("restoration", x)]
@@ -179,13 +193,13 @@ class Session:
         images.save(to.comparison, side_by_side(panels), overwrite=overwrite)
         if to.deviation is not None and solution.deviation is not None:
             grey = _grey(solution.deviation)
-            scaled = grey / grey.max().clamp_min(1e-12)
+            scaled = grey / grey.max().clamp_min(1e-12)  # equal runs deviate by 0
             images.save(to.deviation, scaled, overwrite=overwrite)
         if to.curve is not None and solution.weights is not None:
             weight_curve(to.curve, solution.weights, overwrite=overwrite)
 
     def table(self, record: dict[str, Any]) -> Group:
-        """The summary that a person sees."""
+        """Return the summary for the terminal."""
         return summary(record, self.problem.noise_level, self.problem.noise)
 
     def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
@@ -196,7 +210,7 @@ class Session:
         return {name: score(before, truth), "restoration": score(x, truth)}
 
     def _runs(self, solution: Solution) -> list[dict[str, Any]]:
-        """Each run's own end and score; empty for a single one."""
+        """Return the end and the scores of each of several runs; nothing for a single run."""
         truth = self.inputs.truth
         return [
             {
@@ -210,14 +224,13 @@ class Session:
         ]
 
 
-def _checked(problem: Problem, parts: Parts, options: Options) -> StoppingRule:
-    """See that the solver fits; return the rule that will end the run."""
-    made, _ = select_solver(problem, parts.solver)
-    check_compatible(problem, made)
-    repeats.check(options.runs, problem)
+def _checked(problem: Problem, parts: Parts, options: Options) -> Selection:
+    """Select the solver; check that runs and plot fit the problem too."""
+    selection = select_solver(problem, parts.solver)
+    ensemble.check(options.runs, problem)
     if options.weight_curve:
         check_curve(problem, parts.weight)
-    return parts.stop or made.default_stop(problem)
+    return selection
 
 
 def _stop(solution: Solution) -> dict[str, Any]:
@@ -226,12 +239,12 @@ def _stop(solution: Solution) -> dict[str, Any]:
 
 
 def _grey(deviation: Tensor) -> Tensor:
-    """The root mean square over the channels, (1, 1, H, W)."""
+    """Return the root mean square over the channels, (1, 1, H, W)."""
     return deviation.square().mean(1, keepdim=True).sqrt()
 
 
 def _spread(solution: Solution) -> dict[str, float] | None:
-    """How far the runs lie apart: at most, which is white in the file, and on the whole."""
+    """Return the deviation of the runs: its maximum, which the file shows as white, and its RMS."""
     if solution.deviation is None:
         return None
     grey = _grey(solution.deviation)
@@ -239,7 +252,7 @@ def _spread(solution: Solution) -> dict[str, float] | None:
 
 
 def _directory(name: str) -> AbstractContextManager[object]:
-    """Work in the folder where the run began, if it is still there."""
+    """Work in the folder where the run began, if it still exists."""
     return chdir(name) if os.path.isdir(name) else nullcontext()  # noqa: PTH112
 
 

@@ -8,12 +8,12 @@ from invprior.errors import InvpriorError
 from invprior.memory.profiling import Trace, profile
 from invprior.networks.base import Network
 from invprior.numerics.box import Box
+from invprior.operators.base import LocalOperator
 from invprior.operators.denoise import Denoise
-from invprior.problem.problem import Problem
-from invprior.runner.tiling import restrict, restrict_prior
+from invprior.problem.problem import Problem, restrict, restrict_prior
 from invprior.solvers.base import Solver
 
-SIDE = (
+PROFILE_SIDE = (
     64  # of the image that is rehearsed, in pixels: two cells of the deepest maps of most networks
 )
 _PICTURES = 16  # measurement, first guess, averages, iterates that the guard keeps, what goes back through A
@@ -88,7 +88,7 @@ def estimate(problem: Problem, solver: Solver) -> Estimate | None:
 
     Args:
         problem: the problem, at its full size.
-        solver: the solver that will run, as `select_solver` gives it.
+        solver: the solver that will run, as `Selection.solver`.
 
     Returns:
         None when it cannot be told: the image has no height and width, or a part of it cannot be solved alone.
@@ -126,7 +126,9 @@ def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace
 def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
     """Two sizes to rehearse that differ for the network too; the image's own when it is small."""
     height, width = problem.operator.image_shape[-2:]
-    side = -(-SIDE // problem.operator.alignment) * problem.operator.alignment
+    operator = problem.operator
+    alignment = operator.alignment if isinstance(operator, LocalOperator) else 1
+    side = -(-PROFILE_SIDE // alignment) * alignment
     while True:
         small = min(side, height), min(side, width)
         longer = (1, 2) if width >= height else (2, 1)

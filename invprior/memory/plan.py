@@ -1,28 +1,23 @@
-"""A way to solve that fits into memory, chosen before the first step."""
+"""A plan by which a run fits into memory, made before the first step."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import psutil
-import torch
 from torch import Tensor
 
-from invprior.builders.solver import check_compatible, select_solver
+from invprior.builders.solver import Selection
 from invprior.errors import IncompatibleError, InvpriorError, OptionError
-from invprior.memory.forecast import SIDE, Forecast, forecast
-from invprior.numerics.box import Box
+from invprior.memory.forecast import PROFILE_SIDE, Forecast, forecast
+from invprior.memory.size import available, parse_size, size_text
+from invprior.memory.tiles import acts_locally, divided
 from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Solution
 from invprior.registry.options import option_values, plain_name
-from invprior.registry.spec import Spec
-from invprior.runner.tiling import divided
 from invprior.solvers.base import Solver
 
 _OVERLAP = 64  # of tiles, in pixels; more where a measurement sees far
@@ -30,7 +25,7 @@ _GRID = 32  # tile sizes that are tried are multiples of it, in pixels
 
 
 @dataclass(frozen=True)
-class Way:
+class MemoryPlan:
     """How a problem is solved within a limit.
 
     Attributes:
@@ -49,7 +44,7 @@ class Way:
     overlap: int = _OVERLAP
     note: str | None = None
 
-    def told(self, solution: Solution) -> Solution:
+    def annotate(self, solution: Solution) -> Solution:
         """Add the figures to a solution's provenance, and the note to its notes."""
         record: dict[str, Any] = dict(solution.provenance)
         if self.needs is not None:
@@ -58,32 +53,30 @@ class Way:
         return replace(solution, provenance=record, notes=notes)
 
 
-def way(problem: Problem, solver: str | Spec | Solver, limit: str | int | None) -> Way:
-    """Choose how to solve a problem: the first of the ways that fits, best first.
+def plan_memory(selection: Selection, limit: str | int | None) -> MemoryPlan:
+    """Plan how to solve a problem within the memory: the first plan that fits, the best first.
 
-    The ways are the whole image as it is, with the prior set to need less (`Reparameterization.leaner`), and
-    overlapping tiles, as large as will do, again as it is and set to need less.
+    The plans are the whole image as it is, then with a prior that needs less (`Reparameterization.leaner`), then
+    overlapping tiles, as large as possible, with the prior as it is and with one that needs less.
 
     Args:
-        problem: the problem.
-        solver: the solver.
-        limit: memory that the run may take beyond what Python and its libraries hold, in bytes or as "4GB"; when
-            absent, what the machine has free, and the only way is the whole image as it is.
+        selection: the problem and its solver.
+        limit: memory that the run may take beyond what Python and its libraries hold, in bytes or as "4GB". When
+            absent, it is what the machine has free, and the only plan is the whole image as it is.
 
     Raises:
-        OptionError: nothing fits; with the figures.
-        IncompatibleError: the solver does not fit the problem, or no estimate can be made for the limit.
+        OptionError: nothing fits; with the sizes.
+        IncompatibleError: no estimate can be made for the limit.
     """
-    made, _ = select_solver(problem, solver)
-    check_compatible(problem, made)
+    problem, solver = selection.problem, selection.solver
     room = None if limit is None else parse_size(limit)
     shape = problem.operator.image_shape
-    if room is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * SIDE**2):
-        return Way(problem)  # no larger than what would be rehearsed
-    plain = forecast(problem, made)
+    if room is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * PROFILE_SIDE**2):
+        return MemoryPlan(problem)  # no larger than what would be profiled
+    plain = forecast(problem, solver)
     if plain is None:
         if room is None:
-            return Way(problem)
+            return MemoryPlan(problem)
         raise IncompatibleError(
             "The memory of this run cannot be estimated, as no small part of the image can be solved alone. "
             "Leave out memory_limit (--memory-limit)."
@@ -91,26 +84,24 @@ def way(problem: Problem, solver: str | Spec | Solver, limit: str | int | None) 
     needs = plain.whole.total
     if room is None:
         _check(needs, available(problem.y.device))
-        return Way(problem, needs)
+        return MemoryPlan(problem, needs)
     if needs <= room:
-        return Way(problem, needs, room)
-    found = _leaner_way(plain, made, room)
+        return MemoryPlan(problem, needs, room)
+    found = _leaner_plan(plain, solver, room)
     logging.getLogger("invprior").warning("%s", found.note)
     return found
 
 
-def _leaner_way(plain: Forecast, solver: Solver, room: int) -> Way:
-    before = (
-        f"the run needs about {text(plain.whole.total)} of memory, above the limit of {text(room)}"
-    )
+def _leaner_plan(plain: Forecast, solver: Solver, room: int) -> MemoryPlan:
+    before = f"the run needs about {size_text(plain.whole.total)} of memory, above the limit of {size_text(room)}"
     settings = list(_settings(plain, solver))
     least, reason = plain.whole.total, ""
     for found, changed in settings[1:]:
         needs = found.whole.total
         least = min(least, needs)
         if needs <= room:
-            note = f"{before}; it runs with {changed}, in about {text(needs)}"
-            return Way(found.problem, needs, room, note=note)
+            note = f"{before}; it runs with {changed}, in about {size_text(needs)}"
+            return MemoryPlan(found.problem, needs, room, note=note)
     for found, changed in settings:
         for tile, overlap in _tilings(found.problem):
             needs = _in_tiles(found, tile)
@@ -123,13 +114,13 @@ def _leaner_way(plain: Forecast, solver: Solver, room: int) -> Way:
                 reason = f" {error}"
                 break
             also = f" with {changed}" if changed else ""
-            note = f"{before}; it runs in {len(tiles)} tiles of {tile} pixels{also}, in about {text(needs)}"
-            return Way(found.problem, needs, room, tile, overlap, note)
-    if _whole(plain.problem) is None:
-        reason = f" {plain_name(type(plain.problem.operator))} does not act on near pixels alone, so tiles are no way."
+            note = f"{before}; it runs in {len(tiles)} tiles of {tile} pixels{also}, in about {size_text(needs)}"
+            return MemoryPlan(found.problem, needs, room, tile, overlap, note)
+    if not acts_locally(plain.problem.operator):
+        reason = f" {plain_name(type(plain.problem.operator))} does not act locally, so tiles do not help."
     raise OptionError(
-        f'The option "memory_limit" (--memory-limit) must be at least {text(least)} for this run, which needs about '
-        f"{text(plain.whole.total)} as it stands; got {text(room)}.{reason} Raise it, or use a smaller image or "
+        f'The option "memory_limit" (--memory-limit) must be at least {size_text(least)} for this run, which needs about '
+        f"{size_text(plain.whole.total)} as it stands; got {size_text(room)}.{reason} Raise it, or use a smaller image or "
         "network."
     )
 
@@ -162,21 +153,15 @@ def _difference(before: Reparameterization, after: Reparameterization) -> str:
 
 
 def _tilings(problem: Problem) -> Iterator[tuple[int, int]]:
-    """Tile sides and overlaps that can be tried, the largest first; none when the operator is not local."""
-    if _whole(problem) is None:
-        return
+    """Yield tile sides and overlaps to try, the largest first; none when the operator is not local."""
     operator = problem.operator
-    overlap = max(
-        _OVERLAP, 8 * operator.halo
-    )  # what sees beyond a tile's border then counts nothing
+    if not acts_locally(operator):
+        return
+    # Twice the halo that tiles need at least: what sees beyond a tile's border then counts nothing.
+    overlap = max(_OVERLAP, 8 * operator.halo)
     least = 2 * overlap + 3 * operator.alignment
     steps = range((max(operator.image_shape[-2:]) - 1) // _GRID, (least - 1) // _GRID, -1)
     yield from ((n * _GRID, overlap) for n in steps)
-
-
-def _whole(problem: Problem) -> object:
-    """The operator restricted to the whole image, None when it is not local."""
-    return problem.operator.restrict(Box(0, 0, *problem.operator.image_shape[-2:]))
 
 
 def _in_tiles(found: Forecast, tile: int) -> int:
@@ -189,65 +174,7 @@ def _in_tiles(found: Forecast, tile: int) -> int:
 def _check(needs: int, free: int) -> None:
     if needs > free:
         raise OptionError(
-            f"This run needs about {text(needs)} of memory, and {text(free)} are free. Give a limit, such as "
-            f'memory_limit="{text(free // 10 * 9, "")}" (--memory-limit {text(free // 10 * 9, "")}): a leaner way '
+            f"This run needs about {size_text(needs)} of memory, and {size_text(free)} are free. Give a limit, such as "
+            f'memory_limit="{size_text(free // 10 * 9, "")}" (--memory-limit {size_text(free // 10 * 9, "")}): a leaner way '
             "is then taken where there is one."
         )
-
-
-def available(device: torch.device) -> int:
-    """Bytes that a run may still take on a device: free memory, or less where a container limits it."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(free + cached)
-    free = int(psutil.virtual_memory().available)
-    return min([free, *_container_room()])
-
-
-def _container_room(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """What control groups, version 2 or 1, leave free; the cache of files counts as free."""
-    found = []
-    for limit, used, cache in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-    ):
-        try:
-            most, now = (int((root / name).read_text()) for name in (limit, used))
-            stat = dict(line.split() for line in (root / cache).read_text().splitlines())
-        except (OSError, ValueError):  # not there, or "max"
-            continue
-        found.append(max(most - now + int(stat.get("inactive_file", 0)), 0))
-    return found
-
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
-          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
-
-
-def parse_size(size: str | int) -> int:
-    """Read a size in bytes, from a number or text such as "4GB", "1.5 GiB" or "800M".
-
-    Raises:
-        OptionError: it is none, or not positive.
-    """
-    number = None
-    if isinstance(size, int) and not isinstance(size, bool):
-        number = size
-    elif isinstance(size, str):
-        match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmgt]?i?)b?\s*", size, re.IGNORECASE)
-        if match and match[2].lower() in _UNITS:
-            number = round(float(match[1]) * _UNITS[match[2].lower()])
-    if number is None or number < 1:
-        raise OptionError(
-            'The option "memory_limit" must be a size such as "4GB" or "800MB", or a positive number of bytes; '
-            f"got {size!r}."
-        )
-    return number
-
-
-def text(size: int, space: str = " ") -> str:
-    """Print a number of bytes as a person would: 1.9 GB."""
-    if size >= 1e9:
-        return f"{size / 1e9:.1f}{space}GB"
-    return f"{max(round(size / 1e6), 1)}{space}MB"

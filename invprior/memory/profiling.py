@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from invprior.problem.problem import Objective
+from invprior.problem.objective import Objective
 from invprior.solvers.base import Solver
 
 _STEPS = 2  # of a solver without an optimiser of torch's: the second also holds what the first left

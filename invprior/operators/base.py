@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from invprior.errors import IncompatibleError, OptionError
 from invprior.numerics.box import Box
 from invprior.numerics.linalg import conjugate_gradients, spectral_norm
-from invprior.registry.options import Plugin, validate, wrap_plugin_errors
+from invprior.registry.options import plain_name, short_repr
+from invprior.registry.plugin import Plugin, validate, wrap_plugin_errors
 
 Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for images
 
@@ -40,39 +43,44 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
     def forward(self, x: Tensor) -> Tensor:
         """Apply A: (B, *image_shape) to (B, *measurement_shape); images of a batch do not mix."""
 
+    if TYPE_CHECKING:  # torch types a module's call as Any
+
+        def __call__(self, x: Tensor) -> Tensor: ...  # noqa: D102
+
     @property
     def observation_mask(self) -> Tensor | None:
-        """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); or all."""
+        """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); None means all."""
         return None
 
     @property
-    def alignment(self) -> int:
-        """Where a box that `restrict` takes may begin and end, in pixels: at multiples of this."""
-        return 1
+    def is_identity(self) -> bool:
+        """Whether A x = x, so that noise alone is left to remove."""
+        return False
 
     @property
-    def halo(self) -> int:
-        """How many pixels beyond its own place a measurement sees, for operators that `restrict` serves."""
-        return 0
+    def is_mask(self) -> bool:
+        """Whether A x is x where `observation_mask` is true and 0 elsewhere."""
+        return False
 
-    def restrict(self, box: Box) -> tuple[Operator, Box] | None:
-        """Restrict A to a box of the image, so that a big image can be solved in tiles.
+    if TYPE_CHECKING:  # an override names its own options, which mypy accepts of no narrower type
 
-        Within `halo` of the box's border the restriction may differ from A, as it sees nothing beyond.
+        @classmethod
+        def image_shape_for(cls, *args: Any, **options: Any) -> Shape: ...  # noqa: D102
 
-        Args:
-            box: inside x, its sides at multiples of `alignment` or at the image's own.
+    else:
 
-        Returns:
-            The operator on images of the box's size, and the box of y that it makes; None, the default, for an
-            operator that does not act locally.
-        """
-        return None
+        @classmethod
+        def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
+            """Return the shape of x for a measurement's shape; the same shape by default.
 
-    @classmethod
-    def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """Return the shape of x for a measurement's shape; equal unless a class says otherwise."""
-        return measurement_shape
+            Args:
+                measurement_shape: without the batch, (C, H, W).
+                options: the options that the operator is given; an override lists those it needs by name.
+            """
+            return measurement_shape
+
+    def __repr__(self) -> str:
+        return short_repr(self, self.image_shape)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Recipe:
@@ -134,9 +142,41 @@ class LinearOperator(Operator):
 
     def __matmul__(self, inner: LinearOperator) -> LinearOperator:
         """`A @ B` applies B first."""
-        from invprior.operators.compose import Chain
+        made: LinearOperator = Compose.construct(inner.image_shape, operators=(inner, self))
+        return made
 
-        return Chain(inner, self)
+
+class LocalOperator(Operator):
+    """An operator whose measurements each see a neighbourhood of the image; tiles need it.
+
+    Derive from it beside `LinearOperator`, and write `restrict`.
+    """
+
+    @property
+    def alignment(self) -> int:
+        """The boxes that `restrict` takes begin and end at multiples of this, in pixels."""
+        return 1
+
+    @property
+    def halo(self) -> int:
+        """How many pixels beyond its own place a measurement sees."""
+        return 0
+
+    @abstractmethod
+    def restrict(self, box: Box) -> tuple[Operator, Box]:
+        """Restrict A to a box of the image.
+
+        Within `halo` of the box's border the restriction may differ from A, as it sees nothing beyond.
+
+        Args:
+            box: inside x, its sides at multiples of `alignment` or at the image's own.
+
+        Returns:
+            The operator on images of the box's size, and the box of y that it makes.
+
+        Raises:
+            IncompatibleError: with these options the operator does not act locally.
+        """
 
 
 @dataclass(frozen=True)
@@ -154,7 +194,8 @@ class Recipe:
             PluginError: the constructor of a plugin crashes.
         """
         with wrap_plugin_errors(self.operator):
-            return self.operator(tuple(image_shape), **self.options)
+            made: Operator = self.operator.construct(tuple(image_shape), **self.options)
+            return made
 
     def for_measurement(self, measurement_shape: Shape) -> Operator:
         """Make the operator whose measurements have a shape, (C, H, W)."""
@@ -168,3 +209,92 @@ class Recipe:
         """Return the shape of x for a measurement's shape."""
         with wrap_plugin_errors(self.operator):
             return self.operator.image_shape_for(tuple(measurement_shape), **self.options)
+
+
+class Compose(LinearOperator, LocalOperator):
+    """Linear operators one after the other, such as blur and then downsample; `A @ B` makes one.
+
+    Args:
+        operators: the operators, the first applied first.
+    """
+
+    def __init__(self, image_shape: Shape, *, operators: tuple[Recipe, ...]) -> None:
+        if not operators:
+            raise OptionError("The operators of compose must be one or more; got none.")
+        stages: list[Operator] = []
+        shape = tuple(image_shape)
+        for given in operators:
+            stage = given(shape) if isinstance(given, Recipe) else given  # `A @ B` gives operators
+            if not isinstance(stage, LinearOperator):
+                raise IncompatibleError(
+                    f"{type(stage).__name__} is not linear, and only linear operators compose. "
+                    "Derive it from LinearOperator, or write the whole chain as one Operator."
+                )
+            if stage.image_shape != shape:
+                raise IncompatibleError(
+                    f"{type(stage).__name__} takes images of shape {stage.image_shape}; "
+                    f"{type(stages[-1]).__name__} before it makes {shape}. Build it for that shape."
+                )
+            stages.append(stage)
+            shape = stage.measurement_shape
+        super().__init__(image_shape, shape)
+        self._stages = nn.ModuleList(stages)
+
+    @classmethod
+    def image_shape_for(cls, measurement_shape: Shape, *, operators: tuple[Recipe, ...]) -> Shape:
+        """Run the chain backwards, from the last operator to the first."""
+        for recipe in reversed(operators):
+            measurement_shape = recipe.image_shape_for(measurement_shape)
+        return measurement_shape
+
+    @property
+    def operators(self) -> tuple[LinearOperator, ...]:
+        """The operators, the first applied first."""
+        return tuple(self._stages)  # type: ignore[arg-type]
+
+    @property
+    def observation_mask(self) -> Tensor | None:
+        """The last operator's."""
+        return self.operators[-1].observation_mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply all operators in order."""
+        for operator in self.operators:
+            x = operator(x)
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        """Apply all adjoints in reverse order."""
+        for operator in reversed(self.operators):
+            y = operator.adjoint(y)
+        return y
+
+    def norm(self) -> float:
+        """The product of the norms, which bounds the chain's."""
+        return math.prod(operator.norm() for operator in self.operators)
+
+    @property
+    def alignment(self) -> int:
+        """The product of the alignments, as each counts in its own operator's pixels."""
+        return math.prod(o.alignment for o in self.operators if isinstance(o, LocalOperator))
+
+    @property
+    def halo(self) -> int:
+        """The sum of the halos, in pixels of x."""
+        total, scale = 0, 1
+        for operator in self.operators:
+            if isinstance(operator, LocalOperator):
+                total += scale * operator.halo
+                scale *= operator.alignment
+        return total
+
+    def restrict(self, box: Box) -> tuple[Compose, Box]:
+        """Restrict each operator to the box that the one before it makes."""
+        whole, parts = box, []
+        for operator in self.operators:
+            if not isinstance(operator, LocalOperator):
+                raise IncompatibleError(f"{plain_name(type(operator))} does not act locally.")
+            part, box = operator.restrict(box)
+            parts.append(part)
+        shape = (*self.image_shape[:-2], whole.height, whole.width)
+        return Compose.construct(shape, operators=tuple(parts)), box

@@ -12,7 +12,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from invprior.errors import MeasurementError, OptionError, did_you_mean
+from invprior.errors import IncompatibleError, MeasurementError, OptionError, did_you_mean
 from invprior.io.arrays import read_plane
 from invprior.numerics.boundary import Boundary
 from invprior.numerics.box import Box
@@ -20,11 +20,11 @@ from invprior.numerics.filtering import Axis, Filter
 from invprior.numerics.linalg import perron_norm, spectral_norm
 from invprior.numerics.spectral import Diagonal
 from invprior.numerics.tensors import apply_linear
-from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.base import LinearOperator, LocalOperator, Shape
 from invprior.operators.kernels import KERNELS
 
 
-class Blur(LinearOperator):
+class Blur(LinearOperator, LocalOperator):
     """Convolution with a kernel that sums to 1, the same in every channel.
 
     The boundary is `reflect` unless told otherwise: real scenes do not wrap around, so `circular`
@@ -136,10 +136,12 @@ class Blur(LinearOperator):
         """The longer half of the kernel, where the border is mirrored."""
         return 0 if self.boundary == "valid" else max(self.weights.shape) // 2
 
-    def restrict(self, box: Box) -> tuple[Blur, Box] | None:
-        """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
+    def restrict(self, box: Box) -> tuple[Blur, Box]:
+        """Return the operator with the same kernel, mirrored at the box's border."""
         if self.boundary == "circular":
-            return None
+            raise IncompatibleError(
+                "blur with boundary=circular joins opposite borders and does not act locally."
+            )
         shape = (*self.image_shape[:-2], box.height, box.width)
         part = Blur(shape, kernel=self.weights, boundary=self.boundary)
         height, width = part.measurement_shape[-2:]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from invprior.numerics.box import Box
-from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.base import LinearOperator, LocalOperator, Shape
 
 
-class Denoise(LinearOperator):
+class Denoise(LinearOperator, LocalOperator):
     """The identity, y = x: what is left to undo is the noise."""
 
     def __init__(self, image_shape: Shape) -> None:
@@ -25,6 +25,11 @@ class Denoise(LinearOperator):
     def normal(self, x: Tensor) -> Tensor:
         """Return x."""
         return x
+
+    @property
+    def is_identity(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def direct(self) -> bool:

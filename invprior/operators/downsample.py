@@ -9,14 +9,15 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from invprior.errors import IncompatibleError
 from invprior.numerics.box import Box
 from invprior.numerics.filtering import Axis, Filter
 from invprior.numerics.resampling import Name, taps
 from invprior.numerics.tensors import Constant, apply_linear
-from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.base import LinearOperator, LocalOperator, Shape
 
 
-class Downsample(LinearOperator):
+class Downsample(LinearOperator, LocalOperator):
     """Smooth with an anti-aliasing kernel and keep one pixel for each block of factor x factor.
 
     Each result is centred on its block, as every image library has it; `lanczos2` at an even factor
@@ -99,10 +100,12 @@ class Downsample(LinearOperator):
         """How far a window is wider than its block, to one side."""
         return (len(self._weights) - self.factor) // 2
 
-    def restrict(self, box: Box) -> tuple[Downsample, Box] | None:
-        """The same kernel, mirrored at the box's border; None for circular, which joins opposite borders."""
+    def restrict(self, box: Box) -> tuple[Downsample, Box]:
+        """Return the operator with the same kernel, mirrored at the box's border."""
         if self.boundary == "circular":
-            return None
+            raise IncompatibleError(
+                "downsample with boundary=circular joins opposite borders and does not act locally."
+            )
         shape = (*self.image_shape[:-2], box.height, box.width)
         part = Downsample(shape, factor=self.factor, kernel=self.kernel, boundary=self.boundary)
         height, width = part.measurement_shape[-2:]

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError
 from invprior.numerics.box import Box
-from invprior.operators.base import LinearOperator, Shape
+from invprior.operators.base import LinearOperator, LocalOperator, Shape
 from invprior.operators.files import read_plane
 
 Count = Annotated[int, Ge(0)]
 Length = Annotated[int, Ge(1)]
 
 
-class Inpaint(LinearOperator):
+class Inpaint(LinearOperator, LocalOperator):
     """Some pixels are known, the others are missing in all channels; y is 0 where they are.
 
     Give one of mask, keep, boxes and text; with none, half of the pixels are kept.
@@ -83,6 +83,11 @@ class Inpaint(LinearOperator):
     def normal(self, x: Tensor) -> Tensor:
         """Set the missing pixels to 0."""
         return x * self.known
+
+    @property
+    def is_mask(self) -> bool:
+        """Always."""
+        return True
 
     @property
     def direct(self) -> bool:

@@ -6,14 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
+from invprior.errors import IncompatibleError
 from invprior.numerics.box import Box
-from invprior.operators.base import LinearOperator
-from invprior.operators.denoise import Denoise
-from invprior.operators.inpaint import Inpaint
-from invprior.registry.options import option_values
+from invprior.operators.base import LinearOperator, LocalOperator
+from invprior.registry.options import option_values, plain_name
 
 
-class Masked(LinearOperator):
+class Masked(LinearOperator, LocalOperator):
     """A linear operator some of whose measurements are left out of the fit, entry by entry."""
 
     known: Tensor
@@ -48,26 +47,30 @@ class Masked(LinearOperator):
     @property
     def alignment(self) -> int:
         """The operator's."""
-        return self.inner.alignment
+        return self.inner.alignment if isinstance(self.inner, LocalOperator) else 1
 
     @property
     def halo(self) -> int:
         """The operator's."""
-        return self.inner.halo
+        return self.inner.halo if isinstance(self.inner, LocalOperator) else 0
 
-    def restrict(self, box: Box) -> tuple[Masked, Box] | None:
-        """The operator's restriction, with the mask's part in it."""
-        part = self.inner.restrict(box)
-        if part is None:
-            return None
-        inner, measured = part
+    def restrict(self, box: Box) -> tuple[Masked, Box]:
+        """Restrict the operator, and the mask to what the box makes."""
+        if not isinstance(self.inner, LocalOperator):
+            raise IncompatibleError(f"{plain_name(type(self.inner))} does not act locally.")
+        inner, measured = self.inner.restrict(box)
         assert isinstance(inner, LinearOperator)
         return Masked(inner, measured.of(self.known)), measured
 
     @property
+    def is_mask(self) -> bool:
+        """Where the operator itself changes no pixel."""
+        return self.inner.is_identity or self.inner.is_mask
+
+    @property
     def direct(self) -> bool:
         """Where the operator only leaves pixels out."""
-        return isinstance(self.inner, Denoise | Inpaint)
+        return self.is_mask
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Closed form, pixel by pixel, where the operator only leaves pixels out; else by conjugate gradients."""

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from invprior.problem.functionals import Output
+
 
 class Generated(nn.Module):
     """x = f_theta(z + noise), theta and perhaps z to be optimised.
@@ -23,11 +25,12 @@ class Generated(nn.Module):
         learn_input: whether z is a parameter too.
         low_precision: whether a float32 network computes in bfloat16.
         generator: source of the noise, on the device where the module will be.
+        offset_factor: `forward` then also returns this multiple of the noise that it has added to z, as the offset of
+            the predictions; z has the image's channels.
     """
 
     z: Tensor
     noisy: Tensor
-    told: Tensor | None
 
     def __init__(
         self,
@@ -40,8 +43,10 @@ class Generated(nn.Module):
         learn_input: bool,
         low_precision: bool,
         generator: torch.Generator,
+        offset_factor: float | None = None,
     ) -> None:
         super().__init__()
+        self.offset_factor = offset_factor
         self.network, self.size = network, size
         self.noise, self.weight_noise = noise, weight_noise
         self.low_precision, self.generator = low_precision, generator
@@ -49,33 +54,28 @@ class Generated(nn.Module):
             self.z = nn.Parameter(z)
         else:
             self.register_buffer("z", z)
-        self.told_factor = 0.0
-        self.register_buffer("told", None, persistent=False)
         channels, *sides = z.shape[1:]
         self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
 
-    def tell(self, where: Tensor, factor: float) -> None:
-        """Write the noise that is added to z, times a factor, to a tensor, (1, channels, *size), at every call."""
-        self.told, self.told_factor = where, factor
-
-    def forward(self, offset: Tensor | None = None) -> Tensor:
-        """Return the image, (1, C, H, W); with an offset, (1, channels, H, W), also that of z + offset."""
-        z = self.z
+    def forward(self, shift: Tensor | None = None) -> Tensor | Output:
+        """Return the image, (1, C, H, W); with a shift, (1, channels, H, W), also that of z + shift."""
+        z, offset = self.z, None
         if self.training and self.noise > 0:
             # Drawn as (h, w, channels): in another order of memory torch draws eight times slower.
             self.noisy.normal_(0, self.noise, generator=self.generator)
             noisy = self.noisy.movedim(-1, 0)[None]
-            if self.told is not None:
-                torch.mul(_middle(noisy, self.size), self.told_factor, out=self.told)
+            if self.offset_factor is not None:  # before the next line overwrites the noise
+                offset = (_middle(noisy, self.size) * self.offset_factor).contiguous()
             z = z + noisy if z.requires_grad else noisy.add_(z)
-        if offset is not None:
-            z = torch.cat((z, z + F.pad(offset, margins(self.size, z.shape[-2:]))))
+        if shift is not None:
+            z = torch.cat((z, z + F.pad(shift, margins(self.size, z.shape[-2:]))))
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
             if self.training and self.weight_noise > 0:
                 out: Tensor = functional_call(self.network, self._perturbed(), (z,))
             else:
                 out = self.network(z)
-        return _middle(out, self.size).to(self.z.dtype).contiguous()
+        x = _middle(out, self.size).to(self.z.dtype).contiguous()
+        return x if offset is None else Output(x, offset)
 
     def _perturbed(self) -> dict[str, Tensor]:
         """Filters with fresh noise; gradients reach the filters themselves."""
@@ -94,9 +94,12 @@ class Members(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self) -> Tensor:
-        """Return every member's image, (K, C, H, W)."""
-        return torch.cat([member() for member in self.members])
+    def forward(self) -> Tensor | Output:
+        """Return every member's image, (K, C, H, W), and their offsets if they have any."""
+        made = [member() for member in self.members]
+        if not isinstance(made[0], Output):
+            return torch.cat(made)
+        return Output(torch.cat([m.x for m in made]), torch.cat([m.offset for m in made]))
 
 
 def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
 from annotated_types import Ge, Gt, Lt
@@ -12,20 +11,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invprior.errors import IncompatibleError, MeasurementError, OptionError
-from invprior.fidelities.gaussian import Gaussian
+from invprior.fidelities.base import QuadraticFidelity
 from invprior.io.images import to_tensor
 from invprior.networks.base import Network
 from invprior.networks.recompute import recompute
 from invprior.noise_estimation.base import is_rounding
 from invprior.numerics.box import Box
-from invprior.operators.denoise import Denoise
+from invprior.numerics.random import child_generator
 from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
 from invprior.priors._generated import Generated, Members, margins
-from invprior.problem.functionals import Prior, Reparameterization, child_generator
+from invprior.problem.data import DataTerm
+from invprior.problem.functionals import Reparameterization
 from invprior.registry.options import option_values
-
-if TYPE_CHECKING:
-    from invprior.problem.problem import Problem
+from invprior.registry.spec import Spec, Value
 
 T = TypeVar("T")
 
@@ -102,7 +100,7 @@ class DIP(Reparameterization):
     ) -> None:
         super().__init__()
         default = PRESETS[preset]
-        self.preset, self.back_projection = preset, default.back_projection
+        self.preset = preset
         self.net = chosen(net, default.net)
         self.guide, self._guide = guide, None if guide is None else _read(guide)
         if net is not None:
@@ -121,41 +119,49 @@ class DIP(Reparameterization):
         self.langevin = langevin
         self.members = chosen(members, default.members)
         self.average = chosen(average, default.average)
-        self.lr = self.learning_rate = chosen(lr, default.lr)
+        self.lr = chosen(lr, default.lr)
         self.steps, self.stops_early = chosen(steps, default.steps), default.stops_early
         self.precision = chosen(precision, default.precision)
         self.recompute = recompute
-        self._recorruption: tuple[Tensor, float] | None = None
+        adam: dict[str, Value] = {"lr": self.lr, "average": self.average, "langevin": langevin}
+        if not default.back_projection:
+            adam["back_projection"] = False
+        self.default_solver = Spec("adam", adam)
+        self._offset_factor: float | None = None
         self._check()
 
-    def condition(self, problem: Problem) -> Problem:
+    def condition(self, data: DataTerm) -> DIP:
         """Give the network the measurement, where that is its input.
 
         Raises:
-            IncompatibleError: the operator is not `denoise`, or the noise not Gaussian.
+            IncompatibleError: the operator is not the identity, or the noise is not Gaussian.
         """
         if self.input not in ("auto", "measurement"):
-            return problem
-        fits = isinstance(problem.operator, Denoise) and isinstance(problem.fidelity, Gaussian)
-        sigma, y, auto = problem.noise_level, problem.y, self.input == "auto"
+            return self
+        fits = data.operator.is_identity and isinstance(data.fidelity, QuadraticFidelity)
+        sigma, auto = data.noise_level, self.input == "auto"
         if auto and (not fits or is_rounding(sigma)):
-            return problem
+            return self
         if not fits:
             raise IncompatibleError(
                 "dip with input=measurement is for the operator denoise and Gaussian noise; leave input out."
             )
         noise = _MORE_NOISE * sigma if auto else chosen(self.input_noise, _MORE_NOISE * sigma)
-        _, own = option_values(self)
-        of_z = {"input": "guide", "guide": y, "channels": None, "input_noise": noise}
-        posed = DIP(**{**own, **of_z})
-        copies = y.new_zeros(self.members, *y.shape[1:])
-        posed._recorruption = copies, (sigma / noise) ** 2
+        conditioned = self._with_guide(data.target, channels=None, input_noise=noise)
+        conditioned._offset_factor = (sigma / noise) ** 2
         if auto:
-            posed.choices = (("input", "measurement", _WHY),)
-        terms = (
-            replace(t, functional=posed) if t.functional is self else t for t in problem.prior.terms
+            conditioned.choices = (("input", "measurement", _WHY),)
+        return conditioned
+
+    def reading(self, y: Tensor, noise: float) -> DIP:
+        """Return one network whose input is y, in full precision, as a derivative along it is taken."""
+        return self._with_guide(
+            y, channels=y.shape[1], input_noise=noise, members=1, precision="full"
         )
-        return replace(problem, prior=Prior(tuple(terms)), recorruption=copies)
+
+    def _with_guide(self, y: Tensor, **options: Any) -> DIP:
+        _, own = option_values(self)
+        return DIP(**{**own, "input": "guide", "guide": y, **options})
 
     def _usual_channels(self, preset: int) -> int:
         if self.input == "grid":
@@ -198,10 +204,6 @@ class DIP(Reparameterization):
             MeasurementError: the guide image has another size.
         """
         made = [self._member(x0, generator) for _ in range(self.members)]
-        if self._recorruption is not None:
-            noise, factor = self._recorruption
-            for member, own in zip(made, noise.split(1), strict=True):
-                member.tell(own, factor)
         return made[0] if len(made) == 1 else Members(made)
 
     def _member(self, x0: Tensor, generator: torch.Generator) -> Generated:
@@ -224,6 +226,7 @@ class DIP(Reparameterization):
             learn_input=self.learn_input,
             low_precision=low,
             generator=noise,
+            offset_factor=self._offset_factor,
         )
         image.to(x0)
         image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""No prior at all."""
+"""The absence of a prior."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from invprior.problem.functionals import Penalty, Proximable
 
 
 class NoPrior(Penalty, Proximable):
-    """R(x) = 0: the data alone decide, which is the baseline that every prior must beat."""
+    """R(x) = 0, so the data alone decide: the baseline that every prior must beat."""
 
     def value(self, x: Tensor) -> Tensor:
-        """Zeros, (B,), that autograd can differentiate."""
+        """Return zeros, (B,), that autograd can differentiate."""
+        # An empty sum stays 0 when x is not finite, unlike 0 * x.
         return x.flatten(1).narrow(1, 0, 0).sum(1)
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Zeros of x's shape."""
+        """Return zeros of x's shape."""
         return x.new_zeros(x.shape)
 
     def lipschitz(self) -> float:
-        """Zero."""
+        """Return 0."""
         return 0.0
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
-        """The identity."""
+        """Return v."""
         return v

@@ -1,4 +1,4 @@
-"""Plug-and-play: a denoiser in the place of a proximal map."""
+"""Plug-and-play: a denoiser that replaces a proximal map."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from invprior.problem.functionals import Proximable
 
 
 class PnP(Proximable):
-    """Plug-and-play prior: prox(v, tau) = D(v, sqrt(tau)), the denoiser at noise level sqrt(tau).
+    """Plug-and-play prior: prox(v, tau) = D(v, sqrt(tau)), a denoiser at noise level sqrt(tau).
 
-    There is no R(x) behind most denoisers, so a run ends at a fixed point, not at a minimum.
+    Most denoisers are not the prox of any R(x), so a run ends at a fixed point and not at a minimum.
 
     Args:
         denoiser: the denoiser D.

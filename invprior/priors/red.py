@@ -18,13 +18,14 @@ from invprior.problem.functionals import Penalty
 class RED(Penalty):
     """Regularisation by denoising: R(x) = 1/2 <x, x - D(x)>, whose gradient is x - D(x).
 
-    The gradient is that of the paper, also where x = f(z) and autograd chains it to z: D itself is
-    never differentiated. It is R's own gradient only for denoisers with a symmetric Jacobian that
-    scale with their input; for the others it is the residual that the method is defined by.
+    The gradient is that of the paper. This also holds where x = f(z) and autograd chains it to z:
+    D itself is never differentiated. The gradient is that of R only when D scales with its input and
+    has a symmetric Jacobian. For other denoisers, the residual defines the method.
 
     Args:
-        denoiser: the denoiser D; one that expands distances, as nlm and bilateral do, can blow up what A cannot see.
-        sigma: noise level that D is told to remove, in intensities of [0, 1]: its strength.
+        denoiser: the denoiser D. One that expands distances, as nlm and bilateral do, can make what A
+            does not see diverge.
+        sigma: noise level that D removes, in intensities of [0, 1]; the strength of the prior.
 
     Source: Romano, Elad and Milanfar 2017, "The little engine that could: regularization by
     denoising", equations 4 and 11.
@@ -32,7 +33,7 @@ class RED(Penalty):
 
     default_weight: float = 400.0
     expected_failures: ClassVar[Mapping[str, str]] = {
-        "gradient": "the method is defined by the gradient x - D(x), which is that of a value only for some denoisers"
+        "gradient": "the gradient x - D(x) defines the method and belongs to a value only for some denoisers"
     }
 
     def __init__(
@@ -43,22 +44,22 @@ class RED(Penalty):
         self.sigma = sigma
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each image, (B,); its gradient is x - D(x)."""
+        """Return R of each image, (B,); autograd gives x - D(x)."""
         value: Tensor = _Energy.apply(x, self.gradient(x))  # type: ignore[no-untyped-call]
         return value
 
     def gradient(self, x: Tensor) -> Tensor:
-        """The residual x - D(x)."""
+        """Return the residual x - D(x)."""
         with torch.no_grad():
             return x - self.denoiser.denoise(x, self.sigma)
 
     def lipschitz(self) -> float:
-        """2, for a denoiser that does not expand distances."""
+        """Return 2, which holds for a denoiser that does not expand distances."""
         return 2.0
 
 
 class _Energy(torch.autograd.Function):
-    """1/2 <x, residual> forward; the residual, as the gradient in x, backward."""
+    """Compute 1/2 <x, residual> forward, and return the residual as the gradient in x backward."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, residual: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Tikhonov regularisation: squared gradients or squared intensities."""
+"""Tikhonov regularisation by squared gradients or squared intensities."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from invprior.problem.functionals import Penalty, Proximable
 
 
 class Tikhonov(Penalty, Proximable):
-    """R(x) = 1/2 ||grad x||^2: fast, exact and smooth, at the price of blurred edges.
+    """R(x) = 1/2 ||grad x||^2, which is fast, exact and smooth but blurs edges.
 
-    The gradient takes forward differences between neighbours, none across the border.
+    The gradient takes forward differences between neighbours, and none across the border.
 
     Args:
-        order: 1 penalises the gradient; 0 the intensities themselves, R(x) = 1/2 ||x||^2, which
-            darkens but makes every problem well-posed.
+        order: 1 penalises the gradient. 0 penalises the intensities, R(x) = 1/2 ||x||^2, which
+            darkens the image but makes every problem well-posed.
 
-    Source: Tikhonov 1963; the prox for order 1 is diagonal in the cosine basis, Strang 1999, "The
+    Source: Tikhonov 1963. The prox for order 1 is diagonal in the cosine basis; Strang 1999, "The
     discrete cosine transform".
     """
 
@@ -33,42 +33,43 @@ class Tikhonov(Penalty, Proximable):
         self.order = order
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each image, (B,)."""
+        """Return R of each image, (B,)."""
         if self.order == 0:
             return 0.5 * dot(x, x)
         vertical, horizontal = x.diff(dim=-2), x.diff(dim=-1)
         return 0.5 * (dot(vertical, vertical) + dot(horizontal, horizontal))
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Closed form: minus the Laplacian for order 1, x for order 0."""
+        """Return minus the Laplacian of x for order 1, x for order 0."""
         return negative_laplacian(x) if self.order else x
 
     def lipschitz(self) -> float:
-        """8 for order 1, the bound on the Laplacian's norm; 1 for order 0."""
+        """Return 8 for order 1, the bound on the Laplacian's norm; 1 for order 0."""
         return 8.0 if self.order else 1.0
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
-        """Closed form, by division in the cosine basis: (I + tau grad^T grad)^-1 v."""
+        """Return (I + tau grad^T grad)^-1 v, by division in the cosine basis."""
         if self.order == 0:
             return v / (1.0 + tau)
         spectrum = dct(dct(v, -1), -2) / (1.0 + tau * _laplacian(v))
         return idct(idct(spectrum, -2), -1)
 
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float:
-        """The sum of the factors by which the prox shrinks."""
+        """Return the sum of the factors by which the prox shrinks the cosine coefficients."""
         if self.order == 0:
             return v.numel() / (1.0 + tau)
+        # In float64, as a float32 sum over many pixels loses digits.
         shrinking = 1.0 / (1.0 + tau * _laplacian(v).double())
         return float(shrinking.sum()) * math.prod(v.shape[:-2])
 
 
 def _laplacian(like: Tensor) -> Tensor:
-    """Eigenvalues of grad^T grad in the cosine basis, (H, W)."""
+    """Return the eigenvalues of grad^T grad in the cosine basis, (H, W)."""
     rows, columns = (_eigenvalues(n, like) for n in like.shape[-2:])
     return rows[:, None] + columns
 
 
 def _eigenvalues(n: int, like: Tensor) -> Tensor:
-    """Of the negative second difference of length n with free ends, in the cosine basis, (n,)."""
+    """Return the eigenvalues, (n,), of the negative second difference of length n with free ends."""
     angles = torch.arange(n, dtype=like.dtype, device=like.device) * (math.pi / (2 * n))
     return 4.0 * angles.sin().square()

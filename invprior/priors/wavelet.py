@@ -1,4 +1,4 @@
-"""Sparsity of wavelet coefficients."""
+"""The sparsity of wavelet coefficients as a prior."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from invprior.problem.functionals import Penalty, Proximable
 class Wavelet(Penalty, Proximable):
     """R(x) = ||details of W x||_1: natural images have few large wavelet coefficients.
 
-    The lowpass band is free; colour images are taken in luma and chroma axes. With an orthogonal
-    wavelet the prox is exact in one pass, by thresholding. With a biorthogonal one, or when
-    translation invariant, the l1 prox has no closed form: its dual is iterated until the energy is
-    within 1e-4 of the minimum, relatively.
+    The lowpass band is not penalised. Colour images are taken in luma and chroma axes. With an
+    orthogonal wavelet the prox is exact in one pass, by thresholding. With a biorthogonal wavelet or
+    translation invariance the l1 prox has no closed form. Its dual is then iterated until the energy
+    is within 1e-4 of the minimum, relatively.
 
     Args:
-        wavelet: the name of any PyWavelets orthogonal or biorthogonal wavelet, such as haar, db4,
-            sym8 or bior4.4.
+        wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets, such as haar, db4, sym8
+            or bior4.4.
         levels: number of scales; when absent, 4 or as many as fit the image.
-        kind: l1 sums magnitudes; l0 counts coefficients that are not zero, keeps edges sharper,
-            has no gradient, and asks for an orthogonal wavelet without translation invariance.
-        translation_invariant: average R over all shifts of the image; better images without
-            blocks, at hundreds of times the time.
+        kind: l1 sums magnitudes. l0 counts coefficients that are not zero. It keeps edges sharper,
+            has no gradient, and needs an orthogonal wavelet without translation invariance.
+        translation_invariant: whether R is averaged over all shifts of the image. The images are
+            better and without blocks, and the prox takes hundreds of times longer.
 
-    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage"; the average
-    over shifts is Coifman and Donoho 1995, "Translation-invariant de-noising".
+    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage". The average
+    over shifts is from Coifman and Donoho 1995, "Translation-invariant de-noising".
     """
 
     default_weight: float = 15.0
@@ -51,7 +51,8 @@ class Wavelet(Penalty, Proximable):
         self.levels = levels
         self.kind = kind
         self.translation_invariant = translation_invariant
-        if kind == "l0":  # a count needs another scale: hard thresholds at three noise levels
+        # A count has another scale: this weight puts the hard threshold at three noise levels.
+        if kind == "l0":
             self.default_weight = 4.5
             self.convex = False
         self._filters = load_filters(wavelet)
@@ -59,25 +60,26 @@ class Wavelet(Penalty, Proximable):
         if kind == "l0" and not self._basis:
             raise OptionError(
                 "The kind of wavelet must be l1 unless the wavelet is orthogonal and not "
-                f"translation-invariant, as only then l0 has a prox; got l0 with {wavelet}, "
+                "translation-invariant, because l0 has no prox otherwise; "
+                f"got l0 with {wavelet}, "
                 f"translation_invariant={str(translation_invariant).lower()}. "
-                "Take kind=l1, or wavelet=sym8 with translation_invariant=false."
+                "Use kind=l1, or wavelet=sym8 with translation_invariant=false."
             )
 
     def value(self, x: Tensor) -> Tensor:
-        """Compute R of each image, (B,).
+        """Return R of each image, (B,).
 
         Raises:
-            IncompatibleError: a gradient of l0 is asked for.
+            IncompatibleError: x requires a gradient and `kind` is l0.
         """
         if self.kind == "l0" and x.requires_grad:
             raise IncompatibleError(
-                "wavelet with kind=l0 counts coefficients and has no gradient: take a solver that "
+                "wavelet with kind=l0 counts coefficients and has no gradient. Use a solver that "
                 "uses its prox (fista, admm, hqs or pdhg), or kind=l1."
             )
         transform = self._transform(x)
         _, details = transform.analysis(to_opponent(x))
-        # What the prox has set to 0 comes back from the pixels as rounding errors, which do not count.
+        # Coefficients that the prox has set to 0 return from the pixels as rounding errors.
         zero = 256 * torch.finfo(x.dtype).eps
         sizes = [band.abs() if self.kind == "l1" else (band.abs() > zero).to(x) for band in details]
         bands = zip(self._thresholds(transform, 1.0), sizes, strict=True)
@@ -86,7 +88,7 @@ class Wavelet(Penalty, Proximable):
         )
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
-        """Threshold softly (l1) or hard (l0) in a basis; otherwise solve the dual problem."""
+        """Apply soft (l1) or hard (l0) thresholds in a basis; otherwise solve the dual problem."""
         transform, v = self._transform(v), to_opponent(v)
         if not self._basis:
             return from_opponent(_analysis_prox(transform, v, self._thresholds(transform, tau)))
@@ -94,11 +96,12 @@ class Wavelet(Penalty, Proximable):
         if self.kind == "l1":
             details = [torch.nn.functional.softshrink(band, tau) for band in details]
         else:
+            # Keeping a coefficient c costs tau, and setting it to 0 costs c^2 / 2.
             details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
         return from_opponent(transform.synthesis(low, details))
 
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
-        """In a basis with l1, the coefficients that the threshold leaves, and the lowpass band."""
+        """Return the number of coefficients that remain, in a basis with l1; else None."""
         if not self._basis or self.kind != "l1":
             return None
         low, details = self._transform(v).analysis(to_opponent(v))
@@ -109,7 +112,8 @@ class Wavelet(Penalty, Proximable):
         return WaveletTransform(self._filters, levels, self.translation_invariant)
 
     def _thresholds(self, transform: WaveletTransform, tau: float) -> list[float]:
-        """Weight of each band; the frame's level j gathers 4^j bases, with atoms 2^j as large."""
+        """Return the weight of each band."""
+        # Level j of the frame gathers 4^j bases, and its atoms are 2^j times as large.
         halvings = 1 if self.translation_invariant else 0
         return [tau * 0.5 ** (halvings * (1 + i // 3)) for i in range(3 * transform.levels)]
 
@@ -124,21 +128,21 @@ def _analysis_prox(
 ) -> Tensor:
     """Minimise sum_b thresholds_b ||W_b x||_1 + 1/2 ||x - v||^2 by accelerated dual ascent.
 
-    x = v - W^T p, where no entry of a dual band p_b exceeds its threshold. With a Parseval
-    frame the first step is the mean of thresholding over all shifts (cycle spinning).
+    The result is x = v - W^T p, where no entry of a dual band p_b exceeds its threshold. With a
+    Parseval frame, the first step is the mean of thresholding over all shifts (cycle spinning).
 
     Args:
         transform: W.
         v: images, (B, C, H, W).
-        thresholds: one a band.
-        tolerance: an image is ready when its duality gap is this part of its energy.
-        steps: at most this many.
+        thresholds: one per band.
+        tolerance: an image is ready when its duality gap is at most this fraction of its energy.
+        steps: largest number of steps.
 
     Raises:
-        OptionError: the gap is still open after that.
+        OptionError: the gap of an image is larger after all steps.
 
     Source: Beck and Teboulle 2009, "Fast gradient-based algorithms for constrained total variation
-    image denoising", with wavelet analysis in the place of the gradient.
+    image denoising", with the wavelet transform instead of the gradient.
     """
     step = transform.norm() ** -2
     low, details = transform.analysis(v)
@@ -158,20 +162,21 @@ def _analysis_prox(
         faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5)
         pull, momentum = (momentum - 1.0) / faster, faster
         ahead = [torch.lerp(old, new, 1.0 + pull) for old, new in zip(previous, dual, strict=True)]
-        if iteration % 5 == 0:
+        if iteration % 5 == 0:  # a check costs as much as a step
             x = v - transform.adjoint(nothing, dual)
             _, details = transform.analysis(x)
             energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].flatten(1).sum(1))
             for threshold, point, band in zip(thresholds, dual, details, strict=True):
                 penalty = threshold * band.abs().flatten(1).sum(1)
                 energy, gap = energy + penalty, gap + penalty - dot(point, band)
-            # An image keeps its first estimate that is ready, whatever the rest of the batch does.
+            # An image keeps the estimate with which it became ready. So its result does not depend
+            # on the other images of the batch.
             result = torch.where(ready.view(-1, 1, 1, 1), result, x)
-            ready = ready | ~(gap > tolerance * energy)  # NaN in, NaN out
+            ready = ready | ~(gap > tolerance * energy)  # negated, so that NaN ends the loop
             if bool(ready.all()):
                 return result
         _, details = transform.analysis(v - transform.adjoint(nothing, ahead))
     raise OptionError(
-        f"The prox of wavelet did not close its duality gap in {steps} steps. Take an orthogonal wavelet "
+        f"The prox of wavelet did not close its duality gap in {steps} steps. Use an orthogonal wavelet "
         "with translation_invariant=false, whose prox is exact, or a smaller weight."
     )

@@ -16,17 +16,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from invprior.errors import OptionError
+from invprior.errors import IncompatibleError, OptionError
 from invprior.numerics.box import Box
-from invprior.registry.options import Plugin
-
-if TYPE_CHECKING:
-    from invprior.problem.problem import Problem
+from invprior.problem.data import DataTerm
+from invprior.registry.options import plain_name, short_repr
+from invprior.registry.plugin import Plugin
+from invprior.registry.spec import Spec, parse
 
 
 class Functional(nn.Module, ABC, metaclass=Plugin):
@@ -58,6 +58,9 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
     def __add__(self, other: Functional | Prior) -> Prior:
         return Prior((Term(self),)) + other
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class Penalty(Functional):
@@ -119,71 +122,93 @@ class Proximable(Functional):
         return None
 
 
+class Output(NamedTuple):
+    """What the variable of a reparameterisation returns.
+
+    Attributes:
+        x: one image, (1, C, H, W), or K of an ensemble, (K, C, H, W), each of which is fitted to the measurement.
+        offset: what the fit adds to the predictions A x of these images, (K, *measurement_shape); None for nothing.
+    """
+
+    x: Tensor
+    offset: Tensor | None = None
+
+
 class Reparameterization(Functional):
     """A prior that sets x = f_theta(z): the solver optimises theta.
 
     Attributes:
-        learning_rate: Adam's step size for theta when the solver is given none.
-        average: decay of the exponential average over iterations that is returned as x; 0 returns
-            the last output.
+        default_solver: the solver that `auto` takes, such as "adam:lr=0.01,average=0.99". Its options stand in for
+            those that a solver of the same name is not given.
         steps: how many iterations to run at most when no stopping rule is given.
         stops_early: whether such a run should end by itself before it fits the noise.
         members: how many images `forward()` of the network returns.
-        langevin: standard deviation of the noise that Adam leaves in the filters at each step, as a multiple of the
-            learning rate.
-        back_projection: whether Adam may fit the back-projected residual in place of the residual.
         choices: what `condition` has chosen for the user: what, its value, and the reason.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()
-    learning_rate: float = 0.01
-    average: float = 0.0
+    default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
     members: int = 1
-    langevin: float = 0.0
-    back_projection: bool = True
     choices: tuple[tuple[str, str, str], ...] = ()
 
+    @property
+    def solver_spec(self) -> Spec:
+        """`default_solver`, parsed."""
+        given = self.default_solver
+        return parse(given) if isinstance(given, str) else given
+
     def leaner(self, device: torch.device) -> Sequence[Reparameterization]:
-        """The same prior set to need less memory, the cheapest in quality and time first; none by default.
+        """Return variants that need less memory, the cheapest in quality and time first; none by default.
 
         Args:
-            device: where it is going to run, which decides what is cheap.
+            device: where the variants will run, which decides what is cheap.
         """
         return ()
 
-    def condition(self, problem: Problem) -> Problem:
-        """Return the problem that is fitted, in which this prior has what it needs of the measurement; as it is here.
+    def condition(self, data: DataTerm) -> Reparameterization:
+        """Return the prior that fits these data, as one that takes the measurement for its input; itself by default.
 
-        It is asked again when a run changes what it fits, and must then leave alone what it has posed already.
+        A solver asks again when a run changes what it fits. A prior that is conditioned already returns itself.
 
         Raises:
-            IncompatibleError: this prior is not for such a problem.
+            IncompatibleError: this prior is not for such data.
         """
-        return problem
+        return self
+
+    def reading(self, y: Tensor, noise: float) -> Reparameterization:
+        """Return the prior whose input is the measurement, so that its output is an estimator h(y).
+
+        Args:
+            y: the measurement, (1, C, H, W), of the image's size.
+            noise: standard deviation of the noise that is added to the input at every call.
+
+        Returns:
+            A prior of one member. Called with a shift, (1, C, H, W), its module also returns the output at the shifted
+            input: the pair h(y), h(y + shift).
+
+        Raises:
+            IncompatibleError: the prior has no input that could be the measurement.
+        """
+        raise IncompatibleError(
+            f"{plain_name(type(self))} has no input that can be the measurement."
+        )
 
     @abstractmethod
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
         """Make a fresh network.
 
         Args:
-            x0: an image of the shape, dtype and device that the output must have, (1, C, H, W);
-                its values are the solver's first guess, which most networks ignore.
-            generator: the source of every random number, at construction and later; never the
-                global one.
+            x0: an image of the shape, dtype and device that the output must have, (1, C, H, W). Its values are the
+                solver's initial estimate, which most networks ignore.
+            generator: the source of every random number, at construction and later; never the global one.
 
         Returns:
-            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K images, (K, C, H, W), which
-            are fitted to the measurement each by itself; their mean is then the estimate.
+            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K images, (K, C, H, W), each
+            fitted to the measurement by itself; their mean is then the estimate. A module that also shifts what is
+            fitted returns an `Output`.
         """
-
-
-def child_generator(parent: torch.Generator, device: torch.device) -> torch.Generator:
-    """Make a random stream of its own on a device, seeded by one draw from the parent, which is on the CPU."""
-    child = torch.Generator(device)
-    child.manual_seed(int(torch.randint(2**62, (), generator=parent)))
-    return child
 
 
 @dataclass(frozen=True)
@@ -204,12 +229,19 @@ class Term:
         functional = self.functional
         return not isinstance(functional, Reparameterization) and not functional.is_flat
 
+    def __repr__(self) -> str:
+        weight = "" if self.given_weight is None else f"{self.given_weight:g} * "
+        return f"{weight}{self.functional!r}"
+
 
 @dataclass(frozen=True)
 class Prior:
     """A sum of weighted terms, made by `+` and `*`."""
 
     terms: tuple[Term, ...]
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
 
     def __add__(self, other: Functional | Prior) -> Prior:
         return Prior(self.terms + as_prior(other).terms)

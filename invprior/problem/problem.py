@@ -1,26 +1,27 @@
-"""The problem, and the objective: what a solver may use of it.
+"""The problem: one measurement, its operator, its fidelity and its prior.
 
 minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) with u = theta
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.fidelities.base import Fidelity, ProximableFidelity
+from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.noise_estimation.base import NoiseEstimate
+from invprior.numerics.box import Box
+from invprior.numerics.devices import placed
 from invprior.numerics.linalg import conjugate_gradients, negative_laplacian
-from invprior.operators.base import LinearOperator, Operator
+from invprior.operators.base import LinearOperator, LocalOperator, Operator
 from invprior.operators.masked import Masked
-from invprior.problem.functionals import Penalty, Prior, Proximable, Reparameterization
+from invprior.problem.data import DataTerm
+from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 
@@ -38,11 +39,6 @@ class Problem:
         fidelity: E; an open noise parameter is set to what is estimated from y.
         noise: what was estimated of the noise in y; made here where the fidelity does not say, else None.
         weights: how the prior's open weights were chosen, when they were.
-        held: which measurements a stopping rule keeps out of the fit, boolean, (K, *operator.measurement_shape), for
-            each of K networks that are fitted side by side; for solvers that descend.
-        reference: another copy of y that is not fitted, for a stopping rule to compare with.
-        recorruption: noise that the fit, but not the energy, adds to the predictions, (K, *operator.measurement_shape);
-            a network writes it anew at every step, in place.
 
     Raises:
         MeasurementError: y has another shape or holds NaN or infinity.
@@ -55,9 +51,6 @@ class Problem:
     fidelity: Fidelity = field(default_factory=Gaussian)
     noise: NoiseEstimate | None = None
     weights: WeightChoice | None = None
-    held: Tensor | None = None
-    reference: Tensor | None = None
-    recorruption: Tensor | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "y", self.y.detach())
@@ -90,6 +83,9 @@ class Problem:
                 f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them."
             )
 
+    def __repr__(self) -> str:
+        return f"Problem({self.operator!r}, {self.fidelity!r}, {self.prior!r})"
+
     @cached_property
     def noise_level(self) -> float:
         """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
@@ -99,13 +95,10 @@ class Problem:
         assert self.noise is not None  # where the fidelity says nothing there is an estimate
         return self.noise.sigma
 
-    def fitted(self, prediction: Tensor, *, recorrupted: bool = False) -> Tensor:
-        """What the fit sees of the predictions (K, ...) of the K networks: y in place of what is held out of it."""
-        if recorrupted and self.recorruption is not None:
-            prediction = prediction + self.recorruption
-        if self.held is None or len(prediction) != len(self.held):
-            return prediction
-        return torch.where(self.held, self.y, prediction)
+    @property
+    def data(self) -> DataTerm:
+        """The data term E(A x; y)."""
+        return DataTerm(self.operator, self.y, self.fidelity, self.noise_level)
 
     @property
     def observation_mask(self) -> Tensor | None:
@@ -127,10 +120,18 @@ class Problem:
         )
         return next(found, None)
 
-    def condition(self) -> Problem:
-        """The problem that is fitted, see `Reparameterization.condition`."""
+    def conditioned(self) -> Problem:
+        """Return the problem with its prior conditioned on the data, see `Reparameterization.condition`."""
         network = self.reparameterization
-        return self if network is None else network.condition(self)
+        if network is None:
+            return self
+        prior = network.condition(self.data)
+        if prior is network:
+            return self
+        terms = (
+            replace(t, functional=prior) if t.functional is network else t for t in self.prior.terms
+        )
+        return replace(self, prior=Prior(tuple(terms)))
 
     @property
     def data_only(self) -> bool:
@@ -169,160 +170,6 @@ class Problem:
             )
 
 
-@dataclass(frozen=True)
-class Objective:
-    """A problem's terms: those a solver differentiates and those it takes the prox of."""
-
-    problem: Problem
-    smooth: tuple[tuple[float, Penalty], ...]
-    proximal: tuple[tuple[float, Proximable], ...]
-
-    def variable(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
-        """Make what is optimised, the pixels or a network: a module whose `forward()` gives x."""
-        network = self.problem.reparameterization
-        return Pixels(x0) if network is None else network.build(x0, generator)
-
-    def fit(self, x: Tensor, *, recorrupted: bool = False) -> Tensor:
-        """E(A x; y), a scalar, the sum over images x of one measurement; differentiable."""
-        y = self.problem.y
-        prediction = self.problem.fitted(self.problem.operator(x), recorrupted=recorrupted)
-        return self.problem.fidelity.value(prediction, y.expand(len(x), *y.shape[1:])).sum()
-
-    def differentiable(self, x: Tensor) -> Tensor:
-        """E, of what the fit sees, plus the smooth terms, a scalar; differentiable."""
-        total = self.fit(x, recorrupted=True)
-        for weight, penalty in self.smooth:
-            total = total + weight * penalty.value(x).sum()
-        return total
-
-    def gradient(self, x: Tensor) -> Tensor:
-        """Gradient of `differentiable` for a linear operator, without building a graph."""
-        operator = self.problem.operator
-        assert isinstance(operator, LinearOperator)
-        prediction = self.problem.fitted(operator(x))
-        total = operator.adjoint(self.problem.fidelity.gradient(prediction, self.problem.y))
-        for weight, penalty in self.smooth:
-            total = total + weight * penalty.gradient(x)
-        return total
-
-    def lipschitz(self) -> float:
-        """Upper bound on the Lipschitz constant of `gradient`."""
-        operator = self.problem.operator
-        assert isinstance(operator, LinearOperator)
-        fit = self.problem.fidelity.lipschitz() * operator.norm() ** 2
-        return fit + sum(weight * penalty.lipschitz() for weight, penalty in self.smooth)
-
-    @torch.no_grad()
-    def energy(self, x: Tensor) -> Tensor:
-        """E plus every term that has a value, a scalar; a denoiser in a prox's place has none."""
-        total = self.fit(x)
-        for term in self.problem.prior.terms:
-            if isinstance(term.functional, Penalty):
-                total = total + term.weight * term.functional.value(x).sum()
-        return total
-
-
-Need: TypeAlias = Literal["any", "smooth", "prox"]
-
-
-class Pixels(nn.Module):
-    """The variable x itself."""
-
-    def __init__(self, x0: Tensor) -> None:
-        super().__init__()
-        self.x = nn.Parameter(x0.detach().clone())
-
-    def forward(self) -> Tensor:
-        """Return x."""
-        return self.x
-
-
-def route(
-    problem: Problem,
-    solver: str,
-    *,
-    network: bool,
-    prox: Literal["no", "one", "many"],
-    terms: Need = "any",
-    fidelity: Need = "any",
-    linear: bool = False,
-    members: bool = False,
-) -> Objective:
-    """Sort the terms for a solver by their types.
-
-    Args:
-        problem: the problem.
-        solver: the solver's name, for messages.
-        network: whether the solver can optimise a network's parameters.
-        prox: how many terms the solver takes through their prox.
-        terms: what it needs of the terms that it does not take through their prox: any value, one of bounded
-            curvature ("smooth"), or that there be none ("prox").
-        fidelity: what it needs of the fidelity: any value, bounded curvature, or a prox.
-        linear: whether it needs a linear operator.
-        members: whether its iterates tell the estimates of several networks apart.
-
-    Raises:
-        IncompatibleError: with every reason.
-    """
-    problem = problem.condition()
-    faults = []
-    smooth: list[tuple[float, Penalty]] = []
-    proximal: list[tuple[float, Proximable]] = []
-    if problem.reparameterization is not None and not network:
-        faults.append(
-            f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)"
-        )
-    if problem.held is not None and (problem.reparameterization is None or fidelity == "prox"):
-        faults.append(f"{solver} fits every measurement, and the stopping rule keeps some out")
-    elif problem.held is not None and len(problem.held) > 1 and not members:
-        faults.append(
-            f"{solver} does not tell networks fitted side by side apart, "
-            "and the stopping rule keeps other measurements from each; set members=1"
-        )
-    if linear and not isinstance(problem.operator, LinearOperator):
-        faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
-    if fidelity == "smooth" and math.isinf(problem.fidelity.lipschitz()):
-        faults.append(
-            f"{solver} needs a fidelity of bounded curvature, "
-            f"and {_name(problem.fidelity)} has none"
-        )
-    if fidelity == "prox" and not isinstance(problem.fidelity, ProximableFidelity):
-        faults.append(
-            f"{solver} needs a fidelity with a prox, and {_name(problem.fidelity)} has none"
-        )
-    for term in problem.prior.terms:
-        functional = term.functional
-        if isinstance(functional, Reparameterization) or term.weight == 0:
-            continue
-        takes_prox = isinstance(functional, Proximable) and prox != "no"
-        easy = isinstance(functional, Penalty) and math.isfinite(functional.lipschitz())
-        if takes_prox and not (prox == "one" and easy):
-            assert isinstance(functional, Proximable)
-            proximal.append((term.weight, functional))
-        elif isinstance(functional, Penalty) and (terms == "any" or (terms == "smooth" and easy)):
-            smooth.append((term.weight, functional))
-        elif isinstance(functional, Penalty) and terms == "prox":
-            faults.append(f"{solver} needs a prox, and {_name(functional)} has only a value")
-        elif isinstance(functional, Penalty):
-            faults.append(
-                f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither"
-            )
-        else:
-            faults.append(
-                f"{solver} needs a value to differentiate, and {_name(functional)} has only a prox"
-            )
-    if prox == "one" and len(proximal) > 1:
-        names = " and ".join(_name(p) for _, p in proximal)
-        faults.append(f"{solver} takes one term through its prox, and {names} need theirs")
-    if faults:
-        raise IncompatibleError("; ".join(faults) + ".")
-    return Objective(problem, tuple(smooth), tuple(proximal))
-
-
-def _name(part: nn.Module) -> str:
-    return plain_name(type(part))
-
-
 def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     """Leave the non-finite entries of y out of the fit: mask the operator and zero them."""
     known = torch.isfinite(y)
@@ -335,3 +182,23 @@ def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     if not bool(known.any()):
         raise MeasurementError("The measurement holds no finite value.")
     return Masked(operator, known), torch.where(known, y, torch.zeros_like(y))
+
+
+def restrict(problem: Problem, box: Box) -> Problem:
+    """Restrict a problem to a box of the image x; the noise level stays that of the whole.
+
+    Raises:
+        InvpriorError: the operator does not act locally, or the part alone is no problem, as when no pixel is known.
+    """
+    operator = problem.operator
+    if not isinstance(operator, LocalOperator):
+        raise IncompatibleError(f"{plain_name(type(operator))} does not act locally.")
+    part, measured = operator.restrict(box)
+    y = measured.of(problem.y)
+    prior = restrict_prior(problem.prior, box)
+    return Problem(placed(part, y), y, prior, problem.fidelity, problem.noise)
+
+
+def restrict_prior(prior: Prior, box: Box) -> Prior:
+    """Restrict every term to a box."""
+    return Prior(tuple(Term(t.functional.restrict(box), t.given_weight) for t in prior.terms))

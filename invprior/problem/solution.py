@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior.problem.problem import Objective
+from invprior.errors import InvpriorError
+from invprior.problem.objective import Objective
 from invprior.problem.weight_choice import WeightChoice
 
 
@@ -125,11 +126,40 @@ class Solution:
     tuning_seconds: float = 0.0
     choices: tuple[tuple[str, str, str], ...] = ()
 
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.x.shape))
+        end = f"{self.stop.name}: {self.stop.message}"
+        return f"Solution({shape}, {self.steps} steps in {self.seconds:.2f} s, {end})"
+
     def to_numpy(self) -> Any:
         """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
         images = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
         images = images[..., 0] if images.shape[-1] == 1 else images
         return images[0] if len(images) == 1 else images
+
+
+class DivergedError(InvpriorError):
+    """The iterates became non-finite or exploded.
+
+    Attributes:
+        solution: the best finite iterate, as a `Solution` whose `stop.ok` is False.
+    """
+
+    def __init__(self, message: str, solution: Solution | None = None) -> None:
+        super().__init__(message)
+        self.solution = solution
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `solve`.
+
+    Attributes:
+        solution: the estimate so far; None before the first step.
+    """
+
+    def __init__(self, solution: Solution | None) -> None:
+        super().__init__("interrupted")
+        self.solution = solution
 
 
 def batch(parts: list[Solution]) -> Solution:

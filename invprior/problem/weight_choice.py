@@ -65,7 +65,7 @@ class WeightChoice:
             facts[name] = tuple(float(value) for value in record[name])
         return WeightChoice(**facts)
 
-    def told(self) -> tuple[str, str, str]:
+    def as_choice(self) -> tuple[str, str, str]:
         """What was chosen, its value, and the reason."""
         weights = ", ".join(f"{name} {weight:.4g}" for name, weight in self.terms)
         return "weight", weights, self.why

@@ -20,7 +20,7 @@ from invprior.registry.discovery import CORE as CORE
 from invprior.registry.discovery import GROUPS as GROUPS
 from invprior.registry.discovery import Entry as Entry
 from invprior.registry.discovery import entries as entries
-from invprior.registry.options import Plugin, option_values
+from invprior.registry.options import option_values
 from invprior.registry.signatures import fault_of
 from invprior.registry.spec import Spec, Value, parse
 
@@ -68,7 +68,7 @@ def load(entry: Entry) -> Any:
         found = entrypoints.EntryPoint(entry.name, module, attribute or None).load()
     except (Exception, SystemExit) as error:
         raise _broken(entry, f"{type(error).__name__}: {error}") from error
-    if not isinstance(found, Plugin) or getattr(found, "plugin_group", None) != entry.group:
+    if not isinstance(found, type) or getattr(found, "plugin_group", None) != entry.group:
         article = "an" if GROUPS[entry.group][0] in "aeiou" else "a"
         raise _broken(
             entry,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,33 +21,38 @@ from invprior.builders.problem import (
     stop_from,
     weight_rule_from,
 )
-from invprior.builders.solver import check_compatible, select_solver
+from invprior.builders.solver import Selection, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
-from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.io import files
-from invprior.memory.plan import way
+from invprior.memory.plan import plan_memory
 from invprior.noises.base import Noise
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Functional, Prior
-from invprior.problem.problem import Objective, Problem
-from invprior.problem.solution import Iterate, Solution, batch
+from invprior.problem.problem import Problem
+from invprior.problem.solution import DivergedError, Iterate, Solution, batch
+from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
-from invprior.runner import ensemble as repeats
+from invprior.runner import ensemble
 from invprior.runner.history import Callback
-from invprior.runner.iteration import Run
-from invprior.runner.run import Interrupted as Interrupted
-from invprior.runner.run import Single
-from invprior.runner.tiling import solve_in_tiles
+from invprior.runner.iteration import Iteration
+from invprior.runner.options import RunOptions
+from invprior.runner.run import Run
+from invprior.runner.tiling import run_in_tiles
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
-from invprior.tuning.search import SIDE, choose_weights, with_choices
+from invprior.tuning.search import WEIGHING_SIDE, annotate, choose_weights
 from invprior.weights.base import WeightRule
 
 
 def iterate(
-    problem: Problem, solver: Solver | str = "auto", *, x0: Tensor | None = None, seed: int = 0
+    problem: Problem,
+    solver: str | Spec | Solver | Selection = "auto",
+    *,
+    x0: Tensor | None = None,
+    seed: int = 0,
 ) -> Iterator[Iterate]:
     """Run a solver step by step, for ever: the caller's loop decides when to stop.
 
@@ -64,17 +69,15 @@ def iterate(
             that do.
         DivergedError: an iterate became non-finite or exploded.
     """
-    solver, _ = select_solver(problem, solver)
-    objective = check_compatible(problem, solver)
-    return _endless(objective, solver, x0, seed)
+    # Selected here, not in the generator: a solver that does not fit is refused at the call.
+    selection = select_solver(problem, solver)
+    return _endless(selection, x0, seed)
 
 
-def _endless(
-    objective: Objective, solver: Solver, x0: Tensor | None, seed: int
-) -> Iterator[Iterate]:
-    run = Run(objective, solver, x0, seed)
+def _endless(selection: Selection, x0: Tensor | None, seed: int) -> Iterator[Iterate]:
+    iteration = Iteration(selection.objective, selection.solver, x0, seed)
     while True:
-        yield run.advance()
+        yield iteration.advance()
 
 
 def solve(
@@ -169,42 +172,40 @@ def solve(
             f"x0 must hold one image or {len(problems)}, one for each of y; got {len(guess)}."
         )
     for problem in problems:
-        repeats.check(runs, problem)
-    kept_in = _checkpoint(checkpoint, checkpoint_every)
+        ensemble.check(runs, problem)
+    kept = _checkpoint(checkpoint, checkpoint_every)
     several = len(problems) > 1
+    options = RunOptions(
+        stop=rule,
+        seed=seed,
+        callbacks=callbacks,
+        record_every=record_every,
+        runs=runs,
+        memory_limit=memory_limit,
+        weight=weight,
+        part=several,
+    )
     done: list[Solution] = []
     for index, problem in enumerate(problems):
-        first = None if guess is None else guess[index % len(guess)][None]
-        own = kept_in.within(f"image-{index + 1}") if kept_in and several else kept_in
+        own = replace(
+            options,
+            x0=None if guess is None else guess[index % len(guess)][None],
+            checkpoint=kept.within(f"image-{index + 1}") if kept and several else kept,
+        )
         try:
-            done.append(
-                _solve(
-                    problem,
-                    solver,
-                    stop=rule,
-                    x0=first,
-                    seed=seed,
-                    callbacks=callbacks,
-                    record_every=record_every,
-                    runs=runs,
-                    checkpoint=own,
-                    part=several,
-                    memory_limit=memory_limit,
-                    weight=weight,
-                )
-            )
+            done.append(_solve(select_solver(problem, solver), own))
         except (DivergedError, Interrupted) as error:
-            if kept := [*done, *([error.solution] if error.solution else [])]:
-                error.solution = batch(kept)  # the images before it are not lost
+            if solved := [*done, *([error.solution] if error.solution else [])]:
+                error.solution = batch(solved)  # the images before it are not lost
             raise
-    if kept_in is not None:
-        kept_in.remove()
+    if kept is not None:
+        kept.remove()
     return batch(done)
 
 
 def solve_problem(
     problem: Problem,
-    solver: str | Spec | Solver = "auto",
+    solver: str | Spec | Solver | Selection = "auto",
     *,
     stop: StoppingRule | None = None,
     x0: Tensor | None = None,
@@ -218,11 +219,9 @@ def solve_problem(
     weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
     """Run one problem to its stop; arguments and errors as for `solve`."""
-    repeats.check(runs, problem)
+    ensemble.check(runs, problem)
     kept = _checkpoint(checkpoint, checkpoint_every)
-    solution = _solve(
-        problem,
-        solver,
+    options = RunOptions(
         stop=stop,
         x0=x0,
         seed=seed,
@@ -233,59 +232,51 @@ def solve_problem(
         memory_limit=memory_limit,
         weight=weight,
     )
+    solution = _solve(select_solver(problem, solver), options)
     if kept is not None:
         kept.remove()
     return solution
 
 
-def _solve(
-    problem: Problem,
-    solver: str | Spec | Solver,
-    *,
-    seed: int,
-    runs: int,
-    checkpoint: Checkpoint | None,
-    memory_limit: str | int | None,
-    weight: str | Spec | WeightRule,
-    part: bool = False,
-    **options: Any,
-) -> Solution:
-    """Weigh the prior, then run the problem in a way that fits into memory; `part` as for `Single`."""
-    how = way(problem, solver, memory_limit)
+def _solve(selection: Selection, options: RunOptions) -> Solution:
+    """Choose open weights, then run the problem by a plan that fits into memory."""
+    plan = plan_memory(selection, options.memory_limit)
+    before = None if options.checkpoint is None else options.checkpoint.peek()
+    # A tile is weighed on its middle: some weight rules solve several views of the problem at once.
+    side = WEIGHING_SIDE if plan.tile is None else min(WEIGHING_SIDE, plan.tile // 2)
     try:
         weighted = choose_weights(
-            how.problem,
-            rule=weight,
-            solver=solver,
-            x0=options.get("x0"),
-            seed=seed,
-            side=SIDE if how.tile is None else min(SIDE, how.tile // 2),  # several views at once
-            before=((checkpoint and checkpoint.told()) or {}).get("weights"),
+            plan.problem,
+            rule=options.weight,
+            solver=selection,
+            x0=options.x0,
+            seed=options.seed,
+            side=side,
+            before=None if before is None else before.get("weights"),
         )
     except KeyboardInterrupt:
         raise Interrupted(None) from None
-    how = replace(how, problem=weighted)
+    final = selection.on(weighted)
 
-    def once(seed: int, checkpoint: Checkpoint | None, part: bool) -> Solution:
-        common: dict[str, Any] = {"seed": seed, "checkpoint": checkpoint, **options}
-        if how.tile is None:
-            return Single(how.problem, solver, part=part, **common).solve()
-        return solve_in_tiles(how.problem, solver, tile=how.tile, overlap=how.overlap, **common)
+    def once(own: RunOptions) -> Solution:
+        if plan.tile is None:
+            return Run(final, own).solve()
+        return run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
 
     def member(index: int, own_seed: int) -> Solution:
-        kept = None if checkpoint is None else checkpoint.within(f"run-{index + 1}")
-        return once(own_seed, kept, True)
+        kept = options.checkpoint and options.checkpoint.within(f"run-{index + 1}")
+        return once(replace(options, seed=own_seed, checkpoint=kept, part=True))
+
+    def annotated(solution: Solution) -> Solution:
+        return annotate(plan.annotate(solution), weighted)
 
     try:
-        solution = (
-            once(seed, checkpoint, part)
-            if runs == 1
-            else repeats.repeat(member, how.problem, seed, runs)
-        )
+        if options.runs == 1:
+            return annotated(once(options))
+        return annotated(ensemble.repeat(member, weighted, options.seed, options.runs))
     except (DivergedError, Interrupted) as error:
-        error.solution = error.solution and with_choices(how.told(error.solution), weighted)
+        error.solution = error.solution and annotated(error.solution)
         raise
-    return with_choices(how.told(solution), weighted)
 
 
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:

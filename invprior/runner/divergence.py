@@ -8,10 +8,9 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from invprior.errors import DivergedError
 from invprior.problem.functionals import Penalty
-from invprior.problem.problem import Objective
-from invprior.problem.solution import Iterate, Solution, Stop
+from invprior.problem.objective import Objective
+from invprior.problem.solution import DivergedError, Iterate, Solution, Stop
 from invprior.registry.options import plain_name
 from invprior.solvers.base import State
 
@@ -66,7 +65,7 @@ class DivergenceMonitor:
 
     def _term(self, x: Tensor) -> str:
         problem = self.objective.problem
-        values = {"fidelity": float(self.objective.fit(x))}
+        values = {"fidelity": float(self.objective.data.value(x))}
         for term in problem.prior.terms:
             if isinstance(term.functional, Penalty):
                 values[plain_name(type(term.functional))] = float(

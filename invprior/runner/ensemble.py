@@ -9,11 +9,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from invprior.errors import DivergedError, OptionError
+from invprior.errors import OptionError
 from invprior.numerics.random import derived_seed
 from invprior.problem.problem import Problem
-from invprior.problem.solution import Solution, batch
-from invprior.runner.run import Interrupted
+from invprior.problem.solution import DivergedError, Interrupted, Solution, batch
 
 _FAR = 3.0  # times the median distance: what sets one run apart
 _VISIBLE = 5 / 255  # below this, a difference between images is not seen

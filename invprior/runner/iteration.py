@@ -1,4 +1,4 @@
-"""One run under way, step by step."""
+"""A solver under way, step by step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor
 from invprior.errors import MeasurementError
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
-from invprior.problem.problem import Objective
+from invprior.problem.objective import Objective
 from invprior.problem.solution import Iterate, Refit
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
@@ -26,7 +25,7 @@ from invprior.solvers.base import Solver
 _ROUNDING = 1e-3  # what single precision may do to an inner product, with room
 
 
-class Run:
+class Iteration:
     """A solver's state, the watch over it, and the clock.
 
     Args:
@@ -44,7 +43,7 @@ class Run:
         expected = (1, *problem.operator.image_shape)
         if x0 is not None and tuple(x0.shape) != expected:
             raise MeasurementError(
-                f"The first guess x0 must have the shape {expected}; got {tuple(x0.shape)}."
+                f"The initial estimate x0 must have the shape {expected}; got {tuple(x0.shape)}."
             )
         self.objective, self.solver = objective, solver
         self.monitor = DivergenceMonitor(objective)
@@ -119,7 +118,7 @@ class Run:
 
     def _release(self) -> None:
         self.released = True
-        self.objective = self.solver.route(replace(self.objective.problem, held=None))
+        self.objective = self.objective.on_all_data()
 
     def kept(self) -> dict[str, Any]:
         """What a checkpoint must hold for the run to go on as if nothing had been."""

@@ -1,85 +1,57 @@
-"""One run of one problem, from its first step, or its checkpoint, to its stop."""
+"""One run of one problem, from its first step or its checkpoint to its stop."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from invprior.builders.solver import check_compatible, select_solver
-from invprior.checkpoint.checkpoint import Checkpoint, Kept, packed, put_back
+from invprior.builders.solver import Selection
+from invprior.checkpoint.checkpoint import Kept, packed, put_back
 from invprior.checkpoint.compatibility import compare, parts_hash
-from invprior.errors import DivergedError, MeasurementError, OptionError
-from invprior.explanation import choices
+from invprior.errors import MeasurementError, OptionError
 from invprior.numerics.random import derived_seed
-from invprior.problem.problem import Problem
-from invprior.problem.solution import Iterate, Solution, Stop
-from invprior.provenance import data_hash, provenance
+from invprior.problem.solution import DivergedError, Interrupted, Iterate, Solution, Stop
+from invprior.provenance import choices, data_hash, provenance
 from invprior.registry.options import plain_name
-from invprior.registry.spec import Spec
-from invprior.runner.history import Callback, Recorder
-from invprior.runner.iteration import Run, whole_steps
-from invprior.solvers.base import Solver
-from invprior.stopping.base import StoppingRule
+from invprior.runner.history import Recorder
+from invprior.runner.iteration import Iteration, whole_steps
+from invprior.runner.options import RunOptions
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during `solve`; `solution` holds what was done so far (None before the first step)."""
-
-    def __init__(self, solution: Solution | None) -> None:
-        super().__init__("interrupted")
-        self.solution = solution
-
-
-class Single:
-    """A run with its stopping rule, its history and its checkpoint.
+class Run:
+    """One run of one problem, with its stopping rule, its history and its checkpoint.
 
     Args:
-        problem, solver, stop, x0, seed, callbacks, record_every: as for `solve_problem`.
-        checkpoint: where the state is kept, or None.
-        part: whether it is one of several runs: its result is then kept in place of its state, for the others may
-            take long.
+        selection: the problem and its solver.
+        options: how the run goes; what concerns several runs, memory and weights has been dealt with.
 
     Raises:
         InvpriorError: what does not fit, before any step.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        solver: str | Spec | Solver,
-        *,
-        stop: StoppingRule | None,
-        x0: Tensor | None,
-        seed: int,
-        callbacks: Sequence[Callback],
-        record_every: int,
-        checkpoint: Checkpoint | None = None,
-        part: bool = False,
-    ) -> None:
-        made, _ = select_solver(problem, solver)
-        self.own_stop = made.default_stop(problem) if stop is None else None
-        rule = stop or self.own_stop
+    def __init__(self, selection: Selection, options: RunOptions) -> None:
+        problem, seed = selection.problem, options.seed
+        own_stop = selection.solver.default_stop(problem) if options.stop is None else None
+        rule = options.stop or own_stop
         assert rule is not None
         # A stream of its own: the measurement's noise may have been drawn from the same seed.
         generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
-        problem = rule.prepare(problem, generator)
-        # What is left open is filled in for the problem that is fitted.
-        self.solver, self.why = select_solver(problem, solver)
-        self.objective = check_compatible(problem, self.solver)
-        self.x0, self.seed, self.callbacks = x0, seed, callbacks
-        self.watch = rule.start(problem)
-        self.recorder = Recorder(record_every) if record_every else None
-        self.record = provenance(problem, self.solver, self.why, rule, seed)
-        self.checkpoint, self.part = checkpoint, part
+        fitted = selection.on(rule.prepare(problem, generator))
+        self.own_stop, self.options = own_stop, options
+        self.solver, self.why, self.objective = fitted.solver, fitted.why, fitted.objective
+        self.watch = rule.start(fitted.problem)
+        self.recorder = Recorder(options.record_every) if options.record_every else None
+        self.record = provenance(fitted.problem, self.solver, self.why, rule, seed)
+        self.checkpoint = options.checkpoint
         self.about: Mapping[str, Any] = {
             **self.record,
             "solver_name": plain_name(type(self.solver)),
-            "initial_estimate": None if x0 is None else data_hash(x0),
-            "parts_sha256": parts_hash(problem),
+            "initial_estimate": None if options.x0 is None else data_hash(options.x0),
+            "parts_sha256": parts_hash(fitted.problem),
             "device_type": problem.y.device.type,
         }
 
@@ -91,7 +63,7 @@ class Single:
             done: Solution = self._back(kept, None)
             return done
         try:
-            run = Run(self.objective, self.solver, self.x0, self.seed)
+            run = Iteration(self.objective, self.solver, self.options.x0, self.options.seed)
         except KeyboardInterrupt:
             raise Interrupted(None) from None
         self._begin(run, kept)
@@ -114,7 +86,7 @@ class Single:
             return ()
         return compare(kept.about, self.about, self.checkpoint.folder)
 
-    def _begin(self, run: Run, kept: Kept | None) -> None:
+    def _begin(self, run: Iteration, kept: Kept | None) -> None:
         """Go on from what was kept; without it, see that the state can be kept."""
         if kept is not None:
             self._resume(run, self._back(kept, self._state(run)))
@@ -127,7 +99,7 @@ class Single:
                 run.note(f"this run has no checkpoint: {str(error).rstrip('.')}")
                 self.checkpoint = None
 
-    def _steps(self, run: Run) -> tuple[Iterate, Stop]:
+    def _steps(self, run: Iteration) -> tuple[Iterate, Stop]:
         """Step until the rule ends it."""
         whole, end = True, None
         try:
@@ -144,7 +116,7 @@ class Single:
                     if self.checkpoint is not None and end is None and self.checkpoint.is_due():
                         self._save(run)
                     whole = True
-                for callback in self.callbacks:
+                for callback in self.options.callbacks:
                     callback(now)
                 if end is not None:
                     run.monitor.look(now)
@@ -158,15 +130,17 @@ class Single:
             stop = Stop("interrupted", False, message)
             raise Interrupted(self._solution(run, run.state.x, stop)) from None
 
-    def _finish(self, run: Run, now: Iterate, end: Stop) -> Solution:
+    def _finish(self, run: Iteration, now: Iterate, end: Stop) -> Solution:
         solution = self._solution(run, now.x if end.x is None else end.x, end, now.seconds)
-        if self.checkpoint is not None and self.part:
+        if self.checkpoint is not None and self.options.part:
             self._write(run, solution, finished=True)
         elif self.checkpoint is not None:
             self.checkpoint.remove()
         return solution
 
-    def _solution(self, run: Run, x: Tensor, stop: Stop, seconds: float | None = None) -> Solution:
+    def _solution(
+        self, run: Iteration, x: Tensor, stop: Stop, seconds: float | None = None
+    ) -> Solution:
         return Solution(
             x.detach(),
             stop,
@@ -180,11 +154,11 @@ class Single:
             ),
         )
 
-    def _state(self, run: Run) -> dict[str, Any]:
+    def _state(self, run: Iteration) -> dict[str, Any]:
         rows = self.recorder.rows if self.recorder else ()
         return {**run.kept(), "watch": self.watch, "rows": rows}
 
-    def _resume(self, run: Run, state: dict[str, Any]) -> None:
+    def _resume(self, run: Iteration, state: dict[str, Any]) -> None:
         run.resume(state)
         self.watch = state["watch"]
         if self.recorder is not None:
@@ -195,11 +169,11 @@ class Single:
         device = self.objective.problem.y.device
         return put_back(kept, fresh, device, self.checkpoint.folder)
 
-    def _save(self, run: Run) -> None:
+    def _save(self, run: Iteration) -> None:
         if self.checkpoint is not None:
             self._write(run, self._state(run))
 
-    def _write(self, run: Run, value: Any, *, finished: bool = False) -> None:
+    def _write(self, run: Iteration, value: Any, *, finished: bool = False) -> None:
         """Write the checkpoint; a full disk is no reason to end a run."""
         assert self.checkpoint is not None
         try:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.noise_estimation.base import is_rounding
+from invprior.numerics.random import child_generator
 from invprior.operators.base import LinearOperator
-from invprior.problem.functionals import child_generator
-from invprior.problem.problem import Objective, Problem, route
+from invprior.problem.objective import Objective, route
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 from invprior.solvers.rollback import Rollback, mutable_state
 from invprior.stopping.base import StoppingRule
@@ -91,9 +92,17 @@ class Adam(Solver):
             )
         return objective
 
-    def choose(self, problem: Problem) -> tuple[Solver, str]:
+    def completed(self, problem: Problem) -> Adam:
         """Fill in what the prior decides, so that the record shows it."""
-        return self._filled(problem), ""
+        prior = problem.reparameterization
+        found: dict[str, Any] = {"lr": 0.01, "average": 0.0, "langevin": 0.0}
+        found |= {
+            "back_projection": prior is not None and _cheap(problem),
+            "rollback": prior is not None,
+        }
+        if prior is not None and prior.solver_spec.name == "adam":
+            found |= prior.solver_spec.options
+        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
 
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Measurements kept out tell when, if the network should stop early, there is noise, and they are many."""
@@ -107,7 +116,7 @@ class Adam(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser."""
-        own = self._filled(objective.problem)
+        own = self.completed(objective.problem)
         assert own.lr is not None
         assert own.average is not None
         assert own.langevin is not None
@@ -126,18 +135,17 @@ class Adam(Solver):
             rollback=Rollback(optimizer, x0) if own.rollback else None,
         )
 
-    def step(self, objective: Objective, state: State) -> AdamState:
+    def step(self, objective: Objective, state: AdamState) -> AdamState:
         """Evaluate, step, average."""
-        assert isinstance(state, AdamState)
-        output = state.variable()
+        output, offset = objective.output(state.variable)
         state.optimizer.zero_grad()
         if state.damping is None:
-            energy = objective.differentiable(output)
+            energy = objective.differentiable(output, offset)
             energy.backward()
-            if objective.problem.recorruption is not None:
+            if offset is not None:  # the energy is that of the measurement as it is
                 energy = objective.energy(output)
         else:
-            energy = _back_project(objective, output, state.damping)
+            energy = _back_project(objective, output, offset, state.damping)
         state.energy = energy.detach() / len(output)
         state.count += 1
         if state.rollback is not None:
@@ -161,23 +169,6 @@ class Adam(Solver):
         state.x = state.members.mean(0, keepdim=True)
         return state
 
-    def _filled(self, problem: Problem) -> Adam:
-        prior = problem.reparameterization
-        found: dict[str, Any] = {
-            "lr": 0.01, "average": 0.0, "back_projection": False, "langevin": 0.0, "rollback": False
-        }  # fmt: skip
-        if prior is not None:
-            operator = _seen_through(problem)
-            quick = operator is not None and operator.back_projects
-            found = {
-                "lr": prior.learning_rate,
-                "average": prior.average,
-                "back_projection": prior.back_projection and quick,
-                "langevin": prior.langevin,
-                "rollback": True,
-            }
-        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
-
 
 _ENOUGH = 2000  # measurements, of which a hundred are kept out of each network's fit
 _DAMPING = 30.0  # times sigma^2: the ratio at which natural images' fine detail drowns in noise
@@ -191,18 +182,23 @@ def _seen_through(problem: Problem) -> LinearOperator | None:
     return None
 
 
-def _back_project(objective: Objective, output: Tensor, damping: float) -> Tensor:
+def _cheap(problem: Problem) -> bool:
+    """Whether the residual can be back-projected at about the cost of a gradient."""
+    operator = _seen_through(problem)
+    return operator is not None and operator.back_projects
+
+
+def _back_project(
+    objective: Objective, output: Tensor, offset: Tensor | None, damping: float
+) -> Tensor:
     """Send the back-projected residual, and the smooth terms' gradient, back through the output; return the energy."""
-    operator, fidelity = objective.problem.operator, objective.problem.fidelity
-    assert isinstance(operator, LinearOperator)
+    data, x = objective.data, output.detach()
+    operator, fidelity = data.linear_operator, data.fidelity
     with torch.no_grad():
-        x, y = (
-            output.detach(),
-            objective.problem.y.expand(len(output), *objective.problem.y.shape[1:]),
-        )
-        prediction, problem = operator(x), objective.problem
-        energy = fidelity.value(problem.fitted(prediction), y).sum()
-        seen = problem.fitted(prediction, recorrupted=True)
+        y = data.target.expand(len(x), *data.target.shape[1:])
+        prediction = operator(x)
+        energy = fidelity.value(data.fitted(prediction), y).sum()
+        seen = data.fitted(prediction, offset)
         gradient = (1.0 + damping) * operator.back_project(fidelity.gradient(seen, y), damping)
         for weight, penalty in objective.smooth:
             energy = energy + weight * penalty.value(x).sum()

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from invprior.fidelities.base import ProximableFidelity, QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem.problem import Objective, Problem
+from invprior.problem.objective import Objective
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 
@@ -71,9 +72,8 @@ class ADMM(Solver):
             state.data_multiplier = torch.zeros_like(state.data)
         return state
 
-    def step(self, objective: Objective, state: State) -> ADMMState:
+    def step(self, objective: Objective, state: ADMMState) -> ADMMState:
         """The x-step, then each copy's prox, then the multipliers."""
-        assert isinstance(state, ADMMState)
         rho = state.rho
         targets = [z - u for z, u in zip(state.copies, state.multipliers, strict=True)]
         x = self._fit(objective, state, targets)
@@ -114,6 +114,7 @@ class ADMM(Solver):
         problem = objective.problem
         assert isinstance(problem.fidelity, ProximableFidelity)
         assert state.data is not None
+        assert state.data_multiplier is not None
         prediction = problem.operator(new.x)
         relaxed = self.relaxation * prediction + (1.0 - self.relaxation) * state.data
         new.data = problem.fidelity.prox(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,10 +11,10 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.operators.denoise import Denoise
 from invprior.problem.functionals import Proximable
-from invprior.problem.problem import Objective, Problem
-from invprior.registry.options import plain_name
+from invprior.problem.objective import Objective
+from invprior.problem.problem import Problem
+from invprior.registry.spec import Spec
 from invprior.solvers.adam import Adam
 from invprior.solvers.admm import ADMM
 from invprior.solvers.base import Solver, State
@@ -22,58 +23,61 @@ from invprior.solvers.hqs import HQS
 from invprior.solvers.lbfgs import LBFGS
 from invprior.solvers.pdhg import PDHG
 
+Candidate: TypeAlias = tuple[type[Solver] | Spec, str]  # made only when its turn comes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Auto(Solver):
-    """Picks a solver by what the operator, the fidelity and the priors can do, and says why."""
+    """Picks a solver by what the operator, the fidelity and the priors can do, and reports why.
 
-    def choose(self, problem: Problem) -> tuple[Solver, str]:
-        """Return the first candidate, best first, that fits the problem."""
-        faults = []
-        for solver, why in _candidates(problem):
-            try:
-                solver.route(problem)
-            except IncompatibleError as error:
-                faults.append(f"  {plain_name(type(solver))}: {error}")
-            else:
-                return solver.choose(problem)[0], why
-        raise IncompatibleError("No solver fits this problem:\n" + "\n".join(faults))
+    It is a choice and no algorithm: `invprior.builders.solver.select_solver` makes it, once a run.
+    """
+
+    def candidates(self, problem: Problem) -> list[Candidate]:
+        """List solvers that may fit the problem, the best first, each with the reason."""
+        return _candidates(problem)
 
     def route(self, problem: Problem) -> Objective:
-        """Route as the chosen solver does."""
-        return self.choose(problem)[0].route(problem)
+        """Refuse: another solver runs."""
+        raise _not_selected()
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
-        """Begin as the chosen solver does."""
-        return self.choose(objective.problem)[0].init(objective, x0, generator)
+        """Refuse: another solver runs."""
+        raise _not_selected()
 
     def step(self, objective: Objective, state: State) -> State:
-        """Step as the chosen solver does."""
-        return self.choose(objective.problem)[0].step(objective, state)
+        """Refuse: another solver runs."""
+        raise _not_selected()
 
 
-def _candidates(problem: Problem) -> list[tuple[Solver, str]]:
+def _not_selected() -> IncompatibleError:
+    return IncompatibleError(
+        'The solver "auto" stands for another one: call select_solver(problem, "auto") and use its solver.'
+    )
+
+
+def _candidates(problem: Problem) -> list[Candidate]:
     functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
     convex = all(f.convex for f in functionals if isinstance(f, Proximable))
-    adam = (Adam(), "every term has a gradient")
-    admm = (ADMM(), "every term has a prox, and the data step a solver of its own")
+    adam = (Adam, "every term has a gradient")
+    admm = (ADMM, "every term has a prox, and the data step has a solver of its own")
     hqs = (
-        HQS(),
-        "a denoiser in a prox's place does best when its strength falls to the noise level",
+        HQS,
+        "a denoiser in place of a prox does best when its strength falls to the noise level",
     )
-    fista = (FISTA(), "the data term is smooth and at most one term needs a prox")
-    lbfgs = (LBFGS(), "every term is smooth")
-    pdhg = (PDHG(), "the terms need proxes and gradients together")
-    if problem.reparameterization is not None:
-        by_prox = (ADMM(), "x = f(z), and another term needs its prox")
-        return [(Adam(), "x = f(z), and every other term has a gradient"), by_prox]
+    fista = (FISTA, "the data term is smooth and at most one term needs a prox")
+    lbfgs = (LBFGS, "every term is smooth")
+    pdhg = (PDHG, "the terms need proxes and gradients together")
+    if (network := problem.reparameterization) is not None:
+        own = (network.solver_spec, "x = f(z), and every other term has a gradient")
+        return [own, (ADMM, "x = f(z), and another term needs its prox")]
     if not isinstance(problem.operator, LinearOperator):
         return [adam, lbfgs]
     if problem.data_only:
-        return [(LBFGS(), "there is only the data term"), fista, pdhg, adam]
+        return [(LBFGS, "there is only the data term"), fista, pdhg, adam]
     if not convex and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]
-    if isinstance(problem.operator, Denoise):  # the data step is the identity: one prox solves it
+    if problem.operator.is_identity:  # the data step is trivial: one prox solves the problem
         return [fista, admm, pdhg, lbfgs, adam]
     if all(isinstance(f, Proximable) for f in functionals):
         return [admm, fista, pdhg, lbfgs, adam]

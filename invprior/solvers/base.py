@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from invprior.problem.problem import Objective, Problem
-from invprior.registry.options import Plugin
+from invprior.problem.objective import Objective
+from invprior.problem.problem import Problem
+from invprior.registry.plugin import Plugin
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import RelativeChange
@@ -53,7 +54,7 @@ class Solver(ABC, metaclass=Plugin):
 
     @abstractmethod
     def route(self, problem: Problem) -> Objective:
-        """Sort the problem's terms as this solver uses them; see `problem.route`.
+        """Sort the problem's terms as this solver uses them; see `invprior.problem.objective.route`.
 
         Raises:
             IncompatibleError: the solver does not fit the problem; nothing has been computed.
@@ -64,12 +65,17 @@ class Solver(ABC, metaclass=Plugin):
         """Begin at x0, (1, C, H, W). Every random number comes from `generator`."""
 
     @abstractmethod
-    def step(self, objective: Objective, state: State) -> State:
-        """Do one iteration."""
+    def step(self, objective: Objective, state: Any) -> State:
+        """Do one iteration.
 
-    def choose(self, problem: Problem) -> tuple[Solver, str]:
-        """Return the solver that runs, and why when that is not plain; `auto` returns another."""
-        return self, ""
+        Args:
+            objective: the objective that `init` was given.
+            state: what `init` or the last step returned; a solver annotates it with its own class.
+        """
+
+    def completed(self, problem: Problem) -> Solver:
+        """Return the solver with the options that depend on the problem filled in; itself by default."""
+        return self
 
     def default_stop(self, problem: Problem) -> StoppingRule:
         """The rule used when none is given."""

@@ -10,7 +10,8 @@ from annotated_types import Gt
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.problem.problem import Objective, Problem, route
+from invprior.problem.objective import Objective, route
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 
 
@@ -71,9 +72,8 @@ class FISTA(Solver):
         step = self.step_size or 1.0 / objective.lipschitz()
         return FISTAState(x0, step_size=step, point=x0, t=x0.new_ones(()))
 
-    def step(self, objective: Objective, state: State) -> FISTAState:
+    def step(self, objective: Objective, state: FISTAState) -> FISTAState:
         """One gradient, one prox, one extrapolation."""
-        assert isinstance(state, FISTAState)
         assert state.step_size is not None
         x = state.point - state.step_size * objective.gradient(state.point)
         for weight, prior in objective.proximal:

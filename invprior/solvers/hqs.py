@@ -12,7 +12,8 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.problem.problem import Objective, Problem
+from invprior.problem.objective import Objective
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 from invprior.stopping.base import StoppingRule
@@ -69,9 +70,8 @@ class HQS(Solver):
             network = NetworkStep.of(objective, x0, generator, self.inner)
         return HQSState(x0, network=network)
 
-    def step(self, objective: Objective, state: State) -> HQSState:
+    def step(self, objective: Objective, state: HQSState) -> HQSState:
         """The data step towards the last prox, then the prox at the next strength."""
-        assert isinstance(state, HQSState)
         end = self.end or objective.problem.noise_level
         start = max(self.start, end)
         progress = min(state.count / max(self.steps - 1, 1), 1.0)

@@ -9,7 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from invprior.problem.problem import Objective, Problem, route
+from invprior.problem.objective import Objective, route
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 
 
@@ -55,20 +56,19 @@ class LBFGS(Solver):
         )
         return LBFGSState(x0, variable=variable, optimizer=optimizer)
 
-    def step(self, objective: Objective, state: State) -> LBFGSState:
+    def step(self, objective: Objective, state: LBFGSState) -> LBFGSState:
         """One quasi-Newton step."""
-        assert isinstance(state, LBFGSState)
 
         def closure() -> Tensor:
             state.optimizer.zero_grad()
-            energy = objective.differentiable(state.variable())
+            energy = objective.differentiable(*objective.output(state.variable))
             energy.backward()
             return energy.detach()
 
         state.optimizer.step(closure)
         with torch.no_grad():
             return LBFGSState(
-                state.variable().mean(0, keepdim=True),
+                objective.output(state.variable).x.mean(0, keepdim=True),
                 variable=state.variable,
                 optimizer=state.optimizer,
             )

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from invprior.fidelities.base import ProximableFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem.problem import Objective, Problem, route
+from invprior.problem.objective import Objective, route
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 
 
@@ -72,9 +73,8 @@ class PDHG(Solver):
             dual_step=dual,
         )
 
-    def step(self, objective: Objective, state: State) -> PDHGState:
+    def step(self, objective: Objective, state: PDHGState) -> PDHGState:
         """Dual ascent at the point ahead, then primal descent."""
-        assert isinstance(state, PDHGState)
         problem = objective.problem
         operator, fidelity = problem.operator, problem.fidelity
         assert isinstance(operator, LinearOperator)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.problem.problem import Need, Objective, Problem, route
-from invprior.solvers.adam import adam
+from invprior.problem.objective import Need, Objective, route
+from invprior.problem.problem import Problem
+from invprior.solvers.adam import Adam, adam
 
 
 def split(problem: Problem, solver: str) -> Objective:
@@ -42,16 +43,16 @@ class NetworkStep:
     @staticmethod
     def of(objective: Objective, x0: Tensor, generator: torch.Generator, inner: int) -> NetworkStep:
         """Build the network that the problem's reparameterisation describes."""
-        prior = objective.problem.reparameterization
-        assert prior is not None
         variable = objective.variable(x0, generator)
-        return NetworkStep(variable, adam(variable, prior.learning_rate), inner)
+        lr = Adam().completed(objective.problem).lr
+        assert lr is not None
+        return NetworkStep(variable, adam(variable, lr), inner)
 
     def __call__(self, objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
         """Reduce E + smooth terms + rho / 2 sum ||x - target||^2; return the last output, the mean of its members."""
         for _ in range(self.inner):
-            output: Tensor = self.variable()
-            energy = objective.differentiable(output)
+            output, offset = objective.output(self.variable)
+            energy = objective.differentiable(output, offset)
             for target in targets:
                 energy = energy + 0.5 * rho * (output - target).square().sum()
             self.optimizer.zero_grad()

@@ -8,12 +8,32 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 import torch
+from torch import Tensor
 
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.registry.options import Plugin, plain_name
+from invprior.registry.options import plain_name
+from invprior.registry.plugin import Plugin
 
 Watcher: TypeAlias = Callable[[Iterate], Stop | None]
+
+
+class QualityWatcher(ABC):
+    """A watcher that judges the estimate, so that a budget which ends the run first can ask it.
+
+    Attributes:
+        met: whether the rule has found its moment. A budget may then end the run well.
+    """
+
+    met: bool = False
+
+    @abstractmethod
+    def __call__(self, iterate: Iterate) -> Stop | None:
+        """Look at an iterate; return a `Stop` to end the run."""
+
+    def best(self) -> Tensor | None:
+        """Return the best image so far, (1, C, H, W); None where there is none yet."""
+        return None
 
 
 class StoppingRule(ABC, metaclass=Plugin):
@@ -29,7 +49,12 @@ class StoppingRule(ABC, metaclass=Plugin):
     budget: ClassVar[bool] = False
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
-        """Change the problem before the run, as a hold-out rule does; unchanged by default."""
+        """Return the problem that the run fits, as a hold-out rule leaves measurements out; unchanged by default.
+
+        Args:
+            problem: the problem as the user stated it.
+            generator: the source of every random number.
+        """
         return problem
 
     @abstractmethod
@@ -37,9 +62,8 @@ class StoppingRule(ABC, metaclass=Plugin):
         """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it.
 
         A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
-        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. Where it has a
-        method `best`, which returns the best image so far or None, that is returned when a budget ends the run first;
-        an attribute `met` that is true says that the rule has found its moment, and a budget may end the run well.
+        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. A watcher that
+        knows the best image so far derives from `QualityWatcher`.
         """
 
     def __or__(self, other: StoppingRule) -> StoppingRule:
@@ -90,13 +114,13 @@ class _Any:
     def __call__(self, iterate: Iterate) -> Stop | None:
         watched = list(zip(self.rules, self.watchers, strict=True))
         stops = [(rule, stop) for rule, watcher in watched if (stop := watcher(iterate))]
-        open_ = [rule for rule, w in watched if not (_is_budget(rule) or getattr(w, "met", False))]
+        open_ = [rule for rule, w in watched if not (_is_budget(rule) or _is_met(w))]
         hoped = [_name(rule) for rule in open_]
         for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
             if _is_budget(rule) and hoped:
                 unmet = f"before {' or '.join(hoped)} was met"
                 remedy = f"{stop.message}, {unmet}; allow more if the image matters"
-                found = (best() for w in self.watchers if (best := getattr(w, "best", None)))
+                found = (w.best() for w in self.watchers if isinstance(w, QualityWatcher))
                 better = next((x for x in found if x is not None), None)
                 return Stop(stop.name, False, remedy, better)
             return stop
@@ -126,6 +150,10 @@ def parts_of(rule: StoppingRule) -> list[StoppingRule]:
     if isinstance(rule, _Joint):
         return [part for inner in rule.rules for part in parts_of(inner)]
     return [rule]
+
+
+def _is_met(watcher: Watcher) -> bool:
+    return isinstance(watcher, QualityWatcher) and watcher.met
 
 
 def _is_budget(rule: StoppingRule) -> bool:

@@ -15,6 +15,7 @@ from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Refit, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch, Mark
+from invprior.stopping.split import SplitProblem, split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,13 @@ class Holdout(StoppingRule):
                 f"The stopping rule holdout must have at least {_FEWEST} measurements to keep out; it would have "
                 f"{fewest} of {problem.measurements}. Use a larger fraction, or another rule such as max-steps."
             )
-        return replace(problem, held=held)
+        return split(problem, held_out=held)
 
     def start(self, problem: Problem) -> Watcher:
         """Compute the error of what was kept out, every so many steps."""
-        assert problem.held is not None
-        return _Watch(Lowest(self.patience, LEAST), self, problem.held)
+        assert isinstance(problem, SplitProblem)  # `prepare` has made it
+        assert problem.held_out is not None
+        return _Watch(Lowest(self.patience, LEAST), self, problem.held_out)
 
 
 _FEWEST = 32
@@ -85,7 +87,7 @@ class _Watch(LowestWatch):
     until: int | None = None
 
     @property
-    def met(self) -> bool:
+    def met(self) -> bool:  # type: ignore[override]
         """Whether the best estimate has been found, and the run goes on with all measurements."""
         return self.until is not None
 
@@ -94,7 +96,7 @@ class _Watch(LowestWatch):
         return None if self.met else super().best()
 
     def __call__(self, iterate: Iterate) -> Stop | None:
-        what = "what was kept out of the fit was predicted best"
+        what = "held-out error was lowest"
         if self.until is not None:
             return self._end(iterate, what)
         if iterate.step % self.rule.every:
@@ -114,7 +116,7 @@ class _Watch(LowestWatch):
         assert self.until is not None
         if iterate.step < self.until:
             return None
-        return Stop("holdout", True, f"{what} at step {self.mark.step}, and then fitted too")
+        return Stop("holdout", True, f"{what} at step {self.mark.step}; refitted on all data")
 
 
 @torch.no_grad()

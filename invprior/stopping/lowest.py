@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invprior.problem.solution import Iterate, Stop
 from invprior.registry.options import plain_name
-from invprior.stopping.base import StoppingRule
+from invprior.stopping.base import QualityWatcher, StoppingRule
 
 LEAST = 100  # steps that a run goes on without a new lowest value, however early that was
 _ASK = 50  # steps between two questions to a GPU, which would wait for each
@@ -85,7 +85,7 @@ class Mark:
 
 
 @dataclass
-class LowestWatch:
+class LowestWatch(QualityWatcher):
     """A watcher that ends a run some time after the lowest value of a figure, with the image of that value."""
 
     lowest: Lowest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -10,11 +10,13 @@ from annotated_types import Ge, Gt
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
+from invprior.fidelities.base import QuadraticFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
+from invprior.stopping.split import SplitProblem, split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +59,15 @@ class SelfReference(StoppingRule):
                     f"self-reference:copies=channels needs an image of several channels; the measurement is "
                     f"{tuple(y.shape)}. Use copies=noise, or holdout."
                 )
-            return replace(problem, reference=_next_channel(y))
-        if not isinstance(problem.fidelity, Gaussian):
+            return split(problem, reference=_next_channel(y))
+        if not isinstance(problem.fidelity, QuadraticFidelity):
             raise IncompatibleError(
                 "self-reference:copies=noise makes copies with independent Gaussian noise, and the fidelity is "
                 "another. Use holdout."
             )
         sigma = problem.noise_level
         noise = (torch.randn(y.shape, generator=generator) * sigma).to(y)
-        return replace(
+        return split(
             problem,
             y=y + self.alpha * noise,
             fidelity=Gaussian(sigma=sigma * (1 + self.alpha**2) ** 0.5),
@@ -74,26 +76,27 @@ class SelfReference(StoppingRule):
 
     def start(self, problem: Problem) -> Watcher:
         """Compare with the second copy, every so many steps."""
+        assert isinstance(problem, SplitProblem)  # `prepare` has made it
         assert problem.reference is not None
-        return _Watch(Lowest(self.patience, LEAST), self)
+        return _Watch(Lowest(self.patience, LEAST), self, problem.reference)
 
 
 @dataclass
 class _Watch(LowestWatch):
     rule: SelfReference
+    reference: Tensor
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:
             return None
-        what = "the second copy of the measurement was predicted best"
-        return self.look(iterate, _error(iterate), self.rule, what)
+        what = "the error on the second copy of the measurement was lowest"
+        return self.look(iterate, _error(iterate, self.reference), self.rule, what)
 
 
 @torch.no_grad()
-def _error(iterate: Iterate) -> Tensor:
+def _error(iterate: Iterate, reference: Tensor) -> Tensor:
     problem = iterate.objective.problem
-    assert problem.reference is not None
-    off: Tensor = problem.operator(iterate.x) - problem.reference
+    off = problem.operator(iterate.x) - reference
     if problem.observation_mask is not None:
         off = off * problem.observation_mask
     return off.square().mean()

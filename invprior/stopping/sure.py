@@ -10,15 +10,13 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from invprior.errors import IncompatibleError
-from invprior.fidelities.base import Fidelity
-from invprior.fidelities.gaussian import Gaussian
+from invprior.fidelities.base import Fidelity, QuadraticFidelity
 from invprior.numerics.linalg import dot
-from invprior.operators.denoise import Denoise
-from invprior.priors.dip import DIP
-from invprior.problem.functionals import Prior, Reparameterization, Term, child_generator
+from invprior.numerics.random import child_generator
+from invprior.problem.functionals import Prior, Reparameterization
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.registry.options import option_values
+from invprior.registry.spec import Spec
 from invprior.stopping.base import StoppingRule, Watcher
 
 
@@ -50,25 +48,23 @@ class Sure(StoppingRule):
         Raises:
             IncompatibleError: the problem is another.
         """
-        faults = []
-        if not isinstance(problem.operator, Denoise):
+        network, faults = problem.reparameterization, []
+        if not problem.operator.is_identity:
             faults.append("the operator is not denoise")
-        if not isinstance(problem.fidelity, Gaussian):
+        if not isinstance(problem.fidelity, QuadraticFidelity):
             faults.append("the fidelity is not gaussian")
-        if not isinstance(problem.reparameterization, DIP):
+        if network is None:
             faults.append("the prior has no dip")
         if faults:
             raise IncompatibleError(
                 f"The stopping rule sure does not fit: {', '.join(faults)}. Use holdout."
             )
+        assert network is not None
         direction = torch.randn(problem.y.shape, generator=generator).sign().to(problem.y)
         sigma = problem.noise_level
+        probed = Probed(network, problem.y, direction, self.input_noise * sigma)
         terms = tuple(
-            Term(
-                Probed(t.functional, problem.y, direction, self.input_noise * sigma), t.given_weight
-            )
-            if isinstance(t.functional, DIP)
-            else t
+            replace(t, functional=probed) if t.functional is network else t
             for t in problem.prior.terms
         )
         return replace(problem, prior=Prior(terms), fidelity=SteinRisk(sigma, direction))
@@ -128,22 +124,22 @@ class SteinRisk(Fidelity):
 
 
 class Probed(Reparameterization):
-    """`dip` with the measurement for its input; returns h(z) and h(z + e b). Made by the rule `sure`."""
+    """A prior with the measurement for its input; returns h(z) and h(z + e b). Made by the rule `sure`."""
 
-    back_projection = False
-
-    def __init__(self, dip: DIP, y: Tensor, direction: Tensor, noise: float) -> None:
+    def __init__(
+        self, inner: Reparameterization, y: Tensor, direction: Tensor, noise: float
+    ) -> None:
         super().__init__()
-        _, options = option_values(dip)
-        own = {"input": "guide", "channels": y.shape[1], "guide": y, "precision": "full"}
-        self.dip = DIP(**{**options, **own, "members": 1, "input_noise": noise})
+        self.inner = inner.reading(y, noise)
         self.direction = direction
-        self.learning_rate, self.average = dip.learning_rate, dip.average
-        self.steps, self.langevin, self.members = dip.steps, dip.langevin, 2
+        # The estimate of the risk is no misfit that could be back-projected.
+        adam = {**inner.solver_spec.options, "back_projection": False}
+        self.default_solver = Spec("adam", adam)
+        self.steps, self.members = inner.steps, 2
 
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
         """Make a fresh network."""
-        network = self.dip.build(x0, generator)
+        network = self.inner.build(x0, generator)
         return _Pair(network, self.direction, child_generator(generator, x0.device))
 
 

@@ -1,9 +1,9 @@
-"""The conformance kit: whether a plugin does what its kind promises, and how it fails if not.
+"""The conformance kit: checks whether a plugin does what its kind requires, and reports how it is wrong if not.
 
     from invprior.testing import check
     print(check(MyPrior()))
 
-With pytest, a plugin's whole test is
+With pytest, the whole test of a plugin is
 
     from invprior.testing import parametrize_checks
 

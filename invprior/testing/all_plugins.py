@@ -1,4 +1,4 @@
-"""Checks of every plugin: its options are kept, and what should be frozen is."""
+"""Checks of every plugin: it stores its options, and it is frozen where its kind requires that."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from invprior.testing.report import Fault
 
 
 def options_kept(obj: Any) -> None:
-    """Each option is an attribute of its name, with which an equal object can be made, so that records are true."""
+    """Each option is stored in an attribute of its name, and an equal object can be built from them."""
     cls: Any
     cls, values = option_values(obj)
     lost = [o.name for o in options_of(cls) if not hasattr(obj, o.name)]
     if lost:
         raise Fault(
-            f"the option {' and '.join(lost)} is not kept as an attribute, so a record of a run cannot name it"
+            f"the option {' and '.join(lost)} is not stored as an attribute, "
+            "so the record of a run cannot include it"
         )
     _, *parameters = inspect.signature(cls.__init__).parameters.values()
     if any(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters):
-        return  # an operator's size, the rules of a joint one: no options can make it again
+        return  # options alone do not make it: an operator needs a size, a joint stopping rule its parts
     try:
-        again = cls(**values)
+        rebuilt = cls(**values)
     except InvpriorError as error:
-        raise Fault(f"it cannot be made again from its own options: {error}") from None
+        raise Fault(f"it cannot be built again from its own options: {error}") from None
     for name, value in values.items():
-        other = getattr(again, name, None)
+        other = getattr(rebuilt, name, None)
+        # Plain values are compared; a network or an array inside an option need not define ==.
         if type(other) is not type(value) or (_plain(value) and other != value):
-            raise Fault(f"the option {name} is {value!r}, and {other!r} when given as that again")
+            raise Fault(f"the option {name}={value!r} becomes {other!r} when it is built again")
 
 
 def _plain(value: Any) -> bool:
@@ -38,16 +40,17 @@ def _plain(value: Any) -> bool:
 
 
 def frozen(obj: Any) -> None:
-    """It cannot be changed once it is made: all state lives in the run."""
+    """Its attributes cannot be changed after construction: all state belongs to the run."""
     names = (
         [f.name for f in dataclasses.fields(obj)] if dataclasses.is_dataclass(obj) else ["_tried"]
     )
     name = names[0] if names else "_tried"
     before = getattr(obj, name, None)
     try:
-        setattr(obj, name, before)
+        setattr(obj, name, before)  # the same value, so that the object stays as it was
     except (dataclasses.FrozenInstanceError, AttributeError):
         return
     raise Fault(
-        "it can be changed after it was made; write @dataclass(frozen=True, kw_only=True) above the class"
+        "its attributes can be changed after construction; "
+        "decorate the class with @dataclass(frozen=True, kw_only=True)"
     )

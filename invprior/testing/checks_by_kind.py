@@ -1,4 +1,4 @@
-"""Which checks each kind of plugin is held to."""
+"""The checks of each kind of plugin."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ from invprior.testing.networks import network_checks
 from invprior.testing.noises import noise_checks
 from invprior.testing.operators import operator_checks
 from invprior.testing.priors import prior_checks
-from invprior.testing.reparameterizations import variable_checks
+from invprior.testing.reparameterizations import reparameterization_checks
 from invprior.testing.report import Check, checks_for
 from invprior.testing.solvers import solver_checks
 from invprior.testing.stopping import stopping_checks
 
-COMMON = checks_for(object, options_kept, frozen)  # of kinds that promise nothing more
+COMMON = checks_for(object, options_kept, frozen)  # for a kind without checks of its own
+# `frozen` is not for fidelities, priors and denoisers: they are torch modules, or may be.
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "operators": operator_checks(),
     "fidelities": (*fidelity_checks(), *checks_for(Fidelity, options_kept)),
     "noises": (*noise_checks(), *checks_for(Noise, options_kept, frozen)),
-    "priors": (*prior_checks(), *variable_checks(), *checks_for(Functional, options_kept)),
+    "priors": (
+        *prior_checks(),
+        *reparameterization_checks(),
+        *checks_for(Functional, options_kept),
+    ),
     "networks": (*network_checks(), *checks_for(Network, options_kept, frozen)),
     "denoisers": (*denoiser_checks(), *checks_for(Denoiser, options_kept)),
     "solvers": (*solver_checks(), *checks_for(Solver, options_kept, frozen)),

@@ -6,21 +6,24 @@ from collections.abc import Sequence
 
 from invprior.errors import IncompatibleError
 from invprior.metrics.base import Metric
-from invprior.testing.method_calls import Use, images, noise
+from invprior.testing.method_calls import MethodCall
 from invprior.testing.report import Check, Fault, checks_for
-from invprior.testing.tensor_methods import map_checks
+from invprior.testing.sample_tensors import images, noise
+from invprior.testing.tensor_methods import tensor_method_checks
 
-_SIZE = (2, 3, 32, 30)  # some metrics look through windows
+_SIZE = (2, 3, 32, 30)  # larger than the windows that some metrics slide over the image
 
 
-def _uses(metric: Metric) -> Sequence[Use]:
+def _calls(metric: Metric) -> Sequence[MethodCall]:
     truth = images(*_SIZE)
     x = truth + 0.05 * noise(*_SIZE)
-    return [Use("measure", metric, lambda m, x, truth: m.measure(x, truth), (x, truth), (2,))]
+    return [
+        MethodCall("measure", metric, lambda m, x, truth: m.measure(x, truth), (x, truth), (2,))
+    ]
 
 
 def direction(metric: Metric) -> None:
-    """An image nearer to the truth scores better, in the sense of higher_is_better, and the truth itself best."""
+    """A better image scores better, in the direction of higher_is_better, and the ground truth scores best."""
     truth = images(*_SIZE)
     sign = 1 if metric.higher_is_better else -1
     best, near, far = (
@@ -32,11 +35,11 @@ def direction(metric: Metric) -> None:
             f"{'higher' if sign > 0 else 'lower'} than one with less"
         )
     if not bool((best >= near).all()):
-        raise Fault("the truth itself does not score best")
+        raise Fault("the ground truth itself does not score best")
 
 
 def shapes_refused(metric: Metric) -> None:
-    """Images of different shapes are refused, which broadcasting would compare without a word."""
+    """Images of different shapes are refused; broadcasting would compare them silently."""
     truth = images(*_SIZE)
     for x in (truth[:, :1], truth[..., 1:], truth[..., :1, :1]):
         try:
@@ -45,7 +48,7 @@ def shapes_refused(metric: Metric) -> None:
             continue
         except Exception as error:
             raise Fault(
-                f"{tuple(x.shape)} against {tuple(truth.shape)} ends in {type(error).__name__}; "
+                f"{tuple(x.shape)} against {tuple(truth.shape)} raises {type(error).__name__}; "
                 "call invprior.metrics.base.check_shapes first"
             ) from None
         raise Fault(
@@ -54,5 +57,5 @@ def shapes_refused(metric: Metric) -> None:
 
 
 def metric_checks() -> tuple[Check, ...]:
-    """Of every metric."""
-    return (*map_checks(Metric, _uses), *checks_for(Metric, direction, shapes_refused))
+    """Return the checks of every metric."""
+    return (*tensor_method_checks(Metric, _calls), *checks_for(Metric, direction, shapes_refused))

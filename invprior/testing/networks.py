@@ -9,16 +9,18 @@ from torch import Tensor, nn
 
 from invprior.networks.base import Network
 from invprior.numerics.tensor_diff import distance
-from invprior.testing import torch_modules
-from invprior.testing.method_calls import Use, seeded
+from invprior.testing.checkpoints import pack_or_fault
+from invprior.testing.method_calls import MethodCall
 from invprior.testing.report import Check, Fault, checks_for
-from invprior.testing.tensor_methods import map_checks
+from invprior.testing.sample_tensors import seeded
+from invprior.testing.tensor_methods import tensor_method_checks
+from invprior.testing.torch_modules import fresh_each_time, trains
 
-_SIDES = (12, 15)
+_SIDES = (12, 15)  # no multiples of the powers of 2 by which networks halve the image
 
 
 def _input(network: Network, height: int, width: int) -> Tensor:
-    """The z that the network wants for an image of a size, one image, float64."""
+    """Return the z that the network expects for one image of a size, float64."""
     size = network.input_size(height, width)
     if network.natural_input == "grid":
         rows, columns = (torch.linspace(0, 1, n, dtype=torch.float64) for n in size)
@@ -32,16 +34,16 @@ def _build(network: Network, generator: torch.Generator | None = None) -> nn.Mod
     return network.build(channels, 3, generator or seeded()).double()
 
 
-def _uses(network: Network) -> Sequence[Use]:
-    # The same z twice: statistics over a batch, as of batch normalisation, are then those of one.
+def _calls(network: Network) -> Sequence[MethodCall]:
+    # The same z twice: batch normalisation then computes the statistics of a single z, and mixes nothing.
     z, module = _input(network, *_SIDES).repeat(2, 1, 1, 1), _build(network)
     with torch.no_grad():
         shape = tuple(module(z).shape)
-    return [Use("the network", module, lambda m, z: m(z), (z,), (2, 3, *shape[2:]))]
+    return [MethodCall("the network", module, lambda m, z: m(z), (z,), (2, 3, *shape[2:]))]
 
 
 def covers_the_image(network: Network) -> None:
-    """The output is at least as large as the image, for sides that are no multiple of anything, and for one pixel."""
+    """The output is at least as large as the image, for sides that are multiples of nothing and for one pixel."""
     for height, width in ((1, 1), (5, 17), (21, 8)):
         z = _input(network, height, width)
         with torch.no_grad():
@@ -53,18 +55,18 @@ def covers_the_image(network: Network) -> None:
 
 
 def fresh(network: Network) -> None:
-    """The generator alone decides the weights, and each build has its own."""
-    torch_modules.fresh_each_time(lambda generator: _build(network, generator))
+    """The generator alone decides the weights, and each network has its own."""
+    fresh_each_time(lambda generator: _build(network, generator))
 
 
 def same_in_evaluation(network: Network) -> None:
-    """Training and evaluation mode give the same image: what is fitted is what is returned."""
+    """Training and evaluation mode give the same image, so that what is fitted is what is returned."""
     z, module = _input(network, *_SIDES), _build(network)
     with torch.no_grad():
         training = module(z)
         apart = distance(module.eval()(z), training)
     if not apart <= 1e-6:
-        raise Fault(f"in evaluation mode it gives another image, {apart:.0e} of its size away")
+        raise Fault(f"evaluation mode gives another image (relative difference {apart:.0e})")
 
 
 def trainable(network: Network) -> str:
@@ -74,15 +76,15 @@ def trainable(network: Network) -> str:
         target = torch.full_like(module(z), 0.3)
         target[..., 4:, 6:] = 0.8
     lr = 0.01 if network.natural_lr is None else network.natural_lr
-    return torch_modules.trains(module, lambda: module(z), target, lr)
+    return trains(module, lambda: module(z), target, lr)
 
 
 def checkpoint(network: Network) -> None:
-    """A checkpoint can keep it."""
-    torch_modules.can_be_kept(_build(network))
+    """A checkpoint can store the network."""
+    pack_or_fault(_build(network), "its")
 
 
 def network_checks() -> tuple[Check, ...]:
-    """Of every network."""
+    """Return the checks of every network."""
     own = (covers_the_image, fresh, same_in_evaluation, trainable, checkpoint)
-    return (*map_checks(Network, _uses), *checks_for(Network, *own))
+    return (*tensor_method_checks(Network, _calls), *checks_for(Network, *own))

@@ -1,4 +1,4 @@
-"""The kit as pytest tests, one for each object and check."""
+"""The checks as pytest tests, one for each object and check."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from invprior.registry.options import plain_name
 from invprior.testing.report import Check
-from invprior.testing.run_checks import checks_of, class_of, expected_of, judge, label, subject
+from invprior.testing.run_checks import (
+    checks_of,
+    class_of,
+    expected_failures_of,
+    label,
+    run_check,
+    subject,
+)
 
 if TYPE_CHECKING:
-    import pytest
+    import pytest  # at run time inside the functions: a plugin's user need not have it
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One check of one object; the test calls it."""
+class BoundCheck:
+    """One check of one object, which the test calls."""
 
     check: Check
     obj: Any
@@ -29,7 +36,7 @@ class Trial:
         """
         import pytest
 
-        verdict = judge(self.check, self.obj)
+        verdict = run_check(self.check, self.obj)
         if verdict.outcome == "skip":
             pytest.skip(verdict.text)
         if verdict.outcome == "fail":
@@ -39,15 +46,15 @@ class Trial:
 def parametrize_checks(
     *objects: Any, expected_failures: Mapping[str, str] | None = None
 ) -> pytest.MarkDecorator:
-    """Run a test once for each check of each object, as the argument `check`, which it must call.
+    """Run a test once for each check of each object. The test receives the check as `check` and must call it.
 
     Args:
         objects: as for `check`; each gets the checks of its kind.
-        expected_failures: checks that are known to fail, each with the reason, for every object that has them; one that
-            passes after all fails the test. Those that a class states in an attribute of this name are known too.
+        expected_failures: the reason for each check that is known to fail, for every object that has it, in addition to
+            those that a class lists in an attribute of this name. The test fails when such a check passes after all.
 
     Raises:
-        OptionError: an object is no plugin, or a check has no such name.
+        OptionError: an object is no plugin, or no object has a check of that name.
     """
     import pytest
 
@@ -57,16 +64,17 @@ def parametrize_checks(
     cases = []
     for index, obj in enumerate(made):
         own = {c.name for c in checks_of(obj)}
-        # A name that only another object has is not wrong; one that none has is.
+        # A check that only another object has is no mistake; one that no object has is refused by the call below.
         given = {k: v for k, v in (expected_failures or {}).items() if k in own or k not in every}
-        reasons = expected_of(obj, given)
+        reasons = expected_failures_of(obj, given)
         shown = names[index] if names.count(names[index]) == 1 else f"{names[index]}{index}"
         for item in checks_of(obj):
             known = reasons.get(item.name, "")
+            # strict: a check that passes after all fails the test, so that no excuse outlives its cause.
             marks = [pytest.mark.xfail(reason=known, strict=True, raises=AssertionError)]
             cases.append(
                 pytest.param(
-                    Trial(item, obj), id=f"{shown}-{item.name}", marks=marks if known else ()
+                    BoundCheck(item, obj), id=f"{shown}-{item.name}", marks=marks if known else ()
                 )
             )
     mark: Callable[..., pytest.MarkDecorator] = pytest.mark.parametrize

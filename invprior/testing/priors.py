@@ -1,4 +1,4 @@
-"""Checks of priors that have a value, or a prox, or both."""
+"""Checks of priors that have a value, a prox or both."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Sequence
 from invprior.errors import IncompatibleError
 from invprior.numerics.tensor_diff import difference
 from invprior.problem.functionals import Functional, Penalty, Proximable
-from invprior.testing.derivatives import automatic, curvature_found, gradient_fault
-from invprior.testing.method_calls import ODD_SIZES, SIZE, Use, extremes, images, noise
-from invprior.testing.proxes import firmness, minimises
-from invprior.testing.report import Check, Fault, Skip, checks_for
-from invprior.testing.tensor_methods import map_checks
+from invprior.testing.derivatives import automatic, gradient_fault, lipschitz_note
+from invprior.testing.method_calls import MethodCall
+from invprior.testing.proxes import firmness, minimises, stretch_note
+from invprior.testing.report import Check, Fault, Skip, checks_for, first_line
+from invprior.testing.sample_tensors import ODD_SIZES, SIZE, extremes, images, noise
+from invprior.testing.tensor_methods import require_finite, tensor_method_checks
 
 _TAU = 0.05
 _SLACK = 1e-2  # of the squared distance: a prox that iterates ends near its minimum, not at it
 
 
 def _differentiable(prior: Penalty) -> bool:
-    """Whether it offers a gradient; a value that only counts refuses to give one."""
+    """Return whether the prior offers a gradient; a penalty that counts, such as l0, refuses to."""
     try:
         prior.gradient(images())
     except IncompatibleError:
@@ -27,24 +28,34 @@ def _differentiable(prior: Penalty) -> bool:
     return True
 
 
-def _value_uses(prior: Penalty) -> Sequence[Use]:
-    uses = [Use("value", prior, lambda p, x: p.value(x), (images(),), (2,))]
+def _require_gradient(prior: Penalty) -> None:
+    """Skip the check of a prior without a gradient.
+
+    Raises:
+        Skip: it refuses to give one.
+    """
+    if not _differentiable(prior):
+        raise Skip("it refuses to give a gradient")
+
+
+def _value_calls(prior: Penalty) -> Sequence[MethodCall]:
+    calls = [MethodCall("value", prior, lambda p, x: p.value(x), (images(),), (2,))]
     if _differentiable(prior):
-        uses.append(Use("gradient", prior, lambda p, x: p.gradient(x), (images(),), SIZE))
-    return uses
+        calls.append(MethodCall("gradient", prior, lambda p, x: p.gradient(x), (images(),), SIZE))
+    return calls
 
 
-def _uses(prior: Functional) -> Sequence[Use]:
-    uses: list[Use] = []
+def _calls(prior: Functional) -> Sequence[MethodCall]:
+    calls: list[MethodCall] = []
     if isinstance(prior, Penalty):
-        uses += _value_uses(prior)
+        calls += _value_calls(prior)
     if isinstance(prior, Proximable):
-        uses.append(Use("prox", prior, lambda p, x: p.prox(x, _TAU), (images(),), SIZE))
-    return uses
+        calls.append(MethodCall("prox", prior, lambda p, x: p.prox(x, _TAU), (images(),), SIZE))
+    return calls
 
 
 def any_size(prior: Functional) -> None:
-    """Images of any size and number of channels will do, single pixels too."""
+    """Images of any size and any number of channels are accepted, single pixels included."""
     for shape in ODD_SIZES:
         x = images(*shape)
         if isinstance(prior, Proximable) and prior.prox(x, _TAU).shape != x.shape:
@@ -54,18 +65,14 @@ def any_size(prior: Functional) -> None:
 
 
 def finite(prior: Functional) -> None:
-    """Values, gradients and proxes are finite on flat and black images and outside [0, 1] too."""
-    for name, x in extremes().items():
-        for use in _uses(prior):
-            if not bool(use.of(x).isfinite().all()):
-                raise Fault(f"{use.name} is not finite on {name} images")
+    """Value, gradient and prox are finite on flat and black images and outside [0, 1]."""
+    require_finite(_calls(prior), extremes())
 
 
 def gradient(prior: Penalty) -> None:
-    """`gradient` is the slope of `value`."""
+    """`gradient` is the derivative of `value`."""
     x = images()
-    if not _differentiable(prior):
-        raise Skip("it says that its value has no gradient")
+    _require_gradient(prior)
     wrong = gradient_fault(prior.value, prior.gradient(x), x)
     if wrong:
         raise Fault(f"the gradient, compared with the change of value, is {wrong}")
@@ -74,29 +81,19 @@ def gradient(prior: Penalty) -> None:
 def autograd(prior: Penalty) -> None:
     """Autograd's gradient of `value` is `gradient`, so that the prior can be added to a network's energy."""
     x = images()
-    if not _differentiable(prior):
-        raise Skip("it says that its value has no gradient")
+    _require_gradient(prior)
     try:
         slope = automatic(prior.value, x)
     except RuntimeError as error:
-        first = str(error).partition("\n")[0]
-        raise Fault(f"autograd does not pass through value: {first}") from None
+        raise Fault(f"autograd does not pass through value: {first_line(error)}") from None
     wrong = difference(prior.gradient(x), slope, 1e-4)
     if wrong:
         raise Fault(f"the gradient, compared with autograd's, is {wrong}")
 
 
 def lipschitz(prior: Penalty) -> str | None:
-    """`lipschitz` is an upper bound on how fast the gradient changes."""
-    claimed = prior.lipschitz()
-    if math.isinf(claimed):
-        return None
-    found = max(curvature_found(prior.gradient, x) for x in (images(), 0.1 * noise()))
-    if not found <= claimed * 1.001 + 1e-9:
-        raise Fault(
-            f"curvature() is {claimed:.3g}, but the gradient changes by {found:.3g} times the step"
-        )
-    return f"curvature() is {claimed:.3g}, the largest found {found:.3g}"
+    """`lipschitz` is an upper bound on the Lipschitz constant of the gradient."""
+    return lipschitz_note(prior.lipschitz(), prior.gradient, (images(), 0.1 * noise()))
 
 
 def prox(prior: Proximable) -> None:
@@ -110,14 +107,14 @@ def prox(prior: Proximable) -> None:
 def firm(prior: Proximable) -> str:
     """The prox of a convex function is firmly non-expansive; for others the largest stretch is reported."""
     worst, stretch = firmness(prior.prox, images())
-    text = f"it stretches distances by {stretch:.3g} at most among the pairs tried"
+    text = stretch_note(stretch)
     if prior.convex and worst > _SLACK:
         reason = (
             "it expands distances" if stretch > 1.0 + _SLACK else "it is not firmly non-expansive"
         )
         raise Fault(
-            f"{reason}, as the prox of a convex function does not: {text}, ||P a - P b||^2 exceeds <P a - P b, a - b> "
-            f"by {worst:.2g} ||a - b||^2; set convex = False if it is none"
+            f"{reason}, but the prox of a convex function cannot: {text}; ||P a - P b||^2 exceeds <P a - P b, a - b> "
+            f"by {worst:.2g} ||a - b||^2. Set convex = False if the prior is not convex"
         )
     return text
 
@@ -130,9 +127,9 @@ def weight(prior: Functional) -> None:
 
 
 def prior_checks() -> tuple[Check, ...]:
-    """Of priors in pixels: every one, then those with a value, then those with a prox."""
+    """Return the checks of priors in pixels: of each, then of those with a value, then of those with a prox."""
     return (
-        *map_checks((Penalty, Proximable), _uses),
+        *tensor_method_checks((Penalty, Proximable), _calls),
         *checks_for((Penalty, Proximable), any_size, finite, weight),
         *checks_for(Penalty, gradient, autograd, lipschitz),
         *checks_for(Proximable, prox, firm),

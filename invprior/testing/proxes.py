@@ -1,4 +1,4 @@
-"""Proximal maps against the minimum that they stand for."""
+"""Proximal maps compared with the minimisation that defines them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch import Tensor
 from invprior.errors import InvpriorError
 from invprior.numerics.tensor_diff import scale_of
 from invprior.testing.derivatives import automatic
-from invprior.testing.method_calls import noise
 from invprior.testing.report import Fault
+from invprior.testing.sample_tensors import noise
 
 Values: TypeAlias = Callable[[Tensor], Tensor]
 Prox: TypeAlias = Callable[[Tensor, float], Tensor]
-TAUS = (0.003, 0.05, 1.0)
+TAUS = (0.003, 0.05, 1.0)  # from nearly the identity to a strong step
 
 
 def minimises(value: Values, prox: Prox, v: Tensor, *, descend: bool = True) -> None:
-    """See that prox(v, tau) minimises tau R(x) + 1/2 ||x - v||^2; nothing that is tried may have less energy.
+    """Require that prox(v, tau) minimises tau R(x) + 1/2 ||x - v||^2: no point tried may have a lower energy.
 
-    What is tried: points around the answer and towards v, answers for other tau, and, where R is convex, where descent
-    by quasi-Newton steps leads.
+    The points tried are around the result and towards v, and results for other tau. Where R is convex, the end of a
+    descent by quasi-Newton steps is tried too.
 
     Args:
         value: R, (B, ...) to (B,).
-        prox: its map.
+        prox: its proximal map.
         v: (B, ...), in float64.
         descend: whether R is convex and has a gradient.
 
     Raises:
-        Fault: with how far from the minimiser the prox stops, or with the tau that it took in place of the one given.
+        Fault: with the distance of the result from the minimiser, or with the tau that the prox used.
     """
     for tau in TAUS:
 
@@ -43,6 +43,7 @@ def minimises(value: Values, prox: Prox, v: Tensor, *, descend: bool = True) -> 
         with torch.no_grad():
             found = prox(v, tau)
             best, least = found, energy(found)
+            # A prox that iterates ends near its minimum, not at it.
             slack = 1e-3 * least.abs() + 1e-9 * v[0].numel()
             for other in _others(prox, found, v, tau):
                 best, least = _better(energy, other, best, least)
@@ -58,11 +59,11 @@ def minimises(value: Values, prox: Prox, v: Tensor, *, descend: bool = True) -> 
 
 
 def firmness(prox: Prox, x: Tensor) -> tuple[float, float]:
-    """How far a map is from firm non-expansiveness, and by what it stretches distances at most.
+    """Measure how far a map is from firm non-expansiveness, and how much it stretches distances.
 
     Returns:
         The largest (||P a - P b||^2 - <P a - P b, a - b>) / ||a - b||^2, at most 0 for the prox of a convex function;
-        the largest ||P a - P b|| / ||a - b||. Pairs lie at several distances.
+        the largest ||P a - P b|| / ||a - b||. Both are over pairs at several distances.
 
     Source: Bauschke and Combettes, Convex Analysis and Monotone Operator Theory, proposition 12.28.
     """
@@ -79,6 +80,11 @@ def firmness(prox: Prox, x: Tensor) -> tuple[float, float]:
     return worst, stretch
 
 
+def stretch_note(stretch: float) -> str:
+    """Report the largest stretch that `firmness` found; it is a lower bound on the Lipschitz constant."""
+    return f"it stretches distances by at most {stretch:.3g} among the pairs tried"
+
+
 def _others(prox: Prox, found: Tensor, v: Tensor, tau: float) -> list[Tensor]:
     others = [prox(v, tau / 2), prox(v, 2 * tau), v, torch.zeros_like(v)]
     others += [found + t * (v - found) for t in (-0.3, -0.1, -0.03, 0.03, 0.1, 0.3)]
@@ -87,7 +93,7 @@ def _others(prox: Prox, found: Tensor, v: Tensor, tau: float) -> list[Tensor]:
 
 
 def _better(energy: Values, other: Tensor, best: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
-    """Take another point for the images where it has less energy."""
+    """Replace the best point by another one, for the images where that has less energy."""
     its = energy(other)
     gain = its < least
     spread = gain.view(-1, *[1] * (other.dim() - 1))
@@ -111,10 +117,10 @@ def _descended(energy: Values, start: Tensor) -> Tensor:
 
 def _how(value: Values, found: Tensor, best: Tensor, v: Tensor, tau: float, excess: float) -> str:
     with suppress(RuntimeError, InvpriorError):
-        # At a minimiser v - x is tau times the gradient: the ratio is the tau that was taken.
+        # At a minimiser v - x is tau times the gradient, so the ratio is the tau that was used.
         scale = scale_of(v - found, tau * automatic(value, found), 0.02)
         if scale is not None and abs(scale - 1) > 0.02:
-            return f"the prox takes {scale:.3g} tau in the place of tau"
+            return f"the prox uses {scale:.3g} tau instead of tau"
     apart = float((found - best).square().flatten(1).mean(1).max().sqrt())
     return (
         f"the prox stops short of the minimiser by {apart:.0e} (root mean square over pixels, at tau {tau:g}); "

@@ -1,4 +1,4 @@
-"""What a check says of an object: a verdict, and a report of all of them."""
+"""What a check is, and the verdicts and reports that it gives."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ Outcome = Literal["pass", "fail", "skip", "expected"]
 
 
 class Fault(Exception):
-    """Raised by a check: how the object is wrong, in one phrase."""
+    """Raised by a check that fails. The message says in one phrase how the object is wrong."""
 
 
 class Skip(Exception):
-    """Raised by a check that does not apply to this object, or cannot be done here; the reason."""
+    """Raised by a check that does not apply to the object or cannot run here. The message is the reason."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that objects of a type must hold.
+    """One property that objects of a type must have.
 
     Attributes:
-        name: how it is called in reports and `expected_failures`.
-        form: the base class of the objects that it is for, or several.
-        run: takes the object, and returns what is worth reporting of one that passes, or None.
+        name: the check's name in reports and in `expected_failures`.
+        form: the base class, or classes, of the objects it applies to.
+        run: takes the object and returns a note for the report, or None; raises `Fault` or `Skip`.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Check:
 
     @property
     def meaning(self) -> str:
-        """What the object must do, the first line of the function's docstring."""
+        """What the check requires: the first line of its function's docstring."""
         return (inspect.getdoc(self.run) or "").partition("\n")[0]
 
 
@@ -44,9 +44,9 @@ class Verdict:
 
     Attributes:
         check: the check's name.
-        outcome: "pass"; "fail"; "skip", where it cannot be told; or "expected", a failure known before.
-        text: how the object is wrong, why it was skipped, or what there is to report.
-        meaning: what the check asks for.
+        outcome: "pass"; "fail"; "skip", the check does not apply or cannot run here; or "expected", a known failure.
+        text: how the object is wrong, why the check was skipped, or a note on an object that passes.
+        meaning: what the check requires.
     """
 
     check: str
@@ -57,11 +57,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts of one object.
+    """The verdicts on one object.
 
     Attributes:
-        subject: the object's kind and class, for people.
-        verdicts: in the order of the checks.
+        subject: the object's kind and class, such as "prior tv".
+        verdicts: one for each check, in the order of the checks.
     """
 
     subject: str
@@ -74,11 +74,11 @@ class Report:
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """What is wrong, by the name of the check that found it."""
+        """How the object is wrong, keyed by the name of the check that failed."""
         return {v.check: v.text for v in self.verdicts if v.outcome == "fail"}
 
     def __getitem__(self, check: str) -> Verdict:
-        """The verdict of one check, by its name."""
+        """Return the verdict of the check with this name."""
         return next(v for v in self.verdicts if v.check == check)
 
     def __str__(self) -> str:
@@ -89,5 +89,10 @@ class Report:
 def checks_for(
     form: type | tuple[type, ...], *functions: Callable[[Any], str | None]
 ) -> tuple[Check, ...]:
-    """Name each function's check by the function: `input_untouched` is input-untouched."""
+    """Turn functions into checks named after them: `input_untouched` becomes "input-untouched"."""
     return tuple(Check(f.__name__.strip("_").replace("_", "-"), form, f) for f in functions)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message; torch adds pages of advice below it."""
+    return str(error).partition("\n")[0]

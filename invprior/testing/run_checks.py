@@ -1,4 +1,4 @@
-"""Run the checks that an object's kind has."""
+"""Run the checks of an object's kind."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from invprior.operators.base import Recipe
 from invprior.registry import GROUPS
 from invprior.registry.options import plain_name
 from invprior.testing.checks_by_kind import CHECKS, COMMON
-from invprior.testing.report import Check, Fault, Outcome, Report, Skip, Verdict
+from invprior.testing.report import Check, Fault, Outcome, Report, Skip, Verdict, first_line
+
+# Frames in these folders say nothing about where a plugin's own code went wrong.
+_FOREIGN = ("/torch/", "/invprior/testing/", "/invprior/registry/")
 
 
 def check(obj: Any, *, expected_failures: Mapping[str, str] | None = None) -> Report:
-    """Hold a plugin to every check of its kind.
+    """Run every check of a plugin's kind.
 
     Args:
-        obj: an operator, fidelity, noise, prior, network, denoiser, solver, stopping rule or metric; a class stands for
-            what it makes without options, and an operator's class or recipe for the operator at several sizes.
-        expected_failures: checks that are known to fail, each with the reason; beside those that the object's class
-            states in an attribute of this name. One that passes after all is a failure.
+        obj: an operator, fidelity, noise, prior, network, denoiser, solver, stopping rule or metric. A class stands for
+            the object that it makes without options. An operator's class or recipe is checked at several image sizes.
+        expected_failures: the reason for each check that is known to fail, in addition to those that the object's class
+            lists in an attribute of this name. Such a check fails when it passes after all.
 
     Returns:
-        A verdict for each check; nothing is raised for a check that fails.
+        A verdict for each check. A check that fails raises nothing.
 
     Raises:
-        OptionError: it is no plugin, or `expected_failures` names a check that it does not have.
+        OptionError: the object is no plugin, or `expected_failures` names a check that it does not have.
     """
     obj = subject(obj)
-    reasons = expected_of(obj, expected_failures)
-    verdicts = tuple(judge(c, obj, reasons.get(c.name)) for c in checks_of(obj))
+    reasons = expected_failures_of(obj, expected_failures)
+    verdicts = tuple(run_check(c, obj, reasons.get(c.name)) for c in checks_of(obj))
     return Report(label(obj), verdicts)
 
 
-def judge(check: Check, obj: Any, reason: str | None = None) -> Verdict:
+def run_check(check: Check, obj: Any, reason: str | None = None) -> Verdict:
     """Run one check.
 
     Args:
@@ -54,22 +57,22 @@ def judge(check: Check, obj: Any, reason: str | None = None) -> Verdict:
     except Fault as fault:
         text = str(fault)
     except Exception as error:  # a plugin may raise anything
-        text = f"raised {type(error).__name__}: {_first_line(error)}{_place(error)}"
+        text = f"raised {type(error).__name__}: {first_line(error)}{_place(error)}"
     if reason is not None and outcome == "pass":
-        outcome, text = "fail", f"it was expected to fail, and passes; the reason was: {reason}"
+        outcome, text = "fail", f"expected to fail, but passes; the reason given was: {reason}"
     elif reason is not None:
         outcome, text = "expected", f"{text}; known: {reason}"
     return Verdict(check.name, outcome, text, check.meaning)
 
 
 def checks_of(obj: Any) -> tuple[Check, ...]:
-    """The checks that an object of these types is held to."""
+    """Return the checks that apply to an object."""
     cls = class_of(obj)
     return tuple(c for c in CHECKS.get(obj.plugin_group, COMMON) if issubclass(cls, c.form))
 
 
 def subject(obj: Any) -> Any:
-    """Make an object of a class, and a recipe of an operator's class.
+    """Return the object to check: that of a class without options, or the recipe of an operator's class.
 
     Raises:
         OptionError: it is no plugin.
@@ -78,47 +81,43 @@ def subject(obj: Any) -> Any:
     if group not in GROUPS:
         kinds = ", ".join(GROUPS.values())
         raise OptionError(
-            f"What is checked must be a plugin ({kinds}), made from invprior's base class; got {obj!r}."
+            f"What is checked must be a plugin ({kinds}), derived from invprior's base class; got {obj!r}."
             if not hasattr(obj, "terms")
-            else "What is checked must be one prior; check the terms of a sum one by one."
+            else "What is checked must be a single prior, not a sum; check its terms one by one."
         )
     made: Any = obj  # a class's type is not known here
     return made.from_options({}) if inspect.isclass(obj) else made
 
 
-def expected_of(obj: Any, more: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Gather the failures that are expected of an object.
+def expected_failures_of(obj: Any, more: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Collect the expected failures of an object: those of its class, then those given.
 
     Raises:
-        OptionError: a name is not that of a check that the object has.
+        OptionError: a name is not that of a check of the object.
     """
     reasons = {**getattr(class_of(obj), "expected_failures", {}), **(more or {})}
     names = [c.name for c in checks_of(obj)]
     for name in reasons:
         if name not in names:
             raise OptionError(
-                f'expected_failures names "{name}", which is no check of {label(obj)}'
-                f"{did_you_mean(name, names)}; it has: {', '.join(names)}."
+                f'expected_failures names "{name}", but {label(obj)} has no such check'
+                f"{did_you_mean(name, names)}. It has: {', '.join(names)}."
             )
     return reasons
 
 
 def label(obj: Any) -> str:
-    """An object's kind and class, for people: prior tv."""
+    """Name an object's kind and class in messages: prior tv."""
     return f"{GROUPS[obj.plugin_group]} {plain_name(class_of(obj))}"
 
 
 def class_of(obj: Any) -> type:
-    """The class of an object, or of the operator that a recipe makes."""
+    """Return the class of an object, or of the operator that a recipe makes."""
     return obj.operator if isinstance(obj, Recipe) else type(obj)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
 def _place(error: Exception) -> str:
-    """Where in a plugin's own file an error was raised, if it was."""
+    """Return file and line of the last frame in the plugin's own code, or "" if there is none."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _foreign(f.filename)]
     return (
         f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
@@ -127,4 +126,4 @@ def _place(error: Exception) -> str:
 
 @cache
 def _foreign(file: str) -> bool:
-    return any(part in file for part in ("/torch/", "/invprior/testing/", "/invprior/options.py"))
+    return any(part in file for part in _FOREIGN)

@@ -1,7 +1,7 @@
-"""A device to try plugins on: an accelerator where there is one, else one that is made believe.
+"""A second device to try plugins on: the GPU if there is one, else a simulation.
 
-The pretended one holds its numbers in the CPU's memory but calls its device `meta`, and refuses to mix with tensors of
-the CPU as a GPU would. So a machine without a GPU can tell what would fail on one.
+A tensor of the simulated device stores its values in the CPU's memory but reports the device `meta`. It refuses to mix
+with tensors of the CPU, as a tensor of a GPU would. A machine without a GPU thus finds what would fail on one.
 """
 
 from __future__ import annotations
@@ -17,82 +17,86 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map
 
-_AWAY = torch.device("meta")
+from invprior.testing.report import first_line
+
+_SIMULATED = torch.device("meta")
 
 
 class MixedDevices(RuntimeError):
-    """An operation met tensors of two devices."""
+    """An operation combined tensors of two devices."""
 
 
-class Unknown(RuntimeError):
-    """The pretended device cannot do what a true one could."""
+class CannotSimulate(RuntimeError):
+    """The simulated device failed where a GPU may succeed."""
 
 
 @contextmanager
-def elsewhere() -> Iterator[Callable[[Any], Any]]:
-    """Make another device usable; yields a function that copies a tensor, or an object with its tensors, to it.
+def second_device() -> Iterator[Callable[[Any], Any]]:
+    """Yield a function that copies a tensor, or an object with its tensors, to another device than the CPU.
 
-    An object's tensors are those that a module's `.to(device)` would move: parameters and buffers.
+    Of an object it moves what a module's `.to(device)` would move: parameters and buffers.
 
     Raises:
-        MixedDevices: what was done inside mixes devices.
-        Unknown: it failed on the pretended device for another reason, which says nothing about a true one.
+        MixedDevices: the code inside mixes devices.
+        CannotSimulate: it fails on the simulated device for another reason, so there is no verdict without a GPU.
     """
     if torch.cuda.is_available():
         try:
             yield lambda value: copy.deepcopy(value).to("cuda") if _movable(value) else value
         except RuntimeError as error:
             if "same device" in str(error):
-                raise MixedDevices(str(error).partition("\n")[0]) from None
+                raise MixedDevices(first_line(error)) from None
             raise
         return
     try:
-        with _Constants(), _Pretence():  # type: ignore[no-untyped-call]
-            yield _pretended
+        with _CreationMode(), _DispatchMode():  # type: ignore[no-untyped-call]
+            yield _to_simulated
     except MixedDevices:
         raise
     except (RuntimeError, NotImplementedError, TypeError) as error:
-        raise Unknown(str(error).partition("\n")[0]) from None
+        raise CannotSimulate(first_line(error)) from None
 
 
 def _movable(value: Any) -> bool:
     return isinstance(value, Tensor | nn.Module)
 
 
-def _pretended(value: Any) -> Any:
+def _to_simulated(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return _Away(value.detach().clone())
+        return _SimulatedTensor(value.detach().clone())
     if not isinstance(value, nn.Module):
         return value
+    # Without the modes, so that the copy is an ordinary module on the CPU.
     with torch.utils._python_dispatch._disable_current_modes():
         moved = copy.deepcopy(value)
+    # Entries are replaced one by one: `.to("meta")` would drop the values.
     for module in moved.modules():
         for name, tensor in module.named_buffers(recurse=False):
-            module._buffers[name] = _Away(tensor)
+            module._buffers[name] = _SimulatedTensor(tensor)
         for name, tensor in list(module.named_parameters(recurse=False)):
-            away = _Away(tensor.detach())
-            module._parameters[name] = nn.Parameter(away, requires_grad=tensor.requires_grad)
+            simulated = _SimulatedTensor(tensor.detach())
+            module._parameters[name] = nn.Parameter(simulated, requires_grad=tensor.requires_grad)
     return moved
 
 
-class _Away(Tensor):
-    """A tensor of the pretended device; `numbers` holds its numbers."""
+class _SimulatedTensor(Tensor):
+    """A tensor of the simulated device; `cpu_values` holds its values."""
 
-    numbers: Tensor
+    cpu_values: Tensor
 
     @staticmethod
-    def __new__(cls, numbers: Tensor) -> _Away:
-        away: _Away = torch.Tensor._make_wrapper_subclass(
+    def __new__(cls, values: Tensor) -> _SimulatedTensor:
+        simulated: _SimulatedTensor = torch.Tensor._make_wrapper_subclass(
             cls,
-            numbers.shape,
-            strides=numbers.stride(),
-            storage_offset=numbers.storage_offset(),
-            dtype=numbers.dtype,
-            device=_AWAY,
+            values.shape,
+            strides=values.stride(),
+            storage_offset=values.storage_offset(),
+            dtype=values.dtype,
+            device=_SIMULATED,
             requires_grad=False,
         )
-        away.numbers = numbers.detach()
-        return away
+        simulated.cpu_values = values.detach()
+        return simulated
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]
@@ -101,52 +105,61 @@ class _Away(Tensor):
         return _apply(func, args, kwargs or {})
 
 
-class _Pretence(TorchDispatchMode):
-    """Sees every operation, so that tensors made on the pretended device belong to it."""
+class _DispatchMode(TorchDispatchMode):
+    """Sees every operation, also those without a simulated argument, such as `torch.zeros(3, device=x.device)`."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _apply(func, args, kwargs or {})
 
 
-class _Constants(TorchFunctionMode):
-    """Makes tensors from Python numbers, and numbers from tensors, which torch does below the level of operations."""
+class _CreationMode(TorchFunctionMode):
+    """Turns numbers into tensors and tensors into numbers, which torch does below the level of dispatch."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         first = args[0] if args else None
-        if func is Tensor.tolist and isinstance(first, _Away):
-            return first.numbers.tolist()
-        if func is Tensor.new_tensor and isinstance(first, _Away):
-            return _Away(first.numbers.new_tensor(*args[1:], **kwargs))
+        if func is Tensor.tolist and isinstance(first, _SimulatedTensor):
+            return first.cpu_values.tolist()
+        if func is Tensor.new_tensor and isinstance(first, _SimulatedTensor):
+            return _SimulatedTensor(first.cpu_values.new_tensor(*args[1:], **kwargs))
         device = kwargs.get("device")
-        if func in (torch.tensor, torch.as_tensor) and device and torch.device(device) == _AWAY:
-            return _Away(func(*args, **{**kwargs, "device": "cpu"}))
+        creates = func in (torch.tensor, torch.as_tensor)
+        if creates and device and torch.device(device) == _SIMULATED:
+            return _SimulatedTensor(func(*args, **{**kwargs, "device": "cpu"}))
         return func(*args, **kwargs)
 
 
 def _apply(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run one operation on the values, and decide on which device its result is.
+
+    Raises:
+        MixedDevices: it combines tensors of both devices.
+    """
     leaves, _ = tree_flatten((args, kwargs))
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-    away = any(isinstance(t, _Away) for t in tensors)
+    simulated = any(isinstance(t, _SimulatedTensor) for t in tensors)
     target = kwargs.get("device")
-    # A GPU takes numbers of the CPU too, when they are a single one without dimensions, and index tensors.
-    lost = [t for t in tensors if not isinstance(t, _Away) and t.dim() > 0]
-    crossing = func is torch.ops.aten._to_copy.default or func is torch.ops.aten.copy_.default
-    if away and lost and not crossing and "index" not in func.__name__:
-        raise MixedDevices(f"{func.__name__} meets a tensor {tuple(lost[0].shape)} of the CPU")
+    # A GPU also accepts CPU tensors without dimensions, and CPU tensors as indices.
+    on_cpu = [t for t in tensors if not isinstance(t, _SimulatedTensor) and t.dim() > 0]
+    copies = func is torch.ops.aten._to_copy.default or func is torch.ops.aten.copy_.default
+    if simulated and on_cpu and not copies and "index" not in func.__name__:
+        raise MixedDevices(f"{func.__name__} gets a CPU tensor {tuple(on_cpu[0].shape)}")
     if target is not None:
-        away = torch.device(target) == _AWAY
-        kwargs = {**kwargs, "device": torch.device("cpu") if away else target}
-    if func is torch.ops.aten.copy_.default:
-        away = isinstance(args[0], _Away)
-    out = func(*tree_map(_inner, args), **tree_map(_inner, kwargs))
-    if not away:
+        simulated = torch.device(target) == _SIMULATED
+        kwargs = {**kwargs, "device": torch.device("cpu") if simulated else target}
+    if func is torch.ops.aten.copy_.default:  # the result is the tensor that is written to
+        simulated = isinstance(args[0], _SimulatedTensor)
+    out = func(*tree_map(_values, args), **tree_map(_values, kwargs))
+    if not simulated:
         return out
-    out = tree_map(lambda value: _Away(value) if isinstance(value, Tensor) else value, out)
-    if not any(isinstance(t, _Away) for t in tensors):
+    out = tree_map(
+        lambda value: _SimulatedTensor(value) if isinstance(value, Tensor) else value, out
+    )
+    if not any(isinstance(t, _SimulatedTensor) for t in tensors):
         return out
+    # Views and in-place operations must return tensors that share storage with their arguments.
     return return_and_correct_aliasing(func, args, kwargs, out)
 
 
-def _inner(value: Any) -> Any:
-    return value.numbers if isinstance(value, _Away) else value
+def _values(value: Any) -> Any:
+    return value.cpu_values if isinstance(value, _SimulatedTensor) else value

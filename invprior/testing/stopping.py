@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from invprior.checkpoint.decode import restore
-from invprior.checkpoint.encode import Unpackable, pack
 from invprior.errors import IncompatibleError
 from invprior.fidelities.gaussian import Gaussian
 from invprior.networks.skip import Skip
@@ -18,13 +17,14 @@ from invprior.priors.dip import DIP
 from invprior.problem.functionals import Functional, Prior, Term
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.runner.iteration import Run
+from invprior.runner.iteration import Iteration
 from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.testing import toy_problems
-from invprior.testing.method_calls import images, noise, seeded
+from invprior.testing.checkpoints import pack_or_fault
+from invprior.testing.random_state import global_random_state_unused
 from invprior.testing.report import Check, Fault, checks_for
-from invprior.testing.tensor_methods import global_state_watched
+from invprior.testing.sample_tensors import images, noise, seeded
+from invprior.testing.toy_problems import SigmoidPixels
 
 _SHAPE = (3, 16, 20)
 _STEPS = 16
@@ -32,22 +32,23 @@ _STEPS = 16
 
 @cache
 def _problem(prior: Functional) -> Problem:
-    """Denoising of an image, by a variable that Adam fits."""
+    """Return the problem to denoise an image with a prior that Adam fits."""
     y = images(1, *_SHAPE) + 0.1 * noise(1, *_SHAPE)
     return Problem(Denoise(_SHAPE), y, Prior((Term(prior),)), Gaussian(sigma=0.1))
 
 
-_SKETCH = toy_problems.Sketch()
+# One object each, so that the cache above finds their problems again.
+_SIGMOID = SigmoidPixels()
 _DIP = DIP(net=Skip(down=(4,), up=(4,)), members=2)
 
 
 def _given(rule: StoppingRule) -> Problem:
-    """A quick problem, or one of Deep Image Prior for a rule that is for nothing else."""
+    """Return a quick problem, or one of Deep Image Prior for a rule that accepts nothing else."""
     try:
-        rule.start(rule.prepare(_problem(_SKETCH), seeded()))
+        rule.start(rule.prepare(_problem(_SIGMOID), seeded()))
     except IncompatibleError:
         return _problem(_DIP)
-    return _problem(_SKETCH)
+    return _problem(_SIGMOID)
 
 
 def _prepared(rule: StoppingRule) -> Problem:
@@ -55,14 +56,14 @@ def _prepared(rule: StoppingRule) -> Problem:
 
 
 def _iterates(problem: Problem) -> list[Iterate]:
-    """The first steps of a run, at a clock of a second a step so that the machine's speed does not count."""
-    solver, _ = Adam().choose(problem)
-    run = Run(solver.route(problem), solver, None, 0)
+    """Return the first steps of a run, on a clock of one second a step: verdicts must not depend on the machine."""
+    solver = Adam().completed(problem)
+    run = Iteration(solver.route(problem), solver, None, 0)
     return [replace(run.advance(), seconds=float(step + 1)) for step in range(_STEPS)]
 
 
 def _answers(watch: Watcher, iterates: list[Iterate]) -> list[str | None]:
-    """Whether, and with what message, each iterate would end the run."""
+    """Return, for each iterate, the message with which it would end the run, or None."""
     found = (watch(iterate) for iterate in iterates)
     return [None if stop is None else f"{stop.name}: {stop.message}" for stop in found]
 
@@ -71,7 +72,7 @@ def problem_kept(rule: StoppingRule) -> None:
     """`prepare` returns a problem of the same image, decided by its generator, and leaves the given one alone."""
     given = _given(rule)
     y = given.y.clone()
-    with global_state_watched("prepare"):
+    with global_random_state_unused("prepare"):
         first, second = _prepared(rule), _prepared(rule)
     if not isinstance(first, Problem):
         raise Fault(f"prepare returns a {type(first).__name__}, should be a Problem")
@@ -84,27 +85,28 @@ def problem_kept(rule: StoppingRule) -> None:
         if isinstance(ours, Tensor) and not (
             isinstance(theirs, Tensor) and torch.equal(ours, theirs)
         ):
-            raise Fault(f"prepare makes another problem for the same seed: its {name} differs")
+            raise Fault(f"prepare returns another problem for the same seed: its {name} differs")
 
 
 def answers(rule: StoppingRule) -> str:
     """A watcher returns None or a complete `Stop`."""
     problem = _prepared(rule)
     iterates, watch = _iterates(problem), rule.start(problem)
-    text = f"it goes on for the {_STEPS} steps tried"
+    text = f"it does not end the run within the {_STEPS} steps tried"
+    ended = False
     for iterate in iterates:
         stop = watch(iterate)
         if stop is None:
             continue
         if not isinstance(stop, Stop):
             raise Fault(f"its watcher returns a {type(stop).__name__}, should be None or a Stop")
-        _complete(stop, tuple(iterate.x.shape))
-        if text.startswith("it goes"):
-            text = f"it ends the run tried at step {iterate.step}"
+        _require_complete(stop, tuple(iterate.x.shape))
+        if not ended:
+            text, ended = f"it ends the run tried at step {iterate.step}", True
     return text
 
 
-def _complete(stop: Stop, shape: tuple[int, ...]) -> None:
+def _require_complete(stop: Stop, shape: tuple[int, ...]) -> None:
     if not (
         isinstance(stop.name, str) and stop.name and isinstance(stop.message, str) and stop.message
     ):
@@ -118,38 +120,36 @@ def _complete(stop: Stop, shape: tuple[int, ...]) -> None:
 
 
 def own_state(rule: StoppingRule) -> None:
-    """Each run is watched afresh, and the same run gets the same answers."""
+    """Each run has its own watcher, and the same run gets the same answers."""
     problem = _prepared(rule)
     iterates = _iterates(problem)
-    with global_state_watched("a watcher"):
+    with global_random_state_unused("a watcher"):
         first = _answers(rule.start(problem), iterates)
         second = _answers(rule.start(problem), iterates)
     if first != second:
         raise Fault(
-            "a second run gets other answers than the first: what a rule remembers must lie in the watcher"
+            "a second run gets other answers than the first: keep what the rule remembers in the watcher"
         )
 
 
 def checkpoint(rule: StoppingRule) -> None:
-    """A checkpoint can keep the watcher: it goes on with the same answers."""
+    """A checkpoint can store the watcher: restored, it gives the same answers."""
     problem = _prepared(rule)
     iterates = _iterates(problem)
     whole, half = rule.start(problem), rule.start(problem)
     expected = _answers(whole, iterates)[_STEPS // 2 :]
     _answers(half, iterates[: _STEPS // 2])
-    try:
-        tensors, tree = pack({"watch": half}, stateless="watch")
-    except Unpackable as error:
-        raise Fault(f"a checkpoint cannot keep its watcher: {error}") from None
-    back: Watcher = restore(tensors, tree, {"watch": rule.start(problem)})["watch"]
+    # A run stores its watcher in the same way: a plain function counts as one without memory.
+    tensors, tree = pack_or_fault({"watcher": half}, "its", stateless="watcher")
+    back: Watcher = restore(tensors, tree, {"watcher": rule.start(problem)})["watcher"]
     if _answers(back, iterates[_STEPS // 2 :]) != expected:
         raise Fault(
-            "after a checkpoint it gives other answers: make the watcher a dataclass, whose fields are kept"
+            "after a checkpoint it gives other answers: make the watcher a dataclass, whose fields are stored"
         )
 
 
 def nan_is_no_end(rule: StoppingRule) -> None:
-    """An image of NaN is no good end of a run."""
+    """An image of NaN never ends a run successfully."""
     problem = _prepared(rule)
     watch, nan = rule.start(problem), torch.tensor(torch.nan).double()
     for iterate in _iterates(problem):
@@ -158,14 +158,14 @@ def nan_is_no_end(rule: StoppingRule) -> None:
         away = replace(iterate, x=lost, previous=lost, latest=latest, members=members)
         stop = watch(replace(away, known_energy=nan))
         if stop is not None and stop.ok and not _limits(rule):
-            raise Fault(f"it takes an image of NaN for a good end: {stop.message}")
+            raise Fault(f"it treats an image of NaN as a good end: {stop.message}")
 
 
 def _limits(rule: StoppingRule) -> bool:
-    """Whether the rule only limits the cost, whatever the image is."""
+    """Return whether the rule only limits the cost, whatever the image is."""
     return any(map(_limits, rule.rules)) if hasattr(rule, "rules") else rule.budget
 
 
 def stopping_checks() -> tuple[Check, ...]:
-    """Of every stopping rule."""
+    """Return the checks of every stopping rule."""
     return checks_for(StoppingRule, problem_kept, answers, own_state, checkpoint, nan_is_no_end)

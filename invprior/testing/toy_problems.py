@@ -1,4 +1,4 @@
-"""Small parts of known behaviour, from which problems for solvers and stopping rules are made."""
+"""Small problems of known behaviour, on which solvers and stopping rules are tried."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ from invprior.problem.functionals import (
     Term,
 )
 from invprior.problem.problem import Problem
-from invprior.testing.method_calls import images, noise
+from invprior.testing.sample_tensors import images, noise
 
 SHAPE = (1, 4, 3)
 WEIGHT, SIGMA = 7.0, 0.2
 
 
-class Counted:
-    """Counts how often it is asked."""
+class CountsCalls:
+    """Counts the calls of its methods, so that a check sees whether a solver uses a term at all."""
 
-    asked = 0
+    calls = 0
 
 
-class Value(Counted, Penalty):
-    """1/2 ||x||^2 by its value alone, which is said to be of unbounded curvature."""
+class ValueOnly(CountsCalls, Penalty):
+    """1/2 ||x||^2, offered as a value alone, with an infinite Lipschitz constant."""
 
     def value(self, x: Tensor) -> Tensor:
         """1/2 ||x||^2, (B,)."""
-        self.asked += 1
+        self.calls += 1
         return 0.5 * x.square().flatten(1).sum(1)
 
 
-class Smooth(Value):
-    """The same, of known curvature."""
+class SmoothValue(ValueOnly):
+    """1/2 ||x||^2 with the Lipschitz constant of its gradient."""
 
     def lipschitz(self) -> float:
         """1."""
         return 1.0
 
 
-class Prox(Counted, Proximable):
-    """1/2 ||x||^2 by its prox alone."""
+class ProxOnly(CountsCalls, Proximable):
+    """1/2 ||x||^2, offered as a prox alone."""
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
         """Shrink v by 1 + tau."""
-        self.asked += 1
+        self.calls += 1
         return v / (1.0 + tau)
 
 
-class Both(Smooth, Prox):
-    """1/2 ||x||^2, with everything that a solver can ask for."""
+class ValueAndProx(SmoothValue, ProxOnly):
+    """1/2 ||x||^2 with everything that a solver can use."""
 
 
-class Sketch(Counted, Reparameterization):
-    """x is the sigmoid of free numbers, drawn from the generator."""
+class SigmoidPixels(CountsCalls, Reparameterization):
+    """x is the sigmoid of one free parameter per pixel, drawn from the generator."""
 
-    learning_rate = 0.05
+    default_solver = "adam:lr=0.05"
     steps = 20
 
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
-        """Draw the numbers."""
-        self.asked += 1
+        """Draw the parameters."""
+        self.calls += 1
         return _Sigmoid(torch.rand(x0.shape, generator=generator, dtype=torch.float64).to(x0))
 
 
@@ -80,7 +80,7 @@ class _Sigmoid(nn.Module):
         return self.theta.sigmoid()
 
 
-class Mixing(LinearOperator):
+class DenseMatrix(LinearOperator):
     """A well-conditioned dense matrix that mixes all pixels."""
 
     matrix: Tensor
@@ -89,6 +89,7 @@ class Mixing(LinearOperator):
         super().__init__(image_shape)
         n = torch.Size(image_shape).numel()
         eye = torch.eye(n, dtype=torch.float64)
+        # Dividing by sqrt(n) keeps the norm of the random part near 0.8 at any size, below that of the identity.
         self.register_buffer("matrix", eye + 0.4 * noise(n, n) / n**0.5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,29 +105,32 @@ class Squaring(Operator):
         return 0.5 * x.square() + x
 
 
-class Rough(Counted, Fidelity):
-    """sum |Ax - y|, without a prox or a bounded curvature."""
+class AbsoluteError(CountsCalls, Fidelity):
+    """sum |Ax - y|, without a prox and with an infinite Lipschitz constant."""
 
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
         """The sum, (B,)."""
-        self.asked += 1
+        self.calls += 1
         return (prediction - y).abs().flatten(1).sum(1)
 
 
 def small_problem(
     *priors: Functional, operator: Operator | None = None, fidelity: Fidelity | None = None
 ) -> Problem:
-    """A noisy image of 12 pixels, float64, to be restored with these priors."""
-    operator = operator or Mixing()
+    """Return the problem to restore a noisy image of 12 pixels, float64, with these priors."""
+    operator = operator or DenseMatrix()
     y = operator(images(1, *SHAPE)) + 0.05 * noise(1, *SHAPE, seed=7)
     terms = [Term(p, None if isinstance(p, Reparameterization) else WEIGHT) for p in priors]
     return Problem(operator, y, Prior(tuple(terms)), fidelity or Gaussian(sigma=SIGMA))
 
 
 def minimiser(problem: Problem) -> Tensor:
-    """Where E + R is least, for `Mixing`, the Gaussian fidelity and one of the priors 1/2 ||x||^2."""
+    """Return the minimiser of E + R for `DenseMatrix`, the Gaussian fidelity and one of the priors 1/2 ||x||^2.
+
+    It solves the normal equations (A^T A / sigma^2 + weight I) x = A^T y / sigma^2.
+    """
     operator = problem.operator
-    assert isinstance(operator, Mixing)
+    assert isinstance(operator, DenseMatrix)
     a, precision = operator.matrix, SIGMA**-2
     system = precision * a.T @ a + WEIGHT * torch.eye(len(a)).to(a)
     solution: Tensor = torch.linalg.solve(system, precision * a.T @ problem.y.flatten())

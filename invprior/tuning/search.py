@@ -14,24 +14,24 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.problem import weight_rule_from
-from invprior.builders.solver import check_compatible, select_solver
-from invprior.errors import DivergedError, IncompatibleError, InvpriorError, OptionError
+from invprior.builders.solver import Selection, select_solver
+from invprior.errors import IncompatibleError, InvpriorError, OptionError
 from invprior.numerics.box import Box
 from invprior.numerics.random import derived_seed
+from invprior.operators.base import LocalOperator
 from invprior.problem.functionals import Prior, Proximable, Term
-from invprior.problem.problem import Problem
-from invprior.problem.solution import Solution
+from invprior.problem.problem import Problem, restrict
+from invprior.problem.solution import DivergedError, Solution
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 from invprior.registry.spec import Spec
-from invprior.runner.tiling import restrict
 from invprior.solvers.base import Solver, State
 from invprior.stopping.max_steps import MaxSteps
 from invprior.tuning.brent import smallest
 from invprior.weights.base import Trial, WeightRule
 from invprior.weights.default import Default
 
-SIDE = 384  # pixels: of a larger image, a part of this side decides
+WEIGHING_SIDE = 384  # pixels: of a larger image, a part of this side decides
 _QUIET = 0.01  # times the noise: a change of the image, root mean square, below which a trial ends
 _STEPS = 150  # at most so many in a trial
 _BESIDE = 0.1  # of the default weight beside a network, a prior already: more costs detail
@@ -41,10 +41,10 @@ def choose_weights(
     problem: Problem,
     *,
     rule: str | Spec | WeightRule = "auto",
-    solver: str | Spec | Solver = "auto",
+    solver: str | Spec | Solver | Selection = "auto",
     x0: Tensor | None = None,
     seed: int = 0,
-    side: int = SIDE,
+    side: int = WEIGHING_SIDE,
     before: Mapping[str, Any] | None = None,
 ) -> Problem:
     """Give every term without a weight one that suits the measurement.
@@ -82,8 +82,7 @@ def choose_weights(
         return _kept(problem, places, why, factor=_BESIDE)
     if before is not None and (found := _again(problem, places, before, name)) is not None:
         return found
-    made, _ = select_solver(problem, solver)
-    check_compatible(problem, made)
+    made = select_solver(problem, solver).solver
     part, x0, where = _part(problem, x0, side)
     generator = torch.Generator().manual_seed(derived_seed(seed, "weight"))
     trial = acting.start(part, generator)
@@ -198,7 +197,7 @@ def _part(problem: Problem, x0: Tensor | None, side: int) -> tuple[Problem, Tens
     operator = problem.operator
     if len(operator.image_shape) != 3 or max(operator.image_shape[-2:]) <= side:
         return problem, x0, ""
-    alignment = operator.alignment
+    alignment = operator.alignment if isinstance(operator, LocalOperator) else 1
     starts, sizes = [], []
     for size in operator.image_shape[-2:]:
         length = size if size <= side else max(side // alignment, 1) * alignment
@@ -213,7 +212,7 @@ def _part(problem: Problem, x0: Tensor | None, side: int) -> tuple[Problem, Tens
     return part, None if x0 is None else box.of(x0), text
 
 
-def with_choices(solution: Solution, problem: Problem) -> Solution:
+def annotate(solution: Solution, problem: Problem) -> Solution:
     """Add to a solution how its weights were chosen."""
     weights = problem.weights
     if weights is None:
@@ -224,7 +223,7 @@ def with_choices(solution: Solution, problem: Problem) -> Solution:
         notes=notes,
         weights=weights,
         tuning_seconds=weights.seconds,
-        choices=(*solution.choices, weights.told()),
+        choices=(*solution.choices, weights.as_choice()),
     )
 
 

@@ -225,7 +225,7 @@ def test_a_plugin_without_its_base_or_its_methods_is_refused(packages):
         ),
         (
             "alone",
-            "from invprior.registry.options import Plugin\n"
+            "from invprior.registry.plugin import Plugin\n"
             "class Mine(metaclass=Plugin): plugin_group = 'priors'",
             "Mine is not derived from invprior's base class",
         ),

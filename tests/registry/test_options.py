@@ -13,14 +13,8 @@ from annotated_types import Ge, Gt, Lt
 from pydantic import AfterValidator
 
 from invprior.errors import OptionError, PluginError
-from invprior.registry.options import (
-    REQUIRED,
-    Plugin,
-    option_values,
-    options_of,
-    plain_name,
-    validate,
-)
+from invprior.registry.options import REQUIRED, option_values, options_of, plain_name
+from invprior.registry.plugin import Plugin, validate
 from invprior.registry.spec import Spec
 
 if TYPE_CHECKING:
@@ -89,7 +83,7 @@ def components(monkeypatch):
         assert group == "denoisers"
         return Full(**{"strength": 1.0, **spec.options})
 
-    monkeypatch.setattr("invprior.registry.create", create)
+    monkeypatch.setattr("invprior.registry.lookup.create", create)
 
 
 def fault(make: Any, **options: Any) -> str:

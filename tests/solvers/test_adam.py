@@ -12,7 +12,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.metrics.psnr import PSNR
 from invprior.priors.none import NoPrior
 from invprior.problem.functionals import Prior, Reparameterization
-from invprior.problem.problem import Pixels
+from invprior.problem.objective import Pixels
 from invprior.solvers.adam import Adam
 from invprior.stopping.holdout import Holdout
 from invprior.stopping.max_steps import MaxSteps
@@ -21,9 +21,7 @@ from invprior.stopping.max_steps import MaxSteps
 class Free(Reparameterization):
     """x itself as the "network"."""
 
-    learning_rate = 0.05
-    average = 0.5
-    langevin = 1.5
+    default_solver = "adam:lr=0.05,average=0.5,langevin=1.5"
 
     def build(self, x0, generator):
         return Pixels(torch.full_like(x0, 0.5))
@@ -45,13 +43,13 @@ def last(problem, solver, steps):
 def test_the_prior_fills_in_what_is_not_given():
     problem = blurred(Free())
     filled = Adam(lr=0.05, average=0.5, back_projection=True, langevin=1.5, rollback=True)
-    assert select_solver(problem, "adam")[0] == filled
-    assert select_solver(problem, "auto")[0] == filled
+    assert select_solver(problem, "adam").solver == filled
+    assert select_solver(problem, "auto").solver == filled
     given = Adam(lr=0.1, average=0.0, back_projection=False, langevin=0.0, rollback=False)
-    assert select_solver(problem, given)[0] == given
+    assert select_solver(problem, given).solver == given
     pixels = blurred(NoPrior())
     plain = Adam(lr=0.01, average=0.0, back_projection=False, langevin=0.0, rollback=False)
-    assert select_solver(pixels, "adam")[0] == plain
+    assert select_solver(pixels, "adam").solver == plain
 
 
 @pytest.mark.parametrize(
@@ -83,12 +81,12 @@ def test_invpriors_own_networks_end_by_what_is_kept_out(prior, size, sigma, stop
 )
 def test_back_projection_is_off_where_it_would_change_the_problem(prior, options):
     problem = blurred(prior, **options)
-    assert select_solver(problem, "adam")[0].back_projection is False
+    assert select_solver(problem, "adam").solver.back_projection is False
 
 
 def test_back_projection_stays_on_beside_another_term():
     problem = blurred(Free() + 0.1 * NoPrior())
-    assert select_solver(problem, "adam")[0].back_projection is True
+    assert select_solver(problem, "adam").solver.back_projection is True
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Fragile(nn.Module):
 class Spoilt(Reparameterization):
     """A "network" that is spoilt at a step."""
 
-    learning_rate = 0.02
+    default_solver = "adam:lr=0.02"
 
     def __init__(self, at=130, damage=30.0):
         super().__init__()

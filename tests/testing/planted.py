@@ -1,4 +1,4 @@
-"""What the tests of planted faults share."""
+"""Tests of planted faults: each faulty plugin must fail the check that is named."""
 
 import re
 
@@ -8,7 +8,7 @@ from invprior.testing import run_checks
 
 
 def planted(*cases):
-    """Run a test for each (object, check that must find the fault, what it must say)."""
+    """Run a test for each (object, check that must fail, pattern that its message must match)."""
     named = [pytest.param(*case, id=f"{_name(case[0])}-{case[1]}") for case in cases]
     return pytest.mark.parametrize(("obj", "name", "text"), named)
 
@@ -16,7 +16,9 @@ def planted(*cases):
 def assert_caught(obj, name, text):
     made = run_checks.subject(obj)
     (check,) = (c for c in run_checks.checks_of(made) if c.name == name)
-    verdict = run_checks.judge(check, made, run_checks.expected_of(made, None).get(name))
+    verdict = run_checks.run_check(
+        check, made, run_checks.expected_failures_of(made, None).get(name)
+    )
     assert verdict.outcome == "fail", verdict
     assert re.search(text, verdict.text), verdict
 

@@ -1,12 +1,11 @@
-"""Everything that comes with invprior is held to the kit: it passes, or says what it does not hold and why.
+"""Every built-in plugin passes the kit, or lists the checks it fails in `expected_failures`, with the reason.
 
-Networks are held to it in tests/networks, and other options of fidelities and solvers with theirs.
+Networks are checked in tests/networks; fidelities and solvers with other options in the folders of their tests.
 """
 
 from invprior import registry
-from invprior.operators.base import Recipe
+from invprior.operators.base import Compose, Recipe
 from invprior.operators.blur import Blur
-from invprior.operators.compose import Compose
 from invprior.operators.denoise import Denoise
 from invprior.operators.downsample import Downsample
 from invprior.operators.inpaint import Inpaint

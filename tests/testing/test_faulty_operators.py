@@ -1,4 +1,4 @@
-"""Broken operators, each caught by the check that names its fault."""
+"""Faulty operators, each caught by the check that names its fault."""
 
 import random
 
@@ -11,7 +11,7 @@ from tests.testing.planted import assert_caught, planted
 
 
 class Doubling(LinearOperator):
-    """2 x, and nothing wrong with it."""
+    """2 x, without a fault."""
 
     def forward(self, x):
         return 2 * x
@@ -252,13 +252,13 @@ class Crashing(Doubling):
     (Square, "linearity", r"A\(3 x\) is 9 times A\(x\)"),
     (Centred, "batch-apart", "forward mixes the batch"),
     (InPlace, "input-untouched", "forward changes its input in place"),
-    (ToTheCPU, "device", "forward returns the CPU's tensors"),
-    (StaysOnTheCPU((1, 6, 5)), "device", "forward mixes devices: .* keep tensors as buffers"),
+    (ToTheCPU, "device", "forward returns a tensor on the CPU"),
+    (StaysOnTheCPU((1, 6, 5)), "device", "forward mixes devices: .* register tensors as buffers"),
     (ToFloat32, "dtype", "forward returns float32 for float64"),
     (OneRowLess, "shape", r"forward returns the shape \(2, 3, 15, 15\), should be \(2, 3, 16, 15\)"),
     (SmallNorm, "norm", r"norm\(\) is 1, but A stretches an image by 2"),
     (HalfNormal, "normal", "scaled by 0.5, should be 1"),
-    (DampedTwice, "solve-damped", "a damping of 1 where 0.5 was asked for"),
+    (DampedTwice, "solve-damped", "a damping of 1 instead of 0.5"),
     (UnfinishedSolve, "solve-damped", "its residual is .* of the right-hand side"),
     (SkewBackProjection, "back-project", "<v, P u> is .*, but <P v, u> is"),
     (NegativeBackProjection, "back-project", "<v, B A v> is negative"),
@@ -267,24 +267,24 @@ class Crashing(Doubling):
     (PythonNoise, "repeatable", r"normal uses global random state \(Python's\)"),
     (Drifting, "repeatable", "gives another result when called again"),
     (Detached, "differentiable", "autograd does not pass through forward"),
-    (WrongSlope, "differentiable", "autograd's derivative of forward is .* where A changes by"),
-    (SeesTheUnseen, "observed", r"A\(x\) is not 0 where observed says"),
-    (FloatMask, "observed", "observed is float32, should be bool"),
+    (WrongSlope, "differentiable", "autograd's derivative of forward is .*, but A changes by"),
+    (SeesTheUnseen, "observation-mask", r"A\(x\) is not 0 where observation_mask is False"),
+    (FloatMask, "observation-mask", "observation_mask is float32, should be bool"),
     (WrongSize, "sizes-agree", "whose measurements are"),
-    (ForgetsItsOption, "options-kept", "the option factor is not kept"),
+    (ForgetsItsOption, "options-kept", "the option factor is not stored"),
     (Crashing, "shape", r"raised KeyError: 'kernel' \(test_faulty_operators.py, line \d+\)"),
 )  # fmt: skip
 def test_is_caught(obj, name, text):
     assert_caught(obj, name, text)
 
 
-def test_the_healthy_one_passes():
+def test_an_operator_without_a_fault_passes():
     assert check(Doubling).ok
     assert check(Doubling((1, 5, 4))).ok
 
 
-def test_a_fault_of_the_adjoint_is_no_fault_of_other_checks():
-    """Those that need A alone stay clean, so that an author sees what to mend."""
+def test_a_fault_of_the_adjoint_fails_no_check_of_the_forward_alone():
+    """Checks that need A alone still pass, so that the author sees what to fix."""
     failures = set(check(ScaledAdjoint).failures)
     assert "adjoint" in failures
     assert not failures & {
@@ -294,6 +294,6 @@ def test_a_fault_of_the_adjoint_is_no_fault_of_other_checks():
         "batch-apart",
         "linearity",
         "differentiable",
-        "observed",
+        "observation-mask",
         "norm",
     }

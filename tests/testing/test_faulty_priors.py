@@ -1,4 +1,4 @@
-"""Broken priors, denoisers and networks, each caught by the check that names its fault."""
+"""Faulty priors, denoisers and networks, each caught by the check that names its fault."""
 
 import threading
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tests.testing.planted import assert_caught, planted
 
 
 class Ridge(Penalty, Proximable):
-    """1/2 ||x||^2, and nothing wrong with it."""
+    """1/2 ||x||^2, without a fault."""
 
     def value(self, x):
         return 0.5 * x.square().flatten(1).sum(1)
@@ -59,7 +59,7 @@ class DoubleGradient(Ridge):
         return 2 * x
 
 
-class FlatCurvature(Ridge):
+class SmallLipschitz(Ridge):
     def lipschitz(self):
         return 0.5
 
@@ -69,7 +69,7 @@ class DetachedValue(Ridge):
         return 0.5 * x.detach().square().flatten(1).sum(1)
 
 
-class OneFigure(Ridge):
+class OneValue(Ridge):
     def value(self, x):
         return 0.5 * x.square().sum()
 
@@ -80,7 +80,7 @@ class MeanOfTheBatch(Ridge):
 
 
 class EdgeLength(Penalty):
-    """The square root has no slope at 0."""
+    """The square root has no derivative at 0."""
 
     def value(self, x):
         return (
@@ -114,16 +114,16 @@ class Free(nn.Module):
 
 
 class Fresh(Reparameterization):
-    """Free numbers, and nothing wrong with it."""
+    """One free parameter per pixel, without a fault."""
 
-    learning_rate = 0.05
+    default_solver = "adam:lr=0.05"
 
     def build(self, x0, generator):
         return Free(torch.rand(x0.shape, generator=generator).to(x0))
 
 
 class Shared(Fresh):
-    """The network of the last image goes on."""
+    """Every image gets the network of the first one."""
 
     def __init__(self):
         super().__init__()
@@ -163,11 +163,11 @@ class AnotherSize(Fresh):
 
 
 class SlowestOfAll(Fresh):
-    learning_rate = 0.0
+    default_solver = "adam:lr=0.0"
 
 
 class Denoising(Denoiser):
-    """A mean with the neighbours where they differ little, and nothing wrong with it."""
+    """The mean with the neighbours where they differ little, without a fault."""
 
     def denoise(self, x, sigma):
         near = nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
@@ -196,7 +196,7 @@ class Divides(Denoising):
 
 @dataclass(frozen=True, kw_only=True)
 class Net(Network):
-    """One layer, and nothing wrong with it."""
+    """One layer, without a fault."""
 
     def build(self, in_channels, out_channels, generator):
         layer = nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, 3, padding=1)
@@ -210,7 +210,7 @@ class Net(Network):
 
 
 class Untouched(Net):
-    """Weights as torch draws them."""
+    """Weights as torch draws them, from global random state."""
 
     def build(self, in_channels, out_channels, generator):
         return nn.Conv2d(in_channels, out_channels, 3, padding=1)
@@ -245,42 +245,42 @@ class Mutable(Network):
 
 
 @planted(
-    (TakesTauTwice, "prox", "the prox takes 2 tau in the place of tau"),
+    (TakesTauTwice, "prox", "the prox uses 2 tau instead of tau"),
     (StopsShort, "prox", r"the prox stops short of the minimiser by \de-0\d"),
-    (Expands, "firm", "it expands distances.* by 1.2 at most"),
+    (Expands, "firm", "it expands distances.* by at most 1.2"),
     (Reflects, "firm", "it is not firmly non-expansive"),
     (DoubleGradient, "gradient", "scaled by 2, should be 1"),
     (DoubleGradient, "autograd", "scaled by 2, should be 1"),
-    (FlatCurvature, "curvature", r"curvature\(\) is 0.5, but the gradient changes by 1 times"),
+    (SmallLipschitz, "lipschitz", r"lipschitz\(\) is 0.5, but the gradient changes by 1 times"),
     (DetachedValue, "autograd", "raised RuntimeError|autograd does not pass through value"),
-    (OneFigure, "shape", "one figure for the whole batch, should be one for each image"),
+    (OneValue, "shape", "one value for the whole batch, should be one per image"),
     (MeanOfTheBatch, "batch-apart", "value mixes the batch"),
     (EdgeLength, "finite", "gradient is not finite on flat images"),
     (ThreeChannels, "any-size", "raised RuntimeError"),
     (NegativeWeight, "weight", "default_weight is -1.0, should be a finite number >= 0"),
-    (ExpectsTooMuch, "prox", "expected to fail, and passes; the reason was: it was thought"),
+    (ExpectsTooMuch, "prox", "expected to fail, but passes; the reason given was: it was thought"),
     (Shared, "fresh", "other weights for the same seed|the second image would start from the first one's weights"),
     (Unseeded, "fresh", r"build uses global random state \(torch's\)"),
     (SameWeights, "fresh", "the same weights at every call: it does not draw from the generator"),
     (Stuck, "trainable", "no parameters that can be fitted"),
-    (Unkept, "checkpoint", "a checkpoint cannot keep its lock"),
-    (AnotherSize, "any-size", r"for an image of \(1, 1, 5, 17\) it makes \(1, 1, 5, 16\)"),
-    (SlowestOfAll, "defaults", "its learning_rate is 0.0, out of range"),
+    (Unkept, "checkpoint", "a checkpoint cannot store its lock"),
+    (AnotherSize, "any-size", r"for an image of \(1, 1, 5, 17\) it returns \(1, 1, 5, 16\)"),
+    (SlowestOfAll, "defaults", "its default_solver cannot be made: The option \"lr\" of adam must be greater than 0"),
     (Nothing, "noise-removed", "it leaves 1 times the error"),
-    (AlwaysBlurs, "clean-untouched", "told that there is no noise .*, it changes pixels by up to"),
+    (AlwaysBlurs, "clean-untouched", "with almost no noise .* it changes pixels by up to"),
     (Darkens, "flat-kept", "it changes a flat image by up to 0.03"),
     (Divides, "finite", "denoise is not finite on black images"),
     (Untouched, "fresh", "build uses global random state"),
-    (DropsOut, "same-in-evaluation", "in evaluation mode it gives another image"),
+    (DropsOut, "same-in-evaluation", "evaluation mode gives another image"),
     (TooSmall, "covers-the-image", "its output is"),
     (HasAnIdleLayer, "trainable", r"no gradient reaches the weight 1\.weight"),
-    (Mutable, "frozen", r"write @dataclass\(frozen=True"),
+    (Mutable, "frozen", r"decorate the class with @dataclass\(frozen=True"),
 )  # fmt: skip
 def test_is_caught(obj, name, text):
     assert_caught(obj, name, text)
 
 
-def test_the_healthy_ones_pass():
-    for healthy in (Ridge, Fresh, Denoising, Net):
-        report = check(healthy)
+def test_those_without_a_fault_pass():
+    for faultless in (Ridge, Fresh, Denoising, Net):
+        report = check(faultless)
         assert report.ok, str(report)

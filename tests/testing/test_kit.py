@@ -1,4 +1,4 @@
-"""The kit's own behaviour: what it takes, how it reports, and what pytest makes of it."""
+"""The kit itself: what it accepts, how it reports, and how it runs under pytest."""
 
 import ast
 import random
@@ -31,10 +31,10 @@ class Steep(Penalty, Proximable):
 
 
 class Excused(Steep):
-    expected_failures = {"prox": "it is meant so"}
+    expected_failures = {"prox": "the prox is of another function"}
 
 
-def test_classes_objects_and_recipes_are_taken():
+def test_classes_objects_and_recipes_are_accepted():
     subjects = [check(o).subject for o in (Tikhonov, Tikhonov(), Gaussian(sigma=0.1))]
     assert subjects == ["prior tikhonov", "prior tikhonov", "fidelity gaussian"]
     for operator in (Denoise((1, 9, 8)), Recipe(Denoise), Denoise):
@@ -43,30 +43,30 @@ def test_classes_objects_and_recipes_are_taken():
 
 
 @pytest.mark.parametrize("wrong", [3, torch.nn.Identity(), TV() + Tikhonov(), object])
-def test_what_is_no_plugin_is_refused(wrong):
+def test_an_object_that_is_no_plugin_is_refused(wrong):
     with pytest.raises(OptionError, match="What is checked must be"):
         check(wrong)
 
 
-def test_a_report_says_what_failed_and_prints_every_verdict():
+def test_a_report_lists_failures_and_prints_every_verdict():
     report = check(Steep)
     assert not report.ok
     assert list(report.failures) == ["prox"]
     assert report["prox"] == Verdict(
         "prox", "fail", report.failures["prox"], report["prox"].meaning
     )
-    assert "fail      prox  the prox takes 2 tau" in str(report)
+    assert "fail      prox  the prox uses 2 tau" in str(report)
     assert len(str(report).splitlines()) == 1 + len(report.verdicts)
 
 
-def test_expected_failures_are_told_and_strict():
+def test_expected_failures_are_reported_and_strict():
     report = check(Steep, expected_failures={"prox": "known since May"})
     assert report.ok
     assert report["prox"].outcome == "expected"
     assert report["prox"].text.endswith("known: known since May")
     report = check(Tikhonov, expected_failures={"prox": "known since May"})
     assert report.failures == {
-        "prox": "it was expected to fail, and passes; the reason was: known since May"
+        "prox": "expected to fail, but passes; the reason given was: known since May"
     }
     assert check(Excused).ok
     with pytest.raises(OptionError, match=r'names "proks", .*did you mean "prox"'):
@@ -92,7 +92,7 @@ def test_every_check_has_a_name_of_its_own_and_a_meaning():
         assert all(c.meaning.endswith(".") for c in checks), group
 
 
-def test_an_operator_that_takes_no_common_size_is_told_to_come_with_one():
+def test_a_class_that_accepts_no_common_size_asks_for_an_instance():
     class Picky(LinearOperator):
         def __init__(self, image_shape):
             if image_shape != (1, 10, 10):
@@ -104,11 +104,11 @@ def test_an_operator_that_takes_no_common_size_is_told_to_come_with_one():
         def forward(self, x):
             return 2 * x
 
-    assert "Check an instance of a size that it takes" in check(Picky)["shape"].text
+    assert "Check an instance of a size that it accepts" in check(Picky)["shape"].text
     assert check(Picky((1, 10, 10))).ok
 
 
-def test_a_report_of_nothing_is_well():
+def test_an_empty_report_is_ok():
     assert Report("prior nothing", ()).ok
 
 
@@ -142,7 +142,7 @@ def test_not_true_any_more(check):
 
 
 class Outcomes:
-    """Collects what pytest found, in this process."""
+    """Collects the outcomes of a pytest run in this process."""
 
     def __init__(self):
         self.failed, self.known = {}, []
@@ -154,7 +154,7 @@ class Outcomes:
             self.known.append(report.nodeid.split("::")[1])
 
 
-def test_three_lines_are_a_plugins_whole_test(tmp_path, capsys):
+def test_three_lines_test_a_whole_plugin(tmp_path, capsys):
     (tmp_path / "test_plugin.py").write_text(PLUGIN_TEST)
     found = Outcomes()
     pytest.main(
@@ -166,12 +166,11 @@ def test_three_lines_are_a_plugins_whole_test(tmp_path, capsys):
     ]
     assert found.known == ["test_faulty[excused-prox]", "test_known[steep-prox]"]
     assert (
-        "steep, prox: the prox takes 2 tau in the place of tau"
-        in found.failed["test_faulty[steep-prox]"]
+        "steep, prox: the prox uses 2 tau instead of tau" in found.failed["test_faulty[steep-prox]"]
     )
 
 
-def test_a_check_that_none_of_the_objects_has_is_refused():
+def test_a_check_that_no_object_has_is_refused():
     parametrize_checks(
         Tikhonov(), Gaussian(sigma=0.1), expected_failures={"total": "only fidelities have it"}
     )

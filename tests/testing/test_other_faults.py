@@ -1,4 +1,4 @@
-"""Broken fidelities, noises, solvers, stopping rules and metrics, each caught by the check that names its fault."""
+"""Faulty fidelities, noises, solvers, stopping rules and metrics, each caught by the check that names its fault."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Mean(Gaussian):
         return super().value(prediction, y) / prediction[0].numel()
 
 
-class OneFigure(Gaussian):
+class OneValue(Gaussian):
     def value(self, prediction, y):
         return super().value(prediction, y).sum()
 
@@ -33,7 +33,7 @@ class DoubleGradient(Gaussian):
         return 2 * super().gradient(prediction, y)
 
 
-class SmallCurvature(Gaussian):
+class SmallLipschitz(Gaussian):
     def lipschitz(self):
         return 0.5 * super().lipschitz()
 
@@ -114,14 +114,14 @@ class ChangeableNoise(Noise):
 
 
 class Kept:
-    """Something outside the state."""
+    """What the solver below keeps outside its state."""
 
     steps = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopsShort(FISTA):
-    """Its step shrinks too fast."""
+    """Its step size shrinks too fast."""
 
     def step(self, objective, state):
         new = super().step(objective, state)
@@ -159,7 +159,7 @@ class IgnoresProxes(FISTA):
 @dataclass(frozen=True, kw_only=True)
 class TakesAnything(FISTA):
     def route(self, problem):
-        from invprior.problem.problem import Objective
+        from invprior.problem.objective import Objective
 
         return Objective(problem, (), tuple((t.weight, t.functional) for t in problem.prior.terms))
 
@@ -206,7 +206,7 @@ class Rule(StoppingRule):
 
 
 class Counting(Rule):
-    """It counts in the class, so every later run is stopped too early."""
+    """Counts in the class, so that later runs stop too early."""
 
     seen = 0
 
@@ -259,7 +259,7 @@ class AddsInPlace(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Error(Metric):
-    """Root mean square; less is better, but it does not say so."""
+    """Root mean square error: lower is better, but higher_is_better is left at True."""
 
     def measure(self, x, truth):
         return (x - truth).square().flatten(1).mean(1).sqrt()
@@ -278,14 +278,14 @@ class Relative(PSNR):
 
 @planted(
     (Mean(sigma=0.1), "total", "it is the mean over measurements, should be the sum"),
-    (OneFigure(sigma=0.1), "shape", "one figure for the whole batch"),
+    (OneValue(sigma=0.1), "shape", "one value for the whole batch"),
     (DoubleGradient(sigma=0.1), "gradient", "scaled by 2, should be 1"),
-    (OneFigure, "noise-level", "with_noise_level returns another class, Gaussian"),
-    (SmallCurvature(sigma=0.1), "curvature", r"curvature\(\) is .*, but the gradient changes by"),
-    (HalfProx(sigma=0.1), "prox", "the prox takes 0.5 tau in the place of tau"),
+    (OneValue, "noise-level", "with_noise_level returns another class, Gaussian"),
+    (SmallLipschitz(sigma=0.1), "lipschitz", r"lipschitz\(\) is .*, but the gradient changes by"),
+    (HalfProx(sigma=0.1), "prox", "the prox uses 0.5 tau instead of tau"),
     (NotQuadratic, "quadratic", "scaled by 2, should be 1"),
     (SetsItself, "noise-level", "changes the fidelity itself"),
-    (Logarithm, "finite", "value is not finite at black predictions"),
+    (Logarithm, "finite", "value is not finite on black predictions"),
     (Indifferent, "explains", "does not grow with the distance"),
     (GlobalNoise, "seeded-alone", r"sample uses global random state \(torch's\)"),
     (FixedNoise, "seeded-alone", "the same result for every seed: it does not draw from the generator"),
@@ -293,28 +293,28 @@ class Relative(PSNR):
     (CommonNoise, "independent", "both images of a batch get the same noise"),
     (RoughNoise, "both-precisions", "float32 images get other noise"),
     (Biased, "its-fidelity", "not least at the truth"),
-    (Mislabelled(sigma=0.1), "its-fidelity", "its scale is not this noise's"),
-    (ChangeableNoise, "frozen", "can be changed after it was made"),
+    (Mislabelled(sigma=0.1), "its-fidelity", "its scale is not that of this noise"),
+    (ChangeableNoise, "frozen", "attributes can be changed after construction"),
     (StopsShort, "minimum", r"it stops short of the minimiser by \de-0\d"),
     (Remembers, "state-is-all", "something is kept outside the state"),
     (Jitters, "deterministic", r"a run uses global random state \(torch's\)"),
     (InPlace, "inputs-untouched", "in place"),
-    (IgnoresProxes, "refusal", "route accepts a prior with only a prox, and no step uses it"),
-    (TakesAnything, "refusal", "route accepts a prior with only a value.*, and a step ends in AttributeError"),
+    (IgnoresProxes, "refusal", "route accepts a prior with only a prox, but no step uses it"),
+    (TakesAnything, "refusal", "route accepts a prior with only a value.*, but a step raises AttributeError"),
     (KeepsTheGraph, "image", "x holds the graph of the step"),
-    (Unkept, "checkpoint", "a checkpoint cannot keep the state's lock, a lock"),
+    (Unkept, "checkpoint", "a checkpoint cannot store the state's lock, a lock"),
     (Endless, "stops", "default_stop returns a NoneType"),
-    (Changeable, "frozen", "can be changed after it was made"),
-    (Counting, "own-state", "what a rule remembers must lie in the watcher"),
+    (Changeable, "frozen", "attributes can be changed after construction"),
+    (Counting, "own-state", "keep what the rule remembers in the watcher"),
     (ForgetsInACheckpoint, "checkpoint", "after a checkpoint it gives other answers"),
-    (HappyWithNaN, "nan-is-no-end", "it takes an image of NaN for a good end"),
+    (HappyWithNaN, "nan-is-no-end", "it treats an image of NaN as a good end"),
     (Mute, "answers", "must have a name and a message"),
     (SaysTrue, "answers", "returns a bool, should be None or a Stop"),
     (DrawsGlobally, "problem-kept", "prepare uses global random state"),
     (AddsInPlace, "problem-kept", "changes the measurement in place"),
     (Error, "direction", "higher_is_better is True, but an image with more noise scores higher"),
     (Error, "shapes-refused", "is scored against .* call invprior.metrics.base.check_shapes"),
-    (OneScore, "shape", "one figure for the whole batch"),
+    (OneScore, "shape", "one value for the whole batch"),
     (Relative, "batch-apart", "measure mixes the batch"),
 )  # fmt: skip
 def test_is_caught(obj, name, text):

@@ -18,7 +18,7 @@ from invprior import (
     State,
     StoppingRule,
 )
-from invprior.problem.problem import route
+from invprior.problem.objective import route
 from invprior.stopping.max_steps import MaxSteps
 from invprior_deepinv.library import models
 from invprior_deepinv.library import physics as library
@@ -59,9 +59,8 @@ class DeepinvDip(Solver):
         """Draw a seed, for deepinv knows the global generator alone."""
         return _Seeded(x0, seed=int(torch.randint(2**62, (), generator=generator)))
 
-    def step(self, objective: Objective, state: State) -> State:
+    def step(self, objective: Objective, state: _Seeded) -> State:
         """Run all of it."""
-        assert isinstance(state, _Seeded)
         operator, y = objective.problem.operator, objective.problem.y
         channels, size = self.channels, (self.input_size, self.input_size)
         with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):

@@ -1,0 +1,69 @@
+"""Sizes in bytes: read, printed, and what a device has free."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psutil
+import torch
+
+from invprior.errors import OptionError
+
+
+def available(device: torch.device) -> int:
+    """Bytes that a run may still take on a device: free memory, or less where a container limits it."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + cached)
+    free = int(psutil.virtual_memory().available)
+    return min([free, *_container_room()])
+
+
+def _container_room(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """What control groups, version 2 or 1, leave free; the cache of files counts as free."""
+    found = []
+    for limit, used, cache in (
+        ("memory.max", "memory.current", "memory.stat"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    ):
+        try:
+            most, now = (int((root / name).read_text()) for name in (limit, used))
+            stat = dict(line.split() for line in (root / cache).read_text().splitlines())
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+        found.append(max(most - now + int(stat.get("inactive_file", 0)), 0))
+    return found
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
+          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
+
+
+def parse_size(size: str | int) -> int:
+    """Read a size in bytes, from a number or text such as "4GB", "1.5 GiB" or "800M".
+
+    Raises:
+        OptionError: it is none, or not positive.
+    """
+    number = None
+    if isinstance(size, int) and not isinstance(size, bool):
+        number = size
+    elif isinstance(size, str):
+        match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmgt]?i?)b?\s*", size, re.IGNORECASE)
+        if match and match[2].lower() in _UNITS:
+            number = round(float(match[1]) * _UNITS[match[2].lower()])
+    if number is None or number < 1:
+        raise OptionError(
+            'The option "memory_limit" must be a size such as "4GB" or "800MB", or a positive number of bytes; '
+            f"got {size!r}."
+        )
+    return number
+
+
+def size_text(size: int, space: str = " ") -> str:
+    """Print a number of bytes as a person would: 1.9 GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f}{space}GB"
+    return f"{max(round(size / 1e6), 1)}{space}MB"

@@ -1,0 +1,116 @@
+"""The geometry of overlapping tiles: where they lie, and the weights with which they blend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeGuard
+
+import torch
+from torch import Tensor
+
+from invprior.errors import IncompatibleError, InvpriorError, OptionError
+from invprior.numerics.box import Box
+from invprior.operators.base import LocalOperator, Operator
+from invprior.problem.problem import Problem, restrict
+from invprior.registry.options import plain_name
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A box and the weights with which its solution counts.
+
+    Attributes:
+        box: where it lies.
+        window: (height, width), float32; the windows of all tiles sum to 1 at every pixel.
+    """
+
+    box: Box
+    window: Tensor
+
+
+def acts_locally(operator: Operator) -> TypeGuard[LocalOperator]:
+    """Whether an operator on images (C, H, W) can be cut into tiles."""
+    if len(operator.image_shape) != 3 or not isinstance(operator, LocalOperator):
+        return False
+    try:
+        operator.restrict(Box(0, 0, *operator.image_shape[-2:]))
+    except IncompatibleError:
+        return False
+    return True
+
+
+def divided(problem: Problem, *, tile: int, overlap: int) -> tuple[list[Tile], list[Problem]]:
+    """Cut a problem into tiles; arguments and errors as for `solve_in_tiles`."""
+    operator = problem.operator
+    name = plain_name(type(operator))
+    if not acts_locally(operator):
+        raise IncompatibleError(
+            f"The image cannot be cut into tiles, as {name} does not act locally."
+        )
+    far = f"four times as far as a measurement of {name} sees"
+    _check("overlap", overlap, max(4 * operator.halo, 1), far)
+    _check("tile", tile, 2 * overlap + 3 * operator.alignment, "more than twice the overlap")
+    height, width = operator.image_shape[-2:]
+    tiles = cover(height, width, tile=tile, overlap=overlap, alignment=operator.alignment)
+    try:
+        return tiles, [restrict(problem, one.box) for one in tiles]
+    except InvpriorError as error:
+        raise IncompatibleError(
+            f"Tiles of {tile} pixels cannot be solved alone: {error} Use larger tiles."
+        ) from None
+
+
+def _check(name: str, value: object, least: int, reason: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise OptionError(
+            f'The option "{name}" must be a whole number >= {least}, {reason}; got {value!r}.'
+        )
+
+
+def cover(height: int, width: int, *, tile: int, overlap: int, alignment: int = 1) -> list[Tile]:
+    """Cover an image by as few tiles as will do, of nearly equal size, row by row.
+
+    A tile counts nothing in the outer quarter of an overlap, where it knows its surroundings least; across the middle
+    half its weight rises as a squared sine.
+
+    Args:
+        height: the image's, in pixels.
+        width: the image's, in pixels.
+        tile: largest height and width of a tile, at least twice the overlap plus three times the alignment.
+        overlap: least overlap of neighbours, in pixels.
+        alignment: tiles begin and end at multiples of it, or at the image's border.
+    """
+    rows, columns = (_spans(size, tile, overlap, alignment) for size in (height, width))
+    down, across = _windows(rows), _windows(columns)
+    return [
+        Tile(Box(top, left, bottom - top, right - left), torch.outer(v, h))
+        for (top, bottom), v in zip(rows, down, strict=True)
+        for (left, right), h in zip(columns, across, strict=True)
+    ]
+
+
+def _spans(size: int, tile: int, overlap: int, alignment: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end along one side."""
+    if size <= tile:
+        return [(0, size)]
+    overlap = math.ceil(overlap / alignment) * alignment
+    longest = tile // alignment * alignment
+    count = math.ceil((size - overlap) / (longest - overlap))
+    length = math.ceil((size + (count - 1) * overlap) / count / alignment) * alignment
+    starts = [i * (size - length) // (count - 1) // alignment * alignment for i in range(count)]
+    ends = [start + length for start in starts[:-1]]
+    return list(zip(starts, [*ends, size], strict=True))
+
+
+def _windows(spans: list[tuple[int, int]]) -> list[Tensor]:
+    """Weights along one side, which sum to 1."""
+    windows = [torch.ones(end - start) for start, end in spans]
+    for (first, a), (second, b) in pairwise(zip(spans, windows, strict=True)):
+        common = first[1] - second[0]
+        place = (torch.arange(common) + 0.5) / common
+        rising = torch.sin(math.pi / 2 * (2 * place - 0.5).clamp(0, 1)).square()
+        a[-common:] *= 1 - rising
+        b[:common] *= rising
+    return windows

@@ -1,0 +1,170 @@
+"""The metaclass of the plugin base classes: it validates options, all faults at once.
+
+It makes no difference whether the object comes from a spec, from the command line or from Python. An
+option annotated with a plugin base class takes a nested spec.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from abc import ABCMeta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from invprior.errors import InvpriorError, OptionError, did_you_mean
+from invprior.registry import lookup
+from invprior.registry.options import REQUIRED, parameters, plain_name
+from invprior.registry.spec import Spec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_FIELD = "option_"  # so that an option may have any name, even one that pydantic uses itself
+
+
+class Plugin(ABCMeta):
+    """Metaclass of the plugin base classes: checks the options before the constructor runs."""
+
+    if not TYPE_CHECKING:  # a checker must see each class's own constructor
+
+        def __call__(cls, *args, **options):  # noqa: D102
+            plain = {name: options.pop(name) for name in _positional(cls) if name in options}
+            return super().__call__(*args, **plain, **validate(cls, options))
+
+    def construct(cls, *args: Any, **options: Any) -> Any:
+        """Make an object of options that have been validated already."""
+        return super().__call__(*args, **options)
+
+    def from_options(cls, options: dict[str, Any]) -> Any:
+        """Make what a spec stands for; an operator's is a recipe, not an instance."""
+        return cls(**options)
+
+
+def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Check and convert a plugin's options.
+
+    Raises:
+        OptionError: with every fault at once; it names the option, what was expected and what came.
+    """
+    from pydantic import ValidationError
+
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise OptionError(f"{cls.__name__} cannot be used yet: it must define {missing}.")
+    model = _model(cls)
+    try:
+        checked = model.model_validate(options)
+    except ValidationError as error:
+        raise OptionError(_faults(cls, model, error)) from None
+    return {name: getattr(checked, _FIELD + name) for name in options}
+
+
+@contextmanager
+def wrap_plugin_errors(cls: type) -> Iterator[None]:
+    """Tell a crash of a registered class's constructor as one error that names its package.
+
+    Raises:
+        PluginError: in place of what the constructor raised; an own class's error stays as it is.
+    """
+    try:
+        yield
+    except InvpriorError:
+        raise
+    except (Exception, SystemExit) as error:
+        entry = lookup.entry_of(cls)
+        if entry is None:
+            raise
+        raise lookup.crashed(entry, error) from error
+
+
+@cache
+def _positional(cls: Any) -> tuple[str, ...]:
+    """Name the constructor's ordinary parameters, which Python code may also pass by keyword."""
+    _, *parameters = inspect.signature(cls.__init__).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+
+@cache
+def _model(cls: Any) -> type[BaseModel]:
+    from pydantic import ConfigDict, Field, create_model
+
+    fields: dict[str, Any] = {}
+    for parameter, hint in parameters(cls):
+        hint = _with_components(hint)
+        if parameter.default is None:
+            hint = typing.Optional[hint]  # noqa: UP045
+        default = ... if parameter.default is REQUIRED else None
+        fields[_FIELD + parameter.name] = (hint, Field(default, alias=parameter.name))
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    return create_model(cls.__name__, __config__=config, **fields)
+
+
+def _with_components(hint: Any) -> Any:
+    """Let every plugin class inside the annotation be given as text or as a spec too."""
+    from pydantic import BeforeValidator
+
+    if hint in (int, float):
+        return Annotated[hint, BeforeValidator(_no_switch)]
+    if isinstance(hint, type) and isinstance(getattr(hint, "plugin_group", None), str):
+        return Annotated[hint, BeforeValidator(lambda value: _component(hint, value))]
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return Annotated[(_with_components(arguments[0]), *arguments[1:])]
+    if origin in (typing.Union, UnionType):
+        return typing.Union[tuple(_with_components(a) for a in arguments)]  # noqa: UP007
+    if origin in (tuple, list):
+        return origin[tuple(a if a is ... else _with_components(a) for a in arguments)]
+    return hint
+
+
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):  # which Python and pydantic take for 0 or 1
+        raise ValueError("must be a number")
+    return value
+
+
+def _component(base: Any, value: Any) -> Any:
+    if not isinstance(value, str | Spec):
+        return value
+    return lookup.create(base.plugin_group, value)
+
+
+def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
+    name = plain_name(cls)
+    known = [option.removeprefix(_FIELD) for option in model.model_fields]
+    known += getattr(cls, "term_options", ())  # which its spec may hold beside the constructor's
+    lines = []
+    for fault in error.errors():
+        option, *inside = fault["loc"]
+        cause = fault.get("ctx", {}).get("error")
+        if fault["type"] == "extra_forbidden" and not inside:
+            hint = did_you_mean(option, known)
+            if option in _positional(cls):
+                hint = " (its constructor takes that by position too; options are keyword-only)"
+            lines.append(
+                f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.'
+            )
+        elif fault["type"] == "missing" and not inside:
+            lines.append(f'The option "{option}" of {name} must be given.')
+        elif isinstance(cause, InvpriorError):
+            lines.append(f'In the option "{option}" of {name}: {cause}')
+        else:
+            got = _short(fault["input"])
+            lines.append(f'The option "{option}" of {name} {_must(fault["msg"])}; got {got}.')
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _must(message: str) -> str:
+    text = re.sub(r"^(Value error|Assertion failed), ", "", message)
+    text = re.sub(r"^Input should (?=be )", "must ", text)
+    return text if text.startswith("must") else f"is wrong ({text[:1].lower()}{text[1:]})"
+
+
+def _short(value: Any) -> str:
+    text = str(value) if isinstance(value, Spec) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,35 @@
+"""How a run goes: everything that `solve` is told beside the problem and its solver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from invprior.checkpoint.checkpoint import Checkpoint
+from invprior.registry.spec import Spec
+from invprior.runner.history import Callback
+from invprior.stopping.base import StoppingRule
+from invprior.weights.base import WeightRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of one run, as `invprior.solve` documents them.
+
+    Attributes:
+        part: whether the run is one of several. Its result is then kept in place of its state, as the others may take
+            long.
+    """
+
+    stop: StoppingRule | None = None
+    x0: Tensor | None = None
+    seed: int = 0
+    callbacks: Sequence[Callback] = ()
+    record_every: int = 10
+    runs: int = 1
+    checkpoint: Checkpoint | None = None
+    memory_limit: str | int | None = None
+    weight: str | Spec | WeightRule = "auto"
+    part: bool = False
