@@ -60,7 +60,7 @@ class Wavelet(Penalty, Proximable):
         if kind == "l0" and not self._basis:
             raise OptionError(
                 "The kind of wavelet must be l1 unless the wavelet is orthogonal and not "
-                "translation-invariant, because l0 has no prox otherwise; "
+                "translation-invariant, because l0 has no exact prox otherwise; "
                 f"got l0 with {wavelet}, "
                 f"translation_invariant={str(translation_invariant).lower()}. "
                 "Use kind=l1, or wavelet=sym8 with translation_invariant=false."

@@ -15,7 +15,7 @@ def random(*shape, seed=0):
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([0, 1]), st.floats(1e-3, 1e3))
 def test_prox_solves_its_linear_system(height, width, order, tau):
-    """The brute force: the Hessian as a matrix, by autograd."""
+    """The system is solved with the Hessian as a dense matrix, by autograd."""
     prior, v = Tikhonov(order=order), random(2, 1, height, width)
 
     def total(x):
@@ -28,7 +28,7 @@ def test_prox_solves_its_linear_system(height, width, order, tau):
 
 
 @pytest.mark.parametrize("order", [0, 1])
-def test_curvature_bounds_the_hessian_tightly(order):
+def test_the_lipschitz_constant_bounds_the_hessian_tightly(order):
     prior = Tikhonov(order=order)
     norm = spectral_norm(prior.gradient, torch.zeros(1, 1, 24, 25, dtype=torch.float64)) ** 2
     assert 0.9 * prior.lipschitz() <= norm <= 1.03 * prior.lipschitz()

@@ -60,7 +60,7 @@ def project(field, kind):
 
 
 def brute_force(v, tau, kind, steps=10_000):
-    """Projected gradient on the dual, with a dense matrix: x and a lower bound of the energy."""
+    """Return x and a lower bound of the energy, by projected gradient on the dual with a dense matrix."""
     matrix, flat = difference_matrix(v.shape), v.ravel()
     dual = np.zeros(matrix.shape[0])
     for _ in range(steps):
@@ -75,7 +75,7 @@ def energy(x, v, tau, kind):
 
 
 def taut_string(v, tau, steps=60):
-    """1-D prox by bisection on levels s: {x > s} is a least cut, found by dynamic programming."""
+    """Return the 1-D prox by bisection on levels s; {x > s} is a minimal cut, by dynamic programming."""
     low, high = np.full(v.size, v.min()), np.full(v.size, v.max())
     for _ in range(steps):
         level = (low + high) / 2
@@ -142,7 +142,7 @@ def test_prox_is_the_argmin(kind, shape, tau):
 @kinds
 @pytest.mark.parametrize("tau", [0.02, 0.3])
 def test_gap_is_kept(kind, tau):
-    """A dual field found apart, at a far smaller gap, bounds the least energy from below."""
+    """A dual field of another run, at a far smaller gap, bounds the minimal energy from below."""
     v = torch.from_numpy(data.astronaut()[100:137, 200:241] / 255.0).permute(2, 0, 1)
     noise = torch.randn(v.shape, generator=torch.Generator().manual_seed(0), dtype=v.dtype)
     v = v + 0.1 * noise

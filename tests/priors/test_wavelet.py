@@ -28,7 +28,7 @@ def energy(prior, x, v, tau):
 @options
 @pytest.mark.parametrize("shape", [(2, 1, 5, 6), (1, 3, 4, 4)])
 def test_prox_minimises_the_energy(options, shape):
-    """No smoothed descent from anywhere gets below it, and its own energy is within the gap."""
+    """Subgradient descent does not get below its energy, which is within the gap."""
     prior, v, tau = Wavelet(**options), random(*shape), 0.1
     found = energy(prior, prior.prox(v, tau), v, tau)
     x = v.clone().requires_grad_()
@@ -39,7 +39,7 @@ def test_prox_minimises_the_energy(options, shape):
         best = torch.minimum(best, value.detach())
         x = (x - 2.0 / (step + 1) * slope).detach().requires_grad_()
     assert (found <= best * (1 + 2e-4)).all()
-    assert (found >= best * (1 - 2e-2)).all()  # the descent came near, so it could have won
+    assert (found >= best * (1 - 2e-2)).all()  # the descent came near, so the test is sharp
 
 
 def test_l0_prox_beats_every_choice_of_one_coefficient():
@@ -48,7 +48,7 @@ def test_l0_prox_beats_every_choice_of_one_coefficient():
     low, details = prior._transform(v).analysis(v)
     kept = prior._transform(v).analysis(found)[1]
     for band, own in zip(details, kept, strict=True):
-        # each coefficient is a problem of its own: keep it for tau, or drop it for half its square
+        # Each coefficient is a problem of its own: keep it for tau, or drop it for half its square.
         best = torch.minimum(torch.full_like(band, tau), 0.5 * band.square())
         cost = tau * (own.abs() > 1e-12) + 0.5 * (own - band).square()
         torch.testing.assert_close(cost, best)
@@ -59,7 +59,7 @@ def test_l0_prox_beats_every_choice_of_one_coefficient():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_l0_does_not_count_what_its_prox_has_set_to_zero(dtype):
-    """The coefficients come back from the pixels with rounding errors."""
+    """The coefficients return from the pixels with rounding errors."""
     prior, v = Wavelet(wavelet="db4", kind="l0"), random(1, 3, 16, 15, dtype=dtype)
     before, after = float(prior.value(v)), float(prior.value(prior.prox(v, 0.05)))
     assert after < 0.5 * before
@@ -117,7 +117,7 @@ def test_gradient_is_the_slope_of_the_value(options):
     assert float((prior.gradient(x) * direction).sum()) == pytest.approx(float(slope), rel=1e-5)
 
 
-def test_denoises_a_image_and_invariance_pays():
+def test_denoises_an_image_and_invariance_pays():
     clean = torch.from_numpy(data.astronaut()[64:160, 160:256] / 255.0).permute(2, 0, 1)[None]
     noise = torch.randn(
         clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
