@@ -159,7 +159,7 @@ class IgnoresProxes(FISTA):
 @dataclass(frozen=True, kw_only=True)
 class TakesAnything(FISTA):
     def route(self, problem):
-        from invprior.problem.objective import Objective
+        from invprior.problem.problem import Objective
 
         return Objective(problem, (), tuple((t.weight, t.functional) for t in problem.prior.terms))
 
