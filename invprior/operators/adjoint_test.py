@@ -1,4 +1,4 @@
-"""Whether an operator's adjoint is its adjoint, and how it is wrong if it is not."""
+"""Test the adjoint of an operator, and describe what is wrong with it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from torch import Tensor
 from invprior.numerics.tensor_diff import difference, distance, inner
 from invprior.operators.base import LinearOperator
 
-_ALIKE = 1e-3  # relative distance at which a guess at what is wrong is believed
-_BORDER = 3  # pixels, which an operator may treat in any way
-_BRUTE = 1024  # pixels up to which A may be applied to each one
+_ALIKE = 1e-3  # relative distance at which an explanation of the fault is accepted
+_BORDER = 3  # pixels along the border, which an operator may treat in any way
+_BRUTE = 1024  # largest number of pixels for applying A to each of them
 
 
 def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> str | None:
-    """Compare <Ax, y> with <x, A^H y> on random tensors; say how the adjoint is wrong, None when it is right.
+    """Compare <Ax, y> with <x, A^H y> on random tensors, and describe a fault of the adjoint.
 
-    It costs one A and one A^H.
+    The test costs one A and one A^H. A default adjoint is exact and is not tested.
 
     Args:
-        operator: the operator; one without an adjoint of its own has an exact one.
-        like: gives the dtype and the device of images.
-        tolerance: of the difference, in relation to ||Ax|| ||y||.
+        operator: the operator.
+        like: a tensor with the dtype and the device of images.
+        tolerance: largest difference, relative to ||Ax|| ||y||.
+
+    Returns:
+        What is wrong, or None when the adjoint is right.
     """
     if type(operator).adjoint is LinearOperator.adjoint:
         return None
@@ -31,7 +34,8 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
     x = _normal((1, *operator.image_shape), like, generator)
     with torch.no_grad():
         image = operator(x)
-        # With an image in it, <Ax, y> is large; with noise in it, y has what A cannot make.
+        # With Ax as a part of y, <Ax, y> is large. With noise as the other part, y is not confined
+        # to the range of A.
         y = _unit(image) + _unit(_normal(tuple(image.shape), image, generator))
         back = operator.adjoint(y)
         forth, found = inner(image, y), inner(back, x + 0 * back)
@@ -44,16 +48,16 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
 
 
 def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
-    """A^H y by autograd, or pixel by pixel where A is small and cannot be differentiated; else None.
+    """Return A^H y by autograd, or pixel by pixel when autograd does not apply and A is small.
 
-    For a complex y it is the real part, which is what counts for real images.
+    For a complex y the result is the real part, as images are real. It is None when both ways fail.
     """
     x = y.real.new_zeros(y.shape[0], *operator.image_shape).requires_grad_()
     try:
         with torch.enable_grad():
             (result,) = torch.autograd.grad(operator(x), x, y)
         return result
-    except RuntimeError:  # numbers that left torch have no gradient
+    except RuntimeError:  # values that left torch, for instance to numpy, have no gradient
         if x.numel() > _BRUTE:
             return None
     with torch.no_grad():
@@ -63,7 +67,7 @@ def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
 
 
 def _how(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None:
-    """Recognise what has gone wrong in an adjoint, if it is one of the usual things."""
+    """Describe the fault of an adjoint when it is one of the usual faults; else return None."""
     right = exact_adjoint(operator, y)
     if right is None or right.shape != back.shape:
         return None
@@ -72,7 +76,8 @@ def _how(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None:
         wrong = difference(back, right, 0.0) or ""
         if wrong.startswith("scaled"):
             return f"the adjoint is {wrong}"
-        near = min(_ALIKE, 0.1 * distance(back, right))  # a guess must explain the difference
+        # An explanation must account for nine tenths of the difference.
+        near = min(_ALIKE, 0.1 * distance(back, right))
         constant = operator.adjoint(torch.zeros_like(y)).real
         if _size(constant) > 0.0 and distance(back - constant, right) <= near:
             return "the adjoint adds a constant: A^H 0 is not 0"
@@ -82,9 +87,10 @@ def _how(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None:
 
 
 def _as_forward(operator: LinearOperator, y: Tensor, back: Tensor, near: float) -> str | None:
-    """The commonest slip: A in the place of A^H."""
+    """Recognise the most common fault, A instead of A^H."""
     if y.shape != back.shape or distance(back, operator(y)) > near:
         return None
+    # An A that commutes with circular shifts is a convolution, whose adjoint has the conjugate spectrum.
     along = tuple(range(max(1, y.dim() - 2), y.dim()))
     if all(distance(operator(y.roll(1, d)), operator(y).roll(1, d)) <= _ALIKE for d in along):
         return (
@@ -94,6 +100,7 @@ def _as_forward(operator: LinearOperator, y: Tensor, back: Tensor, near: float) 
 
 
 def _moved(back: Tensor, right: Tensor, near: float) -> str | None:
+    """Recognise an image that is transposed, flipped or shifted."""
     if back.dim() < 3:
         return None
     if back.mT.shape == right.shape and distance(back.mT, right) <= near:
@@ -112,7 +119,7 @@ def _moved(back: Tensor, right: Tensor, near: float) -> str | None:
 
 
 def _normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
-    # On the CPU, for the generator's sake, and no wider than needed: images may be big.
+    # Drawn on the CPU, where the generator is, and in the narrowest dtype, as images may be large.
     exact = like.dtype in (torch.float64, torch.complex128)
     real, pairs = (torch.float64, torch.complex128) if exact else (torch.float32, torch.complex64)
     dtype = pairs if like.is_complex() else real

@@ -27,24 +27,24 @@ from invprior.operators.kernels import KERNELS
 class Blur(LinearOperator, LocalOperator):
     """Convolution with a kernel that sums to 1, the same in every channel.
 
-    The boundary is `reflect` unless told otherwise: real scenes do not wrap around, so `circular`
-    leaves ripples along the border of a real image; and mirrored borders still have a closed-form
-    solution for symmetric kernels. Use `valid` when the restoration may reach beyond the
-    measurement's border: it assumes nothing.
+    The default boundary is `reflect`. Real scenes do not wrap around, so `circular` leaves ripples
+    along the border of a real image. Mirrored borders also have a closed-form solution for symmetric
+    kernels. Use `valid` when the restoration may extend beyond the measurement's border. It makes no
+    assumption.
 
     Args:
-        kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or image file, which
-            is scaled to sum to 1; in Python also a 2-D tensor, taken as it is. The centre is at
-            index size // 2, whatever the kernel's own centre of mass.
+        kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or image file, whose
+            values are scaled to sum to 1. In Python also a 2-D tensor, which is not scaled. The
+            centre is at index size // 2, wherever the kernel's centre of mass is.
         sigma: standard deviation of gaussian, in pixels; 1.6 when absent.
         length: length of motion, in pixels; 15 when absent.
         angle: direction of motion, in degrees counter-clockwise from the horizontal; 0 when absent.
         size: side of uniform, in pixels; 9 when absent.
         radius: radius of disk, in pixels; 4 when absent.
-        index: the kernel's name in an .npz file that holds several.
-        boundary: what lies beyond the border: reflect (mirrored, border pixels repeated), circular
-            (the image again), or valid (unknown: y is smaller than x by the kernel's size minus
-            1).
+        index: the kernel's name in an .npz file that holds several arrays.
+        boundary: values beyond the border. reflect mirrors the image and repeats its border pixels.
+            circular repeats the image. valid leaves them unknown, and y is smaller than x by the
+            kernel's size minus 1.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Blur(LinearOperator, LocalOperator):
         if boundary == "valid" and (taps[0] > image[0] or taps[1] > image[1]):
             raise OptionError(
                 "The kernel of blur must be no larger than the image when boundary=valid; got a "
-                f"kernel of {_by(taps)} and an image of {_by(image)}. Take boundary=reflect, "
+                f"kernel of {_by(taps)} and an image of {_by(image)}. Use boundary=reflect, "
                 "or a smaller kernel."
             )
         # Convolution is correlation with the flipped kernel, centred at (taps - 1) // 2.
@@ -92,22 +92,22 @@ class Blur(LinearOperator, LocalOperator):
         return (*channels, height + rows - 1, width + columns - 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Blur x."""
+        """Return the blurred images."""
         return apply_linear(self._filter.forward, self._filter.adjoint, x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Correlate y with the kernel, border included exactly."""
+        """Correlate y with the kernel, with the exact adjoint of the border."""
         return apply_linear(self._filter.adjoint, self._filter.forward, y)
 
     @property
     def direct(self) -> bool:
-        """Where the boundary and the kernel's symmetry let a transform diagonalise the blur."""
+        """Whether a transform diagonalises the blur, by its boundary and its kernel's symmetry."""
         return self._diagonal is not None
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Solve exactly by Fourier (circular) or cosine transforms (reflect, symmetric kernel).
 
-        Any other kernel with reflect, and valid, take conjugate gradients.
+        The boundary valid, and other kernels with reflect, take conjugate gradients.
         """
         if self._diagonal is not None:
             return self._diagonal.solve_damped(rhs, damping)
@@ -115,11 +115,11 @@ class Blur(LinearOperator, LocalOperator):
 
     @property
     def back_projects(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def back_project(self, y: Tensor, damping: float) -> Tensor:
-        """Exact where a transform diagonalises the blur; else M is that of a plane without borders."""
+        """Apply A^H M; exact when a transform diagonalises the blur, else with M of an infinite plane."""
         if self.direct:
             return super().back_project(y, damping)
         (height, width), plane = y.shape[-2:], self._plane
@@ -128,12 +128,12 @@ class Blur(LinearOperator, LocalOperator):
         return self.adjoint(weighed[..., :height, :width])
 
     def norm(self) -> float:
-        """Largest eigenvalue where one is known, else a bound drawn tight by power iteration."""
+        """Return the largest eigenvalue when it is known, else a bound tightened by power iteration."""
         return self._norm
 
     @property
     def halo(self) -> int:
-        """The longer half of the kernel, where the border is mirrored."""
+        """Half of the kernel's longer side; 0 for valid, which does not extend the image."""
         return 0 if self.boundary == "valid" else max(self.weights.shape) // 2
 
     def restrict(self, box: Box) -> tuple[Blur, Box]:
@@ -152,6 +152,7 @@ class Blur(LinearOperator, LocalOperator):
         if self._diagonal is not None:
             return float(self._diagonal.eigenvalues.abs().max()) * (1.0 + 1e-6)
         like = self.weights.new_zeros(1, 1, *self.image_shape[-2:])
+        # The certain bound needs weights >= 0; others take the estimate.
         bound = perron_norm if bool((self.weights >= 0).all()) else spectral_norm
         return bound(self.normal, like)
 
@@ -163,14 +164,14 @@ class Blur(LinearOperator, LocalOperator):
 
     @cached_property
     def _plane(self) -> Diagonal:
-        """The blur of so large a circular image that opposite borders do not meet."""
+        """The blur of a circular image so large that opposite borders do not interact."""
         sides = zip(self.measurement_shape[-2:], self.weights.shape, strict=True)
         rows, columns = (next_fast_len(n + taps, real=True) for n, taps in sides)
         return Diagonal(self.weights, (rows, columns), "circular")
 
 
 def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:
-    """Return the options that the kernel uses, defaults filled in, and its weights."""
+    """Return the options that the kernel uses, with defaults filled in, and its weights."""
     given = {name: value for name, value in given.items() if value is not None}
     if isinstance(kernel, Tensor):
         _refuse(given, (), "a tensor")
@@ -194,12 +195,14 @@ def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[st
     _refuse(given, ("index",), "a file")
     weights = read_plane(kernel, "kernel", given.get("index"))
     total = float(weights.sum())
+    # A kernel with a sum near 0, such as a derivative, cannot be scaled to sum to 1.
     if total <= 1e-6 * float(weights.abs().sum()):
         raise MeasurementError(f"The kernel in {kernel} must have a positive sum; it is {total:g}.")
     return {}, weights / total
 
 
 def _refuse(given: dict[str, Any], allowed: tuple[str, ...], kernel: str) -> None:
+    """Raise for options that belong to another kernel, all of them at once."""
     owners = {name: kind for kind, (_, defaults) in KERNELS.items() for name in defaults}
     faults = [
         f'The option "{name}" of blur belongs to kernel {owners.get(name, "an .npz file")}; '

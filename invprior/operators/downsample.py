@@ -1,4 +1,4 @@
-"""Making an image smaller by a whole factor: what super-resolution undoes."""
+"""Downsampling by an integer factor, which super-resolution inverts."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from invprior.operators.base import LinearOperator, LocalOperator, Shape
 class Downsample(LinearOperator, LocalOperator):
     """Smooth with an anti-aliasing kernel and keep one pixel for each block of factor x factor.
 
-    Each result is centred on its block, as every image library has it; `lanczos2` at an even factor
-    is the Deep Image Prior paper's downsampler but for the border, which they replicate. A last
-    block that the image does not fill is completed by the boundary. The boundary is `reflect`
-    unless told otherwise, because real scenes do not wrap around, and the closed form below holds
-    for either.
+    Each result is centred on its block, as in every image library. `lanczos2` at an even factor is
+    the downsampler of the Deep Image Prior paper except at the border, which the authors replicate.
+    The boundary completes a last block that the image does not fill. The default boundary is
+    `reflect`, because real scenes do not wrap around. The closed-form solution holds for both.
 
     Args:
-        factor: how many times smaller.
+        factor: number of pixels along each axis that become one.
         kernel: lanczos2, lanczos3, bicubic or box; all but box are widened by the factor.
-        boundary: what lies beyond the border: reflect (mirrored, border pixels repeated) or
-            circular.
+        boundary: values beyond the border. reflect mirrors the image and repeats its border pixels.
+            circular repeats the image.
     """
 
     def __init__(
@@ -56,27 +55,27 @@ class Downsample(LinearOperator, LocalOperator):
         return (*channels, factor * height, factor * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Make x smaller."""
+        """Return the smaller images."""
         return apply_linear(self._filter.forward, self._filter.adjoint, x)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Spread every pixel of y over its window, border included exactly."""
+        """Spread every pixel of y over its window, with the exact adjoint of the border."""
         return apply_linear(self._filter.adjoint, self._filter.forward, y)
 
     @property
     def direct(self) -> bool:
-        """Always in closed form."""
+        """Always true."""
         return True
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Exact, for every boundary and size.
+        """Solve exactly, for every boundary and size.
 
-        By Woodbury's identity the inverse of A^H A + d I is (I - A^H (A A^H + d I)^-1 A) / d, and A
-        A^H, a Kronecker product of one small matrix for each axis, is diagonal in the product of
+        By Woodbury's identity the inverse of A^H A + d I is (I - A^H (A A^H + d I)^-1 A) / d. Here
+        A A^H is a Kronecker product of one small matrix per axis, and is diagonal in the product of
         their eigenvectors.
 
         Source: after Zhao et al. 2016, "Fast single image super-resolution using a new analytical
-        solution for l2-l2 problems", whose Fourier basis serves circular boundaries only.
+        solution for l2-l2 problems", whose Fourier basis is for circular boundaries only.
         """
         (rows, u), (columns, v) = self._spectra
         u_, v_ = u.like(rhs), v.like(rhs)
@@ -86,7 +85,7 @@ class Downsample(LinearOperator, LocalOperator):
         return (rhs - self.adjoint(small)) / damping
 
     def norm(self) -> float:
-        """Square root of the largest eigenvalue of A A^H, exact."""
+        """Return the square root of the largest eigenvalue of A A^H, which is exact."""
         (rows, _), (columns, _) = self._spectra
         return float((rows.master.max() * columns.master.max()).sqrt()) * (1.0 + 1e-6)
 
@@ -97,7 +96,7 @@ class Downsample(LinearOperator, LocalOperator):
 
     @property
     def halo(self) -> int:
-        """How far a window is wider than its block, to one side."""
+        """Pixels by which a window exceeds its block to one side."""
         return (len(self._weights) - self.factor) // 2
 
     def restrict(self, box: Box) -> tuple[Downsample, Box]:
@@ -113,9 +112,10 @@ class Downsample(LinearOperator, LocalOperator):
 
     @cached_property
     def _spectra(self) -> list[tuple[Constant, Constant]]:
-        """Eigenvalues and eigenvectors of A A^H along each axis."""
+        """The eigenvalues and eigenvectors of A A^H along each axis."""
         found = []
         for axis in self._axes:
+            # A one-dimensional filter gives the axis's Gram matrix, borders included.
             one = Filter(self._weights[:, None], axis, Axis(axis.windows, 1, 0, 0), self.boundary)
             gram = one.forward(one.adjoint(torch.eye(axis.windows, dtype=torch.float64)))
             values, vectors = torch.linalg.eigh(gram)
@@ -124,7 +124,7 @@ class Downsample(LinearOperator, LocalOperator):
 
 
 def _axis(size: int, factor: int, width: int) -> Axis:
-    """Centre a window of `width` pixels on each block of `factor`; both are even or both odd."""
+    """Centre a window of `width` pixels on each block of `factor`; both are even, or both are odd."""
     blocks = -(-size // factor)
     before = (width - factor) // 2
     after = (blocks - 1) * factor + width - before - size
