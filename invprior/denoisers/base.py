@@ -1,4 +1,4 @@
-"""What a denoiser is."""
+"""The base class of denoisers."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from invprior.registry.options import Plugin
+from invprior.registry.plugin import Plugin
 
 
 class Denoiser(ABC, metaclass=Plugin):
     """A denoiser D(x, sigma) for additive white Gaussian noise.
 
-    Without tensors of its own it is best a frozen, keyword-only dataclass; with them, also an `nn.Module`.
+    A denoiser without tensors is best a frozen, keyword-only dataclass. One with tensors derives from `nn.Module` too.
     """
 
     plugin_group: ClassVar[str] = "denoisers"
 
     @abstractmethod
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Remove noise of a standard deviation.
+        """Remove noise of standard deviation sigma.
 
         Args:
-            x: noisy images, (B, C, H, W), any channel count and size; values may leave [0, 1].
+            x: noisy images, (B, C, H, W), of any size and number of channels; values may lie
+                outside [0, 1].
             sigma: standard deviation of the noise, positive, in x's intensities.
 
         Returns:
-            Images of x's shape, dtype and device; each depends on its own input only.
+            Images of x's shape, dtype and device. Each depends on its own input alone.
         """

@@ -1,4 +1,4 @@
-"""Options that name a Python object, `module:object`."""
+"""Options whose text names a Python object, `module:object`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from invprior.errors import OptionError
 
 
 def object_named(given: Any, option: str, plugin: str) -> Any:
-    """Import what an option's text names; what is no text is the object itself.
+    """Import the object that an option's text names; return any other value unchanged.
 
     Args:
-        given: `module:object`, where the module may lie in the current folder, or an object.
-        option: the option's name, for messages.
-        plugin: the plugin's name, for messages.
+        given: `module:object`, or the object itself. The module may be a file in the current folder.
+        option: name of the option, for messages.
+        plugin: name of the plugin, for messages.
 
     Raises:
         OptionError: there is no such module or object.
@@ -25,11 +25,13 @@ def object_named(given: Any, option: str, plugin: str) -> Any:
         return given
     module, _, attribute = given.partition(":")
     try:
+        # An installed command does not search the current folder, and `python -m` does. Appended last,
+        # so that a file there cannot hide an installed module.
         if str(Path.cwd()) not in sys.path:
             sys.path.append(str(Path.cwd()))
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise OptionError(
-            f'The option "{option}" of {plugin} must be module:object, of a module that Python finds; got "{given}" '
+            f'The option "{option}" of {plugin} must be module:object, with a module that Python finds; got "{given}" '
             f"({error})."
         ) from None
