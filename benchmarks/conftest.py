@@ -12,8 +12,8 @@ import torch
 
 from invprior import registry
 from invprior.io import files
-from invprior.matrix.config import matrix as config
 from invprior.matrix.config import specs
+from invprior.matrix.config.matrix import parse, read
 from invprior.matrix.results.cells import Job, Setting, jobs
 from invprior.problem.functionals import Reparameterization
 
@@ -22,8 +22,8 @@ QUALITY = pytest.StashKey[list[dict[str, object]]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("invprior")
-    group.addoption("--matrix", default="quick", help="A matrix: its name, or a .toml file.")
-    group.addoption("--seeds", type=int, default=3, help="Seeds of each cell: 0 to this less one.")
+    group.addoption("--matrix", default="quick", help="A matrix: a built-in name, or a .toml file.")
+    group.addoption("--seeds", type=int, default=3, help="Number of seeds of each cell, from 0.")
     group.addoption("--data", type=Path, default=Path(), help="The folder of the matrix's images.")
     group.addoption("--threads", type=int, default=1, help="Of each cell.")
     group.addoption(
@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--quality",
         type=Path,
-        help="Write the cells' figures alone to this file, which is what the gate compares.",
+        help="Write the scores of the cells to this file, for `invprior matrix regression`.",
     )
 
 
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the figures in the form that the gate reads: no times, no machine, a line for each cell."""
+    """Write the scores for `invprior matrix regression`: no times, no machine, a line for each cell."""
     path: Path | None = session.config.getoption("--quality")
     if path is not None:
         lines = ",\n".join(json.dumps({"extra_info": one}) for one in session.config.stash[QUALITY])
@@ -53,7 +53,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def keep_quality(
     request: pytest.FixtureRequest,
 ) -> Callable[[Job, Mapping[str, float]], None]:
-    """Take down the figures of a cell for --quality."""
+    """Keep the scores of a cell for --quality."""
     kept = request.config.stash[QUALITY]
     return lambda job, metrics: kept.append({"cell": asdict(job.cell), "metrics": dict(metrics)})
 
@@ -72,8 +72,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _jobs(options: pytest.Config) -> Iterator[Job]:
-    name, text = config.read(options.getoption("--matrix"))
-    matrix = config.parse(name, text)
+    matrix = parse(*read(options.getoption("--matrix")))
     seeds = tuple(range(options.getoption("--seeds")))
     data = options.getoption("--data").absolute()
     setting = Setting(data=str(data), threads=options.getoption("--threads"))
@@ -88,7 +87,7 @@ def _parameter(job: Job) -> object:
 
 
 def _is_slow(job: Job) -> bool:
-    """Whether a network is fitted; what other packages provide counts as slow, and is not imported here."""
+    """Whether a network is fitted. Priors of other packages count as slow, and are not imported here."""
     if not job.method.prior:
         return False
     if not specs.is_own("priors", job.method.prior):

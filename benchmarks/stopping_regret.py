@@ -33,8 +33,8 @@ from torch import Tensor
 import invprior
 from invprior import samples
 from invprior.builders.problem import operator_for, stop_from
-from invprior.matrix.config import matrix as config
-from invprior.matrix.config.matrix import Matrix
+from invprior.matrix.config.matrix import Matrix, parse
+from invprior.matrix.config.matrix import read as read_matrix
 from invprior.matrix.execution.data import Case, prepare
 from invprior.matrix.results.cells import Setting, jobs
 from invprior.metrics.psnr import PSNR
@@ -166,7 +166,7 @@ def paper(operator: str) -> Matrix:
     """The matrix of the paper's table whose images an operator is measured on."""
     tables = {"denoise": "paper-denoising", "inpaint": "paper-inpainting"}
     found = (table for start, table in tables.items() if operator.startswith(start))
-    return config.parse(*config.read(next(found, "paper-super-resolution")))
+    return parse(*read_matrix(next(found, "paper-super-resolution")))
 
 
 def masked(image: str, options: argparse.Namespace) -> Case:

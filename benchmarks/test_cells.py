@@ -1,9 +1,9 @@
-"""Every cell of a matrix as a benchmark: the time of the reconstruction alone, its quality beside it.
+"""Every cell of a matrix as a benchmark: the time of the reconstruction alone, with its quality.
 
 pytest benchmarks                                     # the matrix quick, three seeds
 pytest benchmarks -m "not slow" -k "denoise and tv"
 pytest benchmarks -m "not slow" --rounds 1 --quality new.json
-invprior matrix gate benchmarks/baseline.json new.json
+invprior matrix regression benchmarks/baseline.json new.json
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from invprior.matrix.results.cells import Job
 
 
 class Stopwatch:
-    """A clock that stands while weights are chosen, libraries warm up and scores are taken."""
+    """A clock that stops while weights are chosen, libraries warm up and scores are computed."""
 
     def __init__(self) -> None:
-        self.stood = 0.0
+        self.stopped = 0.0
 
     def __call__(self) -> float:
-        return time.perf_counter() - self.stood
+        return time.perf_counter() - self.stopped
 
     def count_only(self, seconds: float, began: float) -> None:
-        """Let what has gone by since then count as so many seconds."""
-        self.stood += time.perf_counter() - began - seconds
+        """Count the time since `began` as this many seconds."""
+        self.stopped += time.perf_counter() - began - seconds
 
 
 CLOCK = Stopwatch()
@@ -50,8 +50,8 @@ def test_cell(
     if job.missing:
         pytest.skip(f"needs {' and '.join(job.missing)}")
     if job.method.weights in ("tuned", "oracle"):
-        pytest.skip('tuning is no part of a benchmark: give the tuned weight, weights = "fixed"')
-    monkeypatch.chdir(job.setting.data)  # what specs name as files lies there
+        pytest.skip('tuning is no part of a benchmark; give the tuned weight and weights = "fixed"')
+    monkeypatch.chdir(job.setting.data)  # specs name files relative to it
     case = prepare(job)
     scores = Scores.of(job.metrics, case, job.protocol)
 
@@ -70,9 +70,9 @@ def test_cell(
         pytest.skip(str(error))
     if made.reason:
         pytest.fail(made.reason)
-    figures = scores(made.x)
-    keep_quality(job, figures)
+    metrics = scores(made.x)
+    keep_quality(job, metrics)
     benchmark.extra_info |= {
-        "cell": asdict(job.cell), "metrics": figures, "steps": made.steps, "weights": made.weights,
+        "cell": asdict(job.cell), "metrics": metrics, "steps": made.steps, "weights": made.weights,
         "calls": dict(made.calls), "tuning_seconds": made.tuning, "threads": job.setting.threads,
     }  # fmt: skip

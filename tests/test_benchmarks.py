@@ -1,4 +1,4 @@
-"""`pytest benchmarks`, run as a user would, on a tiny matrix."""
+"""`pytest benchmarks`, run as a user would run it, on a tiny matrix."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from invprior.matrix.analysis.regression import compare, read
-from invprior.matrix.config import matrix as config
+from invprior.matrix.config.matrix import parse
+from invprior.matrix.config.matrix import read as read_matrix
 from invprior.matrix.results.cells import Setting, jobs
 
 ROOT = Path(__file__).parents[1]
@@ -51,9 +52,9 @@ def benchmarks(tmp_path):
 
 
 def test_cells_are_timed_and_scored_and_compared(benchmarks, tmp_path):
-    said = benchmarks("--benchmark-save=base", "-rs")
-    assert "10 passed, 2 skipped" in said
-    assert "A denoiser on its own undoes noise alone" in said
+    output = benchmarks("--benchmark-save=base", "-rs")
+    assert "10 passed, 2 skipped" in output
+    assert "A denoiser on its own removes noise only" in output
     (saved,) = tmp_path.glob(".benchmarks/*/*_base.json")
     values = json.loads(saved.read_text())["benchmarks"]
     assert {b["extra_info"]["cell"]["method"] for b in values} == {
@@ -66,22 +67,22 @@ def test_cells_are_timed_and_scored_and_compared(benchmarks, tmp_path):
 
     new, alone = tmp_path / "new.json", tmp_path / "alone.json"
     options = ["--benchmark-compare", f"--benchmark-json={new}", "--quality", str(alone)]
-    said = benchmarks("-m", "not slow", *options)
-    assert "6 passed, 2 skipped, 4 deselected" in said
-    assert "0001_base" in said  # stands beside
+    output = benchmarks("-m", "not slow", *options)
+    assert "6 passed, 2 skipped, 4 deselected" in output
+    assert "0001_base" in output  # the earlier times are shown too
     baseline = {c: m for c, m in read(saved).items() if c.method != "DIP"}
-    gate = compare(baseline, read(new))
-    assert gate.open
-    assert all(v.change == 0 for v in gate.verdicts)  # the same bits
+    report = compare(baseline, read(new))
+    assert report.passed
+    assert all(v.change == 0 for v in report.verdicts)  # the same bits
     assert read(alone) == read(new)
-    held = json.loads(alone.read_text())["benchmarks"]
-    assert all(b.keys() == {"extra_info"} for b in held)  # no machine, no times
-    assert all(b["extra_info"].keys() == {"cell", "metrics"} for b in held)
+    written = json.loads(alone.read_text())["benchmarks"]
+    assert all(b.keys() == {"extra_info"} for b in written)  # no machine, no times
+    assert all(b["extra_info"].keys() == {"cell", "metrics"} for b in written)
 
 
 def test_the_stored_baseline_is_of_cells_that_ci_computes():
-    """A cell that is renamed or left out of `quick` would be lost to the gate, and close it."""
-    matrix = config.parse(*config.read("quick"))
+    """A cell that is renamed, or removed from `quick`, would count as lost, and the comparison would fail."""
+    matrix = parse(*read_matrix("quick"))
     seeds = replace(matrix, seeds=(0, 1, 2), images=("sample:camera:64",))
     wanted = {j.cell for j in jobs(seeds, Setting(data="."), Path()) if not _left_out(j.method)}
     assert read(ROOT / "benchmarks" / "baseline.json").keys() == wanted

@@ -1,25 +1,29 @@
-"""`invprior matrix`: images x operators x noises x priors x solvers x seeds, in one run that survives anything."""
+"""`invprior matrix`: images x operators x noises x priors x solvers x seeds, in one run that survives crashes."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, ParamSpec
 
 import typer
 from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
-from invprior.cli.matrix_gate import gate
+from invprior.cli.matrix_regression import regression
 from invprior.cli.matrix_report import report
 
+P = ParamSpec("P")
+
 app = typer.Typer(
-    help="Compare priors on images: plan, run, and look at what came of it.", no_args_is_help=True
+    help="Compare priors on images: plan, run, inspect and report.", no_args_is_help=True
 )
 
 Config = Annotated[
     str,
     typer.Argument(
-        help="A .toml file, or the name of one that comes with invprior: quick, paper-denoising, "
+        help="A .toml file, or the name of a built-in matrix: quick, paper-denoising, paper-denoising-50, "
         "paper-super-resolution, paper-inpainting, paper-ablation."
     ),
 ]
@@ -29,8 +33,8 @@ Data = Annotated[
 ]
 Size = Annotated[
     int,
-    typer.Option(min=0, help="Crop images around their middle to this many pixels; 0: do not."),
-]
+    typer.Option(min=0, help="Crop images around their centre to at most this many pixels; 0: no crop."),
+]  # fmt: skip
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="The folder of results; absent: invprior-out/matrix-NAME."),
@@ -45,13 +49,13 @@ Only = Annotated[
     list[str] | None,
     typer.Option(
         metavar="AXIS=PATTERN",
-        help="Only these cells, e.g. prior=tv* or image=F16, or all but these, prior!=dip*; repeated for one axis, "
-        "each pattern adds cells or takes some away, for several axes all must fit.",
+        help="Only these cells, such as prior=tv* or image=F16, or all but these, prior!=dip*. Repeatable: patterns of "
+        "one axis add up, and several axes must all match.",
     ),
 ]
 Folder = Annotated[Path, typer.Argument(help='The folder that "invprior matrix run" has written.')]
 app.command()(report)
-app.command()(gate)
+app.command()(regression)
 
 
 @app.command()
@@ -66,17 +70,17 @@ def plan(
     threads: Threads = 1,
     only: Only = None,
 ) -> None:
-    """Show the cells, what does not fit and why, what is missing, and about how long it takes; compute nothing."""
+    """Show the cells, what does not fit and why, missing packages, and an estimate of the time; compute nothing."""
     from invprior.cli import matrix_run, matrix_tables
-    from invprior.matrix.execution import plan as planning
+    from invprior.matrix.execution.plan import plan
 
-    crew = matrix_run.shape(workers, threads, device)
-    store = matrix_run.looked_at(config, data, size, output, device, threads)
-    found = store.look(matrix_run.selected(store.jobs(), only))
-    with matrix_run.counting("timing a few steps of each row"):
-        rows = list(planning.plan(found))
+    parallel = matrix_run.parallelism(workers, threads, device)
+    store = matrix_run.planned(config, data, size, output, device, threads)
+    cells = store.inspect(matrix_run.select(store.jobs(), only))
+    with matrix_run.status("timing a few steps of each row"):
+        rows = list(plan(cells))
     out.print(matrix_tables.planned(rows))
-    for line in matrix_tables.outlook(rows, crew.workers, crew.threads):
+    for line in matrix_tables.outlook(rows, parallel.workers, parallel.threads):
         out.print(escape(line), soft_wrap=True)
 
 
@@ -92,10 +96,10 @@ def run(
     threads: Threads = 1,
     only: Only = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Compute again what other code has made.")
+        bool, typer.Option("--refresh", help="Compute again the cells that other code has made.")
     ] = False,
     retry: Annotated[
-        bool, typer.Option("--retry", help="Compute again what has failed before.")
+        bool, typer.Option("--retry", help="Compute again the cells that have failed.")
     ] = False,
     engine: Annotated[
         Literal["local", "dask"], typer.Option(help="Processes of this machine, or a Dask cluster.")
@@ -106,56 +110,56 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Compute the cells that have no record yet; the same command goes on where a run was cut off.
+    """Compute the cells that have no record yet; to continue an interrupted run, give the same command.
 
-    Exit code 1 when cells have failed.
+    Exit code 1 if cells have failed.
     """
     from invprior.cli import matrix_run, matrix_tables
 
-    crew = matrix_run.shape(workers, threads, device)
+    parallel = matrix_run.parallelism(workers, threads, device)
     store = matrix_run.made(config, data, size, output, device, threads)
     planned = store.jobs()
-    chosen = matrix_run.selected(planned, only)
+    selected = matrix_run.select(planned, only)
     with store.locked():
         aside = store.tidy(planned)
-        todo = matrix_run.todo(store.look(chosen), refresh=refresh, retry=retry)
-        events = matrix_run.events(store, todo, crew, engine, address)
-        matrix_run.watch(events, todo, crew.workers, quiet=quiet)
-        found = store.look(chosen)
+        todo = matrix_run.todo(store.inspect(selected), refresh=refresh, retry=retry)
+        events = matrix_run.events(store, todo, parallel, engine, address)
+        matrix_run.watch(events, todo, parallel.workers, quiet=quiet)
+        cells = store.inspect(selected)
     if not quiet:
-        out.print(matrix_tables.counts(found))
-        for line in matrix_tables.remarks(found, aside):
+        out.print(matrix_tables.counts(cells))
+        for line in matrix_tables.remarks(cells, aside):
             err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
         out.print(escape(f"Records and images are in {store.folder}"), soft_wrap=True)
-    if any(f.record is None or f.record.status not in ("ok", "incompatible") for f in found):
+    if any(c.record is None or c.record.status not in ("ok", "incompatible") for c in cells):
         raise typer.Exit(1)
 
 
 @app.command()
 @reporting
 def status(folder: Folder, only: Only = None) -> None:
-    """Count the cells of a folder of results by how they stand."""
+    """Count the cells of a folder of results by status."""
     from invprior.cli import matrix_run, matrix_tables
     from invprior.matrix.results.store import Store
 
     store = Store.open(folder)
     planned = store.jobs()
-    found = store.look(matrix_run.selected(planned, only))
-    out.print(matrix_tables.counts(found))
-    for line in matrix_tables.remarks(found, len(store.superseded(planned))):
+    cells = store.inspect(matrix_run.select(planned, only))
+    out.print(matrix_tables.counts(cells))
+    for line in matrix_tables.remarks(cells, len(store.superseded(planned))):
         out.print(escape(line), soft_wrap=True)
 
 
 @app.command()
 @reporting
-def why(
+def explain(
     cell: Annotated[
         str,
         typer.Argument(help='The beginning of a cell\'s key, or words of it: "camera blur tv".'),
     ],
     folder: Folder,
 ) -> None:
-    """Say how a cell stands, and what has changed since its record was made."""
+    """Explain the state of a cell: its status, and what has changed since its record was made."""
     from invprior.matrix.results.explain import cell_named, explain, label
     from invprior.matrix.results.store import Store
 
@@ -172,12 +176,12 @@ def why(
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of results of one matrix.")],
     into: Annotated[
-        Path, typer.Option(help="The folder that takes them, new or of the same matrix.")
+        Path, typer.Option(help="The folder to merge into, new or of the same matrix.")
     ],
 ) -> None:
-    """Bring results of several machines together; every record is verified, conflicts are named.
+    """Merge the results of several machines; every record is verified, and conflicts are named.
 
-    Exit code 1 when there are conflicts or damaged records.
+    Exit code 1 if there are conflicts or damaged records.
     """
     from invprior.matrix.results.merge import merge
 
@@ -187,3 +191,20 @@ def merge(
         err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
     if done.conflicts or done.damaged:
         raise typer.Exit(1)
+
+
+def _deprecated(old: str, new: str, command: Callable[P, None]) -> None:
+    """Keep an old name of a command for one release, out of the help."""
+
+    @functools.wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
+        err.print(
+            f'"invprior matrix {old}" is deprecated. Use "invprior matrix {new}".', soft_wrap=True
+        )
+        command(*arguments, **options)
+
+    app.command(old, hidden=True)(run)
+
+
+_deprecated("why", "explain", explain)
+_deprecated("gate", "regression", regression)

@@ -1,4 +1,4 @@
-"""`invprior matrix gate`: is quality worse than a baseline's, beyond what seeds explain?"""
+"""`invprior matrix regression`: is quality worse than a baseline's, by more than seeds explain?"""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from rich.table import Table
 from invprior.cli.console import err, out, reporting
 
 if TYPE_CHECKING:
-    from invprior.matrix.analysis.regression import Gate
+    from invprior.matrix.analysis.regression import RegressionReport
 
 _WHAT = 'a folder that "invprior matrix run" wrote, or a JSON file of "pytest benchmarks".'
 
 
 @reporting
-def gate(
-    baseline: Annotated[Path, typer.Argument(help=f"What was: {_WHAT}")],
-    new: Annotated[Path, typer.Argument(help="What is: likewise.")],
+def regression(
+    baseline: Annotated[Path, typer.Argument(help=f"The old results: {_WHAT}")],
+    new: Annotated[Path, typer.Argument(help=f"The new results: {_WHAT}")],
     everything: Annotated[
-        bool, typer.Option("--all", help="Show rows that have not changed, too.")
+        bool, typer.Option("--all", help="Show also rows that have not changed.")
     ] = False,
 ) -> None:
     """Compare quality with a baseline's, cell by cell; exit code 1 on a drop beyond seed noise, or a lost cell.
 
-    Both sides need the same images and seeds, at least two seeds, better three to five.
+    Both sides need the same images and seeds: at least two seeds, better three to five.
     """
-    from invprior.matrix.analysis import regression as gates
+    from invprior.matrix.analysis.regression import compare, read
 
-    found = gates.compare(gates.read(baseline), gates.read(new))
+    found = compare(read(baseline), read(new))
     out.print(_table(found, everything=everything))
     for line in _lines(found):
         out.print(escape(line), soft_wrap=True)
-    if not found.open:
+    if not found.passed:
         err.print("[bold red]Worse[/] than the baseline.")
         raise typer.Exit(1)
 
 
-def _table(found: Gate, *, everything: bool) -> Table:
+def _table(found: RegressionReport, *, everything: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("operator", "noise", "method", "metric"):
         table.add_column(name, overflow="fold")
@@ -49,16 +49,16 @@ def _table(found: Gate, *, everything: bool) -> Table:
     for v in found.verdicts:
         if not (everything or v.change or v.worse):
             continue
-        figures = f"{v.baseline:.4g}", f"{v.change:+.4f}", f"-{v.allowed:.4f}", str(v.pairs)
+        values = f"{v.baseline:.4g}", f"{v.change:+.4f}", f"-{v.allowed:.4f}", str(v.pairs)
         verdict = "[bold red]worse[/]" if v.worse else "ok"
         texts = v.row.operator, v.row.noise or "-", v.row.method, v.row.metric
-        table.add_row(*map(escape, texts), *figures, verdict)
+        table.add_row(*map(escape, texts), *values, verdict)
     return table
 
 
-def _lines(found: Gate) -> list[str]:
+def _lines(found: RegressionReport) -> list[str]:
     same = sum(not v.change for v in found.verdicts)
-    lines = [f"{len(found.verdicts)} rows compared, {same} of them unchanged in the mean."]
+    lines = [f"{len(found.verdicts)} rows compared; {same} have the same mean as before."]
     lines += [
         f"Lost: {c.image}, {c.operator}, {c.noise or 'no noise'}, {c.method}, seed {c.seed} had a result."
         for c in found.lost

@@ -1,4 +1,4 @@
-"""`invprior matrix report`: tables, figures and images of what a run has computed so far."""
+"""`invprior matrix report`: tables, figures and images of the results so far."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def report(
         typer.Option("--output", "-o", help="The page; absent: report.html in that folder."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is no report, too.")
+        bool, typer.Option("--overwrite", help="Replace also a file that is no report.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Write one HTML page that needs nothing else, and CSV, Markdown, LaTeX, PNG and SVG beside it.
+    """Write one self-contained HTML page, and tables and figures as CSV, Markdown, LaTeX, PNG and SVG.
 
-    At any moment: what has not run yet is shown as such. An earlier report is replaced.
+    A run may still go on: cells that have not run yet are shown as such. An earlier report is replaced.
     """
     from invprior.matrix.report.write import write
     from invprior.matrix.results.store import Store

@@ -1,9 +1,9 @@
-"""How `invprior matrix` sets up a run, drives it and shows how it goes."""
+"""Set up a run of `invprior matrix`, drive it and show its progress."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,49 +15,60 @@ from invprior.builders.problem import default_device
 from invprior.cli.console import err
 from invprior.cli.outputs import DEFAULT_FOLDER
 from invprior.errors import OptionError, did_you_mean
-from invprior.matrix.config import matrix as config
-from invprior.matrix.config import specs
-from invprior.matrix.config.matrix import AXES
+from invprior.matrix.config import deprecated, specs
+from invprior.matrix.config.matrix import AXES, read
 from invprior.matrix.execution import cluster
 from invprior.matrix.execution.pool import Event, ProcessPool
+from invprior.matrix.execution.process import processors
 from invprior.matrix.results.cells import Job, Setting
-from invprior.matrix.results.store import Found, Store, processors
+from invprior.matrix.results.store import PlannedCell, Store
 
 
 @dataclass(frozen=True)
-class Shape:
+class Parallelism:
     """How many cells are computed at a time, and the threads of each."""
 
     workers: int
     threads: int
 
 
-def shape(workers: int | None, threads: int, device: str) -> Shape:
-    """Share out the processors: as many workers as their threads have room for; a GPU takes one cell at a time."""
+def parallelism(workers: int | None, threads: int, device: str) -> Parallelism:
+    """Divide the processors: by default as many workers as their threads have room for, and one on a GPU."""
     room = 1 if resolved(device).startswith("cuda") else max(processors() // threads, 1)
-    return Shape(workers or room, threads)
+    return Parallelism(workers or room, threads)
 
 
 def resolved(device: str) -> str:
-    """What "auto" means here."""
+    """Return the device that "auto" means on this machine; any other as it is."""
     return str(default_device()) if device == "auto" else device
 
 
-def looked_at(
+def planned(
     source: str, data: Path | None, size: int, output: Path | None, device: str, threads: int
 ) -> Store:
-    """The store that a run would make, without making it."""
-    name, text = config.read(source)
+    """Return the folder of results that a run would make, without making it."""
+    name, text = read(source)
     setting = _setting(data, size, device, threads)
-    return Store(_folder(name, output), config.parse(name, text), setting)
+    return _noted(Store.planned(_folder(name, output), name, text, setting))
 
 
 def made(
     source: str, data: Path | None, size: int, output: Path | None, device: str, threads: int
 ) -> Store:
-    """The store, made or taken up."""
-    name, text = config.read(source)
-    return Store.make(_folder(name, output), name, text, _setting(data, size, device, threads))
+    """Make a folder of results, or continue in it."""
+    name, text = read(source)
+    setting = _setting(data, size, device, threads)
+    return _noted(Store.make(_folder(name, output), name, text, setting))
+
+
+def _noted(store: Store) -> Store:
+    _print_notes(store.matrix.notes)
+    return store
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
 
 
 def _setting(data: Path | None, size: int, device: str, threads: int) -> Setting:
@@ -71,25 +82,27 @@ def _folder(name: str, output: Path | None) -> Path:
     return output or DEFAULT_FOLDER / f"matrix-{name}"
 
 
-def selected(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
-    """Keep the jobs that meet one AXIS=PATTERN of every axis that is given, and no AXIS!=PATTERN.
+def select(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
+    """Return the jobs that match one AXIS=PATTERN of every axis given, and no AXIS!=PATTERN.
 
     Raises:
-        OptionError: an axis is unknown, a pattern meets no job, or nothing is left.
+        OptionError: an axis is unknown, a pattern matches no job, or no job is left.
     """
     wanted: dict[str, list[str]] = {}
     unwanted: list[tuple[str, str]] = []
     for text in only or ():
         axis, sign, pattern = text.partition("=")
         negated = axis.endswith("!")
-        axis = axis.removesuffix("!")
+        notes: list[str] = []
+        axis, pattern = deprecated.pattern(axis.removesuffix("!"), pattern, "--only", notes)
+        _print_notes(notes)
         if not sign or axis not in AXES:
             raise OptionError(
                 f'The option "only" must be AXIS=PATTERN or AXIS!=PATTERN with an axis of {", ".join(AXES)}'
                 f'{did_you_mean(axis, AXES)}; got "{text}".'
             )
-        if not any(_meets(job, axis, pattern) for job in jobs):
-            raise OptionError(f'No cell is met by --only "{text}". See: invprior matrix plan.')
+        if not any(_matches(job, axis, pattern) for job in jobs):
+            raise OptionError(f'No cell matches --only "{text}". See: invprior matrix plan.')
         if negated:
             unwanted.append((axis, pattern))
         else:
@@ -97,58 +110,59 @@ def selected(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
     left = [
         job
         for job in jobs
-        if all(any(_meets(job, a, p) for p in patterns) for a, patterns in wanted.items())
-        and not any(_meets(job, a, p) for a, p in unwanted)
+        if all(any(_matches(job, a, p) for p in patterns) for a, patterns in wanted.items())
+        and not any(_matches(job, a, p) for a, p in unwanted)
     ]
     if not left:
         raise OptionError(
-            f"No cell is left by --only {' --only '.join(only or ())}. See: invprior matrix plan."
+            f"No cell is left with --only {' --only '.join(only or ())}. See: invprior matrix plan."
         )
     return left
 
 
-def _meets(job: Job, axis: str, pattern: str) -> bool:
+def _matches(job: Job, axis: str, pattern: str) -> bool:
     values = [str(asdict(job.cell)[axis])] + [job.cell.method] * (axis == "prior")
     return any(specs.matches(pattern, value) for value in values)
 
 
-def todo(found: Sequence[Found], *, refresh: bool, retry: bool) -> list[Job]:
-    """The cells to compute: those without a record, and on demand those of other code and those that failed."""
+def todo(cells: Sequence[PlannedCell], *, refresh: bool, retry: bool) -> list[Job]:
+    """Return the cells to compute: those without a record, and on request those of other code and those that failed."""
     wanted = {"missing", *(["stale"] * refresh), *(["failed"] * retry)}
-    return [f.job for f in found if f.state in wanted]
+    return [c.job for c in cells if c.state in wanted]
 
 
 def events(
-    store: Store, jobs: Sequence[Job], crew: Shape, engine: str, address: str | None
+    store: Store, jobs: Sequence[Job], parallel: Parallelism, engine: str, address: str | None
 ) -> Iterator[Event | None]:
-    """Compute cells by an engine."""
+    """Compute cells on this machine or on a cluster, and yield what happens."""
     if not jobs:
         return
     if engine == "dask":
-        yield from cluster.run(jobs, store.folder, address=address, workers=crew.workers)
+        yield from cluster.run(jobs, store.folder, address=address, workers=parallel.workers)
         return
-    with ProcessPool(min(crew.workers, len(jobs)), crew.threads, store.folder) as hands:
-        yield from hands.run(jobs)
+    workers = min(parallel.workers, len(jobs))
+    with ProcessPool(workers, parallel.threads, store.folder) as pool:
+        yield from pool.run(jobs)
 
 
 def watch(
-    happening: Iterator[Event | None], jobs: Sequence[Job], workers: int, *, quiet: bool
+    events: Iterator[Event | None], jobs: Sequence[Job], workers: int, *, quiet: bool
 ) -> None:
     """Show a run until it ends: bars on a terminal, else a line for each cell that is done."""
     if quiet or not jobs:
-        for _ in happening:
+        for _ in events:
             pass
     elif err.is_terminal:
-        _draw(happening, jobs, workers)
+        _draw(events, jobs, workers)
     else:
         done = 0
-        for event in happening:
+        for event in events:
             if event is not None and event.kind == "done":
                 done += 1
-                err.print(escape(f"[{done}/{len(jobs)}] {_said(event)}"), soft_wrap=True)
+                err.print(escape(f"[{done}/{len(jobs)}] {_line(event)}"), soft_wrap=True)
 
 
-def _draw(happening: Iterator[Event | None], jobs: Sequence[Job], workers: int) -> None:
+def _draw(events: Iterator[Event | None], jobs: Sequence[Job], workers: int) -> None:
     left = TimeLeft(jobs, workers)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -158,8 +172,8 @@ def _draw(happening: Iterator[Event | None], jobs: Sequence[Job], workers: int) 
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
         total = progress.add_task("all cells", total=len(jobs))
         lines = [progress.add_task("idle", total=None, visible=False) for _ in range(workers)]
-        for event in happening:
-            left.see(event)
+        for event in events:
+            left.update(event)
             progress.update(total, description=f"all cells{left.text()}", completed=left.done)
             if event is None or event.worker >= len(lines):
                 continue
@@ -170,11 +184,11 @@ def _draw(happening: Iterator[Event | None], jobs: Sequence[Job], workers: int) 
             elif event.kind == "progress":
                 progress.update(line, completed=event.facts["step"])
             elif event.facts.get("status") not in (None, "ok", "incompatible"):
-                progress.console.print(f"[yellow]{escape(_said(event))}[/]", soft_wrap=True)
+                progress.console.print(f"[yellow]{escape(_line(event))}[/]", soft_wrap=True)
 
 
 class TimeLeft:
-    """Reckons how long a run still takes: what each method's cells have taken, else what cells take on average."""
+    """Estimates the time that a run still takes, from the mean time of each method's cells, or of all cells."""
 
     def __init__(self, jobs: Sequence[Job], workers: int) -> None:
         self.waiting = {job.key: job.cell.method for job in jobs}
@@ -182,8 +196,8 @@ class TimeLeft:
         self.began: dict[str, float] = {}
         self.took: dict[str, list[float]] = {}
 
-    def see(self, event: Event | None) -> None:
-        """Take note of a start or an end."""
+    def update(self, event: Event | None) -> None:
+        """Note a start or an end."""
         if event is None:
             return
         now = time.monotonic()
@@ -196,25 +210,25 @@ class TimeLeft:
             self.took.setdefault(method, []).append(seconds)
 
     def seconds(self) -> float | None:
-        """Seconds left; None as long as nothing is known."""
+        """Return the seconds left; None before the first cell is done."""
         everything = [s for found in self.took.values() for s in found]
         if not everything:
             return None
-        usual = sum(everything) / len(everything)
+        overall = sum(everything) / len(everything)
         means = {method: sum(s) / len(s) for method, s in self.took.items()}
         now = time.monotonic()
-        gone = sum(now - start for start in self.began.values())
-        whole = sum(means.get(method, usual) for method in self.waiting.values())
-        return max(whole - gone, 0.0) / self.workers
+        elapsed = sum(now - start for start in self.began.values())  # of running cells
+        whole = sum(means.get(method, overall) for method in self.waiting.values())
+        return max(whole - elapsed, 0.0) / self.workers
 
     def text(self) -> str:
-        """As it stands behind the bar's title."""
+        """Return the text after the title of the bar."""
         left = self.seconds()
         return "" if left is None else f", about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
-    """Print a time as a person would: 40 s, 3 min, 2 h 5 min."""
+    """Print a time coarsely: 40 s, 3 min, 2 h 5 min."""
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
@@ -222,8 +236,8 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[None]:
-    """Show that something is under way, on a terminal."""
+def status(what: str) -> Iterator[None]:
+    """Show on a terminal what is being done."""
     if not err.is_terminal:
         yield
         return
@@ -235,7 +249,7 @@ def _short(job: Job) -> str:
     return f"{job.cell.image}  {job.cell.operator}  {job.cell.method}"[:60]
 
 
-def _said(event: Event) -> str:
+def _line(event: Event) -> str:
     cell, reason = event.job.cell, event.facts["reason"]
     texts = (cell.image, cell.operator, cell.noise, cell.method)
     what = f"{event.facts['status']}: {', '.join(filter(None, texts))}, seed {cell.seed}"

@@ -1,4 +1,4 @@
-"""The tables of `invprior matrix`."""
+"""The tables that `invprior matrix` prints."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.table import Table
 from invprior.cli.matrix_run import duration
 from invprior.matrix.execution.plan import Row
 from invprior.matrix.results.record import STATUSES
-from invprior.matrix.results.store import Found, changed_code
-from invprior.memory.plan import text
+from invprior.matrix.results.store import PlannedCell, changed_code
+from invprior.memory.size import size_text
 
 
 def planned(rows: Sequence[Row]) -> Table:
-    """One line for each row of a plan."""
+    """Return a table with a line for each row of a plan."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("operator", "noise", "prior"):
         table.add_column(name, overflow="fold")
@@ -25,69 +25,78 @@ def planned(rows: Sequence[Row]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for row in rows:
-        cell = row.found[0].job.cell
+        cell = row.cells[0].job.cell
         more = [t for t in (cell.solver, cell.stop) if t and t != "auto"]
         note = " ".join(
             [row.incompatible, *(f"needs {name}" for name in row.missing), *more]
         ).strip()
         seconds = "-" if row.seconds is None else duration(row.seconds)
-        counts = str(len(row.found)), str(row.todo)
+        counts = str(len(row.cells)), str(row.todo)
         texts = cell.operator, cell.noise or "-", cell.method
         table.add_row(*map(escape, texts), *counts, seconds, escape(note))
     return table
 
 
 def outlook(rows: Sequence[Row], workers: int, threads: int) -> Iterator[str]:
-    """What the whole will take."""
-    jobs = [f.job for row in rows for f in row.found]
+    """Yield what the whole run will take, in sentences."""
+    jobs = [c.job for row in rows for c in row.cells]
     todo = sum(row.todo for row in rows)
     yield ""
     yield f"{len(jobs)} cells, {todo} to compute, {workers} at a time with {threads} threads each."
     for row in rows:
         if row.incompatible:
-            cell = row.found[0].job.cell
-            yield f"{cell.method} with {cell.operator} does not fit: {row.incompatible}"
+            cell = row.cells[0].job.cell
+            yield f"{cell.method} does not fit {cell.operator}: {row.incompatible}"
     if absent := sorted({name for row in rows for name in row.missing}):
         yield f"Missing packages: {', '.join(absent)}. Run: pip install {' '.join(absent)}"
     known = [row for row in rows if row.seconds is not None]
     whole = sum(row.todo * (row.seconds or 0.0) for row in known)
     if known:
         longest = max((row.seconds or 0.0 for row in known if row.todo), default=0.0)
+        # No run is shorter than its longest cell, whatever the number of workers.
         yield f"Estimated time: {duration(max(whole / workers, longest))}, from a few steps on small crops."
     if unknown := [r for r in rows if r.seconds is None and not r.missing and not r.incompatible]:
-        names = ", ".join(dict.fromkeys(r.found[0].job.cell.method for r in unknown))
+        names = ", ".join(dict.fromkeys(r.cells[0].job.cell.method for r in unknown))
         yield f"Without an estimate: {names}."
     allowed = workers * max((job.limits.bytes for job in jobs), default=0)
     free = int(psutil.virtual_memory().available)
     if allowed > free:
-        yield f"Cells may take {text(allowed)} together, and {text(free)} is free: allow less, or fewer at a time."
+        yield (
+            f"Cells may take {size_text(allowed)} together, but {size_text(free)} is free. Lower the limit of memory, "
+            "or --workers."
+        )
 
 
-def counts(found: Sequence[Found]) -> Table:
-    """How many cells of each operator stand how."""
+def counts(cells: Sequence[PlannedCell]) -> Table:
+    """Return a table that counts the cells of each operator and noise by status."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("operator", overflow="fold")
     table.add_column("noise", overflow="fold")
     kinds = [
-        s for s in STATUSES if any(f.record is not None and f.record.status == s for f in found)
+        s for s in STATUSES if any(c.record is not None and c.record.status == s for c in cells)
     ]
     for name in ("cells", *kinds, "not run"):
         table.add_column(name, justify="right")
     groups: dict[tuple[str, str], Counter[str]] = {}
-    for one in found:
+    for one in cells:
         cell = one.job.cell
         group = groups.setdefault((cell.operator, cell.noise), Counter())
         group["cells"] += 1
         group["not run" if one.record is None else one.record.status] += 1
     for (operator, noise), group in groups.items():
-        figures = [str(group[name] or "-") for name in ("cells", *kinds, "not run")]
-        table.add_row(escape(operator), escape(noise or "-"), *figures)
+        numbers = [str(group[name] or "-") for name in ("cells", *kinds, "not run")]
+        table.add_row(escape(operator), escape(noise or "-"), *numbers)
     return table
 
 
-def remarks(found: Sequence[Found], aside: int) -> Iterator[str]:
-    """What must be known beside the counts: failures with their replay, and records of other code or options."""
-    for one in found:
+def remarks(cells: Sequence[PlannedCell], aside: int) -> Iterator[str]:
+    """Yield failures with their replay, and the number of records of other code or options.
+
+    Args:
+        cells: to report on.
+        aside: number of records with other options or data.
+    """
+    for one in cells:
         record = one.record
         if record is not None and record.status not in ("ok", "incompatible"):
             cell = record.cell
@@ -95,14 +104,14 @@ def remarks(found: Sequence[Found], aside: int) -> Iterator[str]:
                 f"{record.status}: {cell.image}, {cell.operator}, {cell.method}, seed {cell.seed}: "
                 f"{record.reason}. Replay: {record.replay}"
             )
-    stale = [f for f in found if f.state == "stale"]
+    stale = [c for c in cells if c.state == "stale"]
     if stale:
         record, job = stale[0].record, stale[0].job
         assert record is not None
         changed = "; ".join(changed_code(record, job)[:3])
         yield (
-            f"{len(stale)} records are stale, made by other code ({changed}). They are kept; compute them again with "
-            "--refresh, or see: invprior matrix why CELL DIR"
+            f"{len(stale)} records are stale: other code made them ({changed}). They are kept. To compute them again, "
+            "use --refresh. For details: invprior matrix explain CELL DIR"
         )
     if aside:
-        yield f"{aside} records of these cells were made with other options or data, and count no more."
+        yield f"{aside} records of these cells were made with other options or data, and are not used."

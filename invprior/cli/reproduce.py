@@ -1,4 +1,4 @@
-"""`invprior reproduce`: run a record again."""
+"""`invprior reproduce`: compute the cell of a record again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from invprior.cli.console import out, reporting
 def reproduce(
     record: Annotated[Path, typer.Argument(help="A record of a matrix: DIR/records/KEY.json.")],
     data: Annotated[
-        Path | None, typer.Option(help="The folder of its images, if they have moved.")
+        Path | None, typer.Option(help="The folder of its images, if it has moved.")
     ] = None,
 ) -> None:
-    """Run a record of a matrix again, and say whether the result matches or what differs.
+    """Compute the cell of a record again, and report whether the result matches or what differs.
 
-    Nothing is written. Exit code 0 when it matches, 1 when not.
+    Nothing is written. Exit code 0 if it matches, 1 if not.
     """
     from invprior.matrix.execution.reproduce import reproduce
 

@@ -46,7 +46,7 @@ class Eater(Harmless):
 
 
 class Sly(Harmless):
-    """Maps its memory by another way than Python's allocator, a little at a time."""
+    """Maps its memory without Python's allocator, a little at a time."""
 
     def act(self):
         import mmap
@@ -101,13 +101,13 @@ def hostile_folder(tmp_path_factory):
 
 @pytest.fixture
 def hostile(hostile_folder, monkeypatch):
-    """Let this test see the package; its modules are imported by cells alone."""
+    """Make the package visible to this test; only cells import its modules."""
     monkeypatch.syspath_prepend(hostile_folder)
 
 
 @pytest.fixture(scope="session")
-def nest(hostile_folder):
-    """One warm process for all tests; it sees the hostile package."""
+def server(hostile_folder):
+    """One fork server for all tests; it sees the hostile package."""
     sys.path.insert(0, str(hostile_folder))
     try:
         made = ForkServer(1)
@@ -118,19 +118,19 @@ def nest(hostile_folder):
 
 
 @pytest.fixture
-def warm(nest, monkeypatch):
-    """Let the commands take their workers from that process."""
+def warm(server, monkeypatch):
+    """Let the commands take their workers from that server."""
 
-    def crew(workers, threads, folder):
-        return ProcessPool(workers, threads, folder, nest)
+    def pool(workers, threads, folder):
+        return ProcessPool(workers, threads, folder, server)
 
-    monkeypatch.setattr(matrix_run, "ProcessPool", crew)
-    monkeypatch.setattr("invprior.matrix.execution.reproduce.ProcessPool", crew)
+    monkeypatch.setattr(matrix_run, "ProcessPool", pool)
+    monkeypatch.setattr("invprior.matrix.execution.reproduce.ProcessPool", pool)
 
 
 @pytest.fixture
 def made(tmp_path):
-    """Make a store of a configuration's text."""
+    """Make a store from the text of a configuration."""
 
     def call(text=SMALL, folder="results", **setting):
         return Store.make(
@@ -141,12 +141,12 @@ def made(tmp_path):
 
 
 @pytest.fixture
-def computed(nest):
+def computed(server):
     """Compute all cells of a store; return the records by key."""
 
     def call(store, jobs=None):
-        with ProcessPool(1, 1, store.folder, nest) as crew:
-            for _ in crew.run(store.jobs() if jobs is None else jobs):
+        with ProcessPool(1, 1, store.folder, server) as pool:
+            for _ in pool.run(store.jobs() if jobs is None else jobs):
                 pass
         return store.records()
 

@@ -11,7 +11,7 @@ from invprior.matrix.results.record import Cell, Ending, Record, Seconds
 
 
 def made(method="tv", image="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):
-    """Make one record; a failed one has no figures."""
+    """Make one record; a failed one has no scores."""
     cell = Cell(
         image=image,
         operator=more.pop("operator", "blur:sigma=1"),

@@ -1,4 +1,4 @@
-"""`invprior matrix` and `invprior reproduce`, called in this process; cells have theirs."""
+"""`invprior matrix` and `invprior reproduce`, called in this process; cells have their own."""
 
 import json
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from invprior.cli import matrix_run
 from invprior.cli.app import app
-from invprior.matrix.config import matrix as config
+from invprior.matrix.config.matrix import parse
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Setting, jobs
 from invprior.matrix.results.store import Store
@@ -27,10 +27,10 @@ def folder(tmp_path, monkeypatch):
 
 def call(*arguments, code=0):
     result = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
-    said = f"{result.stdout}\n{result.stderr}"
-    assert result.exception is None or isinstance(result.exception, SystemExit), said
-    assert result.exit_code == code, said
-    return said
+    output = f"{result.stdout}\n{result.stderr}"
+    assert result.exception is None or isinstance(result.exception, SystemExit), output
+    assert result.exit_code == code, output
+    return output
 
 
 def run(*more, code=0):
@@ -62,9 +62,11 @@ def test_from_plan_to_reproduction(folder):
     assert before.items() <= records().items()  # a row more changes no byte of the others
     assert len(records()) == 6
 
-    assert "sample:camera:16" in call("matrix", "why", "tikhonov:weight=30", "out")
-    assert "Nothing has changed since" in call("matrix", "why", "denoise tikhonov:weight=30", "out")
-    assert "means 3 cells" in call("matrix", "why", "denoise", "out", code=2)
+    assert "sample:camera:16" in call("matrix", "explain", "tikhonov:weight=30", "out")
+    assert "Nothing has changed since" in call(
+        "matrix", "explain", "denoise tikhonov:weight=30", "out"
+    )
+    assert "matches 3 cells" in call("matrix", "explain", "denoise", "out", code=2)
     name = next(n for n in before if n.endswith(".json"))
     assert "It matches: to the last bit" in call("reproduce", f"out/records/{name}")
     assert records().keys() >= before.keys()
@@ -73,9 +75,9 @@ def test_from_plan_to_reproduction(folder):
 def test_a_failed_cell_ends_with_code_1_its_reason_and_its_replay(folder):
     text = SMALL.replace('"tv:weight=8"', '"nobody/tv"')
     (folder / "small.toml").write_text(text)
-    said = run(code=1)
-    assert "missing-package: sample:camera:16, denoise, nobody/tv, seed 0" in said
-    assert "Replay: invprior reproduce out/records/" in said
+    output = run(code=1)
+    assert "missing-package: sample:camera:16, denoise, nobody/tv, seed 0" in output
+    assert "Replay: invprior reproduce out/records/" in output
     assert "missing-package" in call("matrix", "status", "out")
     assert "nobody" in call("matrix", "plan", "small.toml", "-o", "out")
     before = records()
@@ -91,27 +93,27 @@ def altered(key, **change):
     return record.Path("out/records") / f"{key}.json"
 
 
-def test_a_record_of_other_code_is_shown_and_made_again_on_demand():
+def test_a_record_of_other_code_is_shown_and_made_again_on_request():
     run("--only", "prior=tv*")
     (key,) = (n.removesuffix(".json") for n in records() if n.endswith(".json"))
     old = Store.open(record.Path("out")).records()[key]
     path = altered(key, versions={**old.versions, "code": "older"})
-    said = run("--only", "prior=tv*")
-    assert "1 records are stale" in said
-    assert "code was older" in said
-    assert "code was older" in call("matrix", "why", key, "out")
+    output = run("--only", "prior=tv*")
+    assert "1 records are stale" in output
+    assert "code was older" in output
+    assert "code was older" in call("matrix", "explain", key, "out")
     assert "code was older" in call("reproduce", path)  # matches all the same
     run("--only", "prior=tv*", "--refresh")
     assert "stale" not in call("matrix", "status", "out")
 
 
-def test_a_record_with_other_options_is_put_aside_and_explained(folder):
+def test_a_record_with_other_options_is_set_aside_and_explained(folder):
     run()
     (folder / "small.toml").write_text(SMALL + "[protocol]\nrounded = true\n")
     store = json.loads((folder / "out/matrix.json").read_text())
     store["text"] = (folder / "small.toml").read_text()
     (folder / "out/matrix.json").write_text(json.dumps(store))
-    assert "protocol.rounded was False and is True" in call("matrix", "why", "tikhonov", "out")
+    assert "protocol.rounded was False and is True" in call("matrix", "explain", "tikhonov", "out")
     assert "2 records of these cells were made with other options" in call(
         "matrix", "status", "out"
     )
@@ -140,10 +142,10 @@ def test_a_label_is_changed_without_computing(folder):
         (["prior=t*", "seed!=0"], ["TV 1", "tikhonov:weight=30 1"]),
     ],
 )
-def test_patterns_of_one_axis_add_up_and_those_of_several_must_all_fit(only, left, folder):
+def test_patterns_of_one_axis_add_up_and_several_axes_must_all_match(only, left, folder):
     text = SMALL.replace('"tv:weight=8"', '{label = "TV", prior = "tv:weight=8"}, "none"')
-    matrix = config.parse("small", f"{text}seeds = [0, 1]\n")
-    found = matrix_run.selected(list(jobs(matrix, Setting(data="."), folder)), only)
+    matrix = parse("small", f"{text}seeds = [0, 1]\n")
+    found = matrix_run.select(list(jobs(matrix, Setting(data="."), folder)), only)
     assert sorted(f"{job.cell.method} {job.cell.seed}" for job in found) == left
 
 
@@ -159,37 +161,64 @@ def test_a_damaged_record_is_made_again(folder):
     )
 
 
-def test_a_result_that_differs_is_told(folder):
+def test_a_result_that_differs_is_reported(folder):
     run("--only", "prior=tv*")
     (path,) = (folder / "out/records").glob("*.json")
     altered(path.stem, metrics={"psnr": 1.0}, result_sha256="0", steps=1)
-    said = call("reproduce", path, code=1)
-    assert "It does not match" in said
-    assert "psnr was 1 and is" in said
-    assert "it took 1 steps" in said
+    output = call("reproduce", path, code=1)
+    assert "It does not match" in output
+    assert "psnr was 1 and is" in output
+    assert "it took 1 steps" in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["run", "nothing.toml"], "Name a .toml file"),
         (["run", "small.toml", "--only", "piror=x"], 'did you mean "prior"'),
-        (["run", "small.toml", "--only", "prior=x"], "No cell is met"),
-        (["run", "small.toml", "--only", "prior!=x"], "No cell is met"),
+        (["run", "small.toml", "--only", "prior=x"], "No cell matches"),
+        (["run", "small.toml", "--only", "prior!=x"], "No cell matches"),
         (["run", "small.toml", "--only", "prior!=*"], "No cell is left"),
         (["run", "small.toml", "--data", "nowhere"], "must exist"),
         (["run", "paper-denoising", "-o", "out"], "--data DIR"),
         (["run", "small.toml", "-o", "."], "is not empty"),
-        (["status", "nowhere"], "holds no results of a matrix"),
+        (["status", "nowhere"], "is no folder of results of a matrix"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_remedy(arguments, said):
-    told = call("matrix", *arguments, code=2)
-    assert said in " ".join(told.split())
-    assert "Traceback" not in told
+def test_wrong_arguments_are_refused_with_the_remedy(arguments, message):
+    output = call("matrix", *arguments, code=2)
+    assert message in " ".join(output.split())
+    assert "Traceback" not in output
 
 
 def test_a_second_run_in_the_same_folder_is_refused(folder):
     run("--only", "prior=tv*")
     with Store.open(folder / "out").locked():
-        assert "Another run works in" in run(code=2)
+        assert "Another run uses" in run(code=2)
+
+
+def test_old_names_of_commands_work_and_name_the_new_ones():
+    run("--only", "prior=tv*")
+    output = call("matrix", "why", "tv", "out")
+    assert '"invprior matrix why" is deprecated. Use "invprior matrix explain".' in output
+    assert call("matrix", "explain", "tv", "out").strip() in output
+    output = call("matrix", "gate", "out", "out", "--all")
+    assert '"invprior matrix gate" is deprecated. Use "invprior matrix regression".' in output
+    assert "rows compared" in output
+    shown = call("matrix", "--help")
+    assert "regression" in shown
+    assert "why" not in shown
+    assert "gate" not in shown
+
+
+def test_old_words_of_files_and_options_work_and_are_noted(folder):
+    (folder / "small.toml").write_text(SMALL.replace("images", "pictures"))
+    output = run("--only", "picture=sample:camera*", "--only", "prior=tv*")
+    assert (
+        'the key "pictures" is deprecated, and the next release refuses it; write "images".'
+        in output
+    )
+    assert "--only: picture=sample:camera* is deprecated" in output
+    assert "write image=sample:camera*" in output
+    assert len(Store.open(folder / "out").records()) == 1
+    assert "deprecated" not in call("matrix", "status", "out")

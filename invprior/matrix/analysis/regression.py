@@ -1,10 +1,10 @@
-"""The gate: is quality worse than a baseline's, by more than the seeds' scatter explains?
+"""Compare quality with a baseline's: is it worse by more than the scatter over seeds explains?
 
-Both sides computed the same cells, so each difference is paired: same image, same seed, same measurement. What is
-left when the code changes is how much the differences of one image scatter over its seeds; that scatter, pooled
-over the images of a row, is the noise. A row is worse when its mean difference is below zero by more than
-one-sided Student's t allows. The allowed share of false alarms, 5 %, is for the whole gate: it is divided by the
-number of rows that have changed by more than shows (Bonferroni).
+Both sides have the same cells, so each difference is paired: same image, same seed, same measurement. If only the code
+has changed, what is left is how much the differences of one image scatter over its seeds. That scatter, pooled over the
+images of a row, is the noise. A row is worse if its mean difference is below zero by more than the one-sided Student's
+t allows. The 5 % of false alarms hold for the whole comparison: they are divided by the number of rows that have
+changed noticeably (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from scipy import stats
 
 from invprior.errors import MeasurementError
 from invprior.matrix.analysis.tasks import measures_of
-from invprior.matrix.results.record import Cell
+from invprior.matrix.config import deprecated
+from invprior.matrix.results.record import Cell, load_all
 
-FALSE_ALARMS = (
-    0.05  # share of gates that close though nothing is worse, when differences are normal
-)
-LEAST = 0.0005  # of the baseline's mean: 0.015 dB at 30 dB; a smaller drop shows in no table
+# Share of comparisons that fail although nothing is worse, if differences are normal.
+FALSE_ALARMS = 0.05
+LEAST = 0.0005  # of the baseline's mean: 0.015 dB at 30 dB; no table shows a smaller drop
 
 Results: TypeAlias = Mapping[Cell, Mapping[str, float]]
 
@@ -44,14 +44,14 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One row of the gate.
+    """The comparison of one row.
 
     Attributes:
-        baseline: the baseline's mean over the pairs.
-        change: mean difference, new less baseline.
-        allowed: how much worse it may be.
-        pairs: of image and seed, that both sides have.
-        worse: whether the change is a drop of more than that.
+        baseline: mean of the baseline over the pairs.
+        change: mean difference, new minus baseline.
+        allowed: how much worse the row may be.
+        pairs: number of pairs of image and seed that both sides have.
+        worse: whether the change is a drop of more than `allowed`.
     """
 
     row: Row
@@ -64,12 +64,12 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class RegressionReport:
     """The whole comparison.
 
     Attributes:
         verdicts: in the order of their rows' texts.
-        lost: cells that had a result and have none now.
+        lost: cells that have a result in the baseline alone.
         new: number of cells that the baseline does not have.
     """
 
@@ -78,16 +78,16 @@ class Gate:
     new: int
 
     @property
-    def open(self) -> bool:
-        """Whether nothing is worse and nothing is lost."""
+    def passed(self) -> bool:
+        """Whether no row is worse and no cell is lost."""
         return not self.lost and not any(v.worse for v in self.verdicts)
 
 
-def compare(baseline: Results, new: Results) -> Gate:
+def compare(baseline: Results, new: Results) -> RegressionReport:
     """Compare two results of the same cells.
 
     Args:
-        baseline: figures by cell and metric; cells without a result are absent.
+        baseline: scores by cell and metric; cells without a result are absent.
         new: the same.
 
     Raises:
@@ -105,9 +105,9 @@ def compare(baseline: Results, new: Results) -> Gate:
     rows: dict[Row, dict[Cell, float]] = {}
     for cell in shared:
         for name, value in baseline[cell].items():
-            there = new[cell].get(name, math.nan)
-            same = value == there  # also two perfect, infinite scores
-            rows.setdefault(_row(cell, name), {})[cell] = 0.0 if same else there - value
+            now = new[cell].get(name, math.nan)
+            # Two infinite scores, of perfect restorations, are equal; their difference would be NaN.
+            rows.setdefault(_row(cell, name), {})[cell] = 0.0 if value == now else now - value
     means = {
         row: math.fsum(baseline[c][row.metric] for c in values) / len(values)
         for row, values in rows.items()
@@ -119,52 +119,55 @@ def compare(baseline: Results, new: Results) -> Gate:
     for row, differences in sorted(rows.items()):
         measure = known[row.metric]
         change = math.fsum(differences.values()) / len(differences)
-        allowed = least[row] + (_scatter(row, differences, level) if row in changed else 0.0)
+        allowed = least[row] + (_allowance(row, differences, level) if row in changed else 0.0)
         drop = -change if measure.higher_is_better else change
-        worse = not drop <= allowed  # NaN, a figure that is gone, is worse
+        worse = not drop <= allowed  # also NaN, a score that is gone
         verdicts.append(
             Verdict(row=row, unit=measure.unit, baseline=means[row], change=change, allowed=allowed,
                     pairs=len(differences), worse=worse)
         )  # fmt: skip
     lost = tuple(cell for cell in baseline if cell not in new)
-    return Gate(verdicts=tuple(verdicts), lost=lost, new=sum(c not in baseline for c in new))
+    added = sum(c not in baseline for c in new)
+    return RegressionReport(verdicts=tuple(verdicts), lost=lost, new=added)
 
 
 def _row(cell: Cell, metric: str) -> Row:
     return Row(cell.operator, cell.noise, cell.method, cell.prior, cell.solver, cell.stop, metric)
 
 
-def _scatter(row: Row, differences: Mapping[Cell, float], level: float) -> float:
-    """How far the mean of noise alone may fall below zero; the scatter is pooled over images."""
+def _allowance(row: Row, differences: Mapping[Cell, float], level: float) -> float:
+    """Return how far noise alone may move the mean below zero; the scatter is pooled over images."""
     images: dict[str, list[float]] = {}
     for cell, value in differences.items():
         images.setdefault(cell.image, []).append(value)
-    free = len(differences) - len(images)
-    if not free:
+    degrees_of_freedom = len(differences) - len(images)
+    if not degrees_of_freedom:
         raise MeasurementError(
-            f'{row.method} with {row.operator} has changed, and one seed does not tell noise from a drop. Give "seeds" '
-            "of the matrix at least two, better three to five, for the baseline and for the new results."
+            f"{row.method} with {row.operator} has changed, and with one seed a drop cannot be told from noise. Give "
+            '"seeds" of the matrix at least two values, better three to five, for both results.'
         )
     squares = math.fsum((v - math.fsum(p) / len(p)) ** 2 for p in images.values() for v in p)
-    return float(stats.t.ppf(level, free)) * math.sqrt(squares / free / len(differences))
+    error = math.sqrt(squares / degrees_of_freedom / len(differences))
+    return float(stats.t.ppf(level, degrees_of_freedom)) * error
 
 
 def read(path: Path) -> Results:
     """Read results: a folder that `invprior matrix run` wrote, or a JSON file of pytest-benchmark.
 
+    Files of earlier releases, in which cells have other words, are read too.
+
     Raises:
-        MeasurementError: it is neither.
+        FormatError: the folder is of another release.
+        MeasurementError: the path is neither.
     """
     if path.is_dir():
-        from invprior.matrix.results.record import load_all
-
         return {r.cell: r.metrics for r in load_all(path) if r.status == "ok"}
     try:
         benchmarks: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))[
             "benchmarks"
         ]
         infos = [b["extra_info"] for b in benchmarks]
-        return {Cell(**i["cell"]): i["metrics"] for i in infos if "cell" in i}
+        return {Cell(**deprecated.cell(i["cell"])): i["metrics"] for i in infos if "cell" in i}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MeasurementError(
             f'"{path}" is neither a folder of results nor a file of "pytest benchmarks --benchmark-json" ({error}).'

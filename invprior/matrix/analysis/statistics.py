@@ -1,14 +1,13 @@
-"""Paired statistics: methods are compared on the very same images and seeds, or not at all.
+"""Paired statistics: methods are compared on exactly the same images and seeds.
 
-A seed draws the noise, the mask and the network's first weights, so two methods that share a pair
-(image, seed) were given the same measurement. Everything here is computed over the pairs that all
-compared methods have; what is left out is named with its reason.
+A seed determines the noise, the mask and the network's initial weights, so two methods that share a pair (image, seed)
+had the same measurement. Everything here is computed over the pairs that all compared methods have. Methods that are
+left out are named with the reason.
 
-Intervals are Student's t. Where there are several images the values are first averaged over the
-seeds of each image, and the interval is over images: seeds of one image are not independent
-pieces of evidence about other images. With one image the interval is over its seeds, and says
-nothing about other images. With a handful of values t keeps its promised coverage where the
-bootstrap is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+Intervals are Student's t. With several images, values are first averaged over the seeds of each image, and the interval
+is over images: seeds of one image are no independent evidence about other images. With one image the interval is over
+its seeds, and holds for that image only. For a handful of values t keeps its nominal coverage, where the bootstrap is
+too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ LEVEL = 0.95  # of the intervals
 
 
 class Pair(NamedTuple):
-    """What two methods must share to be compared."""
+    """The unit of pairing: what two methods must share to be compared."""
 
     image: str
     seed: int
@@ -36,11 +35,11 @@ Scores = Mapping[Pair, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A mean and its interval of confidence, mean - half to mean + half.
+    """A mean and its confidence interval, mean - half to mean + half.
 
     Attributes:
-        half: NaN with fewer than two values, which tell nothing about their scatter.
-        count: number of values, after seeds were averaged where `over` is "images".
+        half: NaN with fewer than two values, whose scatter is unknown.
+        count: number of values, after averaging over seeds if `over` is "images".
     """
 
     mean: float
@@ -51,18 +50,18 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What one metric says about several methods.
+    """The comparison of several methods by one metric.
 
     Attributes:
-        methods: that are compared, the best mean first.
-        pairs: that all of them have; every figure here is over these alone.
-        possible: pairs that any method should have.
+        methods: the compared ones, the best mean first.
+        pairs: that all of them have; every value here is over these alone.
+        possible: number of pairs that every method should have.
         mean: of each method.
-        behind: each method's difference to the best one, paired; negative where it is worse in a metric in
-            which higher is better. Absent for the best one.
-        rank: mean over the pairs, 1 the best; ties share theirs.
-        wins: share of the pairs in which the first method beats the second, ties counting a half.
-        apart: methods that are not compared, and why.
+        behind: paired difference of each method to the best one; negative if it is worse by a metric in which higher
+            is better. Absent for the best one.
+        rank: mean over the pairs, 1 is the best; tied methods share their mean rank.
+        wins: share of the pairs in which the first method beats the second; a tie counts 1/2.
+        apart: methods that are not compared, with the reason.
     """
 
     methods: tuple[str, ...]
@@ -80,7 +79,7 @@ class Comparison:
         return self.methods[0] if self.mean else None
 
     def tied_with_best(self, method: str) -> bool:
-        """Whether the interval of the difference to the best method holds zero, or is unknown."""
+        """Whether the interval of the difference to the best method contains zero, or is unknown."""
         behind = self.behind.get(method)
         return behind is None or not abs(behind.mean) > behind.half
 
@@ -109,13 +108,13 @@ def compare(
 ) -> Comparison:
     """Compare methods on the pairs that they share.
 
-    A method without half of the possible pairs is set apart, since it would take most pairs from all
-    others; so are values that are not finite, such as the PSNR of a perfect restoration.
+    A method with less than half of the possible pairs is left out, since it would remove most pairs for all others.
+    So are values that are not finite, such as the PSNR of a perfect restoration.
 
     Args:
         scores: by method, then pair; a pair without a value is absent.
         possible: the pairs that every method should have.
-        higher_is_better: the metric's direction.
+        higher_is_better: direction of the metric.
     """
     finite = {m: {p: v for p, v in s.items() if math.isfinite(v)} for m, s in scores.items()}
     wanted = dict.fromkeys(possible)

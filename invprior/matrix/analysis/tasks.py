@@ -1,4 +1,4 @@
-"""Records sorted into tasks: everything that was measured the same way, one method a row."""
+"""Group records into tasks: all that was measured the same way, one method a row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Measure:
 
     Attributes:
         name: its spec, as in the records.
-        title: for column heads, "PSNR (luma=true)".
+        title: for column heads, such as "PSNR (luma=true)".
     """
 
     name: str
@@ -28,7 +28,7 @@ class Measure:
     higher_is_better: bool
 
     def text(self, value: float) -> str:
-        """Print a figure: decibels with two decimals, others with four."""
+        """Print a value: decibels with two decimals, others with four."""
         return f"{value:.2f}" if self.unit == "dB" else f"{value:.4f}"
 
     @property
@@ -42,9 +42,9 @@ class MissingResult:
     """A cell without a result.
 
     Attributes:
-        status: what went wrong; None where there is no record.
-        reason: in one sentence.
-        replay: the command that computes it; "" where nothing is known.
+        status: what went wrong; None without a record.
+        reason: one sentence.
+        replay: the command that computes it; "" without a record.
     """
 
     method: str
@@ -59,9 +59,9 @@ class Task:
     """One operator with one noise.
 
     Attributes:
-        methods: labels of the rows, in the order of the plan, else of the alphabet.
-        pairs: of image and seed that every method should have.
-        records: by method, then pair; what has not run yet is absent.
+        methods: labels of the rows, in the order of the plan; without a plan, in alphabetical order.
+        pairs: of image and seed, that every method should have.
+        records: by method, then pair; cells that have not run yet are absent.
         excluded: pairs that the configuration leaves out, by method.
     """
 
@@ -78,7 +78,7 @@ class Task:
         return f"{self.operator}, {self.noise or 'measurements as given'}"
 
     def scores(self, measure: Measure) -> dict[str, Scores]:
-        """Collect the figures of the cells that are "ok", by method and pair."""
+        """Return the scores of the cells that are "ok", by method and pair."""
         return {
             m: {
                 p: r.metrics[measure.name]
@@ -93,7 +93,7 @@ class Task:
         return compare(self.scores(measure), self.pairs, higher_is_better=measure.higher_is_better)
 
     def missing_results(self) -> list[MissingResult]:
-        """List what has no result: failed, not run yet, or without a finite figure."""
+        """Return the cells without a result: failed, not run yet, or without a finite score."""
         found = []
         for method in self.methods:
             for pair in self.pairs:
@@ -110,7 +110,7 @@ class Task:
                     odd = [k for k, v in record.metrics.items() if not math.isfinite(v)]
                     if not odd:
                         continue
-                    reason = f"{', '.join(odd)} is not finite, so it is in no average"
+                    reason = f"{', '.join(odd)} is not finite and counts in no average"
                 found.append(
                     MissingResult(
                         method=method,
@@ -122,8 +122,8 @@ class Task:
                 )
         return found
 
-    def initial_estimate(self, measure: Measure, pairs: Sequence[Pair]) -> float | None:
-        """Average the best simple reconstruction over some pairs; None where one of them lacks it."""
+    def baseline(self, measure: Measure, pairs: Sequence[Pair]) -> float | None:
+        """Return the mean score of the best simple reconstruction over some pairs; None if a pair has none."""
         values = []
         for pair in pairs:
             known = (r[pair].baseline for r in self.records.values() if pair in r)
@@ -135,7 +135,7 @@ class Task:
 
 
 def titles(tasks: Sequence[Task]) -> list[str]:
-    """Name tasks side by side: by operator and noise, or by the operator alone where all have the same noise."""
+    """Return names of tasks side by side: operator and noise, or the operator alone if all have the same noise."""
     same = len({t.noise for t in tasks}) == 1 < len(tasks)
     return [t.operator if same else t.title for t in tasks]
 
@@ -145,9 +145,9 @@ class Collection:
     """All tasks of a folder of results.
 
     Attributes:
-        measures: the metrics, in the records' order; the first one ranks.
-        older: records that no table uses, since a newer one stands for the same cell, or the plan has it no more.
-        unknown: metrics that no installed package provides, and why; no table shows them.
+        measures: the metrics, in the order of the records; the first one ranks.
+        older: records that no table uses: a newer one exists for the same cell, or the plan has the cell no more.
+        unknown: metrics that no installed package provides, with the reason; no table shows them.
     """
 
     tasks: tuple[Task, ...]
@@ -162,12 +162,12 @@ class Collection:
 
 
 def collect(records: Iterable[Record], planned: Mapping[str, Cell] | None = None) -> Collection:
-    """Sort records into tasks.
+    """Group records into tasks.
 
     Args:
         records: of one folder of results, in any order.
-        planned: the cells of the configuration by key, in its order; absent: every combination of what the
-            records have, each of them the newest.
+        planned: the cells of the configuration by key, in its order; absent: every combination of what the records
+            have, each with its newest record.
     """
     wanted, older = _current(records, planned)
     cells = sorted(wanted, key=_alphabet) if planned is None else list(planned.values())
@@ -175,8 +175,8 @@ def collect(records: Iterable[Record], planned: Mapping[str, Cell] | None = None
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.operator, cell.noise), []).append(cell)
-    strict = planned is not None
-    tasks = tuple(_task(*n, group, label, wanted, strict) for n, group in groups.items())
+    has_plan = planned is not None
+    tasks = tuple(_task(*n, group, label, wanted, has_plan) for n, group in groups.items())
     measures, unknown = measures_of(r.metrics for r in wanted.values())
     return Collection(tasks=tasks, measures=measures, older=tuple(older), unknown=unknown)
 
@@ -203,7 +203,7 @@ def _alphabet(cell: Cell) -> tuple[str | int, ...]:
 
 
 def _labels(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Name each cell's row; by its prior, solver and rule too, where a task has several of them under one label."""
+    """Return the label of each cell's row, with prior, solver and rule where a task has several under one label."""
     rows: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         rows.setdefault((cell.operator, cell.noise, cell.method), []).append(cell)
@@ -221,7 +221,7 @@ def _task(
     cells: Sequence[Cell],
     label: Mapping[Cell, str],
     records: Mapping[Cell, Record],
-    strict: bool,
+    has_plan: bool,
 ) -> Task:
     rows: dict[str, dict[Pair, Record]] = {}
     known: dict[str, set[Pair]] = {}
@@ -232,7 +232,7 @@ def _task(
         if cell in records:
             row[pair] = records[cell]
     pairs = tuple(dict.fromkeys(Pair(c.image, c.seed) for c in cells))
-    excluded = {m: frozenset(pairs) - held for m, held in known.items()} if strict else {}
+    excluded = {m: frozenset(pairs) - held for m, held in known.items()} if has_plan else {}
     return Task(
         operator=operator,
         noise=noise,
@@ -244,14 +244,14 @@ def _task(
 
 
 def measures_of(
-    figures: Iterable[Mapping[str, float]],
+    scores: Iterable[Mapping[str, float]],
 ) -> tuple[tuple[Measure, ...], dict[str, str]]:
-    """Look the metrics of some figures up, in their order; and say why some are unknown, by name."""
+    """Look up the metrics of some scores, in their order; return also why some are unknown, by name."""
     from invprior import registry
 
     measures: list[Measure] = []
     unknown: dict[str, str] = {}
-    for name in dict.fromkeys(name for row in figures for name in row):
+    for name in dict.fromkeys(name for row in scores for name in row):
         spec, bracket, region = name.partition(" (")  # such as "psnr (missing pixels)"
         try:
             metric = registry.create("metrics", spec)

@@ -1,17 +1,17 @@
-"""The configuration of a matrix: axes of specs, limits, metrics, from a TOML file."""
+"""The configuration of a matrix, from a TOML file: axes of specs, limits, metrics."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files as resources
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from invprior.errors import InvpriorError, MeasurementError, OptionError, did_you_mean
-from invprior.matrix.config import specs
+from invprior.matrix.config import deprecated, specs
 from invprior.matrix.config.method import Method
 from invprior.matrix.config.published import Published
 from invprior.matrix.config.published import table as published_table
@@ -22,20 +22,19 @@ AXES = ("image", "operator", "noise", "prior", "solver", "stop", "seed")
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How the images' names become truths and measurements.
+    """How names of images become true images and measurements.
 
     Attributes:
-        truth: the true image's file or sample, with {image} in the name's place.
-        measurement: the measurement's file; absent: simulated from the truth.
-        masked: an image that equals the truth where a pixel is known, for the operator inpaint; the mask is
-            taken from it, so that published masked images are met exactly.
-        resample: Pillow's filter that makes the measurement smaller in place of the operator, "lanczos" or
-            "bicubic".
-        multiple: the truth is cropped around its middle to sides that are multiples of this.
-        border: pixels that no metric sees, [before, after] in height and width.
-        rounded: whether restorations are rounded to 8 bits before they are scored, as in a file.
-        missing: whether every metric is also taken over the missing pixels alone.
-        tell_noise: whether the methods are told the noise; if not, they estimate it.
+        truth: file or sample of the true image; {image} stands for the image's name.
+        measurement: file of the measurement; "" simulates it from the truth.
+        masked: for the operator inpaint, a file that equals the truth at known pixels. The mask is read off it, so
+            it is exactly the published one.
+        resample: Pillow's filter that makes the measurement in place of the operator, "lanczos" or "bicubic".
+        multiple: the truth is cropped around its centre to sides that are multiples of this.
+        border: pixels that metrics leave out, [before, after] in height and width.
+        rounded: whether restorations are rounded to 8 bits before scoring, as in a file.
+        missing: whether every metric is also computed over the missing pixels alone.
+        tell_noise: whether the methods get the noise's spec; else they estimate the noise.
     """
 
     truth: str = "{image}"
@@ -51,7 +50,7 @@ class Protocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one cell may take: seconds of wall-clock time; memory beyond Python's own, such as "4GB"."""
+    """Limits of a cell: wall-clock time in seconds, and memory beyond Python's own, such as "4GB"."""
 
     seconds: float = 3600.0
     memory: str = "8GB"
@@ -64,7 +63,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """How weights are tuned: the images, apart from those that are tested, and reconstructions of each."""
+    """How weights are tuned: on which images, none of them tested, and reconstructions of each."""
 
     images: tuple[str, ...] = ()
     budget: int = 7
@@ -72,10 +71,11 @@ class Tuning:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """A checked configuration; each axis holds what differs along it.
+    """A checked configuration, with the values of every axis.
 
     Attributes:
-        published: which published figures stand beside these, see `matrix.published`; "" for none.
+        published: the published table to compare with, see `config.published`; "" for none.
+        notes: deprecated spellings in the file, one sentence each. They make no difference between matrices.
     """
 
     name: str
@@ -93,25 +93,26 @@ class Matrix:
     tuning: Tuning = field(default_factory=Tuning)
     protocol: Protocol = field(default_factory=Protocol)
     published: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
-    def beside(self) -> Published | None:
-        """Look up the published figures; None where the configuration names none.
+    def published_table(self) -> Published | None:
+        """Look up the published table, or return None if the configuration names none.
 
         Raises:
-            OptionError: there are none of that name.
+            OptionError: there is no table of that name.
         """
         rows = {m.label: m.published for m in self.methods if m.published}
         return published_table(self.published, rows) if self.published else None
 
 
 def builtin_names() -> list[str]:
-    """Names of the matrices that come with invprior."""
+    """Return the names of the built-in matrices."""
     found = (p.name for p in resources("invprior.matrix.config").joinpath("builtin").iterdir())
     return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
 
 def read(source: str) -> tuple[str, str]:
-    """Find a configuration by its built-in name or its file: its name and its text.
+    """Return the name and the text of a configuration, given its built-in name or its file.
 
     Raises:
         MeasurementError: there is none.
@@ -131,34 +132,35 @@ def read(source: str) -> tuple[str, str]:
 
 
 def parse(name: str, text: str) -> Matrix:
-    """Read and check a configuration's text.
+    """Read and check the text of a configuration.
 
     Raises:
-        OptionError: with every fault at once.
+        OptionError: the text has faults; the message lists all of them.
     """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise OptionError(f"The matrix {name} is no TOML: {error}.") from None
+        raise OptionError(f"The matrix {name} is not valid TOML: {error}.") from None
     faults: list[str] = []
-    matrix = _matrix(name, TomlTable(values, f"the matrix {name}", faults), faults)
-    faults += _unfit(matrix)
+    notes: list[str] = []
+    matrix = _matrix(name, TomlTable(values, f"the matrix {name}", faults, notes))
+    faults += _faults(matrix)
     if faults:
         raise OptionError("\n".join(dict.fromkeys(faults)))
     return matrix
 
 
-def _matrix(name: str, table: TomlTable, faults: list[str]) -> Matrix:
+def _matrix(name: str, table: TomlTable) -> Matrix:
     def texts(key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        found = table.items(key, (str,), "texts")
+        found = table.items(key, (str,), "strings")
         if found == []:
-            table.fault(key, "a list of at least one text", found)
+            table.fault(key, "a list of at least one string", found)
         return default if found is None else tuple(found)
 
     for key in ("images", "priors"):
         if key not in table.values:
-            faults.append(f'The key "{key}" of {table.where} must be given.')
-    seeds = table.items("seeds", (int,), "whole numbers")
+            table.faults.append(f'The key "{key}" of {table.where} must be given.')
+    seeds = table.items("seeds", (int,), "integers")
     given = table.items("priors", (str, dict), "specs and tables") or []
     matrix = Matrix(
         name=name,
@@ -167,7 +169,7 @@ def _matrix(name: str, table: TomlTable, faults: list[str]) -> Matrix:
         images=texts("images", ()),
         operators=texts("operators", ("denoise",)),
         noises=texts("noises", ("",)),
-        methods=tuple(Method.read(m, f"priors[{i}]", faults) for i, m in enumerate(given, 1)),
+        methods=tuple(Method.read(m, i, table) for i, m in enumerate(given, 1)),
         solvers=texts("solvers", ("auto",)),
         stops=texts("stops", ("",)),
         seeds=(0,) if seeds is None else tuple(seeds),
@@ -178,48 +180,50 @@ def _matrix(name: str, table: TomlTable, faults: list[str]) -> Matrix:
         protocol=next((_protocol(t) for t in table.tables("protocol")), Protocol()),
     )
     table.finish()
-    return matrix
+    return replace(matrix, notes=tuple(table.notes))  # complete only now
 
 
 def _exclude(table: TomlTable) -> Mapping[str, str]:
     pairs = {axis: table.take(axis) for axis in AXES}
     table.finish()
-    return {axis: str(value) for axis, value in pairs.items() if value is not None}
+    given = {axis: str(value) for axis, value in pairs.items() if value is not None}
+    return dict(deprecated.pattern(*pair, table.where, table.notes) for pair in given.items())
 
 
 def _limits(table: TomlTable) -> Limits:
-    usual = Limits()
+    default = Limits()
     limits = Limits(
-        seconds=table.positive("seconds", usual.seconds), memory=table.text("memory", usual.memory)
+        seconds=table.positive("seconds", default.seconds),
+        memory=table.text("memory", default.memory),
     )
     table.finish()
     try:
-        limits.bytes  # noqa: B018  # for its refusal
+        limits.bytes  # noqa: B018  # raises where the text is no size
     except InvpriorError:
         table.fault("memory", 'a size such as "4GB"', limits.memory)
     return limits
 
 
 def _tuning(table: TomlTable) -> Tuning:
-    images = table.items("images", (str,), "texts") or []
-    tuning = Tuning(images=tuple(images), budget=table.whole("budget", 7, least=2))
+    images = table.items("images", (str,), "strings") or []
+    tuning = Tuning(images=tuple(images), budget=table.integer("budget", 7, least=2))
     table.finish()
     return tuning
 
 
 def _protocol(table: TomlTable) -> Protocol:
     border = table.take("border")
-    good = isinstance(border, list) and len(border) == 2 and all(type(n) is int for n in border)
-    if border is not None and not (good and min(border) >= 0):
-        table.fault("border", "two whole numbers >= 0", border)
-        good = False
+    valid = isinstance(border, list) and len(border) == 2 and all(type(n) is int for n in border)
+    if border is not None and not (valid and min(border) >= 0):
+        table.fault("border", "two integers >= 0", border)
+        valid = False
     protocol = Protocol(
         truth=table.text("truth", "{image}"),
         measurement=table.text("measurement"),
         masked=table.text("masked"),
         resample=table.choice("resample", ("lanczos", "bicubic"), ""),
-        multiple=table.whole("multiple", 1, least=1),
-        border=(border[0], border[1]) if good and border is not None else (0, 0),
+        multiple=table.integer("multiple", 1, least=1),
+        border=(border[0], border[1]) if valid and border is not None else (0, 0),
         rounded=table.switch("rounded", False),
         missing=table.switch("missing", False),
         tell_noise=table.switch("tell_noise", True),
@@ -227,12 +231,12 @@ def _protocol(table: TomlTable) -> Protocol:
     table.finish()
     sources = [n for n in ("measurement", "masked", "resample") if getattr(protocol, n)]
     if len(sources) > 1:
-        table.faults.append(f"[protocol] must have one of {' and '.join(sources)}; leave one.")
+        table.faults.append(f"[protocol] must have at most one of {' and '.join(sources)}.")
     return protocol
 
 
-def _unfit(matrix: Matrix) -> list[str]:
-    """Check every spec, that labels differ, that tuning is possible, and that excludes exclude something."""
+def _faults(matrix: Matrix) -> list[str]:
+    """Check every spec, that labels differ, that tuning is possible, and that excludes match something."""
     faults = []
     axes: dict[str, tuple[str, ...]] = {
         "operators": matrix.operators,
@@ -247,33 +251,35 @@ def _unfit(matrix: Matrix) -> list[str]:
         faults += method.faults()
     for one, other in combinations(matrix.methods, 2):
         if one.label == other.label:
-            faults.append(f'Two priors are labelled "{one.label}": give one of them another label.')
+            faults.append(
+                f'Two priors have the label "{one.label}". Give one of them another label.'
+            )
     tuned = [m.label for m in matrix.methods if m.weights == "tuned"]
     if tuned and not matrix.tuning.images:
-        faults.append(f"[tuning] must name images, for {', '.join(tuned)} is to be tuned on them.")
+        faults.append(f"[tuning] must name images, on which {', '.join(tuned)} is tuned.")
     if both := set(matrix.tuning.images) & set(matrix.images):
         faults.append(
-            f"The images of [tuning] must be others than those tested; both hold {', '.join(sorted(both))}."
+            f"The images of [tuning] must not be tested; got {', '.join(sorted(both))} in both lists."
         )
-    faults += [fault for exclude in matrix.excludes for fault in _idle(matrix, exclude)]
+    faults += [fault for exclude in matrix.excludes for fault in _unmatched(matrix, exclude)]
     return faults + _unpublished(matrix)
 
 
 def _unpublished(matrix: Matrix) -> list[str]:
-    """Name a table, or a row of it, that does not exist."""
+    """Return the faults of a published table, or a row of it, that does not exist."""
     try:
-        matrix.beside()
+        matrix.published_table()
     except OptionError as error:
         return [str(error)]
     named = [m.label for m in matrix.methods if m.published and not matrix.published]
     return [
-        f'The key "published" of "{label}" would do nothing: the matrix names no published table.'
+        f'The key "published" of "{label}" would have no effect: the matrix names no published table.'
         for label in named
     ]
 
 
-def _idle(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:
-    """Name the patterns of an exclude that meet nothing, which are most likely misspelt."""
+def _unmatched(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:
+    """Return the faults of patterns that match nothing, which most likely have a typing error."""
     values: dict[str, list[Any]] = {
         "image": list(matrix.images),
         "operator": list(matrix.operators),
@@ -284,8 +290,8 @@ def _idle(matrix: Matrix, exclude: Mapping[str, str]) -> list[str]:
         "seed": [str(s) for s in matrix.seeds],
     }
     return [
-        f'The exclude {axis} = "{pattern}" meets nothing{did_you_mean(pattern, values[axis])}; '
-        f"the axis holds: {', '.join(map(repr, values[axis]))}."
+        f'The exclude {axis} = "{pattern}" matches nothing{did_you_mean(pattern, values[axis])}; '
+        f"the axis has: {', '.join(map(repr, values[axis]))}."
         for axis, pattern in exclude.items()
         if not any(specs.matches(pattern, str(v)) for v in values[axis])
     ]

@@ -1,8 +1,7 @@
-"""Figures that were published for the paper's tables, to stand beside measured ones.
+"""Published values of the paper's tables, to compare measured ones with.
 
-They lie in published.json, in dB. A row of a matrix stands beside the published row that its key
-`published` names, else beside the one of its own name, in any case; rows of the paper that no method
-of ours stands beside come at the end of the table.
+published.json has them, in dB. A row of a matrix is compared with the published row that its key `published` names,
+else with the one of its own label, in any case. Published rows without a counterpart come at the end of the table.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 
 from invprior.errors import OptionError, did_you_mean
 
-Figures: TypeAlias = Mapping[str, float]
+Values: TypeAlias = Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +24,19 @@ class Published:
 
     Attributes:
         title: paper and table.
-        source: where the figures come from.
-        images: by method, then image, over the whole image.
-        missing: the same over the missing pixels alone, for inpainting.
-        averages: by method, over all images of the table, as printed.
-        remarks: what a reader must know to compare.
-        rows: by the label of a method of ours, the published row that it is to stand beside.
+        source: where the values come from.
+        images: values over the whole image, by method, then image.
+        missing: values over the missing pixels alone, for inpainting.
+        averages: over all images of the table, by method, as printed.
+        remarks: limits of the comparison.
+        rows: by the label of one of our methods, the published row to compare it with.
     """
 
     title: str
     source: str
-    images: Mapping[str, Figures]
-    averages: Figures
-    missing: Mapping[str, Figures] = field(default_factory=dict)
+    images: Mapping[str, Values]
+    averages: Values
+    missing: Mapping[str, Values] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     rows: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,18 +46,18 @@ class Published:
         return list(dict.fromkeys([*self.images, *self.averages]))
 
     def method(self, label: str) -> str | None:
-        """Find the published row beside a method of ours; None when there is none."""
+        """Return the published row for one of our methods, or None."""
         wanted = self.rows.get(label, label).lower()
         return next((n for n in self.names if n.lower() == wanted), None)
 
     def others(self, labels: Iterable[str]) -> list[str]:
-        """List the published methods that stand beside none of the labels."""
+        """Return the published methods that no label is compared with."""
         known = {self.method(label) for label in labels}
         return [n for n in self.names if n not in known]
 
 
 def names() -> list[str]:
-    """Names of the tables."""
+    """Return the names of the tables."""
     return sorted(_tables())
 
 
@@ -67,7 +66,7 @@ def table(name: str, rows: Mapping[str, str] | None = None) -> Published:
 
     Args:
         name: of the table.
-        rows: by label, the published row that a method of ours stands beside.
+        rows: by label, the published row to compare one of our methods with.
 
     Raises:
         OptionError: there is no such table, or no such row in it.
@@ -75,7 +74,7 @@ def table(name: str, rows: Mapping[str, str] | None = None) -> Published:
     if name not in _tables():
         raise OptionError(
             f'The key "published" of a matrix must be one of {", ".join(names())}; got "{name}"'
-            f"{did_you_mean(name, names())}. Leave it out where nothing was published."
+            f"{did_you_mean(name, names())}. Leave it out if nothing was published."
         )
     values = _tables()[name]
     found = Published(**{**values, "remarks": tuple(values["remarks"]), "rows": rows or {}})
@@ -83,7 +82,7 @@ def table(name: str, rows: Mapping[str, str] | None = None) -> Published:
         if found.method(label) is None:
             raise OptionError(
                 f'The key "published" of the row "{label}" must be one of {", ".join(found.names)}; got "{row}"'
-                f"{did_you_mean(row, found.names)}. Leave it out where nothing was published."
+                f"{did_you_mean(row, found.names)}. Leave it out if nothing was published."
             )
     return found
 

@@ -1,36 +1,40 @@
-"""Checking and resolving specs without running code of other packages.
+"""Check and resolve specs without running code of other packages.
 
-A third party's plugin may crash the process that imports it, so here only invprior's own are made; the others are
-looked up by name, and meet their options in a cell's own process.
+A third party's plugin may crash the process that imports it. So only invprior's own parts are made here. Parts of other
+packages are looked up by name, and their options are checked in a cell's own process.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from invprior import registry
 from invprior.errors import InvpriorError
 from invprior.registry.spec import RuleSpec, Spec, Value, parse, parse_rule, parse_sum
 
-_FULL = re.compile(
-    r"[A-Za-z_][\w.-]*/[A-Za-z_][\w-]*"
-)  # package/name; a file's name has a dot behind the slash
+# package/name; a file's name has a dot after the slash
+_FULL_NAME = re.compile(r"[A-Za-z_][\w.-]*/[A-Za-z_][\w-]*")
+_SIZE = 4096  # texts that are remembered; a matrix repeats a few dozen in thousands of cells
+_Path: TypeAlias = tuple[str, ...]
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a text is a pattern's, in which * stands for anything."""
+    """Whether a text matches a pattern, in which * stands for anything."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text, re.S) is not None
 
 
 def size_in_bytes(text: str) -> int:
-    """Read "4GB"; errors as for `--memory-limit`."""
-    from invprior.memory.plan import parse_size
+    """Read a size such as "4GB"; errors as for `--memory-limit`."""
+    from invprior.memory.size import parse_size
 
     return parse_size(text)
 
 
+@lru_cache(maxsize=_SIZE)
 def parsed(group: str, text: str) -> tuple[Spec, ...]:
     """Parse a spec, a sum of terms or a rule into the single specs that it holds; errors as `spec.parse`."""
     if group == "priors":
@@ -41,27 +45,22 @@ def parsed(group: str, text: str) -> tuple[Spec, ...]:
 
 
 def missing(group: str, text: str) -> list[str]:
-    """Name the packages that a spec asks for as package/name and that are not installed."""
-    here = {e.package for e in registry.entries()}
-    asked = {n.partition("/")[0] for s in parsed(group, text) for n in names(s) if "/" in n}
-    return sorted(asked - here)
+    """Return the packages that a spec names as package/name and that are not installed."""
+    installed = {e.package for e in registry.entries()}
+    named = {n.partition("/")[0] for s in parsed(group, text) for n in names(s) if "/" in n}
+    return sorted(named - installed)
 
 
 def is_own(group: str, text: str) -> bool:
     """Whether every part is invprior's own."""
-    own = {
-        name
-        for e in registry.entries()
-        if e.package == registry.CORE
-        for name in (e.name, e.full_name)
-    }
+    own, _ = _registered(tuple(sys.path))
     return all(name in own for spec in parsed(group, text) for name in names(spec))
 
 
 def fault(group: str, text: str) -> str | None:
-    """Say what is wrong with a spec, as far as that shows without other packages' code; None if nothing.
+    """Return what is wrong with a spec, or None; code of other packages is not run to find out.
 
-    A package that is missing, or broken, is no fault: its cells say so.
+    A missing or broken package is no fault: the records of its cells report it.
     """
     try:
         specs = parsed(group, text)
@@ -69,31 +68,37 @@ def fault(group: str, text: str) -> str | None:
             resolved(group, text)
         elif not missing(group, text):
             for spec in specs:
-                _known(group, spec.name)
+                _check_known(group, spec.name)
     except InvpriorError as error:
         return f'"{text}": {error}'
     return None
 
 
 def resolved(group: str, text: str) -> str:
-    """Print a spec with every option filled in, by making it.
+    """Print a spec with every option filled in, by making it once.
 
     Raises:
         InvpriorError: the plugin is unknown or broken, or its options are wrong.
     """
+    return _resolved(group, text, tuple(sys.path))
+
+
+# What is installed follows from the path, by which the registry remembers its entries too.
+@lru_cache(maxsize=_SIZE)
+def _resolved(group: str, text: str, path: _Path) -> str:
     from invprior import provenance
-    from invprior.builders import problem as building
+    from invprior.builders.problem import prior_from, stop_from
 
     made: dict[str, Callable[[], str]] = {
-        "priors": lambda: provenance.prior_text(building.prior_from(text)),
-        "stopping": lambda: provenance.stop_text(building.stop_from(text)),
+        "priors": lambda: provenance.prior_text(prior_from(text)),
+        "stopping": lambda: provenance.stop_text(stop_from(text)),
     }
     plain = lambda: str(registry.describe(registry.create(group, text)))  # noqa: E731
     return made.get(group, plain)()
 
 
 def names(value: Value) -> Iterator[str]:
-    """The names of all components that a spec holds, its own first; a bare word that names one counts."""
+    """Yield the names of all components of a spec, its own first. A bare word counts if it names a component."""
     if isinstance(value, Spec):
         yield value.name
         for inner in value.options.values():
@@ -101,12 +106,14 @@ def names(value: Value) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from names(inner)
-    elif isinstance(value, str) and (_FULL.fullmatch(value) or value in _registered()):
-        yield value
+    elif isinstance(value, str):
+        _, registered = _registered(tuple(sys.path))
+        if _FULL_NAME.fullmatch(value) or value in registered:
+            yield value
 
 
 def texts(value: Value) -> Iterator[str]:
-    """All text that stands for an option's value, any of which may name a file."""
+    """Yield every text among the values of options; any of them may name a file."""
     inside: Any = value.options.values() if isinstance(value, Spec) else value
     if isinstance(value, str):
         yield value
@@ -116,22 +123,26 @@ def texts(value: Value) -> Iterator[str]:
 
 
 def packages(group: str, text: str) -> dict[str, str]:
-    """The packages other than invprior that a spec takes parts from, with their versions."""
+    """Return the packages other than invprior that a spec takes parts from, with their versions."""
     known = registry.entries()
     used = {name for spec in parsed(group, text) for name in names(spec)}
     core = {e.name for e in known if e.package == registry.CORE}
     others = (e for e in known if e.package != registry.CORE)
+    # A plain name that invprior also has means invprior's.
     return {e.package: e.version for e in others if used & ({e.name} - core | {e.full_name})}
 
 
-def _registered() -> set[str]:
-    return {name for e in registry.entries() for name in (e.name, e.full_name)}
+@lru_cache(maxsize=8)
+def _registered(path: _Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of invprior's own components, and those of all components."""
+    known = registry.entries()
+    own = (n for e in known if e.package == registry.CORE for n in (e.name, e.full_name))
+    return frozenset(own), frozenset(n for e in known for n in (e.name, e.full_name))
 
 
-def _known(group: str, name: str) -> None:
-    known = [e for e in registry.entries(group) if name in (e.name, e.full_name)]
-    if not known:
-        registry.find(group, name)  # refuses it, with the names that there are
+def _check_known(group: str, name: str) -> None:
+    if not any(name in (e.name, e.full_name) for e in registry.entries(group)):
+        registry.find(group, name)  # raises, with the names that exist
 
 
 def _leaves(rule: Spec | RuleSpec) -> Iterator[Spec]:

@@ -1,1 +1,1 @@
-"""Compute cells: prepare, restore, score, in processes of their own."""
+"""Compute cells: prepare, restore and score, each in its own process."""

@@ -1,4 +1,4 @@
-"""A cell's own process: forked by a worker, under limits, ended by the cell's end."""
+"""The process of one cell: forked by a worker, run under limits, ended with the cell."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invprior.matrix.execution.process import own
+from invprior.matrix.execution.process import own_memory
 from invprior.matrix.results import record
+from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.record import Record
 
-DONE, UNWRITTEN = 0, 70  # exit codes: the record is written; it could not be
-_SLACK = (
-    256 * 2**20
-)  # bytes beside the limit, for threads' stacks: the worker's watch is the exact one
+if TYPE_CHECKING:
+    from invprior.matrix.execution.curve import Progress
+
+DONE, UNWRITTEN = 0, 70  # exit codes: the record is written; it could not be written
+# Bytes above the limit, for the stacks of threads. The worker's check enforces the exact limit.
+_SLACK = 256 * 2**20
 
 
 def run(job: Job, folder: Path, output: int, messages: int) -> int:
-    """Compute a cell and write its record, whatever happens; return the exit code.
+    """Compute a cell and write its record, even if it fails; return the exit code.
 
     Args:
         job: the cell.
         folder: of the results.
         output: file descriptor for what plugins print.
-        messages: file descriptor for progress.
+        messages: file descriptor for reports of progress.
     """
-    os.setpgid(0, 0)
+    os.setpgid(0, 0)  # so that the worker can kill the cell with all that it starts
     die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(output, 1)
@@ -43,13 +46,13 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
     usual = resource.getrlimit(resource.RLIMIT_DATA)
     _limit_memory(job)
 
-    def tell(step: int, seconds: float) -> None:
-        said = {"say": "progress", "key": job.key, "step": step, "seconds": seconds}
-        os.write(messages, (json.dumps(said) + "\n").encode())
+    def progress(step: int, seconds: float) -> None:
+        message = {"event": "progress", "key": job.key, "step": step, "seconds": seconds}
+        os.write(messages, (json.dumps(message) + "\n").encode())
 
     began = time.perf_counter()
-    made = _attempt(job, folder, tell)
-    resource.setrlimit(resource.RLIMIT_DATA, usual)
+    made = _attempt(job, folder, progress)
+    resource.setrlimit(resource.RLIMIT_DATA, usual)  # writing the record needs memory too
     if not made.seconds.whole:
         whole = record.Seconds(whole=time.perf_counter() - began)
         made = replace(made, seconds=whole)
@@ -61,33 +64,37 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
     return DONE
 
 
-def _attempt(job: Job, folder: Path, tell: Callable[[int, float], None]) -> Record:
+def _attempt(job: Job, folder: Path, progress: Progress) -> Record:
     """Compute the cell; an exception becomes a record."""
     import torch
 
-    from invprior.matrix.execution.measure import compute, failure
+    from invprior.matrix.execution.measure import compute
 
     try:
         torch.set_num_threads(job.setting.threads)
-        return compute(job, folder, tell)
+        return compute(job, folder, progress)
     except MemoryError:
-        return failure(job, "out-of-memory", _above(job))
+        return failure(job, "out-of-memory", _above_limit(job))
     except BaseException as error:  # a plugin may raise anything, SystemExit too
         text = re.sub(r"\s*\n\s*", " ", f"{type(error).__name__}: {error}")
+        # torch has no exception of its own for exhausted memory on the CPU
         if re.search(r"out of memory|allocate memory|not enough memory", text, re.I):
-            return failure(job, "out-of-memory", f"{_above(job)} ({text[:200]})")
+            return failure(job, "out-of-memory", f"{_above_limit(job)} ({text[:200]})")
         return failure(job, "crashed", text[:1000])
 
 
-def _above(job: Job) -> str:
+def _above_limit(job: Job) -> str:
     return f"needed more than the limit of {job.limits.memory}"
 
 
 def _limit_memory(job: Job) -> None:
-    """Let allocations beyond the limit fail, so that the cell can say so itself; a GPU's driver maps more than that."""
+    """Let allocations above the limit fail, so that the cell itself can report it.
+
+    Not on a GPU, whose driver maps more than that.
+    """
     if job.setting.device.startswith("cuda"):
         return
-    now = own("VmData")
+    now = own_memory("VmData")
     if now is None:  # not on this system
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -100,5 +107,5 @@ def die_with_parent(parent: int) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it has ended already
+        if os.getppid() != parent:  # it ended before the request
             os._exit(1)

@@ -1,4 +1,4 @@
-"""The cells of a matrix on a Dask cluster: the same processes, limits and records, on as many machines as it has."""
+"""The cells of a matrix on a Dask cluster: the same processes, limits and records, on all of its machines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from invprior.errors import MeasurementError, PluginError
 from invprior.io import files
 from invprior.matrix.execution.pool import Event, ProcessPool
 from invprior.matrix.results import record
+from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.merge import named_files
 
@@ -26,16 +27,16 @@ def run(
     workers: int,
     tick: float = 0.5,
 ) -> Iterator[Event | None]:
-    """Compute cells on a cluster, and tell of each that is done; None now and then.
+    """Compute cells on a cluster and yield an event for each that is done; None after `tick` seconds without one.
 
-    A cell whose Dask worker is lost is run again by Dask elsewhere.
+    If a Dask worker is lost, Dask runs its cell again on another one.
 
     Args:
         jobs: the cells.
         folder: of the results, on this machine; images and records come back over the network.
         address: of the scheduler; None starts a cluster on this machine.
         workers: of a cluster on this machine.
-        tick: seconds between two looks.
+        tick: seconds between two checks.
 
     Raises:
         PluginError: Dask is not installed.
@@ -59,16 +60,14 @@ def run(
             f'Cannot reach the Dask scheduler at "{address}": {error}.'
         ) from None
     try:
-        yield from _gathered(client, jobs, folder, tick)
+        yield from _gather(client, jobs, folder, tick)
     finally:
         client.close()
         if own is not None:
             own.close()
 
 
-def _gathered(
-    client: Any, jobs: Sequence[Job], folder: Path, tick: float
-) -> Iterator[Event | None]:
+def _gather(client: Any, jobs: Sequence[Job], folder: Path, tick: float) -> Iterator[Event | None]:
     from distributed import wait
 
     futures = {
@@ -84,16 +83,14 @@ def _gathered(
             continue
         for future in done:
             job = futures.pop(future)
-            yield Event("done", 0, job, _stored(future, job, folder))
+            yield Event("done", 0, job, _store(future, job, folder))
 
 
-def _stored(future: Any, job: Job, folder: Path) -> dict[str, Any]:
+def _store(future: Any, job: Job, folder: Path) -> dict[str, Any]:
     """Write what a worker has sent, the record last."""
-    from invprior.matrix.execution.worker import failed
-
     if future.status != "finished":
         reason = f"its Dask worker was lost or failed: {future.exception()}"
-        made = failed(job, "crashed", reason)
+        made = failure(job, "crashed", reason)
     else:
         text, images = future.result()
         for name, content in images.items():
@@ -105,15 +102,15 @@ def _stored(future: Any, job: Job, folder: Path) -> dict[str, Any]:
 
 
 def cell(text: str) -> tuple[str, dict[str, bytes]]:
-    """Compute a cell on a Dask worker: the record's text, and its images by their places."""
+    """Compute a cell on a Dask worker; return the record's text, and its images by their paths."""
     job = Job.from_json(text)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in (record.RECORDS, record.IMAGES):
             (folder / part).mkdir()
-        crew = _crew(job.setting.threads)
-        crew.folder = folder
-        for _ in crew.run([job]):
+        pool = _pool(job.setting.threads)
+        pool.folder = folder
+        for _ in pool.run([job]):
             pass
         made = record.load(folder / record.RECORDS / f"{job.key}.json")
         images = {
@@ -122,9 +119,9 @@ def cell(text: str) -> tuple[str, dict[str, bytes]]:
     return made.to_json(), images
 
 
-def _crew(threads: int) -> ProcessPool:
-    """This thread's own worker process, which stays warm from one cell to the next."""
-    crew: ProcessPool | None = getattr(_LOCAL, "crew", None)
-    if crew is None or crew.threads != threads:
-        crew = _LOCAL.crew = ProcessPool(1, threads, Path())
-    return crew
+def _pool(threads: int) -> ProcessPool:
+    """Return this thread's own worker process, which is kept from one cell to the next."""
+    pool: ProcessPool | None = getattr(_LOCAL, "pool", None)
+    if pool is None or pool.threads != threads:
+        pool = _LOCAL.pool = ProcessPool(1, threads, Path())
+    return pool

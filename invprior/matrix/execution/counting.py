@@ -1,4 +1,4 @@
-"""How often a run applies the operator and its adjoint."""
+"""Count how often a run applies the operator and its adjoint."""
 
 from __future__ import annotations
 
@@ -10,55 +10,52 @@ from torch import Tensor
 from invprior.operators.base import LinearOperator, Operator
 
 
-class Calls:
-    """Counts the applications of an operator, which must be used by one run alone.
+class CallCounter:
+    """Counts the applications of an operator object, which no other run may use.
 
-    A step back through the operator by autograd counts as an adjoint, and `normal` as one of each, however it is
-    computed. Closed forms (`solve_damped` of a direct operator) count as nothing; one that iterates counts what it
+    A step back through the operator by autograd counts as an adjoint. `normal` counts as one of each, however it is
+    computed. Closed forms (`solve_damped` of a direct operator) count as nothing; an iterative one counts what it
     applies.
     """
 
     def __init__(self, operator: Operator) -> None:
         self.forward = self.adjoint = 0
-        self._inside = 0
-        self._wrap(operator, "forward", self._forward)
+        self._depth = 0
+        self._wrap(operator, "forward", self._count_forward)
         if isinstance(operator, LinearOperator):
-            self._wrap(operator, "adjoint", self._adjoint)
-            self._wrap(operator, "normal", self._normal)
+            self._wrap(operator, "adjoint", self._count_adjoint)
+            self._wrap(operator, "normal", self._count_normal)
 
-    def restart(self) -> None:
-        """Forget what was counted."""
-        self.forward = self.adjoint = 0
-
-    def figures(self) -> dict[str, int]:
-        """The counts so far."""
+    def counts(self) -> dict[str, int]:
+        """Return the counts so far."""
         return {"forward": self.forward, "adjoint": self.adjoint}
 
     def _wrap(self, operator: Operator, name: str, count: Callable[[Tensor], object]) -> None:
         original = getattr(operator, name)
 
         def counted(x: Tensor) -> Any:
-            self._inside += 1  # what an operator does to compute the call does not count again
+            # Only the outermost call counts: `normal` may call forward and adjoint itself.
+            self._depth += 1
             try:
                 result = original(x)
             finally:
-                self._inside -= 1
-            if not self._inside:
+                self._depth -= 1
+            if not self._depth:
                 count(result)
             return result
 
         setattr(operator, name, counted)
 
-    def _forward(self, result: Tensor) -> None:
+    def _count_forward(self, result: Tensor) -> None:
         self.forward += 1
         if result.requires_grad:
-            result.register_hook(self._back)
+            result.register_hook(self._count_gradient)
 
-    def _back(self, gradient: Tensor) -> None:
+    def _count_gradient(self, gradient: Tensor) -> None:
         self.adjoint += 1
 
-    def _adjoint(self, result: Tensor) -> None:
+    def _count_adjoint(self, result: Tensor) -> None:
         self.adjoint += 1
 
-    def _normal(self, result: Tensor) -> None:
+    def _count_normal(self, result: Tensor) -> None:
         self.forward, self.adjoint = self.forward + 1, self.adjoint + 1

@@ -1,4 +1,4 @@
-"""A cell's images: the truth, the measurement, and the operator between them."""
+"""The data of a cell: the true image, the measurement, and the operator between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from invprior.builders.problem import operator_for, placed
+from invprior.builders.problem import operator_for
 from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError, MeasurementError
 from invprior.io import samples
 from invprior.matrix.results.cells import Job, place
+from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_seed
 from invprior.operators.base import Operator
 from invprior.operators.inpaint import Inpaint
@@ -31,7 +32,7 @@ class Case:
         truth: (1, C, H, W), intensities in [0, 1].
         y: (1, *measurement_shape).
         operator: made for the truth's size.
-        noise: the spec that the methods are told; None leaves the noise to be estimated.
+        noise: the spec that the methods get; None if they estimate the noise.
     """
 
     truth: Tensor
@@ -41,7 +42,7 @@ class Case:
 
 
 def prepare(job: Job, image: str | None = None) -> Case:
-    """Read a job's image, or another one, and measure it; all methods of a seed see the same measurement.
+    """Read a job's image, or another one, and measure it. All methods of a seed get the same measurement.
 
     Raises:
         InvpriorError: a file cannot be read, or the parts do not fit each other.
@@ -49,7 +50,7 @@ def prepare(job: Job, image: str | None = None) -> Case:
     name, protocol, size = image or job.cell.image, job.protocol, job.setting.size
     whole = samples.resolve(place(job, "truth", name)).x
     truth = _reduced(whole, size, protocol.multiple).to(job.setting.device)
-    told = job.cell.noise if job.cell.noise and protocol.tell_noise else None
+    known_noise = job.cell.noise if job.cell.noise and protocol.tell_noise else None
     operator: Operator
     if protocol.masked:
         operator = Inpaint(tuple(truth.shape[1:]), mask=_mask(job, name, whole))
@@ -60,24 +61,25 @@ def prepare(job: Job, image: str | None = None) -> Case:
         given = samples.resolve(place(job, "measurement", name)).x.to(truth)
         if given.shape == whole.shape:
             given = _reduced(given, size, protocol.multiple)
-        return Case(truth, _fitting(given, operator, name), operator, told)
+        return Case(truth, _checked(given, operator, name), operator, known_noise)
     if protocol.resample:
         height, width = operator.measurement_shape[-2:]
-        y = _fitting(resized(truth, height, width, protocol.resample), operator, name)
+        y = _checked(resized(truth, height, width, protocol.resample), operator, name)
     else:
         with torch.no_grad():
             y = operator(truth)
     if job.cell.noise:
+        # By what is measured alone, so that the noise is the same for every method.
         about = data_hash(truth), str(job.options["operators"]), str(job.options["noises"])
         seed = derived_seed(job.cell.seed, "matrix", *about)
         y, _ = simulate(y, operator="denoise", noise=job.cell.noise, seed=seed)
     if operator.observation_mask is not None:
-        y = y * operator.observation_mask
-    return Case(truth, y, operator, told)
+        y = y * operator.observation_mask  # the noise does not reach missing pixels
+    return Case(truth, y, operator, known_noise)
 
 
 def resized(x: Tensor, height: int, width: int, how: str) -> Tensor:
-    """Resize by Pillow's filter of that name, in 8 bits as in a file: (1, C, H, W) to (1, C, height, width)."""
+    """Resize (1, C, H, W) to (1, C, height, width) by one of Pillow's filters, in 8 bits as in a file."""
     from PIL import Image
 
     filters = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICUBIC}
@@ -108,22 +110,22 @@ def _tensor(image: Image.Image) -> Tensor:
 
 
 def _reduced(x: Tensor, size: int, multiple: int) -> Tensor:
-    """Take the middle, of the size at most, its sides multiples of a number."""
+    """Crop around the centre to at most this size, with sides that are multiples of a number."""
     height, width = (min(n, size or n) // multiple * multiple for n in x.shape[-2:])
     if not height or not width:
         raise MeasurementError(
             f"An image of {x.shape[-2]} x {x.shape[-1]} cannot be cropped to sides that are multiples of {multiple}. "
-            "Take a larger --size, or another image."
+            "Use a larger --size, or another image."
         )
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width].contiguous()
 
 
 def _mask(job: Job, name: str, whole: Tensor) -> Tensor:
-    """The mask of a published masked image, (H, W), which equals the truth where a pixel is known."""
+    """Return the mask, (H, W), of a published masked image, which equals the truth at known pixels."""
     if parse(job.cell.operator).name.rpartition("/")[2] != "inpaint":
         raise IncompatibleError(
-            f"Masked images go with the operator inpaint; got {job.cell.operator}. Leave `masked` out."
+            f"Masked images need the operator inpaint; got {job.cell.operator}. Leave `masked` out."
         )
     masked = samples.resolve(place(job, "masked", name)).x
     if masked.shape != whole.shape:
@@ -135,10 +137,10 @@ def _mask(job: Job, name: str, whole: Tensor) -> Tensor:
     return _reduced(known, job.setting.size, job.protocol.multiple)[0, 0]
 
 
-def _fitting(y: Tensor, operator: Operator, name: str) -> Tensor:
+def _checked(y: Tensor, operator: Operator, name: str) -> Tensor:
     if tuple(y.shape[1:]) != tuple(operator.measurement_shape):
         raise MeasurementError(
-            f"The measurement of {name} must have the shape {tuple(operator.measurement_shape)} that the operator "
-            f"gives; got {tuple(y.shape[1:])}."
+            f"The measurement of {name} must have the operator's shape {tuple(operator.measurement_shape)}; "
+            f"got {tuple(y.shape[1:])}."
         )
     return y

@@ -1,7 +1,7 @@
-"""A warm process that has everything imported and forks workers: `python -m invprior.matrix.execution.fork_server`.
+"""A process that has everything imported and forks workers: `python -m invprior.matrix.execution.fork_server`.
 
-A worker then starts in hundredths of a second, also in the place of one that was killed, and all share the memory of
-what is imported.
+A worker then starts in hundredths of a second, also when it replaces one that was killed, and all share the memory of
+the imports.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import IO
 from invprior.errors import PluginError
 from invprior.matrix.execution import cell_process, worker
 
+# Modules that cells import only when they are first used.
 _LAZY = (
     "invprior.matrix.execution.measure",
     "skimage.io",
@@ -35,10 +36,10 @@ _READY, _FORK = b"r", b"f"
 
 
 class ForkServer:
-    """The run's end of it.
+    """The run's handle on the process.
 
     Args:
-        threads: of each cell; libraries are told when they are imported.
+        threads: of each cell. Libraries read it from the environment when they are imported.
     """
 
     def __init__(self, threads: int) -> None:
@@ -61,12 +62,12 @@ class ForkServer:
                 stderr=self.errors,
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                start_new_session=True,  # Ctrl-C is the run's alone
+                start_new_session=True,  # Ctrl-C reaches the run alone
             )
         self.ready = False
 
     def worker(self) -> socket.socket:
-        """Fork a worker; the socket to talk to it by.
+        """Fork a worker; return the socket that leads to it.
 
         Raises:
             PluginError: the process cannot start, or has died.
@@ -87,11 +88,11 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process is running."""
         return self.process.poll() is None
 
     def close(self) -> None:
-        """End it, and with it the workers."""
+        """End the process, and with it the workers."""
         self.process.kill()
         self.process.wait()
         self.control.close()
@@ -105,12 +106,13 @@ class ForkServer:
 
 
 def main() -> None:
-    """Import, then fork a worker for every socket that comes, until the run hangs up."""
+    """Import, then fork a worker for every socket that arrives, until the run closes the connection."""
     cell_process.die_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: their sockets tell
+    # Nobody waits for workers, whose end their sockets report; so the system discards them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[2]))
-    _warm()
+    _import_all()
     control.sendall(_READY)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
@@ -121,7 +123,7 @@ def main() -> None:
             code = 1
             try:
                 control.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a worker waits for its cells
                 cell_process.die_with_parent(own)
                 worker.serve(socket.socket(fileno=descriptors[0]))
                 code = 0
@@ -130,23 +132,24 @@ def main() -> None:
         os.close(descriptors[0])
 
 
-def _warm() -> None:
-    """Import what cells use, once for all children; torch's optimisers and the codecs import more when first used."""
+def _import_all() -> None:
+    """Import what cells use, once for all workers; torch's optimisers and the codecs import more on first use."""
     from PIL import Image
 
     from invprior import registry
-    from invprior.matrix.results import versions
+    from invprior.matrix.results.versions import versions
 
     for name in _LAZY:
         with suppress(ImportError):
             import_module(name)
     Image.init()
     for entry in registry.entries():
-        if entry.package == registry.CORE:
+        if entry.package == registry.CORE:  # code of other packages runs in cells alone
             registry.load(entry)
-    versions.versions()
+    versions()
     gc.collect()
-    gc.freeze()  # so that no child's collector goes through all that, and copies its pages
+    # The garbage collector of a forked process would write to every object, and so copy its page.
+    gc.freeze()
 
 
 if __name__ == "__main__":

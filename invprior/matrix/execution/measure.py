@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import chdir, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +17,32 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.io import images
+from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
-from invprior.matrix.execution.look import Tell
-from invprior.matrix.execution.process import own, resident
+from invprior.matrix.execution.process import own_memory, resident_memory
 from invprior.matrix.execution.restore import Restored, problem_of, restore, simple
 from invprior.matrix.execution.scoring import Scores
 from invprior.matrix.execution.tune import tune
-from invprior.matrix.results import cells, record
-from invprior.matrix.results.record import Ending, Record, Seconds, Status
-from invprior.matrix.results.versions import packages, versions
+from invprior.matrix.results import record
+from invprior.matrix.results.base_record import base_record, failure
+from invprior.matrix.results.cells import Job
+from invprior.matrix.results.record import Ending, Record, Seconds
 from invprior.provenance import data_hash, device_text
 
 
-def compute(job: cells.Job, folder: Path, tell: Tell) -> Record:
+def compute(job: Job, folder: Path, progress: Progress) -> Record:
     """Compute a cell and write its images, but not its record.
 
     Args:
         job: the cell.
         folder: of the results.
-        tell: told of the step and the seconds now and then.
+        progress: called with step and seconds now and then.
 
     Returns:
-        The record: ok, diverged, incompatible or missing-package.
+        The record, with the status ok, diverged, incompatible or missing-package.
 
     Raises:
-        Exception: whatever a plugin raises.
+        Exception: any that a plugin raises.
     """
     began = time.perf_counter()
     if job.missing:
@@ -52,51 +52,28 @@ def compute(job: cells.Job, folder: Path, tell: Tell) -> Record:
             "missing-package",
             f"{names} is not installed; run: pip install {' '.join(job.missing)}",
         )
-    before = _restart_memory(job.setting.device)
+    before = _reset_peak_memory(job.setting.device)
     try:
-        with chdir(job.setting.data):
-            made = _measured(job, folder, tell)
+        with chdir(job.setting.data):  # specs name files relative to it
+            made = _measure(job, folder, progress)
     except IncompatibleError as error:
         made = failure(job, "incompatible", str(error))
     seconds = replace(made.seconds, whole=time.perf_counter() - began)
     return replace(made, seconds=seconds, memory=max(_peak_memory(job.setting.device) - before, 0))
 
 
-def failure(job: cells.Job, status: Status, reason: str) -> Record:
-    """The record of a cell that gave no restoration."""
-    return Record(
-        key=job.key,
-        cell=job.cell,
-        status=status,
-        reason=reason,
-        replay=job.replay,
-        options=job.options,
-        job=job.rest(),
-        versions=versions(),
-        packages=packages(cells.parts(job)),
-        threads=job.setting.threads,
-        created=now(),
-    )
-
-
-def now() -> str:
-    """The time, ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _measured(job: cells.Job, folder: Path, tell: Tell) -> Record:
+def _measure(job: Job, folder: Path, progress: Progress) -> Record:
     case = prepare(job)
     scores = Scores.of(job.metrics, case, job.protocol)
-    tuned = tune(job, folder, tell) if job.method.weights in ("tuned", "oracle") else None
-    restored = restore(job, case, scores, tell, None if tuned is None else tuned.factor)
+    tuned = tune(job, folder, progress) if job.method.weights in ("tuned", "oracle") else None
+    restored = restore(job, case, scores, progress, None if tuned is None else tuned.factor)
     tuning = restored.tuning if tuned is None else tuned.seconds
     end = restored.stop
     names = _write_images(job, case, restored, folder)
-    status: Status = "diverged" if restored.reason else "ok"
     return replace(
-        failure(job, status, restored.reason),
+        base_record(job, "diverged" if restored.reason else "ok", restored.reason),
         metrics=scores(restored.x),
-        baseline=scores.simple(simple(problem_of(job, case), case.truth)),
+        baseline=scores.best(simple(problem_of(job, case), case.truth)),
         seconds=Seconds(solve=restored.solve, warm_up=restored.warm_up, tuning=tuning),
         calls=restored.calls,
         steps=restored.steps,
@@ -111,8 +88,8 @@ def _measured(job: cells.Job, folder: Path, tell: Tell) -> Record:
     )
 
 
-def _write_images(job: cells.Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
-    """Write the restoration, and the images that cells share unless another cell has; return names and hashes."""
+def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
+    """Write the restoration, and the shared images that no other cell has written; return names and hashes."""
     own = {"image": (record.RECORDS, job.key, restored.x)}
     shared = {
         role: (record.IMAGES, data_hash(x)[:20], x)
@@ -133,20 +110,20 @@ def _suffix(x: Tensor) -> str:
     return ".png" if x.shape[1] in (1, 3) else ".tif"
 
 
-def _restart_memory(device: str) -> int:
-    """Forget earlier peaks; return what is held now, in bytes."""
+def _reset_peak_memory(device: str) -> int:
+    """Forget earlier peaks; return the memory that is held now, in bytes."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
         return 0
-    with suppress(OSError):  # not on this system; the peak then holds what went before
-        Path("/proc/self/clear_refs").write_text("5")
-    return resident(os.getpid()) or _peak_memory(device)
+    with suppress(OSError):  # without this file, the peak includes what went before
+        Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM, see proc(5)
+    return resident_memory(os.getpid()) or _peak_memory(device)
 
 
 def _peak_memory(device: str) -> int:
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
-    if (most := own("VmHWM")) is not None:
+    if (most := own_memory("VmHWM")) is not None:
         return most
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, kilobytes elsewhere

@@ -1,4 +1,4 @@
-"""What a run would do, before anything is spent: cells, what does not fit, what is missing, and about how long."""
+"""The plan of a run: cells, what does not fit, what is missing, and an estimate of the time."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from invprior.builders.solver import check_compatible, select_solver
+from invprior.builders.problem import stop_from
+from invprior.builders.solver import select_solver
 from invprior.errors import IncompatibleError, InvpriorError
 from invprior.matrix.config import specs
 from invprior.matrix.execution.data import Case, prepare
 from invprior.matrix.execution.restore import now, problem_of, restore
 from invprior.matrix.results.cells import Job, parts
 from invprior.matrix.results.record import Record
-from invprior.matrix.results.store import Found
+from invprior.matrix.results.store import PlannedCell
 from invprior.problem.problem import Problem
 from invprior.runner.api import iterate
 from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-SIDE = 64  # pixels: of the smaller of two crops on which a few steps are timed
-_FEW = 3
-_USUAL = 100  # steps of a solver that stops by itself, where nothing better is known
-_TRIALS = 8.0  # an automatic weight costs about as much as so many reconstructions
-_BESIDE = 0.3  # seconds a cell takes beyond its reconstruction, at most
+SIDE = 64  # pixels: side of the smaller of two crops on which a few steps are timed
+_TIMED_STEPS = 3
+_DEFAULT_STEPS = 100  # assumed for a solver that stops by itself
+_WEIGHT_TRIALS = 8.0  # cost of an automatic weight, in reconstructions
+_OVERHEAD = 0.3  # seconds that a cell takes beyond its reconstruction, at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """All cells that differ in image and seed alone.
+    """All cells that differ only in image and seed.
 
     Attributes:
-        found: the cells.
         incompatible: why they cannot be computed, or "".
         missing: packages to install first.
-        seconds: that one cell may take, estimated; None where nothing can be told.
+        seconds: estimated time of one cell; None without an estimate.
     """
 
-    found: tuple[Found, ...]
+    cells: tuple[PlannedCell, ...]
     incompatible: str = ""
     missing: tuple[str, ...] = ()
     seconds: float | None = None
 
     @property
     def todo(self) -> int:
-        """Cells without a record."""
-        return sum(f.state == "missing" for f in self.found)
+        """Number of cells without a record."""
+        return sum(c.state == "missing" for c in self.cells)
 
 
-def plan(found: Sequence[Found]) -> Iterator[Row]:
-    """Sort cells into rows, in order, and estimate each row."""
-    rows: dict[tuple[str, ...], list[Found]] = {}
-    for one in found:
+def plan(cells: Sequence[PlannedCell]) -> Iterator[Row]:
+    """Group cells into rows, in order, and estimate each row."""
+    rows: dict[tuple[str, ...], list[PlannedCell]] = {}
+    for one in cells:
         cell = one.job.cell
         axes = cell.operator, cell.noise, cell.method, cell.solver, cell.stop
         rows.setdefault(axes, []).append(one)
@@ -63,30 +63,30 @@ def plan(found: Sequence[Found]) -> Iterator[Row]:
         yield _row(tuple(members))
 
 
-def _row(members: tuple[Found, ...]) -> Row:
+def _row(members: tuple[PlannedCell, ...]) -> Row:
     job = members[0].job
-    known = [f.record for f in members if f.record is not None and f.record.status == "ok"]
+    known = [c.record for c in members if c.record is not None and c.record.status == "ok"]
     if job.missing:
-        return Row(found=members, missing=job.missing)
+        return Row(cells=members, missing=job.missing)
     if known:
-        return Row(found=members, seconds=_mean(known))
+        return Row(cells=members, seconds=_mean(known))
     if not all(specs.is_own(group, text) for group, text in parts(job)):
-        return Row(found=members)  # other packages' code runs in a cell's own process only
+        return Row(cells=members)  # code of other packages runs in a cell's own process only
     try:
-        with chdir(job.setting.data):
-            return Row(found=members, seconds=_timed(job))
+        with chdir(job.setting.data):  # specs name files relative to it
+            return Row(cells=members, seconds=_estimate(job))
     except IncompatibleError as error:
-        return Row(found=members, incompatible=str(error))
+        return Row(cells=members, incompatible=str(error))
     except InvpriorError:
-        return Row(found=members)  # the part that is timed may be what does not fit
+        return Row(cells=members)  # the small crop may be what does not fit
 
 
 def _mean(records: list[Record]) -> float:
     return sum(r.seconds.whole for r in records) / len(records)
 
 
-def _timed(job: Job) -> float:
-    """Time a few steps on the middle of the first image, and reckon up to the whole.
+def _estimate(job: Job) -> float:
+    """Estimate a cell's seconds from a few steps on the centre of the first image.
 
     Raises:
         IncompatibleError: the method does not fit.
@@ -95,19 +95,18 @@ def _timed(job: Job) -> float:
     if not job.method.prior:
         began = time.perf_counter()
         restore(job, whole, lambda x: {}, lambda step, seconds: None, None)
-        return time.perf_counter() - began + _BESIDE
+        return time.perf_counter() - began + _OVERHEAD
     problem = problem_of(job, whole)
-    solver, _ = select_solver(problem, job.cell.solver)
-    check_compatible(problem, solver)
+    solver = select_solver(problem, job.cell.solver).solver
     with _threads(job.setting.threads):
-        step = _step(job, whole, solver)
-    once = step * _steps(job, problem) * job.method.runs
-    return once * _tries(job, problem) + _BESIDE
+        step = _step_seconds(job, whole, solver)
+    once = step * _steps(job, problem, solver) * job.method.runs
+    return once * _reconstructions(job, problem) + _OVERHEAD
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """As many as a cell has."""
+    """Use as many threads as a cell has."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -116,11 +115,11 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _step(job: Job, whole: Case, solver: Solver) -> float:
-    """Seconds of a step on the whole image, reckoned from two crops.
+def _step_seconds(job: Job, whole: Case, solver: Solver) -> float:
+    """Extrapolate the seconds of a step on the whole image from two crops.
 
-    A step has a part that grows with the pixels and one that does not: a small network on a small crop does little but
-    call layers.
+    A step has a part that grows with the pixels and a constant one: on a small crop, a small network spends most of
+    its time on calling layers.
     """
     side, known = max(SIDE, job.protocol.multiple), []
     height, width = whole.truth.shape[-2:]
@@ -135,14 +134,14 @@ def _step(job: Job, whole: Case, solver: Solver) -> float:
 
 
 def _fastest(problem: Problem, solver: Solver) -> float:
-    """The fastest of a few steps, in seconds; the first one, which also prepares, does not count.
+    """Return the seconds of the fastest of a few steps; the first one, which also prepares, does not count.
 
-    On the CPU at most the time that this process worked: other work on the machine would pass for ours.
+    On the CPU it is at most the time that this process was working, so that other load on the machine does not count.
     """
     steps = iterate(problem, solver)
     next(steps)
     times = []
-    for _ in range(_FEW):
+    for _ in range(_TIMED_STEPS):
         began, worked = now(problem.y), time.process_time()
         next(steps)
         times.append(now(problem.y) - began)
@@ -151,18 +150,16 @@ def _fastest(problem: Problem, solver: Solver) -> float:
     return min(times)
 
 
-def _steps(job: Job, problem: Problem) -> int:
-    from invprior.builders.problem import stop_from
-
-    solver, _ = select_solver(problem, job.cell.solver)
+def _steps(job: Job, problem: Problem, solver: Solver) -> int:
     rule = stop_from(job.cell.stop) if job.cell.stop else solver.default_stop(problem)
     limit = _limit(rule)
     if problem.reparameterization is not None:
         return limit or problem.reparameterization.steps
-    return min(limit or _USUAL, _USUAL)
+    return min(limit or _DEFAULT_STEPS, _DEFAULT_STEPS)
 
 
 def _limit(rule: StoppingRule) -> int | None:
+    """Return the most steps that a rule allows, or None if it has no such limit."""
     if isinstance(rule, MaxSteps):
         return rule.steps
     if isinstance(rule, AnyOf | AllOf):
@@ -171,11 +168,11 @@ def _limit(rule: StoppingRule) -> int | None:
     return None
 
 
-def _tries(job: Job, problem: Problem) -> float:
-    """How many reconstructions a cell makes; those that tune are shared by all images but counted in each."""
+def _reconstructions(job: Job, problem: Problem) -> float:
+    """Return how many reconstructions a cell makes; the tuning, which images share, counts in each cell."""
     if job.method.weights in ("tuned", "oracle"):
         return 1.0 + job.tuning.budget * max(len(job.tuning.images), 1)
     open_weights = any(t.given_weight is None for t in problem.prior.terms)
     network = problem.reparameterization is not None
     automatic = job.method.weights != "fixed" and open_weights and not network
-    return 1.0 + _TRIALS * automatic
+    return 1.0 + _WEIGHT_TRIALS * automatic

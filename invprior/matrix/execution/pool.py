@@ -1,4 +1,4 @@
-"""The workers of this machine: started, fed, watched, and started again when they die."""
+"""The workers of this machine: started, given cells, watched, and restarted when they die."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from typing import Any
 from invprior.errors import PluginError
 from invprior.matrix.execution.fork_server import ForkServer
 from invprior.matrix.results import record
+from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
 
-TRIES = 3  # of a cell whose process, or whose worker, is killed from outside
-_CHUNK = 1 << 16
+TRIES = 3  # of a cell whose process or worker is killed from outside
+_DEATHS = 10  # of workers without a job in a row, after which the pool gives up
+_CHUNK = 1 << 16  # bytes read from a socket at a time
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that has happened: "started", "progress", "lost" (and run again) or "done".
+    """Something that happened to a cell: "started", "progress", "lost" (and run again) or "done".
 
     Attributes:
         worker: the worker's number, from 0.
-        facts: of progress `step` and `seconds`; of an end `status` and `reason`.
+        facts: `step` and `seconds` of progress; `status` and `reason` of an end.
     """
 
     kind: str
@@ -38,29 +40,31 @@ class Event:
 
 @dataclass
 class Worker:
-    """A worker as its run sees it.
+    """The run's handle on a worker.
 
     Attributes:
-        pid: known once it is ready.
-        pending: the beginning of a message whose end has not come yet.
+        connection: socket to its process.
+        pid: 0 until it is ready.
+        job: the cell that it computes; None while it waits.
+        pending: the beginning of a message whose end has not arrived yet.
     """
 
-    line: socket.socket
+    connection: socket.socket
     pid: int = 0
     job: Job | None = None
     pending: bytes = b""
 
     def give(self, job: Job, folder: Path) -> None:
-        """Let it compute a cell; one that has died meanwhile is found out by `read`."""
+        """Send it a cell. If it has died meanwhile, `read` reports that."""
         self.job = job
         request = {"job": job.to_json(), "folder": str(folder.absolute())}
         with suppress(OSError):
-            self.line.sendall((json.dumps(request) + "\n").encode())
+            self.connection.sendall((json.dumps(request) + "\n").encode())
 
     def read(self) -> list[dict[str, Any]] | None:
-        """Take the messages that have come; None when the worker has died."""
+        """Return the messages that have arrived; None if the worker has died."""
         try:
-            data = self.line.recv(_CHUNK)
+            data = self.connection.recv(_CHUNK)
         except OSError:
             data = b""
         if not data:
@@ -76,17 +80,17 @@ class ProcessPool:
         workers: how many cells are computed at a time.
         threads: of each of them.
         folder: of the results.
-        nest: where workers come from; absent, one of its own.
+        server: forks the workers; absent: the pool starts its own.
     """
 
     def __init__(
-        self, workers: int, threads: int, folder: Path, nest: ForkServer | None = None
+        self, workers: int, threads: int, folder: Path, server: ForkServer | None = None
     ) -> None:
         self.threads, self.folder = threads, folder
-        self.nest, self.own_nest = nest or ForkServer(threads), nest is None
+        self.server, self.owns_server = server or ForkServer(threads), server is None
         self.selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
-        self.deaths = 0  # of workers in a row, with no cell done between
+        self.deaths = 0  # of workers in a row, with no cell done in between
         for number in range(workers):
             self._start(number)
 
@@ -95,13 +99,13 @@ class ProcessPool:
 
     def __exit__(self, *error: object) -> None:
         for worker in self.workers:
-            worker.line.close()  # which it takes as its end
+            worker.connection.close()  # which ends the worker
         self.selector.close()
-        if self.own_nest:
-            self.nest.close()
+        if self.owns_server:
+            self.server.close()
 
     def run(self, jobs: Iterable[Job], tick: float = 0.5) -> Iterator[Event | None]:
-        """Compute cells, and tell what happens; None now and then when nothing does.
+        """Compute cells and yield what happens; yield None after `tick` seconds without an event.
 
         Raises:
             PluginError: workers cannot start.
@@ -124,17 +128,17 @@ class ProcessPool:
                         if tries < TRIES:
                             waiting.append(event.job)
                         else:
-                            event = self._given_up(event)
+                            event = self._give_up(event)
                     left -= event.kind == "done"
                     yield event
 
     def _start(self, number: int) -> None:
-        if not self.nest.alive and self.workers:  # killed, and with it all workers
-            self.nest.close()
-            self.nest, self.own_nest = ForkServer(self.threads), True
-        worker = Worker(self.nest.worker())
+        if not self.server.alive and self.workers:  # it was killed, and with it all workers
+            self.server.close()
+            self.server, self.owns_server = ForkServer(self.threads), True
+        worker = Worker(self.server.worker())
         self.workers[number : number + 1] = [worker]
-        self.selector.register(worker.line, selectors.EVENT_READ, number)
+        self.selector.register(worker.connection, selectors.EVENT_READ, number)
 
     def _events(self, number: int) -> list[Event]:
         worker = self.workers[number]
@@ -143,7 +147,7 @@ class ProcessPool:
             return self._replace(number)
         events = []
         for message in messages:
-            kind = message.pop("say")
+            kind = message.pop("event")
             if kind == "ready":
                 worker.pid = message["pid"]
             elif worker.job is not None and message.pop("key") == worker.job.key:
@@ -153,22 +157,20 @@ class ProcessPool:
         return events
 
     def _replace(self, number: int) -> list[Event]:
-        """Start another worker in a dead one's place."""
+        """Start a worker in place of a dead one."""
         worker = self.workers[number]
         self.deaths += worker.job is None
-        if self.deaths >= 10:
-            raise PluginError("The workers die as soon as they start; is there memory for them?")
-        self.selector.unregister(worker.line)
-        worker.line.close()
+        if self.deaths >= _DEATHS:
+            raise PluginError("The workers die as soon as they start. Is there memory for them?")
+        self.selector.unregister(worker.connection)
+        worker.connection.close()
         self._start(number)
         return [] if worker.job is None else [Event("lost", number, worker.job)]
 
-    def _given_up(self, event: Event) -> Event:
-        from invprior.matrix.execution.worker import failed
-
+    def _give_up(self, event: Event) -> Event:
         reason = (
             f"its process was killed from outside {TRIES} times, as the system does when memory runs out; set a "
             "limit of memory below what the machine has, or compute fewer cells at a time (--workers)"
         )
-        record.save(self.folder, failed(event.job, "out-of-memory", reason))
+        record.save(self.folder, failure(event.job, "out-of-memory", reason))
         return Event("done", event.worker, event.job, {"status": "out-of-memory", "reason": reason})

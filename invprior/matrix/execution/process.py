@@ -1,4 +1,4 @@
-"""What the system tells of a process; Linux has it in /proc."""
+"""Memory and processors of a process, as the system reports them; Linux has them in /proc."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 
-def resident(pid: int) -> int:
-    """Memory that a process holds, in bytes; 0 where the system does not tell."""
+def resident_memory(pid: int) -> int:
+    """Return the memory that a process holds, in bytes; 0 if the system does not report it."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -15,11 +15,16 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def own(figure: str) -> int | None:
-    """A figure of this process in bytes, such as VmHWM, the most memory that it has held; None where it is not told."""
+def own_memory(field: str) -> int | None:
+    """Return a field of /proc/self/status in bytes, such as VmHWM, the peak; None without that file or field."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return None
-    found = next((line for line in lines if line.startswith(figure)), None)
+    found = next((line for line in lines if line.startswith(field)), None)
     return None if found is None else 1024 * int(found.split()[1])
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

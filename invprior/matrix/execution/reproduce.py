@@ -1,4 +1,4 @@
-"""A record computed again, and compared with what it says."""
+"""Compute a record again, and compare the results."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from invprior.matrix.results.store import changed_code
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of a second run.
+    """The outcome of a second run.
 
     Attributes:
         matches: whether the result is the same to the last bit, or the same failure.
-        differences: in figures, a sentence each.
-        causes: what has changed since and may explain them, a sentence each.
+        differences: in scores, steps and status, a sentence each.
+        causes: what has changed since and may explain the differences, a sentence each.
         again: the new record.
     """
 
@@ -32,12 +32,12 @@ class Comparison:
 
 
 def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
-    """Compute a record's cell again, in a process of its own as the first time.
+    """Compute the cell of a record again, in a process of its own as the first time.
 
     Args:
         path: of the record.
         folder: an empty one, for the new record and its images.
-        data: the folder of the images, if they have moved.
+        data: the folder of the images, if it has moved.
 
     Raises:
         MeasurementError: the record cannot be read, or its images are gone.
@@ -48,21 +48,23 @@ def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
         setting = replace(bare.setting, data=data or bare.setting.data)
         job = keyed(replace(bare, setting=setting), folder)
     except (KeyError, TypeError) as error:
-        raise MeasurementError(f"{path}: this record cannot be run again ({error!r}).") from error
+        raise MeasurementError(
+            f"{path}: this record cannot be computed again ({error!r})."
+        ) from error
     for part in (record.RECORDS, record.IMAGES):
         (folder / part).mkdir()
-    with ProcessPool(1, job.setting.threads, folder) as crew:
-        for _ in crew.run([job]):
+    with ProcessPool(1, job.setting.threads, folder) as pool:
+        for _ in pool.run([job]):
             pass
     again = record.load(folder / record.RECORDS / f"{job.key}.json")
     return compare(old, again, job)
 
 
 def compare(old: Record, again: Record, job: Job) -> Comparison:
-    """Say whether two records of a cell tell the same result."""
+    """Compare two records of a cell."""
     causes = [*differences(old.options, job.options), *changed_code(old, job)]
     causes += [
-        f"the {role} was other data"
+        f"the {role} had other data"
         for role in old.inputs
         if old.inputs[role] != again.inputs.get(role)
     ]
@@ -72,16 +74,16 @@ def compare(old: Record, again: Record, job: Job) -> Comparison:
     for name in sorted({*old.metrics, *again.metrics}):
         then, now = old.metrics.get(name), again.metrics.get(name)
         if then != now:
-            found.append(f"{name} was {_figure(then)} and is {_figure(now)}")
+            found.append(f"{name} was {_score(then)} and is {_score(now)}")
     if old.steps != again.steps:
-        found.append(f"it took {old.steps} steps and takes {again.steps}")
+        found.append(f"it took {old.steps} steps and now takes {again.steps}")
     if not found and old.result_sha256 != again.result_sha256:
-        found.append("the image differs in its last bits")
+        found.append("the restoration differs in its last bits")
     if (old.device, old.threads) != (again.device, again.threads):
         now_on = f"{again.device} with {again.threads}"
-        causes.append(f"it ran on {old.device} with {old.threads} threads and now on {now_on}")
+        causes.append(f"it ran on {old.device} with {old.threads} threads, and now on {now_on}")
     return Comparison(not found, tuple(found), tuple(causes), again)
 
 
-def _figure(value: float | None) -> str:
-    return "not there" if value is None else f"{value:.6g}"
+def _score(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.6g}"

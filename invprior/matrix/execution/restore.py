@@ -1,4 +1,4 @@
-"""A method applied to a case: the restoration, and what it cost."""
+"""Apply a method to a case: the restoration, and its cost."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from torch import Tensor
 from invprior import registry
 from invprior.builders.problem import build, stop_from
 from invprior.denoisers.base import Denoiser
-from invprior.errors import DivergedError, IncompatibleError
-from invprior.matrix.execution.counting import Calls
+from invprior.errors import IncompatibleError
+from invprior.matrix.execution.counting import CallCounter
+from invprior.matrix.execution.curve import CurveRecorder, Progress, Score
 from invprior.matrix.execution.data import Case, resized
-from invprior.matrix.execution.look import Look, Score, Tell
 from invprior.matrix.execution.scaling import scaled
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.record import Weights
 from invprior.numerics.random import derived_seed
-from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
-from invprior.problem.solution import Stop
+from invprior.problem.solution import DivergedError, Stop
 from invprior.runner.api import iterate, solve_problem
 from invprior.tuning.search import choose_weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """A restoration and what it cost; fields as in `Record`, times in seconds."""
+    """A restoration and its cost; fields as in `Record`, times in seconds."""
 
     x: Tensor
     stop: Stop | None = None
@@ -45,29 +44,31 @@ class Restored:
 
 
 def problem_of(job: Job, case: Case) -> Problem:
-    """Join a case and a method; without a prior the problem is the data's alone."""
-    # Any prior does for a first guess, which is smooth where solvers have one.
-    simple = "tikhonov" if job.method.simple == "first-guess" else "none"
+    """Build the problem of a case and a method; without a prior it has the data term alone."""
+    # The initial estimate is smooth whenever there is a prior, and the same for all of them.
+    simple = "tikhonov" if job.method.simple == "initial-estimate" else "none"
     prior = job.method.prior or simple
     (problem,) = build(case.y, operator=case.operator, prior=prior, noise=case.noise)
     return problem
 
 
 def simple(problem: Problem, truth: Tensor) -> dict[str, Tensor]:
-    """What one has without a prior: the measurement where its size is the image's, else the pseudo-inverse."""
+    """Return the simple reconstruction: the measurement if it has the image's size, else the pseudo-inverse."""
     if problem.y.shape == truth.shape:
         return {"measurement": problem.y}
     return {"pseudo-inverse": problem.pseudo_inverse()}
 
 
-def restore(job: Job, case: Case, score: Score, tell: Tell, factor: float | None) -> Restored:
+def restore(
+    job: Job, case: Case, score: Score, progress: Progress, factor: float | None
+) -> Restored:
     """Apply a job's method.
 
     Args:
         job: the cell.
-        case: its images.
+        case: its data.
         score: for the curve.
-        tell: told of step and seconds now and then.
+        progress: called with step and seconds now and then.
         factor: on the weights, see `tune`; None leaves them to the method.
 
     Raises:
@@ -75,14 +76,16 @@ def restore(job: Job, case: Case, score: Score, tell: Tell, factor: float | None
     """
     problem = problem_of(job, case)
     if job.method.prior:
-        return _solved(job, problem, score, tell, factor)
-    direct = _denoised if job.method.denoiser else _simple
+        return _solve(job, problem, score, progress, factor)
+    direct = _denoise if job.method.denoiser else _simple
     began = now(case.y)
     x = direct(job, problem)
     return Restored(x=x, solve=now(case.y) - began)
 
 
-def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float | None) -> Restored:
+def _solve(
+    job: Job, problem: Problem, score: Score, progress: Progress, factor: float | None
+) -> Restored:
     method, seed = job.method, derived_seed(job.cell.seed, "matrix", "solver")
     stop = stop_from(job.cell.stop) if job.cell.stop else None
     began = now(problem.y)
@@ -92,10 +95,11 @@ def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float 
     else:
         problem, stop = scaled(problem, stop, factor)
     tuning = now(problem.y) - began
-    with suppress(DivergedError):  # of which the run itself will tell
+    with suppress(DivergedError):  # the run below reports it
         next(iterate(problem, job.cell.solver, seed=seed))
     warm_up = now(problem.y) - began - tuning
-    calls, look = Calls(problem.operator), Look(score, tell)
+    # Only now, so that neither tuning nor warm-up counts.
+    calls, recorder = CallCounter(problem.operator), CurveRecorder(score, progress)
     reason = ""
     try:
         solution = solve_problem(
@@ -104,7 +108,7 @@ def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float 
             stop=stop,
             seed=seed,
             runs=method.runs,
-            callbacks=[look],
+            callbacks=[recorder],
             record_every=0,
         )
     except DivergedError as error:
@@ -113,27 +117,27 @@ def _solved(job: Job, problem: Problem, score: Score, tell: Tell, factor: float 
         solution, reason = error.solution, str(error)
     ended = time.perf_counter()
     waited = now(problem.y) - ended
-    figures, curve = calls.figures(), look.curve
-    chosen = problem.weights is not None and bool(problem.weights.rule)
-    usual: Weights = "automatic" if chosen else "fixed"
+    counts, curve = calls.counts(), recorder.curve
+    estimated = problem.weights is not None and bool(problem.weights.rule)
+    default: Weights = "automatic" if estimated else "fixed"
     tuned: dict[str, Weights] = {"tuned": "tuned", "oracle": "oracle"}
     return Restored(
         x=solution.x,
         stop=solution.stop,
         steps=solution.steps,
-        solve=max(solution.seconds - look.spent, 0.0) + waited,
+        solve=max(solution.seconds - recorder.spent, 0.0) + waited,
         warm_up=warm_up,
         tuning=tuning,
-        calls=figures,
+        calls=counts,
         curve=curve,
-        weights=tuned.get(method.weights, usual),
+        weights=tuned.get(method.weights, default),
         reason=reason,
     )
 
 
 def _simple(job: Job, problem: Problem) -> Tensor:
     name, y = job.method.simple, problem.y
-    if name == "first-guess":
+    if name == "initial-estimate":
         return problem.initial_estimate()
     if name == "pseudo-inverse":
         return problem.pseudo_inverse()
@@ -144,23 +148,23 @@ def _simple(job: Job, problem: Problem) -> Tensor:
     if name == "measurement" and same:
         return y
     raise IncompatibleError(
-        f"The measurement is {y.shape[-2]} x {y.shape[-1]} and the image {height} x {width}: {name} is for "
-        f"{'smaller measurements' if name == 'bicubic' else 'measurements of the same size'}. Exclude it here."
+        f"The measurement is {y.shape[-2]} x {y.shape[-1]} and the image {height} x {width}, but {name} needs "
+        f"{'a smaller measurement' if name == 'bicubic' else 'a measurement of the same size'}. Exclude this row here."
     )
 
 
-def _denoised(job: Job, problem: Problem) -> Tensor:
+def _denoise(job: Job, problem: Problem) -> Tensor:
     denoiser: Denoiser = registry.create("denoisers", job.method.denoiser)
-    if not isinstance(problem.operator, Denoise):
+    if not problem.operator.is_identity:
         raise IncompatibleError(
-            f"A denoiser on its own undoes noise alone, and the operator is {job.cell.operator}. "
-            f"Use the prior pnp:denoiser={job.method.denoiser}, or exclude it here."
+            f"A denoiser on its own removes noise only, and the operator is {job.cell.operator}. "
+            f"Use the prior pnp:denoiser={job.method.denoiser}, or exclude this row here."
         )
     return denoiser.denoise(problem.y, problem.noise_level)
 
 
 def now(like: Tensor) -> float:
-    """The clock, once the device has done all that was asked of it; seconds."""
+    """Return the time in seconds, after the device of a tensor has finished its work."""
     if like.device.type == "cuda":
         torch.cuda.synchronize(like.device)
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a tuned factor acts on: the weights of a prior, or, where it has none, a network's number of steps."""
+"""The effect of a tuned factor: on the weights of a prior, or, without any, on a network's number of steps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from invprior.problem.problem import Problem
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-WEIGHTS = 10.0  # weights are tried from a tenth to ten times
-STEPS = 2.0  # steps from half to twice
+WEIGHTS = 10.0  # weights are scaled by 1/10 to 10
+STEPS = 2.0  # steps are scaled by 1/2 to 2
 
 
 def weighted(problem: Problem) -> bool:
-    """Whether a term of the prior has a weight that matters."""
+    """Whether a term of the prior has a weight that affects the result."""
     return any(term.takes_weight for term in problem.prior.terms)
 
 
 def factors(problem: Problem, budget: int) -> list[float]:
-    """The factors that are tried, geometrically spaced around 1; as many as the budget allows."""
+    """Return as many factors as the budget allows, geometrically spaced around 1."""
     span = WEIGHTS if weighted(problem) else STEPS
     return [span ** (2 * i / (budget - 1) - 1) for i in range(budget)]
 
@@ -28,13 +28,14 @@ def factors(problem: Problem, budget: int) -> list[float]:
 def scaled(
     problem: Problem, stop: StoppingRule | None, factor: float
 ) -> tuple[Problem, StoppingRule | None]:
-    """Multiply the weights of all terms by a factor, the defaults where they are open, or a network's steps.
+    """Multiply the weights of all terms, or a network's number of steps, by a factor. Open weights have their defaults.
 
     Raises:
-        IncompatibleError: there is neither.
+        IncompatibleError: the prior has neither.
     """
     if weighted(problem):
         terms = tuple(
+            # Four digits, so that the weight can be given again as text.
             Term(t.functional, float(f"{t.weight * factor:.4g}")) if t.takes_weight else t
             for t in problem.prior.terms
         )
@@ -42,7 +43,7 @@ def scaled(
     network = problem.reparameterization
     if network is None:
         raise IncompatibleError(
-            'This prior has neither weights nor a network\'s steps to tune. Set weights = "fixed".'
+            'This prior has neither weights nor a network whose steps could be tuned. Set weights = "fixed".'
         )
     limit = MaxSteps(steps=max(round(network.steps * factor), 1))
     return problem, limit if stop is None else stop | limit

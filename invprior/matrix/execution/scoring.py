@@ -1,4 +1,4 @@
-"""Metrics by a matrix's protocol: borders left out, rounding to 8 bits, missing pixels alone."""
+"""Metrics by a matrix's protocol: without borders, rounded to 8 bits, over missing pixels alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scores:
     """The metrics of one case.
 
     Attributes:
-        metrics: by the name that tables show, which is the spec as it was given.
+        metrics: by the name that tables show, which is the spec as given.
     """
 
     metrics: Mapping[str, Metric]
@@ -37,7 +37,7 @@ class Scores:
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, float]:
-        """Score x, (1, C, H, W); a metric that the image is too small for is left out."""
+        """Score x, (1, C, H, W); a metric that needs a larger image is left out."""
         x = rounded(x) if self.protocol.rounded else x
         truth = self.case.truth
         inner, target = (_inner(t, self.protocol.border) for t in (x, truth))
@@ -46,43 +46,43 @@ class Scores:
             try:
                 found[name] = float(metric.measure(inner, target))
                 if self.protocol.missing and self.case.operator.observation_mask is not None:
-                    found[name + MISSING] = self._missing(metric, x)
+                    found[name + MISSING] = self._over_missing(metric, x)
             except IncompatibleError:
                 continue
         return found
 
-    def simple(self, images: Mapping[str, Tensor]) -> dict[str, float]:
-        """Score the best of some images, by the first metric that can be taken."""
+    def best(self, images: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the scores of the best image, by the first metric that all images have."""
         scored = [self(x) for x in images.values()]
         for name, metric in self.metrics.items():
-            if all(name in figures for figures in scored):
+            if all(name in scores for scores in scored):
                 sign = 1 if metric.higher_is_better else -1
-                return max(scored, key=lambda figures: sign * figures[name])
+                return max(scored, key=lambda scores: sign * scores[name])
         return scored[0] if scored else {}
 
-    def _missing(self, metric: Metric, x: Tensor) -> float:
-        """Take the metric over the missing pixels, laid out as one row."""
-        observed = self.case.operator.observation_mask
-        assert observed is not None
-        gone = ~observed.expand_as(x)
-        row, target = (t[gone].view(1, x.shape[1], 1, -1) for t in (x, self.case.truth))
+    def _over_missing(self, metric: Metric, x: Tensor) -> float:
+        """Compute a metric over the missing pixels, laid out as one row."""
+        mask = self.case.operator.observation_mask
+        assert mask is not None
+        missing = ~mask.expand_as(x)
+        row, target = (t[missing].view(1, x.shape[1], 1, -1) for t in (x, self.case.truth))
         return float(metric.measure(row, target))
 
 
-def best_of(texts: tuple[str, ...], figures: Sequence[Mapping[str, float]]) -> int:
-    """Which of several figures is best by the first metric.
+def best_of(texts: tuple[str, ...], scores: Sequence[Mapping[str, float]]) -> int:
+    """Return the index of the best scores, by the first metric.
 
     Raises:
-        IncompatibleError: none of them could be scored by it.
+        IncompatibleError: none of them has that metric.
     """
     metric: Metric = registry.create("metrics", texts[0])
     sign = 1 if metric.higher_is_better else -1
-    scored = [(sign * f[texts[0]], i) for i, f in enumerate(figures) if texts[0] in f]
-    if not scored:
+    ranked = [(sign * s[texts[0]], i) for i, s in enumerate(scores) if texts[0] in s]
+    if not ranked:
         raise IncompatibleError(
-            f"Nothing could be scored by {texts[0]}, which weights are tuned for."
+            f"The metric {texts[0]}, which tuning uses, could be computed for no restoration."
         )
-    return max(scored)[1]
+    return max(ranked)[1]
 
 
 def _inner(x: Tensor, border: tuple[int, int]) -> Tensor:

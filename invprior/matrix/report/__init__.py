@@ -1,1 +1,1 @@
-"""The report of a matrix: one HTML page that needs nothing else, and tables and figures beside it."""
+"""The report of a matrix: one self-contained HTML page, with tables and figures as files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from invprior.experiments.plots import DASHES, FAMILIES, MARKERS
 from invprior.matrix.analysis.statistics import Comparison
 from invprior.matrix.analysis.tasks import Measure, Task
+from invprior.matrix.report.rows import mean_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK, RULE = "#333333", "#DDDDDD"
-SOONEST = (
-    1e-3  # seconds: simple reconstructions would stretch the axis by decades in which nothing is
-)
+# Seconds. Simple reconstructions are faster; at their own times they would add empty decades to the axis.
+SHORTEST = 1e-3
 _SAMPLES = 200  # points of an averaged curve
-Looks = Mapping[str, tuple[str, str, Any]]
+Styles: TypeAlias = Mapping[str, tuple[str, str, Any]]
 
 
-def looks(methods: Sequence[str]) -> Looks:
-    """Give each method a colour, a marker and a dash, which together are its own."""
+def styles(methods: Sequence[str]) -> Styles:
+    """Return a unique combination of colour, marker and dash for each method."""
     count = len(FAMILIES)
     return {
         m: (FAMILIES[i % count], MARKERS[(i + i // count) % len(MARKERS)], DASHES[i // count % len(DASHES)])
@@ -34,27 +34,19 @@ def looks(methods: Sequence[str]) -> Looks:
     }  # fmt: skip
 
 
-def seconds(task: Task, comparison: Comparison) -> dict[str, float]:
-    """Average the time of the reconstruction alone over the compared pairs, in seconds."""
-    rows = {
-        m: [task.records[m][p].seconds.solve for p in comparison.pairs] for m in comparison.mean
-    }
-    return {m: math.fsum(v) / len(v) for m, v in rows.items()}
-
-
 def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -> Figure | None:
-    """Draw each method at its mean time and mean quality; None when nothing can be compared.
+    """Draw each method at its mean time and mean quality; None if nothing can be compared.
 
-    Bars are the intervals of the means; the frame cuts long ones off, since with few images they would make
-    everything else small. Times below a millisecond stand at a millisecond.
+    Bars are the intervals of the means. The frame cuts long ones off: with few images they would dwarf everything
+    else. Times below a millisecond are drawn at a millisecond.
     """
-    times = seconds(task, comparison)
+    times = mean_seconds(task, comparison)
     shown = [m for m in comparison.methods if m in times]
     if not shown:
         return None
-    times = {m: max(t, SOONEST) for m, t in times.items()}
+    times = {m: max(t, SHORTEST) for m, t in times.items()}
     figure, axes = _page()
-    chosen = looks(task.methods)
+    chosen = styles(task.methods)
     for method in shown:
         colour, marker, _ = chosen[method]
         mean = comparison.mean[method]
@@ -74,10 +66,10 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
 
 
 def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | None:
-    """Draw the mean quality over the time of the run; None when no method left a curve.
+    """Draw the mean quality over the time of the run; None if no method has a curve.
 
-    The curve of a method is the average over the compared pairs of what one would hold in hand after
-    so many seconds; a run that has ended keeps its result.
+    The curve of a method is the mean over the compared pairs of the estimate's score after a given time. A run that
+    has ended keeps its result.
     """
     averaged = {}
     for method in comparison.mean:
@@ -87,7 +79,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
     if not averaged:
         return None
     figure, axes = _page()
-    chosen = looks(task.methods)
+    chosen = styles(task.methods)
     for method, (times, values) in averaged.items():
         colour, marker, dash = chosen[method]
         axes.plot(times, values, color=colour, linestyle=dash, linewidth=1.6)
@@ -103,7 +95,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
 
 
 def _points(curve: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
-    """Take (seconds, figure) of a curve, (N, 2); what is not finite or not after the start is left out."""
+    """Return seconds and scores of a curve, (N, 2), without points that are not finite or not after the start."""
     rows = [(row["seconds"], row[name]) for row in curve if "seconds" in row and name in row]
     good = [(t, v) for t, v in rows if t > 0 and math.isfinite(t) and math.isfinite(v)]
     return np.array(good, np.float64).reshape(-1, 2)
@@ -112,16 +104,17 @@ def _points(curve: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float
 def _average(
     runs: Sequence[NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Average stairs that hold their last value, from where all have begun to where the last one ends."""
+    """Average step functions that keep their last value, from where all have begun to where the last one ends."""
     begin = max(r[0, 0] for r in runs)
     end = max(begin, *(r[-1, 0] for r in runs))
     times = np.geomspace(begin, end, _SAMPLES) if len(runs) > 1 else runs[0][:, 0]
+    # The factor absorbs the rounding of geomspace, so that a point counts at its own time.
     held = [r[np.searchsorted(r[:, 0], times * (1 + 1e-12), side="right") - 1, 1] for r in runs]
     return times, np.mean(held, axis=0)
 
 
 def _label(method: str) -> str:
-    """Keep matplotlib from reading mathematics, or a hint to hide, into a name."""
+    """Return a name that matplotlib neither reads as mathematics nor hides from the legend, as it does after "_"."""
     short = method if len(method) <= 40 else f"{method[:39]}…"
     shown = short.replace("$", r"\$")
     return f"\u2009{shown}" if shown.startswith("_") else shown
@@ -141,7 +134,7 @@ def _page() -> tuple[Figure, Axes]:
 
 
 def _times(axes: Axes, values: Sequence[float]) -> None:
-    """Make the time logarithmic, with ticks such as 0.5 and 20, and some room at both ends."""
+    """Make the time axis logarithmic, with ticks such as 0.5 and 20, and a margin at both ends."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = min(values) / 1.3, max(values) * 1.3

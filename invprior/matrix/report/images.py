@@ -14,23 +14,23 @@ from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import uniform_filter
 
 from invprior.matrix.analysis.statistics import Pair
-from invprior.matrix.analysis.tasks import Task
+from invprior.matrix.analysis.tasks import WAITING, Task
 from invprior.matrix.results.record import IMAGES, RECORDS, Record
 
-BUDGET = 12_000_000  # bytes of whole images in a page, above which they are packed with loss
-_LEAST, _MOST = 16, 96  # pixels of an inset's side, a quarter of the image's otherwise
-_QUALITY = 85  # of WebP with loss
+BUDGET = 12_000_000  # bytes of whole images in a page; above it they are compressed with loss
+_LEAST, _MOST = 16, 96  # limits of an inset's side in pixels, else a quarter of the image's
+_QUALITY = 85  # of lossy WebP
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One image of a row.
+    """One image of a strip.
 
     Attributes:
         title: the method, "truth" or "measurement".
         record: of the method's cell; None for the others.
-        image: data URI of the whole image; "" where there is none.
-        inset: data URI of a part of it, without loss; "" where the image has another size.
+        image: data URI of the whole image; "" without an image.
+        inset: data URI of a part of it, compressed without loss; "" if the image's size differs from the others'.
         fault: why there is no image.
         width, height: in pixels.
     """
@@ -50,7 +50,7 @@ class Strip:
 
     Attributes:
         box: left, top, right and bottom of the insets, in pixels; None without insets.
-        lossy: whether the whole images were packed with loss.
+        lossy: whether the whole images were compressed with loss.
     """
 
     pair: Pair
@@ -62,12 +62,12 @@ class Strip:
 def strips(
     folder: Path, tasks: Sequence[Task], methods: Sequence[Sequence[str]]
 ) -> list[list[Strip]]:
-    """Make the strips of each task: every image with its first seed.
+    """Return the strips of each task: every image with its first seed.
 
     Args:
-        folder: the folder of results.
-        tasks: whose records name the files below it.
-        methods: of each task, in the order to be shown.
+        folder: of results.
+        tasks: their records name the files in the folder.
+        methods: of each task, in the order of the page.
     """
     chosen = [_first_seeds(task) for task in tasks]
     needed = {
@@ -83,7 +83,7 @@ def strips(
 
 
 def _first_seeds(task: Task) -> list[Pair]:
-    """Choose one seed an image, the lowest that any method has run."""
+    """Return one pair per image: the lowest seed that any method has run."""
     ran = {p for row in task.records.values() for p in row}
     first: dict[str, Pair] = {}
     for pair in sorted(task.pairs, key=lambda p: (p not in ran, p.seed)):
@@ -93,7 +93,7 @@ def _first_seeds(task: Task) -> list[Pair]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """A tile before its image was opened; restored says that it is a method's."""
+    """A tile before its image is opened; `restored` if it is a method's."""
 
     title: str
     path: Path | None
@@ -122,7 +122,7 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
     tiles = []
     for found, w in zip(opened, wanted, strict=True):
         if isinstance(found, str):
-            fault = _why(w.record, found) if w.restored else found
+            fault = _fault(w.record, found) if w.restored else found
             tiles.append(Tile(title=w.title, record=w.record, fault=fault))
             continue
         tiles.append(
@@ -141,20 +141,20 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
 def _paths(folder: Path, record: Record) -> Mapping[str, Path]:
     places = {"image": RECORDS, "truth": IMAGES, "measurement": IMAGES}
     names = {role: getattr(record, role) for role in places}
-    # A record may come from anybody: only names, never a way out of the folder.
+    # A record may come from an untrusted source: take only plain names, which cannot leave the folder.
     return {
         role: folder / places[role] / name for role, name in names.items() if name and Path(name).name == name
     }  # fmt: skip
 
 
-def _why(record: Record | None, fault: str) -> str:
+def _fault(record: Record | None, fault: str) -> str:
     if record is None:
-        return "has not run yet"
+        return WAITING
     return fault if record.status == "ok" else f"{record.status}: {record.reason}"
 
 
 def _open(path: Path | None) -> Image.Image | str:
-    """Read an image in grey or colour; or say why it cannot be shown."""
+    """Read an image in grey or colour, or return why it cannot be shown."""
     if path is None:
         return "no image was kept"
     try:
@@ -171,7 +171,7 @@ def _open(path: Path | None) -> Image.Image | str:
 def _window(
     restorations: Sequence[Image.Image], truth: Image.Image | None
 ) -> tuple[int, int, int, int] | None:
-    """Find the square in which the restorations scatter most, about themselves and the truth."""
+    """Return the square in which the restorations and the truth differ most from each other."""
     if not restorations:
         return None
     width, height = restorations[0].size
@@ -179,8 +179,9 @@ def _window(
     side = min(max(min(width, height) // 4, _LEAST), _MOST, width, height)
     stack: NDArray[np.float32] = np.stack([np.asarray(p.convert("L"), np.float32) for p in alike])
     scatter = uniform_filter(stack.std(0), side, mode="constant")
-    reach = side // 2
-    inside = scatter[reach : height - side + reach + 1, reach : width - side + reach + 1]
+    # The filter's value belongs to the centre of its window; keep windows that lie inside the image.
+    half = side // 2
+    inside = scatter[half : height - side + half + 1, half : width - side + half + 1]
     top, left = (int(i) for i in np.unravel_index(np.argmax(inside), inside.shape))
     return left, top, left + side, top + side
 

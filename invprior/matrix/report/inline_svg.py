@@ -1,4 +1,4 @@
-"""A figure as SVG inside the page, in the page's colours and with the page's fonts."""
+"""A figure as SVG inside the page, in the page's colours and fonts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from invprior.matrix.report.figures import INK, RULE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The stylesheet defines these for light and dark; so one drawing serves both.
+# The stylesheet defines these variables for light and dark, so one drawing serves both.
 _VARIABLES = {
     INK.lower(): "var(--ink)",
     RULE.lower(): "var(--rule)",
     **{colour.lower(): f"var(--series-{i})" for i, colour in enumerate(FAMILIES)},
 }
-# Inside HTML a style element would hold for the whole page, and names of namespaces are not needed.
+# Inside HTML a style element would apply to the whole page, and namespaces are not needed.
 _NOT_DRAWN = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>"
     r'|\sxmlns(?::xlink)?="[^"]*"|\bxlink:(?=href)',
@@ -31,12 +31,12 @@ _ID = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
 
 
 def inline(figure: Figure, prefix: str) -> Markup:
-    """Draw a figure as an SVG element.
+    """Return a figure as an SVG element.
 
-    Text stays text. Every id begins with the prefix, so that several figures fit into one page.
+    Text stays text. Every id begins with the prefix, so that ids are unique in a page with several figures.
 
     Args:
-        figure: drawn by `figures`, whose colours are known.
+        figure: of `figures`, in its colours.
         prefix: letters, digits and dashes.
     """
     from matplotlib import rc_context

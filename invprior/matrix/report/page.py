@@ -1,4 +1,4 @@
-"""The page: what the template is given, and the filled template."""
+"""The page: the context of the template, and the filled template."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from markupsafe import Markup
 
 from invprior.matrix.analysis.tasks import Collection, Measure, Task, titles
 from invprior.matrix.config.published import Published
-from invprior.matrix.report import beside, overview, summary
+from invprior.matrix.report import overview, published_comparison, task_tables
+from invprior.matrix.report.columns import NOT_RUN
 from invprior.matrix.report.images import Strip, Tile
 from invprior.matrix.report.table import Table
 from invprior.matrix.results.record import Record
 
-GENERATOR = "invprior matrix report"  # by which a page is known as one of ours
+GENERATOR = "invprior matrix report"  # identifies a page as a report
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """A figure inside the page: SVG, its caption, and what it says to who cannot see it."""
+    """A figure inside the page: SVG, caption, and the description that screen readers speak."""
 
     drawing: Markup
     caption: str
@@ -34,50 +35,52 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Everything about one task, ready to be shown.
+    """The tables of one task.
 
     Attributes:
         id: letters, digits and dashes; unique in the page.
+        methods: the comparison of the methods.
+        details: all further tables.
     """
 
     id: str
     task: Task
     methods: Table
-    sheets: tuple[Table, ...]
+    details: tuple[Table, ...]
 
     @property
     def title(self) -> str:
-        """The task in words."""
+        """Operator and noise in words."""
         return self.task.title
 
     @property
-    def every(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[Table, ...]:
         """All tables."""
-        return (self.methods, *self.sheets)
+        return (self.methods, *self.details)
 
 
 def parts(collection: Collection, published: Published | None) -> list[Part]:
-    """Make the tables of each task; none where no cell has a figure yet."""
+    """Make the tables of each task; none if no cell has a score yet."""
     if not collection.measures:
         return []
     made = []
     for i, task in enumerate(collection.tasks, 1):
-        key, sheets = f"task-{i}", []
+        key, details = f"task-{i}", []
         for n, measure in enumerate(collection.measures):
-            known = _of(measure, collection.measures[0], published)
+            known = _comparable(measure, collection.measures[0], published)
             if known is not None and known.images:
-                sheets.append(beside.averages(task, measure, f"{key}-{n}", known))
+                details.append(published_comparison.averages(task, measure, f"{key}-{n}", known))
             if n == 0 or known is not None:
-                sheets.append(summary.images(task, measure, f"{key}-{n}", known))
+                details.append(task_tables.images(task, measure, f"{key}-{n}", known))
         if len(task.compare(collection.measures[0]).mean) > 1:
-            sheets.append(summary.wins(task, collection.measures[0], key))
-        methods = summary.methods(task, collection.measures, key)
-        made.append(Part(id=key, task=task, methods=methods, sheets=tuple(sheets)))
+            details.append(task_tables.wins(task, collection.measures[0], key))
+        methods = task_tables.methods(task, collection.measures, key)
+        made.append(Part(id=key, task=task, methods=methods, details=tuple(details)))
     return made
 
 
-def _of(measure: Measure, first: Measure, published: Published | None) -> Published | None:
-    """Take the published figures that a metric can be compared with: the first one, or its missing pixels."""
+def _comparable(measure: Measure, first: Measure, published: Published | None) -> Published | None:
+    """Return the published values of the same metric: of the first one, over all or over the missing pixels."""
     if published is None or measure.name.partition(" (")[0] != first.name:
         return None
     if "(missing" in measure.name:
@@ -103,8 +106,8 @@ def render(
         title: of the page.
         drawings: the figures of each task.
         strips: the images of each task.
-        remarks: what a reader must know, beside what the records tell.
-        now: the time that the page names.
+        remarks: limits of the results that the records do not show.
+        now: the time that the page prints.
     """
     place = resources("invprior.matrix.report")
     style, script = (
@@ -112,31 +115,31 @@ def render(
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shared = overview.overview(collection, collection.measures[0]) if len(made) > 1 else None
-    holes = overview.missing_results(collection)
+    missing = overview.missing_results(collection)
     context: dict[str, Any] = {
         "title": title,
         "generator": GENERATOR,
         "software": f"invprior {version('invprior')}",
         "made": _time(now.isoformat()),
-        # Nothing is fetched, and no other script than ours runs, whatever a record holds.
+        # The browser fetches nothing and runs no script but this one, whatever texts the records have.
         "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "form-action 'none'; base-uri 'none'",
         "style": Markup(style),
         "script": Markup(script),
-        "contents": _contents(made, shared, holes),
+        "contents": _contents(made, shared, missing),
         "counts": overview.counts(collection),
-        "complete": overview.WAITS not in dict(overview.counts(collection)),
+        "complete": NOT_RUN not in dict(overview.counts(collection)),
         "remarks": [*remarks, *_remarks(collection)],
         "facts": facts(collection.records),
         "overview": shared,
         "tasks": [
             {
-                "id": part.id, "title": part.title, "methods": part.methods, "sheets": part.sheets,
+                "id": part.id, "title": part.title, "methods": part.methods, "details": part.details,
                 "figures": drawings[i], "strips": [_captioned(s, collection.measures) for s in strips[i]],
             }
             for i, part in enumerate(made)
         ],
-        "holes": holes,
+        "missing": missing,
         "cells": overview.every_cell(collection),
         "how": overview.HOW,
     }  # fmt: skip
@@ -147,27 +150,27 @@ def render(
     return environment.from_string(template).render(context) + "\n"
 
 
-def _contents(made: list[Part], shared: Table | None, holes: Table) -> list[tuple[str, str]]:
+def _contents(made: list[Part], shared: Table | None, missing: Table) -> list[tuple[str, str]]:
     found = [("state", "State")]
     found += [("overview", "Overview")] if shared else []
     names = titles([part.task for part in made])
     found += [(part.id, name) for part, name in zip(made, names, strict=True)]
-    found += [("holes", "Without a result")] if holes.rows else []
+    found += [("missing", "Without a result")] if missing.rows else []
     return [*found, ("cells", "Every cell"), ("how", "How to read this")]
 
 
 def _remarks(collection: Collection) -> list[str]:
-    lines = [f"The metric {name} is in no table: {why}" for name, why in collection.unknown.items()]
+    lines = [f"The metric {n} is in no table: {reason}" for n, reason in collection.unknown.items()]
     if older := len(collection.older):
         noun = "record is" if older == 1 else "records are"
         lines.append(
-            f"{older} older {noun} left out: a newer one stands for the cell, or its options have changed."
+            f"{older} older {noun} left out: the cell has a newer one, or its options have changed."
         )
     return lines
 
 
 def facts(records: list[Record]) -> list[tuple[str, str]]:
-    """Say on what the cells ran; several values stand side by side."""
+    """Return the devices, threads, software and times of some cells; several values are listed."""
 
     def distinct(values: list[str]) -> str:
         return "; ".join(sorted({v for v in values if v})) or "not recorded"
@@ -188,18 +191,18 @@ def _span(times: list[str]) -> str:
 
 
 def _time(text: str) -> str:
-    """Print an ISO time of UTC to the minute; what is none, as it is."""
+    """Print an ISO time of UTC to the minute; any other text as it is."""
     return f"{text[:10]} {text[11:16]} UTC" if text[10:11] == "T" else text
 
 
 def _captioned(strip: Strip, measures: tuple[Measure, ...]) -> dict[str, Any]:
-    """Add each tile's figures to it."""
+    """Return a strip for the template, with the scores of each tile."""
 
-    def figures(tile: Tile) -> list[str]:
+    def scores(tile: Tile) -> list[str]:
         if tile.record is None or not tile.image:
             return []
         held = [(m, tile.record.metrics[m.name]) for m in measures if m.name in tile.record.metrics]
         return [f"{m.title} {m.text(v)} {m.unit}".rstrip() for m, v in held]
 
-    tiles = [{**vars(t), "figures": figures(t)} for t in strip.tiles]
+    tiles = [{**vars(t), "scores": scores(t)} for t in strip.tiles]
     return {"pair": strip.pair, "box": strip.box, "lossy": strip.lossy, "tiles": tiles}

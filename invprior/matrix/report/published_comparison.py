@@ -1,4 +1,4 @@
-"""Averages beside the published ones."""
+"""Compare measured averages with the published ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from invprior.matrix.report.table import NOTHING, Head, Table, Value, number, si
 
 
 def averages(task: Task, measure: Measure, key: str, published: Published) -> Table:
-    """Set measured averages beside published ones.
+    """Show measured averages next to published ones.
 
-    The difference is taken over the same images where the published figures are known image by image,
-    else between the averages, and then only when every image of the table was measured.
+    The difference is over the same images if the published values are known image by image. Else it is between the
+    averages, and only if every image of the published table was measured.
     """
     found, scores = task.compare(measure), task.scores(measure)
     ours = list(dict.fromkeys(p.image for p in task.pairs))
@@ -33,17 +33,17 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
             shared, measured = [p for p in ours if p in known], None
         same = math.fsum(known[p] for p in shared) / len(shared) if shared else None
         printed = published.averages.get(name or "")
-        basis = same
+        reference = same
         if same is None and set(whole) == {p.image for p in found.pairs}:
-            basis, measured = printed, mean
-        difference = None if basis is None or measured is None else measured - basis
+            reference, measured = printed, mean
+        difference = None if reference is None or measured is None else measured - reference
         rows.append(
             (
                 text(method),
-                _figure(mean, measure),
+                _score(mean, measure),
                 text(name or NOTHING),
-                _figure(same, measure, f"Over {', '.join(shared)}." if shared else ""),
-                _figure(printed, measure),
+                _score(same, measure, f"Over {', '.join(shared)}." if shared else ""),
+                _score(printed, measure),
                 number(
                     difference, None if difference is None else signed(measure.text(difference))
                 ),
@@ -52,14 +52,14 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
     heads = (
         Head(text="method", numeric=False),
         Head(text="measured", note="Mean over the pairs that all methods have."),
-        Head(text="beside", numeric=False, note="The published row that it is compared with."),
-        Head(text="published, same images", note="Mean of the published figures of these images."),
+        Head(text="compared with", numeric=False, note="The published row."),
+        Head(text="published, same images", note="Mean of the published values of these images."),
         Head(text="published average", note=f"As printed, over all {len(whole)} images of the table."),
-        Head(text="difference", note="Measured less published, over the same images."),
+        Head(text="difference", note="Measured minus published, over the same images."),
     )  # fmt: skip
     return Table(
         key=f"{key}-published",
-        title=f"{measure.head} beside {published.title}",
+        title=f"{measure.head} compared with {published.title}",
         head=heads,
         rows=tuple(rows),
         notes=(published.source, *published.remarks),
@@ -67,12 +67,12 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
 
 
 def _over_images(scores: Scores) -> float | None:
-    """Average over seeds, then over images, as the published averages weigh each image once."""
+    """Average over seeds, then over images: the published averages weigh each image once."""
     by: dict[str, list[float]] = {}
     for (image, _), value in scores.items():
         by.setdefault(image, []).append(value)
     return math.fsum(math.fsum(v) / len(v) for v in by.values()) / len(by) if by else None
 
 
-def _figure(value: float | None, measure: Measure, note: str = "") -> Value:
+def _score(value: float | None, measure: Measure, note: str = "") -> Value:
     return number(value, None if value is None else measure.text(value), note=note)

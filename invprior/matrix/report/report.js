@@ -1,8 +1,9 @@
 "use strict";
 
-// The page reads without this script: it adds sorting, filtering, the slider and the choice of colours.
+// The page can be read without this script. It adds sorting, filtering, the slider and the choice of colours.
 
-const say = (text) => { document.getElementById("said").textContent = text; };
+// Screen readers speak the text of this live region.
+const speak = (text) => { document.getElementById("spoken").textContent = text; };
 
 function sortBy(table, column) {
   const heads = [...table.tHead.rows[0].cells];
@@ -13,14 +14,14 @@ function sortBy(table, column) {
   const order = (a, b) => (numeric ? Number(a) - Number(b) : a.localeCompare(b));
   rows.sort((one, other) => {
     const [a, b] = [key(one), key(other)];
-    if (a === "" || b === "") return (a === "") - (b === "");  // what is missing stays at the end
+    if (a === "" || b === "") return (a === "") - (b === "");  // missing values stay at the end
     return descending ? order(b, a) : order(a, b);
   });
   table.tBodies[0].append(...rows);
   const direction = descending ? "descending" : "ascending";
   heads.forEach((head, i) => head.setAttribute("aria-sort", i === column ? direction : "none"));
   const name = heads[column].querySelector("button").textContent;
-  say(`${table.caption.textContent}: sorted by ${name}, ${direction}`);
+  speak(`${table.caption.textContent}: sorted by ${name}, ${direction}`);
 }
 
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -46,7 +47,7 @@ function startSlider(strip) {
       image.src = chosen.src;
       image.alt = chosen.alt;
     }
-    // The stage has the larger image's shape, since a measurement may be small.
+    // The stage takes the shape of the larger image: a measurement may be small.
     const shapes = sides.map(({ choice }) => picks[choice.value].querySelector("img"));
     const widest = shapes.reduce((a, b) => (b.naturalWidth > a.naturalWidth ? b : a));
     stage.style.aspectRatio = `${widest.getAttribute("width")} / ${widest.getAttribute("height")}`;
@@ -65,7 +66,7 @@ function startSlider(strip) {
   picks.forEach((pick, i) => pick.addEventListener("click", () => {
     sides[1].choice.value = i;
     show();
-    say(`${pick.dataset.title} is on the right of the slider`);
+    speak(`${pick.dataset.title} is on the right of the slider`);
   }));
   viewer.hidden = false;
   show();

@@ -1,4 +1,4 @@
-"""A table before anybody has decided whether it becomes HTML, Markdown, LaTeX or CSV."""
+"""A table, before it becomes HTML, Markdown or LaTeX, and the formats of its values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NOTHING = "–"
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """One cell of a table.
+    """One value of a table.
 
     Attributes:
-        sort: what rows are sorted by; a number where the column is numeric, None always last.
+        sort: what rows are sorted by; a number in a numeric column; None always comes last.
         best: shown in bold.
         note: a sentence that explains the value.
         status: of a record, for its colour.
@@ -32,8 +32,8 @@ class Head:
     """The head of a column.
 
     Attributes:
-        note: what the column holds, in one sentence.
-        numeric: set to the right, sorted as numbers.
+        note: what the column has, in one sentence.
+        numeric: aligned to the right, sorted as numbers.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with its title and what must be said below it; the first column names the rows."""
+    """A table with its title and the notes below it; the first column names the rows."""
 
     key: str
     title: str
@@ -53,55 +53,71 @@ class Table:
 
 
 def text(value: str, note: str = "", status: str = "") -> Value:
-    """Make a value that is sorted as text."""
+    """Return a value that is sorted as text, without regard to case."""
     return Value(text=value, sort=value.lower(), note=note, status=status)
 
 
 def number(
     value: float | None, shown: str | None = None, *, best: bool = False, note: str = ""
 ) -> Value:
-    """Make a number, as it is or as shown; a dash for None."""
+    """Return a number, printed as it is or as `shown`; a dash for None."""
     if value is None:
         return Value(text=NOTHING, note=note)
     return Value(text=str(value) if shown is None else shown, sort=value, best=best, note=note)
 
 
+def seconds(value: float) -> Value:
+    """Return a time with three digits: 0.012, 3.40, 512."""
+    shown = f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+    return number(value, shown)
+
+
+def seconds_or_dash(value: float) -> Value:
+    """Return a time; a dash if it would be printed as 0."""
+    return seconds(value) if value >= 0.0005 else number(None)
+
+
+def megabytes(size: float) -> Value:
+    """Return a size given in bytes; a dash for 0, which means unknown."""
+    return number(size / 1e6 if size else None, f"{size / 1e6:.0f}")
+
+
 def signed(value: str) -> str:
     """Put a sign before a printed number: a true minus, or a plus; none before zero."""
-    if not float(value.partition(" ")[0]):  # rounded to nothing, from either side
+    if not float(value.partition(" ")[0]):  # -0.00 too
         return value.removeprefix("-")
     return f"{MINUS}{value[1:]}" if value.startswith("-") else f"+{value}"
 
 
-def markdown(sheet: Table) -> str:
+def markdown(table: Table) -> str:
     """Print a table as GitHub's Markdown."""
     lines = [
-        [_mark(h.text) for h in sheet.head],
-        ["---:" if h.numeric else "---" for h in sheet.head],
-        *([f"**{_mark(v.text)}**" if v.best else _mark(v.text) for v in r] for r in sheet.rows),
+        [_mark(h.text) for h in table.head],
+        ["---:" if h.numeric else "---" for h in table.head],
+        *([f"**{_mark(v.text)}**" if v.best else _mark(v.text) for v in r] for r in table.rows),
     ]
-    parts = [f"### {_mark(sheet.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
-    return "\n\n".join([*parts, *(_mark(n) for n in sheet.notes)]) + "\n"
+    parts = [f"### {_mark(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+    return "\n\n".join([*parts, *(_mark(n) for n in table.notes)]) + "\n"
 
 
-def latex(sheet: Table) -> str:
-    """Print a table as LaTeX, shrunk where it is wider than the line; for booktabs, graphicx and UTF-8 input."""
-    form = "".join("r" if h.numeric else "l" for h in sheet.head)
+def latex(table: Table) -> str:
+    """Print a table as LaTeX, shrunk if it is wider than the line; needs booktabs, graphicx and UTF-8 input."""
+    form = "".join("r" if h.numeric else "l" for h in table.head)
     rows = [" & ".join(rf"\textbf{{{_tex(v.text)}}}" if v.best else _tex(v.text) for v in r)
-            for r in sheet.rows]  # fmt: skip
-    # A bracket or a star would be taken for an option of the line end before it.
+            for r in table.rows]  # fmt: skip
+    # After the line break \\, a bracket or a star would be read as its option.
     rows = [f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rows]
-    notes = " ".join(_tex(n) for n in sheet.notes)
+    notes = " ".join(_tex(n) for n in table.notes)
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{_tex(sheet.title)}. {notes}}}".replace(". }", ".}"),
-            rf"  \label{{tab:{sheet.key}}}",
+            rf"  \caption{{{_tex(table.title)}. {notes}}}".replace(". }", ".}"),
+            rf"  \label{{tab:{table.key}}}",
             r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{{form}}}",
             r"    \toprule",
-            f"    {' & '.join(_tex(h.text) for h in sheet.head)} " + r"\\",
+            f"    {' & '.join(_tex(h.text) for h in table.head)} " + r"\\",
             r"    \midrule",
             *(f"    {row} " + r"\\" for row in rows),
             r"    \bottomrule",

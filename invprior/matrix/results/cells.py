@@ -1,4 +1,4 @@
-"""From a configuration to its cells, each with the key that says whether its record still stands."""
+"""Expand a configuration into cells, each with a key that decides whether its record is up to date."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from invprior.matrix.config.matrix import Limits, Matrix, Protocol, Tuning
 from invprior.matrix.config.method import Method
 from invprior.matrix.results.record import Cell
 
-SCHEME = 1  # of the options below; raised when a cell's meaning changes
+SCHEME = 1  # of `resolved`, below; raised when the same options come to mean another cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What holds for all cells of a run and is no axis.
+    """Settings of a run that hold for all cells and are no axis.
 
     Attributes:
-        data: the folder that images and the files named in specs are relative to.
-        size: images are cropped around their middle to this height and width at most; 0 for their own.
+        data: the folder that images, and files named in specs, are relative to.
+        size: images are cropped around their centre to at most this height and width; 0 for no crop.
         device: "cpu", "cuda" and the like.
         threads: of each cell.
     """
@@ -40,7 +40,7 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A cell and everything that its own process needs, as JSON can hold it.
+    """A cell and everything that its own process needs, in types that JSON has.
 
     Attributes:
         missing: packages that must be installed first.
@@ -61,7 +61,7 @@ class Job:
     replay: str = ""
 
     def rest(self) -> dict[str, Any]:
-        """What a record keeps beside the cell, its key and its options, as JSON can hold it."""
+        """Return what a record keeps besides the cell, its key and its options, in types that JSON has."""
         known = asdict(self)
         names = ("method", "setting", "protocol", "tuning", "limits", "metrics", "missing")
         return {name: known[name] for name in names}
@@ -78,7 +78,7 @@ class Job:
 
     @staticmethod
     def of(values: Mapping[str, Any], cell: Cell) -> Job:
-        """Make a job from what JSON has kept of it; the opposite of `rest`."""
+        """Make a job from what JSON has kept of it; the inverse of `rest`."""
         kinds: dict[str, Any] = {"method": Method, "setting": Setting, "protocol": Protocol}
         kinds |= {"tuning": Tuning, "limits": Limits}
         made = {name: kind(**_with_tuples(values[name])) for name, kind in kinds.items()}
@@ -86,18 +86,18 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """The time limit; each reconstruction that tunes may take as long as the cell's own."""
+        """The time limit. Each reconstruction of the tuning may take as long as the cell's own."""
         tries = self.tuning.budget if self.method.weights in ("tuned", "oracle") else 0
         images = len(self.tuning.images) if self.method.weights == "tuned" else 1
         return self.limits.seconds * (1 + tries * images)
 
 
 def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
-    """Make every cell, in the order of the axes.
+    """Yield every cell, in the order of the axes.
 
     Args:
         matrix: the configuration.
-        setting: what is no axis.
+        setting: everything that is no axis.
         folder: of the results, for the commands that replay cells.
 
     Raises:
@@ -110,14 +110,14 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
         other = seen.setdefault(made.key, made)
         if other is not made:
             raise OptionError(
-                f'"{other.cell.method}" and "{cell.method}" are one and the same with {cell.operator} on '
+                f'"{other.cell.method}" and "{cell.method}" are the same method with {cell.operator} on '
                 f"{cell.image}. Leave one of them out."
             )
         yield made
 
 
 def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Path) -> Job:
-    """Make one cell's job; errors as for `jobs`."""
+    """Return the job of one cell; errors as for `jobs`."""
     tuned = method.weights == "tuned"
     bare = Job(
         key="",
@@ -125,6 +125,7 @@ def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Pa
         method=method,
         setting=setting,
         protocol=matrix.protocol,
+        # Images of the tuning change the key only of cells that are tuned on them.
         tuning=matrix.tuning if tuned else replace(matrix.tuning, images=()),
         limits=matrix.limits,
         metrics=matrix.metrics,
@@ -133,7 +134,7 @@ def job(cell: Cell, method: Method, matrix: Matrix, setting: Setting, folder: Pa
 
 
 def keyed(bare: Job, folder: Path) -> Job:
-    """Fill in a job's options, and what follows from them, for a folder of results; errors as for `jobs`."""
+    """Return a job with its options and what follows from them: key, missing packages, replay; errors as for `jobs`."""
     used = parts(bare)
     options = resolved(bare, used)
     key = key_of(options)
@@ -148,13 +149,13 @@ def keyed(bare: Job, folder: Path) -> Job:
 
 
 def key_of(options: Mapping[str, Any]) -> str:
-    """Hash a cell's options, 20 hexadecimal digits."""
+    """Hash the options of a cell to 20 hexadecimal digits."""
     text = json.dumps(options, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def parts(job: Job) -> list[tuple[str, str]]:
-    """Every spec that a cell takes part in, with its group."""
+    """Return every spec that a cell uses, with its group."""
     found = [("operators", job.cell.operator), ("noises", job.cell.noise)]
     if job.method.prior:
         found += [("solvers", job.cell.solver), ("stopping", job.cell.stop)]
@@ -164,6 +165,7 @@ def parts(job: Job) -> list[tuple[str, str]]:
 
 def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
     """Collect what determines a cell's result: options with defaults filled in, the data's bytes, the seed."""
+    # Specs enter below in their resolved form; labels and published rows do not affect the result.
     method = asdict(job.method)
     for name in ("label", "prior", "denoiser", "solver", "stop", "published"):
         del method[name]
@@ -189,7 +191,7 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def place(job: Job, role: str, image: str) -> str:
-    """Where an image's truth, measurement or mask lies; "" where the protocol has none."""
+    """Return the path of an image's truth, measurement or mask; "" if the protocol has none."""
     pattern: str = getattr(job.protocol, role).replace("{image}", image)
     if not pattern or pattern.startswith(PREFIX):
         return pattern
@@ -197,7 +199,7 @@ def place(job: Job, role: str, image: str) -> str:
 
 
 def data(job: Job, image: str) -> dict[str, str]:
-    """SHA-256 of an image's files by role; a sample is known by its name and size."""
+    """Return SHA-256 of an image's files by role; for a sample its name and size identify it."""
     places = {role: place(job, role, image) for role in ("truth", "measurement", "masked")}
     return {
         role: at if at.startswith(PREFIX) else _hash(at, Path(at).stat().st_mtime_ns)
@@ -218,14 +220,14 @@ def _readable(at: str) -> bool:
     return True
 
 
-@cache
+@cache  # by the time of change too, so that an edited file is read again
 def _hash(at: str, changed: int) -> str:
     return hashlib.sha256(Path(at).read_bytes()).hexdigest()
 
 
 def _files(text: str, folder: str) -> Iterator[tuple[str, str]]:
-    """Hash the files that a spec's options name."""
-    for group in ("priors", "stopping"):
+    """Yield the names and hashes of the files that a spec's options name."""
+    for group in ("priors", "stopping"):  # their two grammars include that of all other groups
         try:
             values = [t for spec in specs.parsed(group, text) for t in specs.texts(spec)]
         except ValueError:
@@ -266,7 +268,7 @@ def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
 
 
 def _joined(stop: str, steps: int) -> str:
-    """A rule together with a limit of steps; without a rule the limit replaces the solver's own."""
+    """Join a rule and a limit of steps; without a rule the limit replaces the solver's own rule."""
     limit = f"max-steps:steps={steps}" if steps else ""
     return f"{stop} | {limit}" if stop and limit else stop or limit
 

@@ -1,4 +1,4 @@
-"""What has changed since a cell's record was made."""
+"""The state of a cell, and what has changed since its record was made."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from invprior.matrix.results.store import Store, changed_code, limits
 
 
 def cell_named(planned: list[Job], name: str) -> Job:
-    """Find a cell by the beginning of its key, or by words that only its texts hold.
+    """Find a cell by the beginning of its key, or by words that only its texts have.
 
     Args:
         planned: all cells.
         name: such as "3fa2" or "camera blur tv".
 
     Raises:
-        OptionError: no cell or several are meant.
+        OptionError: no cell matches, or several do.
     """
     keyed = [job for job in planned if job.key.startswith(name)]
     words = name.split()
+    # Whole words first, so that "tv" does not also match "tv:weight=8".
     found = keyed or [job for job in planned if all(word in label(job).split() for word in words)]
     found = found or [job for job in planned if all(word in label(job) for word in words)]
     if len(found) == 1:
@@ -30,57 +31,65 @@ def cell_named(planned: list[Job], name: str) -> Job:
     if not found:
         near = did_you_mean(name, [job.key for job in planned])
         raise OptionError(
-            f'No cell is named "{name}"{near}. Give the beginning of a key, or words of it.'
+            f'No cell matches "{name}"{near}. Give the beginning of its key, or words of its texts.'
         )
     some = "\n".join(f"  {job.key[:8]}  {label(job)}" for job in found[:10])
-    raise OptionError(f'"{name}" means {len(found)} cells; give the key or more words:\n{some}')
+    raise OptionError(f'"{name}" matches {len(found)} cells. Give the key, or more words:\n{some}')
 
 
 def label(job: Job) -> str:
-    """A cell on one line."""
+    """Return a cell on one line."""
     cell = job.cell
     texts = (cell.image, cell.operator, cell.noise, cell.method, cell.solver, cell.stop)
     return " ".join([*filter(None, texts), f"seed={cell.seed}"])
 
 
 def explain(store: Store, planned: list[Job], job: Job) -> list[str]:
-    """Say how a cell stands, in sentences."""
-    (found,) = store.look([job])
+    """Return the state of a cell, in sentences.
+
+    Args:
+        store: the folder of results.
+        planned: all of its cells.
+        job: one of them.
+    """
+    (found,) = store.inspect([job])
     record = found.record
     if record is None:
         older = [r for r in store.superseded(planned) if r.cell == job.cell]
         if not older:
-            return ["It has no record: it has not been run yet, or its record could not be read."]
-        lines = ["It has no record with its present options and data. One was made with others:"]
+            return ["It has no record: it has not run yet, or its record could not be read."]
+        lines = [
+            "It has no record with its present options and data. A record was made with others:"
+        ]
         return lines + [f"  {line}" for line in differences(older[-1].options, job.options)]
-    told = [
-        f"Its record of {record.created} says: {record.status}"
+    lines = [
+        f"Status in its record of {record.created}: {record.status}"
         + f" ({record.reason})" * bool(record.reason)
     ]
     if found.state == "missing":
-        told.append(
-            "The next run computes it again: what was missing is there, or its limit has been raised."
+        lines.append(
+            "The next run computes it again: a missing package is installed now, or a limit was raised."
         )
     if changed := changed_code(record, job):
-        told.append("Other code made it; run again with --refresh to replace it:")
-        told += [f"  {line}" for line in changed]
-    told += _limits(record, job)
-    if len(told) == 1:
-        told.append("Nothing has changed since.")
-    return [*told, f"Compute it alone: {job.replay}"]
+        lines.append("Other code made the record. To replace it, run again with --refresh:")
+        lines += [f"  {line}" for line in changed]
+    lines += _changed_limits(record, job)
+    if len(lines) == 1:
+        lines.append("Nothing has changed since.")
+    return [*lines, f"To compute it alone: {job.replay}"]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name the options that differ, nested ones by their path."""
+    """Return the options that differ, nested ones by their path, a sentence each."""
     before, after = dict(_flat(then)), dict(_flat(now))
     return [
-        f"{name} was {before.get(name, 'not there')} and is {after.get(name, 'not there')}"
+        f"{name} was {before.get(name, 'absent')} and is {after.get(name, 'absent')}"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
 
 
-def _limits(record: Record, job: Job) -> Iterator[str]:
+def _changed_limits(record: Record, job: Job) -> Iterator[str]:
     then, now = limits(record.job), limits(job.rest())
     for name, value in now.items():
         if then[name] != value:

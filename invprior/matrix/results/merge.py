@@ -1,4 +1,4 @@
-"""Results of several machines brought into one folder, each record verified."""
+"""Merge the results of several machines into one folder; every record is verified."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from invprior.matrix.results.store import MATRIX, Store
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of it.
+    """The outcome of a merge.
 
     Attributes:
-        taken: records brought in.
-        same: records that the folder held already.
-        conflicts: cells of which two folders tell different results, a sentence each; the first one was kept.
+        taken: number of records copied.
+        same: number of records that the folder had already.
+        conflicts: cells with different results in two folders, a sentence each; the first result was kept.
         damaged: records that were left out, a sentence each.
     """
 
@@ -34,9 +34,9 @@ class Merged:
 
 
 def merge(sources: Sequence[Path], into: Path) -> Merged:
-    """Bring the records of several folders into one, new or of the same matrix.
+    """Copy the records of several folders into one, new or of the same matrix.
 
-    A record of a cell that succeeded takes the place of one that failed.
+    The record of a cell that succeeded replaces one that failed.
 
     Raises:
         MeasurementError: the folders are not of one matrix, or cannot be read or written.
@@ -65,8 +65,8 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
                 continue
             ours = held.get(theirs.key)
             if ours is not None and _better(ours, theirs) is ours:
-                if (said := _conflict(ours, theirs, folder)) is not None:
-                    conflicts.append(said)
+                if (conflict := _conflict(ours, theirs, folder)) is not None:
+                    conflicts.append(conflict)
                 else:
                     same += 1
                 continue
@@ -88,20 +88,20 @@ def _same_matrix(one: Store, other: Store) -> None:
     ]
     if differing:
         raise MeasurementError(
-            f'"{other.folder}" and "{one.folder}" are not of one matrix: their {" and ".join(differing)} differ. '
-            "Run both with the same configuration, and share out the cells with --only."
+            f'"{other.folder}" and "{one.folder}" are not of one matrix: they differ in {" and ".join(differing)}. '
+            "Run both with the same configuration, and divide the cells with --only."
         )
 
 
 def _verify(folder: Path, made: Record) -> None:
-    """Check that a record is whole and its files are those that it was written with.
+    """Check that a record is unchanged and its files are those that it was written with.
 
     Raises:
         MeasurementError: they are not.
     """
     at = folder / record.RECORDS / f"{made.key}.json"
     if key_of(made.options) != made.key:
-        raise MeasurementError(f"{at}: its options are not those of its key; it has been changed.")
+        raise MeasurementError(f"{at}: its key does not match its options; it has been changed.")
     for place, name in named_files(made):
         path = folder / place / name
         if not path.is_file():
@@ -111,7 +111,7 @@ def _verify(folder: Path, made: Record) -> None:
 
 
 def named_files(made: Record) -> list[tuple[str, str]]:
-    """A record's images: the folder and the name of each."""
+    """Return folder and name of each image of a record."""
     named = [(record.RECORDS, made.image)]
     named += [(record.IMAGES, name) for name in (made.truth, made.measurement)]
     return [(place, name) for place, name in named if name is not None]
@@ -122,7 +122,7 @@ def _better(ours: Record, theirs: Record) -> Record:
 
 
 def _conflict(ours: Record, theirs: Record, folder: Path) -> str | None:
-    """Say how two results of one cell differ; failures do not contradict each other."""
+    """Return how two results of one cell differ, or None; failures do not contradict each other."""
     if theirs.status != "ok" or ours.result_sha256 == theirs.result_sha256:
         return None
     pairs = [
@@ -138,7 +138,7 @@ def _conflict(ours: Record, theirs: Record, folder: Path) -> str | None:
 
 
 def _copy(folder: Path, into: Path, made: Record) -> None:
-    """Copy a record, its files first, so that it is never there without them."""
+    """Copy a record, its files first, so that it never exists without them."""
     for place, name in named_files(made):
         target = into / place / name
         with (

@@ -1,10 +1,10 @@
-"""What a cell of the matrix leaves behind: one JSON file, whole or absent.
+"""The record of a cell: one JSON file, complete or absent.
 
-A folder of results holds
+A folder of results has
 
     records/KEY.json    the record of a cell, see `Record`
     records/KEY.png     its restoration, 8 bits (KEY.tif where PNG cannot hold it)
-    images/*.png      truths and measurements, stored once for all cells that share them
+    images/*.png        truths and measurements, stored once for all cells that share them
 
 KEY is a hash of what determines the result: the resolved options, the data's bytes and the seed.
 """
@@ -12,16 +12,15 @@ KEY is a hash of what determines the result: the resolved options, the data's by
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from invprior.errors import MeasurementError
-from invprior.io import files
+from invprior.io import files, strict_json
 
-FORMAT = 1
+FORMAT = 2  # of records and folders; raised when a field changes its name or its meaning
 RECORDS, IMAGES = "records", "images"
 
 Status: TypeAlias = Literal[
@@ -31,12 +30,29 @@ Weights: TypeAlias = Literal["fixed", "automatic", "tuned", "oracle"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
+class FormatError(MeasurementError):
+    """A record, or a folder of them, has another format than this release writes."""
+
+
+def check_format(what: str, found: object) -> None:
+    """Refuse another format than `FORMAT`.
+
+    Raises:
+        FormatError: names the thing, both formats and the remedy.
+    """
+    if found != FORMAT:
+        raise FormatError(
+            f"{what} has format {found}, and this release of invprior reads and writes format {FORMAT}. Use the "
+            "release that wrote it, or run the matrix again with another --output."
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One point of the matrix, each axis as its text.
 
     Attributes:
-        method: the row's name in tables: the label of the configuration, else the prior.
+        method: the row's name in tables: the label in the configuration, else the prior.
         noise: the spec of the simulated noise; "" where the measurement is given.
         solver: "auto" unless the configuration names one.
         stop: "" for the solver's own rule.
@@ -54,7 +70,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """Why a run ended, as in `Solution.stop`: the rule's name, whether it is a good end, one sentence."""
+    """Why a run ended, as `Solution.stop`: the rule's name, whether the end is regular, one sentence."""
 
     name: str
     ok: bool
@@ -63,13 +79,13 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True)
 class Seconds:
-    """Wall-clock time of a cell, in seconds, the device synchronised.
+    """Wall-clock time of a cell, in seconds, with the device synchronised.
 
     Attributes:
         solve: the reconstruction alone.
-        warm_up: a first, discarded piece of work that loads libraries and fills caches.
-        tuning: the choice of the weight, where it was tuned.
-        whole: all of the cell: reading, measuring, scoring and the above.
+        warm_up: a first step whose result is discarded; it loads libraries and fills caches.
+        tuning: the choice of the weights.
+        whole: the whole cell: reading, measuring and scoring, and all of the above.
     """
 
     solve: float = 0.0
@@ -80,31 +96,31 @@ class Seconds:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The result of a cell, or why there is none.
+    """The result of a cell, or the reason why it has none.
 
     Attributes:
         key: hexadecimal; the file's name.
-        status: "ok", also for a run that ended at its limit of steps, or what went wrong.
-        reason: one sentence where the status is not "ok", else "".
+        status: "ok", also for a run that ended at its limit of steps; else what went wrong.
+        reason: one sentence if the status is not "ok", else "".
         replay: the command that computes this cell again.
-        metrics: figures of the restoration by the metric's name; empty without a restoration.
-        baseline: the same figures of the best simple reconstruction: the measurement, or the damped
-            pseudo-inverse where its size is another.
-        memory: the cell's peak, in bytes: on the CPU what it held beyond Python and its libraries, on a GPU what was
+        metrics: scores of the restoration by the metric's name; empty without a restoration.
+        baseline: scores of the best simple reconstruction: the measurement, or the damped pseudo-inverse where
+            their sizes differ.
+        memory: peak of the cell in bytes: on the CPU what it held beyond Python and its libraries, on a GPU what it
             allocated there.
-        calls: how often the operator was applied: "forward" and "adjoint".
-        steps: iterations, the sum over all runs of a method that averages several.
-        weights: where the prior's weight comes from.
-        budget: how many weights the tuning tried; 0 without tuning.
-        curve: rows of step, seconds and one figure per metric, in order.
-        image, truth, measurement: file names below records/ and images/, None where there is none.
+        calls: applications of the operator: "forward" and "adjoint".
+        steps: iterations, summed over all runs of a method that averages several.
+        weights: the source of the prior's weights.
+        budget: number of weights that the tuning tried; 0 without tuning.
+        curve: rows of step, seconds and one score per metric, in order.
+        image, truth, measurement: names of files below records/ and images/; None without one.
         files: SHA-256 of each of those files, by name.
         result_sha256: of the restoration's numbers, before rounding to 8 bits; "" without one.
         options: what the key is a hash of.
         inputs: SHA-256 of the data by role: "truth", "measurement".
-        versions: of invprior, Python and the numeric libraries, and "code", a fingerprint of invprior's source;
-            packages: version and fingerprint of each plugin package used.
-        job: what else it takes to compute the cell again: method, setting, protocol, tuning, limits, metrics.
+        versions: of invprior, Python and the numeric libraries; "code" is a fingerprint of invprior's source.
+        packages: version and fingerprint of each plugin package used.
+        job: what else is needed to compute the cell again: method, setting, protocol, tuning, limits, metrics.
         created: ISO 8601, UTC.
     """
 
@@ -139,37 +155,38 @@ class Record:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Print the record as strict JSON; infinities and NaN, which JSON lacks, as text."""
-        return json.dumps(_strict(asdict(self)), indent=1, allow_nan=False) + "\n"
+        """Print the record as strict JSON."""
+        return strict_json.dumps(asdict(self), indent=1) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Record:
         """Read what `to_json` printed.
 
         Raises:
-            MeasurementError: the text is damaged, or of another format.
+            FormatError: the record has another format.
+            MeasurementError: the text is damaged.
         """
         try:
             values = json.loads(text)
-            if values["format"] != FORMAT:
-                raise MeasurementError(
-                    f"This record has the format {values['format']}, and this invprior reads {FORMAT}. "
-                    "Install the invprior that wrote it, or run the matrix again in another folder."
-                )
+            check_format("This record", values["format"])
+            # A later release may add fields without a new format; they are ignored.
             names = {f.name for f in fields(Record)}
             given = {k: v for k, v in values.items() if k in names}
-            given |= {k: _numbers(given[k]) for k in ("metrics", "baseline", "curve") if k in given}
+            scores = ("metrics", "baseline", "curve")
+            given |= {k: strict_json.floats(given[k]) for k in scores if k in given}
             given["cell"] = Cell(**given["cell"])
             given["seconds"] = Seconds(**given["seconds"])
             given["stop"] = None if given["stop"] is None else Ending(**given["stop"])
             given["curve"] = tuple(given["curve"])
             return Record(**given)
+        except FormatError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise MeasurementError(f"This record cannot be read: {error}.") from error
 
 
 def save(folder: Path, record: Record) -> Path:
-    """Write a record below a folder of results; it appears whole, in the place of an older one."""
+    """Write a record into a folder of results, atomically; an older one is replaced."""
     path = folder / RECORDS / f"{record.key}.json"
     with files.atomic(path, overwrite=True) as file:
         file.write(record.to_json().encode())
@@ -177,37 +194,21 @@ def save(folder: Path, record: Record) -> Path:
 
 
 def load(path: Path) -> Record:
-    """Read one record.
+    """Read one record; errors name the file.
 
     Raises:
-        MeasurementError: there is none, or it is damaged; names the file.
+        FormatError: it has another format.
+        MeasurementError: there is none, or it is damaged.
     """
     try:
         return Record.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise MeasurementError(f'Cannot read the record "{path}": {error}.') from error
     except MeasurementError as error:
-        raise MeasurementError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
 def load_all(folder: Path) -> Iterator[Record]:
     """Read the records of a folder of results, in the order of their keys; errors as `load`."""
     for path in sorted((folder / RECORDS).glob("*.json")):
         yield load(path)
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(k): _strict(v) for k, v in value.items()}
-    return [_strict(v) for v in value] if isinstance(value, list | tuple) else value
-
-
-def _numbers(value: Any) -> Any:
-    """Turn figures that stand as text back into numbers."""
-    if isinstance(value, str) and value in ("inf", "-inf", "nan"):
-        return float(value)
-    if isinstance(value, dict):
-        return {k: _numbers(v) for k, v in value.items()}
-    return [_numbers(v) for v in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Which code made a record: versions, and fingerprints of the source, as an edit does not change a version."""
+"""Which code made a record: versions, and fingerprints of the source, because an edit does not change a version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import platform
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,25 +13,21 @@ import invprior
 from invprior import registry
 from invprior.matrix.config import specs
 
-_LIBRARIES = ("torch", "numpy", "scipy", "pywavelets", "scikit-image")
-_APART = ("cli", "matrix", "experiments", "testing")  # parts that no restoration depends on
+_EXCLUDED = ("cli", "matrix", "experiments", "testing")  # folders that no restoration depends on
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of invprior, Python and the numeric libraries, and the fingerprint of invprior's own source."""
+    """Return the versions of invprior, Python and the numeric libraries, and the fingerprint of invprior's source."""
+    from invprior.provenance import _LIBRARIES, version_of  # imports torch
+
     found = {"invprior": invprior.__version__, "code": _own_code()}
     found["python"] = platform.python_version()
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return found | {name: version_of(name) for name in _LIBRARIES if name != "invprior"}
 
 
 def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Version and source's fingerprint of every other package that specs, (group, text), take parts from."""
+    """Return version and source fingerprint of every other package that specs, (group, text), take parts from."""
     found: dict[str, str] = {}
     for group, text in used:
         for name, number in specs.packages(group, text).items():
@@ -44,12 +39,12 @@ def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _own_code() -> str:
     root = Path(invprior.__file__).parent
     paths = sorted(root.rglob("*.py"))
-    return _hash(p for p in paths if p.relative_to(root).parts[0] not in _APART)
+    return _hash(p for p in paths if p.relative_to(root).parts[0] not in _EXCLUDED)
 
 
 @cache
 def _code_of(package: str) -> str:
-    """Hash the modules that a package's entry points name; nothing is imported."""
+    """Hash the modules that a package's entry points name, without importing them."""
     tops = {
         e.target.partition(":")[0].partition(".")[0]
         for e in registry.entries()
@@ -66,7 +61,7 @@ def _code_of(package: str) -> str:
 
 
 def _hash(paths: Iterable[Path]) -> str:
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in paths:
-        whole.update(path.read_bytes())
-    return whole.hexdigest()[:12]
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

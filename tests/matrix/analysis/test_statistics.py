@@ -33,7 +33,7 @@ def test_one_value_has_no_interval():
     assert math.isnan(interval({Pair("cat", 0): 3.0}).half)
 
 
-def test_the_interval_holds_the_truth_as_often_as_it_says():
+def test_the_interval_has_its_nominal_coverage():
     generator = np.random.default_rng(0)
     hits = 0
     for _ in range(400):
@@ -71,7 +71,7 @@ def test_lower_can_be_better_and_ties_count_half():
     assert found.tied_with_best("b")
 
 
-def test_means_are_over_the_pairs_that_all_have():
+def test_means_are_over_the_pairs_that_all_methods_have():
     found = compare(
         {"a": scores(1, 1, 1, 1, 90, 90), "b": scores(2, 2, 2, 2)}, PAIRS, higher_is_better=True
     )
@@ -81,7 +81,7 @@ def test_means_are_over_the_pairs_that_all_have():
     assert found.mean["a"].mean == 1
 
 
-def test_who_has_little_is_set_apart_with_the_reason():
+def test_a_method_with_few_results_is_left_out_with_the_reason():
     full = scores(1, 2, 3, 4, 5, 6)
     found = compare({"a": full, "b": scores(9, 9), "c": {}}, PAIRS, higher_is_better=True)
     assert found.methods == ("a",)
@@ -92,7 +92,7 @@ def test_who_has_little_is_set_apart_with_the_reason():
     }
 
 
-def test_infinity_is_no_figure():
+def test_infinite_scores_are_left_out():
     found = compare(
         {"a": scores(1, 2, 3, 4, 5, math.inf), "b": scores(1, 2, 3, 4, 5, 6)},
         PAIRS,

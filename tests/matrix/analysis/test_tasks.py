@@ -23,7 +23,7 @@ def test_records_become_one_task_with_a_row_a_method():
         "PSNR [dB]", "3.00", "SSIM", "0.5000",
     )  # fmt: skip
     assert task.compare(psnr).best == "none"
-    assert task.initial_estimate(psnr, task.pairs) == 20.5
+    assert task.baseline(psnr, task.pairs) == 20.5
 
 
 def test_operators_and_noises_make_tasks():
@@ -35,14 +35,14 @@ def test_operators_and_noises_make_tasks():
     ]
 
 
-def test_rows_under_one_label_are_told_apart():
+def test_rows_under_one_label_are_distinguished():
     records = [made(solver="adam"), made(solver="fista"), made(solver="adam", operator="denoise")]
     blur, denoise = collect(records).tasks
     assert blur.methods == ("tv, adam", "tv, fista")
     assert denoise.methods == ("tv",)
 
 
-def test_every_hole_has_its_reason():
+def test_every_missing_result_has_its_reason():
     records = [
         *EVERY[1:],
         made("bm3d", "cat", 0, status="missing-package", reason="invprior-bm3d is not installed"),
@@ -50,14 +50,14 @@ def test_every_hole_has_its_reason():
         made("bm3d", "dog", 0, math.inf),
     ]
     collection = collect(records)
-    holes = {
-        (h.method, h.pair): (h.status, h.reason) for h in collection.tasks[0].missing_results()
+    missing = {
+        (m.method, m.pair): (m.status, m.reason) for m in collection.tasks[0].missing_results()
     }
-    assert holes == {
+    assert missing == {
         ("tv", Pair("cat", 0)): (None, "has not run yet"),
         ("bm3d", Pair("cat", 0)): ("missing-package", "invprior-bm3d is not installed"),
         ("bm3d", Pair("cat", 1)): ("timeout", "no reason given"),
-        ("bm3d", Pair("dog", 0)): ("ok", "psnr, ssim is not finite, so it is in no average"),
+        ("bm3d", Pair("dog", 0)): ("ok", "psnr, ssim is not finite and counts in no average"),
         ("bm3d", Pair("dog", 1)): (None, "has not run yet"),
     }
     found = collection.tasks[0].compare(collection.measures[0])
@@ -65,7 +65,7 @@ def test_every_hole_has_its_reason():
     assert found.pairs == (Pair("cat", 1), Pair("dog", 0), Pair("dog", 1))
 
 
-def test_a_failed_cell_counts_in_no_average_whatever_it_holds():
+def test_a_failed_cell_counts_in_no_average_even_with_scores():
     diverged = replace(made(), status="diverged")
     collection = collect([diverged, made("none")])
     assert collection.tasks[0].compare(collection.measures[0]).methods == ("none",)
@@ -78,7 +78,7 @@ def test_a_newer_record_replaces_an_older_one():
     assert collection.records == [new]
 
 
-def test_the_plan_gives_order_and_holes_and_keeps_stale_records_out():
+def test_the_plan_gives_order_and_missing_results_and_keeps_stale_records_out():
     stale, kept = made("tv", created="2"), made("tv", created="1")
     missing = made("none")
     planned = {kept.key: kept.cell, missing.key: missing.cell}
@@ -86,15 +86,15 @@ def test_the_plan_gives_order_and_holes_and_keeps_stale_records_out():
     (task,) = collection.tasks
     assert task.methods == ("tv", "none")
     assert task.records["tv"] == {Pair("cat", 0): kept}
-    assert [h.method for h in task.missing_results()] == ["none"]
+    assert [m.method for m in task.missing_results()] == ["none"]
     assert collection.older == (stale,)
 
 
-def test_what_the_configuration_leaves_out_is_not_called_waiting():
+def test_cells_that_the_configuration_leaves_out_are_not_waiting():
     records = [made(), made(seed=1), made("none", seed=1)]
     planned = {r.key: r.cell for r in records}
     (task,) = collect(records, planned).tasks
-    assert [(h.method, h.pair, h.reason) for h in task.missing_results()] == [
+    assert [(m.method, m.pair, m.reason) for m in task.missing_results()] == [
         ("none", Pair("cat", 0), "left out by the configuration")
     ]
 
@@ -112,6 +112,6 @@ def test_a_metric_that_no_package_provides_is_named():
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("cat", 9)]])
-def test_no_first_guess_where_none_is_known(pairs):
+def test_no_baseline_without_a_known_one(pairs):
     collection = collect(EVERY)
-    assert collection.tasks[0].initial_estimate(collection.measures[0], pairs) is None
+    assert collection.tasks[0].baseline(collection.measures[0], pairs) is None

@@ -1,4 +1,4 @@
-"""Whatever a plugin does to its process, it costs one row, with the reason and the command that replays it."""
+"""A plugin that crashes its process costs one row, which has the reason and the command that replays it."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from tests.matrix.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("hostile")
 
-SAID = {
+REASONS = {
     "segfault": ("crashed", "SIGSEGV"),
     "eater": ("out-of-memory", "the limit of 150MB"),
     "sly": ("out-of-memory", "the limit of 150MB"),
@@ -21,7 +21,7 @@ SAID = {
 
 
 def limited(job):
-    """Short and narrow limits only where they are meant to be met: a loaded machine is slow."""
+    """Set tight limits only for cells that must meet them: a loaded machine is slow."""
     limits = {
         "endless": Limits(seconds=1),
         "eater": Limits(memory="150MB"),
@@ -30,17 +30,17 @@ def limited(job):
     return replace(job, limits=limits.get(job.cell.method.partition("/")[2], job.limits))
 
 
-def test_each_costs_one_row_and_harms_no_other(made, computed):
+def test_each_costs_one_row_and_affects_no_other(made, computed):
     names = ", ".join(
-        f'{{prior = "hostile/{name}:weight=1", label = "hostile/{name}"}}' for name in SAID
+        f'{{prior = "hostile/{name}:weight=1", label = "hostile/{name}"}}' for name in REASONS
     )
     hostile = f'{names}, "torn/torn:weight=1", "nobody/tv", {{denoiser = "nlm"}}'
     text = SMALL.replace('"tv:weight=8"', f'{hostile}, "tv:weight=8"')
     store = made(text)
     records = computed(store, [limited(job) for job in store.jobs()])
     found = {r.cell.method: r for r in records.values()}
-    assert len(found) == len(SAID) + 5
-    for name, (status, reason) in SAID.items():
+    assert len(found) == len(REASONS) + 5
+    for name, (status, reason) in REASONS.items():
         record = found[f"hostile/{name}"]
         assert (record.status, reason in record.reason) == (status, True), (name, record.reason)
     assert found["torn/torn:weight=1"].status == "crashed"

@@ -1,4 +1,4 @@
-"""kill -9 of the run, of its workers and of its cells, at random moments: nothing is lost or damaged."""
+"""kill -9 of the run, its workers and its cells at random moments: nothing is lost or damaged."""
 
 import os
 import random
@@ -21,7 +21,7 @@ RUNS, WORKERS, CELLS = 2, 6, 12
 
 
 def table(folder):
-    """What tables are made of; every record must be whole."""
+    """Return what tables are made of; every record must be complete."""
     return {
         r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in record.load_all(folder)
     }
@@ -43,8 +43,8 @@ def child_of(pid):
     return found[0].pid if found else None
 
 
-def kill_a_run(folder, after, *, nest_too=False):
-    """Start the command, kill it when it has written some records; all that it started ends too."""
+def kill_a_run(folder, after, *, server_too=False):
+    """Start the command and kill it when it has written some records; all that it started must end too."""
     options = ["matrix", "run", str(folder.parent / "m.toml"), "-o", str(folder), "--workers", "1"]
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, *options],
@@ -53,9 +53,9 @@ def kill_a_run(folder, after, *, nest_too=False):
         cwd=folder.parent,
     )
     wait_for_records(folder, after, process)
-    if nest_too:  # it is replaced
-        (nest,) = psutil.Process(process.pid).children()
-        assert kill(nest.pid)
+    if server_too:  # the run starts another one
+        (server,) = psutil.Process(process.pid).children()
+        assert kill(server.pid)
         wait_for_records(folder, after + 1, process)
     started = psutil.Process(process.pid).children(recursive=True)
     assert kill(process.pid)
@@ -73,11 +73,11 @@ def wait_for_records(folder, count, process):
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(made, nest, computed, tmp_path):
+def test_twenty_kills_change_nothing(made, server, computed, tmp_path):
     draw = random.Random(0)
     (tmp_path / "m.toml").write_text(MATRIX)
     kill_a_run(tmp_path / "results", 1)
-    kill_a_run(tmp_path / "results", 2, nest_too=True)
+    kill_a_run(tmp_path / "results", 2, server_too=True)
     store = made(MATRIX)
     jobs = store.jobs()
     begun = table(store.folder)
@@ -87,25 +87,25 @@ def test_twenty_kills_change_nothing(made, nest, computed, tmp_path):
     draw.shuffle(left)
     hurt: Counter[str] = Counter()
     rounds = 0
-    with ProcessPool(1, 1, store.folder, nest) as crew:
+    with ProcessPool(1, 1, store.folder, server) as pool:
         while left:
             rounds += 1
             assert rounds < 10
-            for event in crew.run(
+            for event in pool.run(
                 jobs, tick=0.05
-            ):  # those that are done too, for there to be enough to kill
+            ):  # also those that are done, to have enough to kill
                 if event is None or event.kind != "started" or not left:
                     continue
                 if hurt[event.job.key] >= TRIES - 1:
                     continue
                 time.sleep(draw.random() * 0.1)
-                worker = crew.workers[event.worker].pid
+                worker = pool.workers[event.worker].pid
                 target = worker if left[-1] == "worker" else child_of(worker)
                 if target is not None and kill(target):
                     left.pop()
                     hurt[event.job.key] += 1
             hurt.clear()
-    store.tidy(jobs)  # as every run does when it begins
+    store.tidy(jobs)  # as every run does at its start
     assert not list(store.folder.rglob("*.tmp"))
     found = table(store.folder)
     assert found.items() >= begun.items()
@@ -118,13 +118,13 @@ def table_of_an_undisturbed_run(made, computed):
     return table(alone.folder)
 
 
-def test_a_cell_that_is_killed_every_time_is_a_row(made, nest):
+def test_a_cell_that_is_killed_every_time_is_a_row(made, server):
     store = made(MATRIX)
     (job,) = store.jobs()[:1]
-    with ProcessPool(1, 1, store.folder, nest) as crew:
-        for event in crew.run([job], tick=0.05):
+    with ProcessPool(1, 1, store.folder, server) as pool:
+        for event in pool.run([job], tick=0.05):
             if event is not None and event.kind == "started":
-                kill(crew.workers[0].pid)
+                kill(pool.workers[0].pid)
     (only,) = record.load_all(store.folder)
     assert only.status == "out-of-memory"
     assert f"killed from outside {TRIES} times" in only.reason

@@ -1,4 +1,4 @@
-"""What is measured of a cell; computed in this process, where nothing is at stake."""
+"""What is measured of a cell; computed in this process, since none of these cells can harm it."""
 
 import time
 from dataclasses import replace
@@ -10,9 +10,9 @@ import torch
 from invprior import samples
 from invprior.builders.problem import build
 from invprior.io import images
-from invprior.matrix.execution.counting import Calls
+from invprior.matrix.execution.counting import CallCounter
+from invprior.matrix.execution.curve import CurveRecorder
 from invprior.matrix.execution.data import prepare, resized
-from invprior.matrix.execution.look import Look
 from invprior.matrix.execution.measure import compute
 from invprior.matrix.execution.scoring import MISSING
 from invprior.matrix.results.record import Cell
@@ -36,7 +36,7 @@ def one(prior, **change):
     return text
 
 
-def test_what_stands_in_a_record(made):
+def test_a_record_is_complete(made):
     store = made(one('"tv:weight=8"'))
     record = only(store)
     assert record.status == "ok"
@@ -66,7 +66,7 @@ def test_the_restoration_is_that_of_solve(made):
     assert only(store).metrics["psnr"] == float(PSNR().measure(x, case.truth))
 
 
-def test_all_methods_of_a_seed_see_one_measurement(made):
+def test_all_methods_of_a_seed_have_one_measurement(made):
     text = one('"tv:weight=8", {simple = "measurement"}') + "seeds = [0, 1]\n"
     a, b, c, d = (compute(j, s.folder, lambda *_: None) for s in [made(text)] for j in s.jobs())
     assert a.inputs == c.inputs
@@ -75,14 +75,14 @@ def test_all_methods_of_a_seed_see_one_measurement(made):
     assert a.inputs["measurement"] != b.inputs["measurement"]
 
 
-@pytest.mark.parametrize("telling", [True, False])
-def test_methods_are_told_the_noise_unless_they_are_not(made, telling):
-    text = one('"tv:weight=8"') + f"[protocol]\ntell_noise = {str(telling).lower()}\n"
+@pytest.mark.parametrize("known", [True, False])
+def test_methods_get_the_noise_unless_they_must_estimate_it(made, known):
+    text = one('"tv:weight=8"') + f"[protocol]\ntell_noise = {str(known).lower()}\n"
     (job,) = made(text).jobs()
-    assert prepare(job).noise == ("gaussian:sigma=0.05" if telling else None)
+    assert prepare(job).noise == ("gaussian:sigma=0.05" if known else None)
 
 
-def test_automatic_weights_are_labelled_and_timed_apart(made):
+def test_automatic_weights_are_labelled_and_timed_separately(made):
     record = only(made(one('"tikhonov"')))
     assert record.weights == "automatic"
     assert record.seconds.tuning > 0
@@ -93,7 +93,7 @@ def test_automatic_weights_are_labelled_and_timed_apart(made):
 TUNING = '[tuning]\nimages = ["sample:coins:16"]\nbudget = 3\n'
 
 
-def test_tuning_looks_at_the_other_images_alone_and_keeps_its_time(made):
+def test_tuning_uses_the_other_images_only_and_keeps_its_time(made):
     text = one(
         '{prior = "tv", weights = "tuned"}',
         **{'"sample:camera:16"': '"sample:camera:16", "sample:moon:16"'},
@@ -105,14 +105,14 @@ def test_tuning_looks_at_the_other_images_alone_and_keeps_its_time(made):
     assert len(list((store.folder / "tuning").iterdir())) == 1
 
 
-def test_an_oracle_is_labelled_and_no_worse_than_what_it_chose_from(made):
+def test_an_oracle_is_labelled_and_no_worse_than_the_default(made):
     oracle = only(made(one('{prior = "tv", weights = "oracle"}') + TUNING))
     fixed = only(made(one('{prior = "tv", weights = "fixed"}'), folder="fixed"))
     assert (oracle.weights, oracle.budget) == ("oracle", 3)
     assert oracle.metrics["psnr"] >= fixed.metrics["psnr"]  # the budget's middle is the default
 
 
-def test_what_has_no_weights_is_tuned_by_its_steps(made):
+def test_a_prior_without_weights_is_tuned_by_its_steps(made):
     text = one('{prior = "dip:net=skip(down=[4]),members=1,steps=4", weights = "oracle"}') + TUNING
     assert only(made(text)).steps in (2, 4, 8)
 
@@ -120,29 +120,29 @@ def test_what_has_no_weights_is_tuned_by_its_steps(made):
 def test_applications_are_counted_through_autograd_too():
     x = torch.rand(1, 1, 8, 8, requires_grad=True)
     operator = Blur((1, 8, 8))
-    calls = Calls(operator)
+    calls = CallCounter(operator)
     operator(x).sum().backward()
     operator.adjoint(x.detach())
     operator.normal(x.detach())
-    assert calls.figures() == {"forward": 2, "adjoint": 3}
+    assert calls.counts() == {"forward": 2, "adjoint": 3}
 
 
-def test_looking_takes_no_time_off_the_run():
+def test_scoring_the_curve_does_not_count_as_time_of_the_run():
     def slow(x):
         time.sleep(0.05)
         return {"psnr": 1.0}
 
     from types import SimpleNamespace
 
-    look = Look(slow, lambda step, seconds: None)
+    recorder = CurveRecorder(slow, lambda step, seconds: None)
     began = time.perf_counter()
     for step in range(1, 6):
-        look(SimpleNamespace(step=step, seconds=time.perf_counter() - began, x=None))
-    assert look.spent > 0.24
-    assert look.curve[-1]["seconds"] < 0.1
+        recorder(SimpleNamespace(step=step, seconds=time.perf_counter() - began, x=None))
+    assert recorder.spent > 0.24
+    assert recorder.curve[-1]["seconds"] < 0.1
 
 
-def test_the_published_masks_make_the_measurement(made, tmp_path):
+def test_published_masks_make_the_measurement(made, tmp_path):
     truth = samples.load("camera", 24).x.clamp(0.1, 1)
     truth = (truth * 255).round() / 255
     known = torch.rand(24, 24, generator=torch.Generator().manual_seed(0)) > 0.5
@@ -161,7 +161,7 @@ def test_the_published_masks_make_the_measurement(made, tmp_path):
     assert record.metrics["psnr"] > record.metrics["psnr" + MISSING] > 0
 
 
-def test_the_published_small_images_are_made_by_pillow(made, tmp_path):
+def test_pillow_makes_the_published_small_images(made, tmp_path):
     images.save(tmp_path / "t.png", samples.load("astronaut", 40).x)
     text = one('{simple = "bicubic"}', **{'["denoise"]': '["downsample:factor=4"]'})
     text = text.replace("sample:camera:16", "t.png").replace('noises = ["gaussian:sigma=0.05"]', "")
@@ -191,7 +191,7 @@ def test_a_given_measurement_is_cropped_like_its_truth(made, tmp_path):
     assert float((case.y - case.truth).median()) == pytest.approx(0.1, abs=0.01)
 
 
-def test_a_cell_is_named_by_its_texts_alone(made):
+def test_a_cell_is_named_by_its_texts_only(made):
     (job,) = made(one('{prior = "tv:weight=8", label = "TV", steps = 3}')).jobs()
     assert job.cell == Cell(
         image="sample:camera:16",

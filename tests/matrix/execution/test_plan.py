@@ -9,8 +9,8 @@ from tests.matrix.conftest import SMALL
 
 
 @pytest.mark.parametrize(("size", "crops"), [(200, [64, 128]), (100, [64, 100]), (40, [40])])
-def test_a_step_is_reckoned_from_two_crops(made, monkeypatch, size, crops):
-    """What a step takes grows with the pixels, from a part that does not."""
+def test_a_step_is_extrapolated_from_two_crops(made, monkeypatch, size, crops):
+    """The time of a step has a constant part, and one that grows with the pixels."""
     seen = []
 
     def fastest(problem, solver):
@@ -20,11 +20,11 @@ def test_a_step_is_reckoned_from_two_crops(made, monkeypatch, size, crops):
     monkeypatch.setattr(plan, "_fastest", fastest)
     store = made(SMALL.replace("camera:16", f"camera:{size}"))
     job = store.jobs()[0]
-    assert plan._step(job, prepare(job), None) == pytest.approx(0.5 + 1e-4 * size**2)
+    assert plan._step_seconds(job, prepare(job), None) == pytest.approx(0.5 + 1e-4 * size**2)
     assert seen == crops
 
 
-def test_steps_are_timed_with_the_threads_that_a_cell_has(made, monkeypatch):
+def test_steps_are_timed_with_the_threads_of_a_cell(made, monkeypatch):
     seen = []
 
     def fastest(problem, solver):
@@ -33,14 +33,14 @@ def test_steps_are_timed_with_the_threads_that_a_cell_has(made, monkeypatch):
 
     monkeypatch.setattr(plan, "_fastest", fastest)
     before = torch.get_num_threads()
-    found = made(threads=before + 1)
-    (row, _) = plan.plan(found.look(found.jobs()))
+    store = made(threads=before + 1)
+    (row, _) = plan.plan(store.inspect(store.jobs()))
     assert seen == [before + 1, before + 1]
     assert torch.get_num_threads() == before
     assert row.seconds > 1
 
 
-def test_a_step_that_is_timed_took_time(made):
+def test_a_timed_step_takes_time(made):
     job = made().jobs()[0]
     problem = problem_of(job, prepare(job))
-    assert plan._fastest(problem, select_solver(problem, "auto")[0]) > 0
+    assert plan._fastest(problem, select_solver(problem, "auto").solver) > 0

@@ -52,7 +52,7 @@ def column(page, table, index):
 
 def test_no_text_of_a_record_runs(page):
     assert page.title() == "Cats & <dogs>"
-    assert page.locator("#table-holes").get_by_text("owned").count() == 1
+    assert page.locator("#table-missing").get_by_text("owned").count() == 1
 
 
 def test_a_table_is_sorted_by_keyboard(page):
@@ -63,7 +63,7 @@ def test_a_table_is_sorted_by_keyboard(page):
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
     assert column(page, table, 1) == ["no prior", HOSTILE, "tv", "DIP"]  # what has none stays last
-    assert "sorted by PSNR [dB], ascending" in page.locator("#said").inner_text()
+    assert "sorted by PSNR [dB], ascending" in page.locator("#spoken").inner_text()
     page.keyboard.press("Space")
     assert head.get_attribute("aria-sort") == "descending"
     assert column(page, table, 1) == ["tv", HOSTILE, "no prior", "DIP"]
@@ -74,7 +74,7 @@ def test_a_table_is_sorted_by_keyboard(page):
 
 def test_the_slider_moves_by_keyboard_and_names_both_sides(page):
     strip = page.locator(".strip").first
-    slider = strip.get_by_label("Where they meet")
+    slider = strip.get_by_label("Boundary")
     assert slider.get_attribute("aria-valuetext") == "50 % measurement, 50 % tv"
     slider.focus()
     page.keyboard.press("ArrowRight")

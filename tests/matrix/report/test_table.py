@@ -2,7 +2,7 @@ import pytest
 
 from invprior.matrix.report.table import Head, Table, latex, markdown, number, signed, text
 
-SHEET = Table(
+TABLE = Table(
     key="one",
     title="50 % of A_1",
     head=(Head(text="method", numeric=False), Head(text="PSNR [dB]")),
@@ -15,7 +15,7 @@ SHEET = Table(
 
 
 def test_markdown_escapes_and_marks_the_best():
-    assert markdown(SHEET) == (
+    assert markdown(TABLE) == (
         "### 50 % of A\\_1\n\n"
         "| method | PSNR \\[dB\\] |\n"
         "| --- | ---: |\n"
@@ -26,7 +26,7 @@ def test_markdown_escapes_and_marks_the_best():
 
 
 def test_latex_escapes_and_marks_the_best():
-    assert latex(SHEET).splitlines() == [
+    assert latex(TABLE).splitlines() == [
         r"\begin{table}",
         r"  \centering",
         r"  \caption{50 \% of A\_1. Over 2 pairs.}",
@@ -44,9 +44,9 @@ def test_latex_escapes_and_marks_the_best():
     ]
 
 
-def test_latex_takes_no_name_for_an_option_of_the_line_before():
-    sheet = Table(key="k", title="t", head=SHEET.head, rows=((text("[1] TV"), number(1.0)),))
-    assert r"    {}[1] TV & 1.0 \\" in latex(sheet).splitlines()
+def test_latex_reads_no_name_as_an_option_of_the_line_break():
+    table = Table(key="k", title="t", head=TABLE.head, rows=((text("[1] TV"), number(1.0)),))
+    assert r"    {}[1] TV & 1.0 \\" in latex(table).splitlines()
 
 
 @pytest.mark.parametrize(

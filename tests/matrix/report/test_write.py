@@ -1,4 +1,4 @@
-"""The report's files: complete, escaped, and made from whatever there is."""
+"""The report's files: complete, escaped, and made also from few records."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from invprior.cli.app import app
 from invprior.errors import MeasurementError
-from invprior.matrix.config import matrix as config
+from invprior.matrix.config.matrix import parse
 from invprior.matrix.report import images
 from invprior.matrix.report.write import write
 from invprior.matrix.results import record
@@ -99,7 +99,7 @@ def test_policy_lets_only_our_script_run(store):
     assert "script-src 'sha256-" in policy
 
 
-def test_figures_can_be_read_by_other_programs(store):
+def test_other_programs_can_read_the_values(store):
     write(store)
     with (store.folder / "report-files" / "cells.csv").open(newline="") as file:
         cells = list(csv.DictReader(file))
@@ -147,7 +147,7 @@ def test_only_failures_still_make_a_report(fill):
     assert "has not run yet" in words
 
 
-def test_images_that_are_lost_or_lie_elsewhere_are_not_shown(store):
+def test_images_that_are_lost_or_outside_the_folder_are_not_shown(store):
     first, second, *_ = sorted(
         (r for r in store.records().values() if r.status == "ok" and r.cell.seed == 0),
         key=lambda r: r.key,
@@ -160,15 +160,15 @@ def test_images_that_are_lost_or_lie_elsewhere_are_not_shown(store):
     assert "secret" not in words
 
 
-def test_a_page_that_grows_too_big_is_packed_with_loss_and_says_so(store, monkeypatch):
+def test_a_large_page_is_compressed_with_loss_and_says_so(store, monkeypatch):
     monkeypatch.setattr(images, "BUDGET", 100)
     found = parsed(store)
-    assert "packed with loss" in "".join(found.words)
+    assert "compressed with loss" in "".join(found.words)
     kinds = {g["src"].partition(";")[0] for g in found.all("img") if "src" in g}
     assert kinds == {"data:image/webp", "data:image/png"}  # images, and insets without loss
 
 
-def test_published_figures_stand_beside_ours(fill):
+def test_published_values_are_compared_with_ours(fill):
     text = TEXT.replace('images = ["sample:camera:24", "sample:coins:24"]', 'images = ["baby"]')
     text = f'published = "set5-x4"\n{text}\n[protocol]\ntruth = "sample:camera:24"\n'
     store = fill(text, size=24)
@@ -182,7 +182,7 @@ def test_published_figures_stand_beside_ours(fill):
     assert "Images larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
 
 
-def test_the_command_says_what_it_wrote_and_refuses_what_is_no_folder_of_results(store, tmp_path):
+def test_the_command_lists_its_files_and_refuses_a_folder_without_results(store, tmp_path):
     def call(*arguments):
         given = ["matrix", "report", *map(str, arguments)]
         return CliRunner().invoke(app, given, env={"COLUMNS": "300"})
@@ -193,21 +193,21 @@ def test_the_command_says_what_it_wrote_and_refuses_what_is_no_folder_of_results
     assert (tmp_path / "page-files" / "tables.tex").is_file()
     refused = call(tmp_path)
     assert refused.exit_code == 2
-    assert "holds no results of a matrix" in refused.stderr
+    assert "is no folder of results of a matrix" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 def test_without_the_images_the_records_still_make_a_report(fill):
-    """On another machine the plan cannot be made, for which the images are read; the page says so."""
+    """On another machine the plan, which needs the images, cannot be made; the page says so."""
     store = fill(TEXT)
     text = TEXT.replace("sample:coins:24", "lost.png")
-    elsewhere = Store(store.folder, config.parse("small", text), store.setting)
+    elsewhere = Store(store.folder, parse("small", text), store.setting)
     words = "".join(parsed(elsewhere).words)
-    assert "Cells that have not run cannot be told" in words
+    assert "Cells that have not run are unknown" in words
     assert "Over 4 of 4 pairs" in words
 
 
-def test_records_of_other_code_are_told(store):
+def test_records_of_other_code_are_reported(store):
     for made in store.records().values():
         record.save(store.folder, replace(made, versions={"code": "other"}))
     words = "".join(parsed(store).words)

@@ -6,7 +6,7 @@ import pytest
 from invprior import samples
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import images
-from invprior.matrix.config import matrix as config
+from invprior.matrix.config.matrix import parse
 from invprior.matrix.results.cells import Job, Setting, jobs
 from tests.matrix.conftest import SMALL
 
@@ -14,12 +14,12 @@ HERE = Path("results")
 
 
 def keys(text, **setting):
-    matrix = config.parse("small", text)
+    matrix = parse("small", text)
     made = jobs(matrix, Setting(**{"data": ".", **setting}), HERE)
     return {(j.cell.image, j.cell.operator, j.cell.method, j.cell.seed): j.key for j in made}
 
 
-def test_a_prior_more_changes_no_other_key():
+def test_one_more_prior_changes_no_other_key():
     before = keys(SMALL)
     after = keys(SMALL.replace('"tv:weight=8"', '"wavelet", "tv:weight=8", "none"'))
     assert len(after) == len(before) + 2
@@ -43,7 +43,7 @@ def test_whatever_changes_the_result_changes_the_key(other):
     assert not set(keys(SMALL).values()) & set(keys(other).values())
 
 
-def test_what_changes_no_result_changes_no_key():
+def test_settings_without_effect_on_the_result_change_no_key():
     same = SMALL.replace('"tv:weight=8"', '{prior = "tv:weight=8.0", label = "TV"}')
     limited = same + "[limits]\nseconds = 5\n"
     limited = 'published = "set5-x4"\n' + limited.replace('"TV"}', '"TV", published = "DIP"}')
@@ -58,7 +58,7 @@ def test_another_file_of_the_same_name_has_another_key(tmp_path):
     assert not set(before.values()) & set(keys(text, data=str(tmp_path)).values())
 
 
-def test_a_file_that_an_operator_names_counts_with_its_bytes(tmp_path):
+def test_the_bytes_of_a_file_that_an_operator_names_change_the_key(tmp_path):
     text = SMALL.replace('operators = ["denoise"]', 'operators = ["inpaint:mask=m.png"]')
     images.save(tmp_path / "m.png", samples.load("camera", 16).x)
     before = keys(text, data=str(tmp_path))
@@ -78,24 +78,24 @@ def test_excluded_cells_are_left_out():
 
 def test_the_same_cell_twice_is_refused():
     text = SMALL.replace('"tv:weight=8"', '"tv:weight=8", {prior = "tv:weight=8.0", label = "TV"}')
-    with pytest.raises(OptionError, match='"tv:weight=8" and "TV" are one and the same'):
+    with pytest.raises(OptionError, match='"tv:weight=8" and "TV" are the same method'):
         keys(text)
 
 
-def test_a_image_that_is_not_there_is_told_with_the_remedy():
+def test_a_missing_image_is_refused_with_the_remedy():
     with pytest.raises(MeasurementError, match="--data"):
         keys(SMALL.replace("sample:camera:16", "nothing.png"))
 
 
-def test_a_job_comes_back_from_json():
+def test_a_job_survives_json():
     text = SMALL + "[protocol]\nborder = [1, 2]\n"
-    for job in jobs(config.parse("small", text), Setting(data="."), HERE):
+    for job in jobs(parse("small", text), Setting(data="."), HERE):
         assert Job.from_json(job.to_json()) == job
 
 
-def test_what_tunes_may_take_longer():
+def test_a_tuned_cell_may_take_longer():
     text = SMALL.replace('"tv:weight=8"', '{prior = "tv", weights = "tuned"}')
     text += '[tuning]\nimages = ["sample:coins:16", "sample:moon:16"]\nbudget = 3\n[limits]\nseconds = 10\n'
-    fixed, tuned = jobs(config.parse("small", text), Setting(data="."), HERE)
+    fixed, tuned = jobs(parse("small", text), Setting(data="."), HERE)
     assert (fixed.seconds, tuned.seconds) == (10, 10 * (1 + 3 * 2))
     assert replace(tuned, method=replace(tuned.method, weights="oracle")).seconds == 10 * (1 + 3)

@@ -17,7 +17,7 @@ def halves(made, computed):
     return [store.folder for store in stores]
 
 
-def test_two_halves_make_a_whole(halves, tmp_path):
+def test_two_halves_are_merged(halves, tmp_path):
     done = merge(halves, tmp_path / "all")
     assert (done.taken, done.same, done.conflicts, done.damaged) == (2, 0, (), ())
     assert merge(halves, tmp_path / "all").same == 2
@@ -32,14 +32,14 @@ def test_two_results_of_one_cell_are_named_and_the_first_is_kept(halves, tmp_pat
     other = replace(mine, result_sha256="f" * 64, metrics={"psnr": 1.0})
     record.save(halves[0], other)
     done = merge(halves, tmp_path / "all")
-    (said,) = done.conflicts
-    assert mine.key[:8] in said
-    assert "psnr" in said
+    (conflict,) = done.conflicts
+    assert mine.key[:8] in conflict
+    assert "psnr" in conflict
     kept = record.load(tmp_path / "all" / "records" / f"{mine.key}.json")
     assert kept.result_sha256 == mine.result_sha256
 
 
-def test_a_success_takes_the_place_of_a_failure(halves, tmp_path):
+def test_a_success_replaces_a_failure(halves, tmp_path):
     (mine,) = record.load_all(halves[0])
     into = tmp_path / "all"
     record.save(halves[0], replace(mine, status="timeout", reason="slow"))
@@ -50,7 +50,7 @@ def test_a_success_takes_the_place_of_a_failure(halves, tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["image", "options", "json"])
-def test_what_has_been_changed_is_left_out_and_named(halves, tmp_path, harm):
+def test_changed_records_are_left_out_and_named(halves, tmp_path, harm):
     (mine,) = record.load_all(halves[0])
     path = halves[0] / "records" / f"{mine.key}.json"
     if harm == "image":
@@ -63,11 +63,11 @@ def test_what_has_been_changed_is_left_out_and_named(halves, tmp_path, harm):
         path.write_text(path.read_text()[:-20])
     done = merge(halves, tmp_path / "all")
     assert done.taken == 1
-    (said,) = done.damaged
-    assert mine.key in said
+    (fault,) = done.damaged
+    assert mine.key in fault
 
 
 def test_another_matrix_is_refused(halves, made, tmp_path):
     other = made(SMALL.replace("0.05", "0.1"), folder="c")
-    with pytest.raises(MeasurementError, match="configuration differ"):
+    with pytest.raises(MeasurementError, match="differ in configuration"):
         merge([*halves, other.folder], tmp_path / "all")

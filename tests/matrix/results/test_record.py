@@ -6,7 +6,7 @@ import pytest
 
 from invprior.errors import MeasurementError
 from invprior.matrix.results import record
-from invprior.matrix.results.record import Cell, Ending, Record, Seconds
+from invprior.matrix.results.record import Cell, Ending, FormatError, Record, Seconds
 
 CELL = Cell(
     image="sample:camera:32",
@@ -38,7 +38,7 @@ WHOLE = Record(
 )
 
 
-def test_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_record_survives_its_file(tmp_path: Path) -> None:
     (tmp_path / record.RECORDS).mkdir()
     path = record.save(tmp_path, WHOLE)
     assert path.name == "ab12.json"
@@ -53,7 +53,7 @@ def test_an_older_record_is_replaced(tmp_path: Path) -> None:
     assert list(record.load_all(tmp_path)) == [WHOLE]
 
 
-def test_fields_of_a_later_version_are_left_out() -> None:
+def test_unknown_fields_are_ignored() -> None:
     text = WHOLE.to_json().replace('"status"', '"later": 1,\n "status"')
     assert Record.from_json(text) == WHOLE
 
@@ -67,6 +67,6 @@ def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_another_format_is_refused() -> None:
-    text = WHOLE.to_json().replace('"format": 1', '"format": 9')
-    with pytest.raises(MeasurementError, match="format 9, and this invprior reads 1"):
+    text = WHOLE.to_json().replace('"format": 2', '"format": 9')
+    with pytest.raises(FormatError, match=r"has format 9, and this release .* format 2"):
         Record.from_json(text)

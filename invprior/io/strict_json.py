@@ -1,0 +1,44 @@
+"""JSON by its standard, which has neither NaN nor infinities: they are written as text.
+
+Python's own `json` prints the words NaN and Infinity, which parsers of other languages refuse.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def dumps(value: Any, **options: Any) -> str:
+    """Print a value as strict JSON.
+
+    Args:
+        value: numbers, texts, paths, and mappings, lists and tuples of them; keys become text.
+        options: of `json.dumps`, such as `indent`.
+    """
+    return json.dumps(_strict(value), allow_nan=False, **options)
+
+
+def floats(value: Any) -> Any:
+    """Turn the texts that `dumps` writes for NaN and infinities back into floats.
+
+    Use it only on values that hold no other text: a label "nan" would become a number.
+    """
+    if isinstance(value, str) and value in ("inf", "-inf", "nan"):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: floats(v) for k, v in value.items()}
+    return [floats(v) for v in value] if isinstance(value, list) else value
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(k): _strict(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
