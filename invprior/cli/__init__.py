@@ -1,4 +1,7 @@
-"""The command line: one file a command. Nothing here imports torch before a command needs it."""
+"""The command line, with one file for each command.
+
+No module here imports torch before a command needs it, so that `--help` and `list` answer at once.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ def main() -> None:
         from invprior.cli.app import app
 
         app()
-    except KeyboardInterrupt:  # before a command could answer for itself
+    except KeyboardInterrupt:  # during the imports, where no command can catch it
         _interrupted()
-    except SystemExit as end:  # typer turns one that meets it between two of ours into a mute exit
+    except SystemExit as end:
+        # Outside a command, typer turns Ctrl-C into an exit without a message.
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
             _interrupted()
         raise

@@ -1,4 +1,4 @@
-"""The commands, gathered."""
+"""The application: all commands, in the order in which `--help` lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`invprior check KIND NAME`: whether a plugin does what its kind promises."""
+"""`invprior check KIND NAME`: run every check of a plugin's kind on it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def check(
         str,
         typer.Argument(
             metavar="KIND|MODULE:OBJECT",
-            help="operator, prior, solver, ... before a name; or alone, a class or an object in a module, "
-            "which may lie in this folder.",
+            help="operator, prior, solver, ..., followed by a name; or a class or an object in a module, "
+            "which may be in the current folder.",
         ),
     ],
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]", help="The plugin's name, with options if need be: dip:preset=fast."
+            metavar="[NAME]", help="The plugin's name, with options if needed: dip:preset=fast."
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that a plugin does what its kind promises, and say how it is wrong; exit code 1 if it is."""
+    """Check that a plugin keeps the contract of its kind, and report how it fails; then exit with code 1."""
     subject = _registered(what, name) if name else _imported(what)
-    from invprior import testing  # not before it is needed: it imports torch
+    from invprior import testing  # imports torch, which `--help` must not wait for
 
     report = testing.check(subject)
     if as_json:
@@ -67,18 +67,18 @@ def _registered(kind: str, spec: str) -> Any:
 
 
 def _imported(target: str) -> Any:
-    """Import what `module:Object` names; the current folder counts, as it does for `python -m`.
+    """Import the object that `module:Object` names, from the current folder too, as `python -m` does.
 
     Raises:
         PluginError: there is no such module or object, or its import fails.
-        OptionError: it is not of this form.
+        OptionError: the text is not of this form.
     """
     module, _, attribute = target.partition(":")
     if not module or not attribute:
         raise OptionError(
-            f'What is checked must be a kind and a name, as in "prior tv", or module:Object; got "{target}".'
+            f'The subject of a check must be a kind and a name, as in "prior tv", or module:Object; got "{target}".'
         )
-    if "" not in sys.path:
+    if "" not in sys.path:  # the installed command, unlike `python -m`, does not look there
         sys.path.insert(0, "")
     try:
         found = importlib.import_module(module)
@@ -88,11 +88,12 @@ def _imported(target: str) -> Any:
         raise
     except AttributeError as error:
         raise PluginError(f"Cannot find {target}: {error}. Write module:Object.") from None
-    except (Exception, SystemExit) as error:
-        told = isinstance(error, ImportError)  # whose text says all
-        reason = f"{error}" if told else f"{type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:  # a module under development can raise anything
+        # The text of an ImportError stands alone; that of a KeyError, say, needs the name.
+        plain = isinstance(error, ImportError)
+        reason = f"{error}" if plain else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"Cannot import {target}: {reason}. Mend the module, or go to its folder."
+            f"Cannot import {target}: {reason}. Fix the module, or go to its folder."
         ) from error
     return found
 
@@ -101,7 +102,7 @@ def _print(report: Report) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("check", header_style="bold", no_wrap=True)
     table.add_column("verdict", header_style="bold", no_wrap=True)
-    table.add_column("what was found", header_style="bold", overflow="fold")
+    table.add_column("finding", header_style="bold", overflow="fold")
     for verdict in report.verdicts:
         quiet = verdict.outcome in ("pass", "skip")
         text = escape(verdict.text or verdict.meaning)
@@ -110,4 +111,4 @@ def _print(report: Report) -> None:
     out.print(table)
     count = len(report.failures)
     failed = f"[bold red]{count} of {len(report.verdicts)} checks failed.[/]"
-    out.print(f"\n{failed if count else 'It passes.'}")
+    out.print(f"\n{failed if count else 'All checks passed.'}")

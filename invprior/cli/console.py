@@ -1,4 +1,4 @@
-"""What every command shares: where text goes, and how a command ends."""
+"""What all commands share: the consoles, and how a command ends on an error."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from invprior.errors import InvpriorError
 
 P = ParamSpec("P")
 
+# Emoji codes are off: ":name:" in a message is text.
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def reporting(command: Callable[P, None]) -> Callable[P, None]:
-    """End with one clear message and an exit code, never with a traceback, on an error that a user can mend."""
+    """Turn an error that the user can fix into one message and an exit code, without a traceback."""
 
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         try:
             command(*arguments, **options)
         except InvpriorError as error:
+            # Messages quote specs and paths, whose brackets rich would read as markup.
             err.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             err.print("Interrupted; no file was left half-written.")
-            raise typer.Exit(130) from None
+            raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
 
     return run

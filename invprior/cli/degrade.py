@@ -15,13 +15,13 @@ from invprior.cli.console import err, out, reporting
 def degrade(
     image: Annotated[str, typer.Argument(help="The true image: a file, or sample:NAME.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the measurement goes: .npy, .npz or .tif.")
+        Path, typer.Option("--output", "-o", help="File of the measurement: .npy, .npz or .tif.")
     ],
     operator: Annotated[str, typer.Option(help="Forward operator, e.g. blur:sigma=2.")] = "denoise",
     noise: Annotated[
         str | None,
         typer.Option(
-            help="Noise; absent: gaussian:sigma=0.098 for denoise, gaussian:sigma=0.01 for the others."
+            help="Noise. Default: gaussian:sigma=0.098 for denoise, gaussian:sigma=0.01 for other operators."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
@@ -31,10 +31,12 @@ def degrade(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
     """Simulate a measurement y = noise(A(x)) of a known image and save it as floats, without loss."""
+    # Imported here because they import torch, which `--help` must not wait for.
     from invprior.builders.simulation import default_noise, simulate
     from invprior.io import images, samples
 
     truth = samples.resolve(image)
+    # Before anything is computed.
     images.writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)

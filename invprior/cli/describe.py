@@ -1,4 +1,4 @@
-"""`invprior describe KIND NAME`: a plugin's options."""
+"""`invprior describe KIND NAME`: show a plugin's options."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def describe(
     name: Annotated[str, typer.Argument(help="The plugin's name, or package/name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a plugin is, where it comes from, and its options with types, ranges and defaults."""
+    """Show a plugin's description, its origin, and its options with types, ranges and defaults."""
     group = group_named(kind)
     entry = registry.find(group, name)
     cls = registry.load(entry)
     options = options_of(cls)
+    # `weight` belongs to the term of the sum, not to the class, but the user writes it in the same place.
     if "weight" in getattr(cls, "term_options", ()):
         weight = f"{cls.default_weight:g}"
         options = [
@@ -67,7 +68,7 @@ def describe(
 
 
 def _plain(value: Any) -> Any:
-    """A default as JSON can hold it: a component as its spec."""
+    """Return a default as JSON can hold it; a component becomes its spec."""
     if getattr(value, "plugin_group", None):
         return str(registry.describe(value))
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
@@ -83,7 +84,7 @@ def _default(option: Option) -> str:
 
 
 def _reflowed(text: str) -> str:
-    """Join the lines of each paragraph, so that the terminal's width breaks them; keep what is indented."""
+    """Join the lines of each paragraph, so that they wrap at the terminal's width; keep indented blocks."""
     paragraphs = [
         block if "\n " in block or block.startswith(" ") else block.replace("\n", " ")
         for block in text.split("\n\n")

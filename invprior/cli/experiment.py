@@ -1,4 +1,4 @@
-"""`invprior experiment`: the experiments about the prior itself, with plots, tables and images."""
+"""`invprior experiment`: experiments on the prior itself, with plots, tables and images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 from invprior.cli.console import err, reporting
 
 app = typer.Typer(
-    help="Experiments about the prior itself, with plots and data.", no_args_is_help=True
+    help="Experiments on the prior itself, with plots and data.", no_args_is_help=True
 )
 
 Source = Annotated[
@@ -20,7 +20,7 @@ Source = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="A folder; absent: a new one below invprior-out."),
+    typer.Option("--output", "-o", help="A folder. Default: a new one below invprior-out."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
@@ -32,24 +32,24 @@ def impedance(
     image: Source = "sample:astronaut:128",
     prior: Annotated[
         str | None,
-        typer.Option(help="A dip spec; absent: the paper's network at half its width or less."),
+        typer.Option(help="A dip spec. Default: the paper's network at half its width or less."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Iterations of each of the four fits; absent: 500.")
+        int | None, typer.Option(help="Iterations of each of the four fits. Default: 500.")
     ] = None,
     noise: Annotated[
         str | None,
-        typer.Option(help="Noise of the second target; absent: gaussian:sigma=0.098,clip=true."),
+        typer.Option(help="Noise of the second target. Default: gaussian:sigma=0.098,clip=true."),
     ] = None,
     seed: Seed = 0,
     output: Output = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Fit a network to an image, to the image with noise, to its shuffled pixels, to noise.
+    """Fit a network to an image, to the noisy image, to its shuffled pixels and to noise.
 
-    The network gives way to the image and resists noise: the loss falls fast for the first,
-    slower for each of the others.
+    The network fits an image easily and resists noise: the loss falls fast for the first target
+    and more slowly for each of the others.
     """
     from invprior.builders.problem import default_device
     from invprior.cli import experiment_run as run
@@ -80,35 +80,37 @@ def impedance(
 def ablation(
     image: Source = "sample:astronaut:128",
     operator: Annotated[
-        str | None, typer.Option(help="Forward operator; absent: inpaint:keep=0.1.")
+        str | None, typer.Option(help="Forward operator. Default: inpaint:keep=0.1.")
     ] = None,
-    noise: Annotated[str | None, typer.Option(help="Noise; absent: gaussian:sigma=0.01.")] = None,
+    noise: Annotated[str | None, typer.Option(help="Noise. Default: gaussian:sigma=0.01.")] = None,
     networks: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network's spec, e.g. skip:down=[16,32]; repeat it. Absent: skip of depth 1 "
+            help="A network's spec, e.g. skip:down=[16,32]; repeatable. Default: skip of depth 1 "
             "to 5, and each other family."
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Iterations of each network; absent: 500.")
+        int | None, typer.Option(help="Iterations of each network. Default: 500.")
     ] = None,
     lr: Annotated[
         list[str] | None,
-        typer.Option(help="Step size of a family, e.g. unet=0.002; repeat it. Absent: its own."),
+        typer.Option(
+            help="Step size of a family, e.g. unet=0.002; repeatable. Default: the family's own."
+        ),
     ] = None,
     time_limit: Annotated[
-        float | None, typer.Option(help="At most so many seconds for each network.")
+        float | None, typer.Option(help="Maximum time for each network, in seconds.")
     ] = None,
     seed: Seed = 0,
     output: Output = None,
     quiet: Quiet = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Restore one measurement with one network after another: quality and time side by side.
+    """Restore one measurement with several networks in turn, and compare quality and time.
 
-    A network that is refused or fails is a row with its reason. Ctrl-C writes those that have
-    finished.
+    A network that is refused or fails gets a row with the reason. After Ctrl-C, the results of the
+    finished networks are written.
     """
     from invprior.builders.problem import default_device
     from invprior.cli import experiment_run as run
@@ -142,5 +144,5 @@ def ablation(
             err.print(f"[yellow]{escape(trial.label)}: {escape(trial.end)}[/]", soft_wrap=True)
     if result.interrupted:
         done = f"{len(result.trials)} of {len(specs)}"
-        err.print(f"[yellow]Interrupted; the {done} networks that had finished are written.[/]")
+        err.print(f"[yellow]Interrupted; the results of {done} networks are written.[/]")
         raise typer.Exit(130)

@@ -1,4 +1,4 @@
-"""What the experiments' commands share: their folder, their progress, their record and their tables."""
+"""What the commands of experiments share: folder, progress bar, record and tables."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from rich.table import Table
 
 import invprior
 from invprior.cli.console import err, out
-from invprior.cli.outputs import settle, to_json
+from invprior.cli.outputs import settle
 from invprior.errors import OptionError
 from invprior.experiments.ablation import AblationResult
 from invprior.experiments.impedance import ImpedanceResult
-from invprior.io import files, images, samples
+from invprior.io import files, images, samples, strict_json
 from invprior.problem.solution import Iterate
 
 RECORD = "record.json"
-LEVEL = 0.01  # mean squared error of a fair fit, 20 dB
-_PERIOD = 0.2  # seconds between redrawings
+LEVEL = 0.01  # a mean squared error that counts as a fit, a PSNR of 20 dB
+_PERIOD = 0.2  # seconds between two drawings
 
 
 class Bar:
-    """Draws the progress of several runs on a terminal's stderr and nothing elsewhere.
+    """Draws the progress of several runs on stderr if that is a terminal, and nothing otherwise.
 
     Args:
         total: iterations of all runs together, if none ends early.
-        quiet: draw nothing.
+        quiet: whether to draw nothing.
     """
 
     def __init__(self, total: int, quiet: bool) -> None:
@@ -62,8 +62,8 @@ class Bar:
         self.progress.stop()
 
     def __call__(self, name: str, iterate: Iterate) -> None:
-        """Count an iteration of the run of that name; redraw now and then."""
-        if name != self.name:
+        """Count an iteration of the run of that name; redraw at most every `_PERIOD` seconds."""
+        if name != self.name:  # the next run has begun; add what the one before did
             self.name, self.before = name, self.before + self.step
         self.step = iterate.step
         now = time.perf_counter()
@@ -82,7 +82,7 @@ def claim(
     *,
     overwrite: bool,
 ) -> Callable[[], Path]:
-    """Check that the files can be written; return what makes the folder, after the run.
+    """Check that the files can be written; return a function that makes the folder after the run.
 
     Raises:
         MeasurementError: a file exists already, or the folder is missing or cannot be written to.
@@ -99,10 +99,10 @@ def claim(
 
 
 def rates_from(texts: Sequence[str]) -> dict[str, float]:
-    """Read step sizes such as "unet=0.002".
+    """Parse step sizes such as "unet=0.002".
 
     Raises:
-        OptionError: a text does not have that form.
+        OptionError: a text is not of this form.
     """
     rates = {}
     for text in texts:
@@ -119,7 +119,7 @@ def rates_from(texts: Sequence[str]) -> dict[str, float]:
 def write_record(
     folder: Path, image: str, record: dict[str, Any], paths: list[Path], *, overwrite: bool
 ) -> None:
-    """Write the record beside the other files, as the last, and say where all of them are."""
+    """Write the record beside the other files, after them, with the paths of all."""
     path = folder / RECORD
     whole = {
         "invprior": invprior.__version__,
@@ -129,18 +129,18 @@ def write_record(
         "files": [*paths, path],
     }
     with files.atomic(path, overwrite=overwrite) as file:
-        file.write(to_json(whole).encode())
+        file.write(strict_json.dumps(whole, indent=2).encode())
 
 
 def say(table: Table, folder: Path, paths: list[Path]) -> None:
-    """Print the table and where the files are."""
+    """Print the table and the place of the files."""
     names = ", ".join([*(path.name for path in paths), RECORD])
     out.print(table)
     out.print(escape(f"\nWrote {names} in {folder}"), soft_wrap=True)
 
 
 def losses(result: ImpedanceResult) -> Table:
-    """The loss of each target at a few iterations, and when it was low."""
+    """Return a table: the loss of each target at a few iterations, and when it first was low."""
     shown = [n for n in (10, 100, 300, 1000, 3000) if n < result.steps]
     shown.append(result.steps)
     table = _table("target", *(f"loss at {n}" for n in shown), f"<= {LEVEL:g} at")
@@ -152,7 +152,7 @@ def losses(result: ImpedanceResult) -> Table:
 
 
 def trials(result: AblationResult) -> Table:
-    """One row a network: what it cost and what it gave; narrow enough for 80 columns."""
+    """Return a table with a row for each network, its cost and its quality, within 80 columns."""
     table = _table("network", "weights", "steps", "time [s]", "PSNR [dB]", "SSIM", "best", "at")
     for trial in result.trials:
         best = trial.best

@@ -1,4 +1,4 @@
-"""`invprior info`: what a bug report needs."""
+"""`invprior info`: show what a bug report needs."""
 
 from __future__ import annotations
 

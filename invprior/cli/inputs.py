@@ -1,10 +1,9 @@
-"""What `solve` starts from: its options, and the images, read or measured."""
+"""What `solve` starts from: the parts that its options name, and the images, read or simulated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import safe_open
@@ -21,18 +20,19 @@ from invprior.builders.problem import (
     image_batch,
     noise_from,
     operator_for,
-    placed,
     prior_from,
     solver_from,
     stop_from,
     weight_rule_from,
 )
 from invprior.builders.simulation import default_noise, simulate
+from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.io import files, images, samples
-from invprior.memory.plan import parse_size
+from invprior.memory.size import parse_size
 from invprior.noises.base import Noise
+from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem
@@ -42,42 +42,9 @@ from invprior.stopping.max_steps import MaxSteps
 from invprior.weights.base import WeightRule
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of the command, as they were given."""
-
-    image: str
-    operator: str
-    prior: str
-    output: str | None
-    simulate: bool
-    truth: str | None
-    noise: str | None
-    fidelity: str | None
-    solver: str
-    weight: str
-    weight_curve: bool
-    stop: str | None
-    steps: int | None
-    seed: int
-    runs: int
-    device: str
-    dtype: str
-    nan: Literal["refuse", "mask"]
-    overwrite: bool
-    checkpoint: bool
-    checkpoint_every: float
-    memory_limit: str | None
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the image is the truth, to be measured first."""
-        return self.simulate or self.image.startswith(samples.PREFIX)
-
-
 @dataclass(frozen=True)
 class Parts:
-    """What the options name, checked; the operator still without an image's size."""
+    """What the options name, checked. The operator does not know the image's size yet."""
 
     operator: Recipe
     prior: Prior
@@ -95,8 +62,8 @@ class Inputs:
 
     Attributes:
         y: the measurement, (1, C, H, W), NaN included.
-        truth: the true image, (1, C, H, W), when it is known.
-        like: depth and alpha channel of the source, for what is written.
+        truth: the true image, (1, C, H, W), or None when it is unknown.
+        like: the source, whose depth and alpha channel the results take.
     """
 
     y: Tensor
@@ -104,7 +71,7 @@ class Inputs:
     like: images.Image
 
     def save(self, path: Path) -> None:
-        """Keep them in a file, so that those they came from may be gone."""
+        """Write them to one file, so that a run can be resumed without the files they came from."""
         tensors = {"y": self.y, "truth": self.truth, "alpha": self.like.alpha}
         known = {k: v.detach().cpu().contiguous() for k, v in tensors.items() if v is not None}
         with files.atomic(path, overwrite=True) as file:
@@ -112,7 +79,7 @@ class Inputs:
 
     @staticmethod
     def load(path: Path) -> Inputs:
-        """Read what `save` has kept.
+        """Read what `save` has written.
 
         Raises:
             OptionError: the file is missing or damaged.
@@ -126,26 +93,27 @@ class Inputs:
         except Exception as error:  # a damaged file can raise anything
             reason = str(error) or type(error).__name__
             raise OptionError(
-                f'The images of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. Start it anew.'
+                f'The images of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. '
+                "Start the run anew."
             ) from None
         return Inputs(tensors["y"], tensors.get("truth"), like)
 
     def to(self, device: torch.device) -> Inputs:
-        """Bring them to a device."""
+        """Return them on a device."""
         truth = None if self.truth is None else self.truth.to(device)
         return Inputs(self.y.to(device), truth, self.like)
 
 
 def read(options: Options) -> tuple[Parts, Inputs]:
-    """Make the parts and read the images, or measure one.
+    """Create the parts and read the images, or simulate a measurement.
 
     Raises:
-        InvpriorError: the faults of all of them at once.
+        InvpriorError: something is wrong; reports all faults at once.
     """
     if options.simulated and options.truth is not None:
         raise OptionError(
-            "--truth goes with a real measurement; a simulated one has the image itself as "
-            "truth. Leave out --truth or --simulate."
+            "--truth needs a real measurement: a simulated one has the given image as its "
+            "ground truth. Leave out --truth or --simulate."
         )
     given, true, parts = all_of(
         lambda: samples.resolve(options.image),
@@ -161,14 +129,15 @@ def read(options: Options) -> tuple[Parts, Inputs]:
 
 
 def parts_of(options: Options) -> Parts:
-    """Make the parts.
+    """Create the parts that the options name.
 
     Raises:
-        InvpriorError: the faults of all of them at once.
+        InvpriorError: something is wrong; reports all faults at once.
     """
     noise = options.noise
     if options.simulated and (noise is None or noise.strip() == AUTO):
         noise = default_noise(options.operator)
+    # The last two are only checked, so their results are not unpacked.
     where, operator, prior, model, fidelity, solver, weight, stop, limit, *_ = all_of(
         lambda: _device(options.device),
         lambda: registry.create("operators", options.operator),
@@ -189,13 +158,14 @@ def parts_of(options: Options) -> Parts:
 
 
 def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
-    """Join the parts and the images.
+    """Build the problem from the parts and the images.
 
     Raises:
         InvpriorError: they do not fit each other.
     """
     operator: Recipe | Operator = parts.operator
     if options.simulated:
+        # The image's size is known here and need not be derived from the measurement's.
         assert inputs.truth is not None
         made = operator_for(operator, image=tuple(inputs.truth.shape[1:]))
         operator = placed(made, inputs.y)
@@ -211,7 +181,7 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
     shape = problem.operator.image_shape
     if inputs.truth is not None and tuple(inputs.truth.shape[1:]) != shape:
         raise MeasurementError(
-            f'The truth "{options.truth}" must have the shape {shape} of the restoration (channels, '
+            f'The true image "{options.truth}" must have the shape {shape} of the restoration (channels, '
             f"height, width); got {tuple(inputs.truth.shape[1:])}. Crop or convert it."
         )
     return problem

@@ -1,4 +1,4 @@
-"""`invprior list`: what is registered, without importing any of it."""
+"""`invprior list`: show what is registered, without importing any plugin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def list_plugins(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the registered operators, priors, solvers and so on, with the package each comes from."""
+    """List the registered operators, priors, solvers and so on, with the package that provides each."""
     group = group_named(only) if only else None
     found = registry.entries(group)
     if as_json:
@@ -31,7 +31,7 @@ def list_plugins(
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     foreign = any(e.package != registry.CORE for e in found)
-    for heading in ("kind", "name", *(["package"] if foreign else []), "what it is"):
+    for heading in ("kind", "name", *(["package"] if foreign else []), "description"):
         table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading == "name")
     last = ""
     for entry in found:
@@ -46,17 +46,17 @@ def list_plugins(
         table.add_row(kind, name, *([origin] if foreign else []), note)
         last = entry.group
     out.print(table)
-    out.print("\n[dim]invprior describe KIND NAME shows the options of one.[/]")
+    out.print("\n[dim]invprior describe KIND NAME shows the options of a plugin.[/]")
 
 
 def shadowed(entry: registry.Entry, known: list[registry.Entry]) -> bool:
-    """Whether the plain name does not reach this entry, so that it must be written package/name."""
+    """Return whether the plain name refers to another entry, so that this one needs package/name."""
     same = [e for e in known if (e.group, e.name) == (entry.group, entry.name)]
     return len(same) > 1 and entry.package != registry.CORE
 
 
 def group_named(kind: str) -> str:
-    """Accept a group's name or the kind's: "priors", "prior".
+    """Return the group of a kind, given as "priors" or "prior".
 
     Raises:
         PluginError: there is no such kind.

@@ -1,14 +1,11 @@
-"""The files that `solve` writes, their names settled and checked before the run."""
+"""The files that `solve` writes; their names are chosen and checked before the run."""
 
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from invprior.errors import MeasurementError
 from invprior.io import files, images
@@ -22,11 +19,11 @@ class Outputs:
 
     Args:
         restoration, comparison, record: files.
-        measurement: a file, only when it was simulated.
-        deviation: a file, only for several runs.
-        curve: a file, only when it was asked for.
-        checkpoint: a folder, while the run goes on.
-        fresh: whether they go into a new folder, numbered when its name is taken.
+        measurement: a file, only of a simulated measurement.
+        deviation: a file, only of several runs.
+        curve: a file, only with `--weight-curve`.
+        checkpoint: the folder that the run keeps until it ends.
+        fresh: whether they go into a new folder, which gets a number if its name is taken.
     """
 
     restoration: Path
@@ -40,7 +37,7 @@ class Outputs:
 
     @staticmethod
     def beside(restoration: Path, simulated: bool, several: bool, curve: bool) -> Outputs:
-        """Name the others after the restoration."""
+        """Name the other files after the restoration."""
         stem = restoration.with_suffix("")
         return Outputs(
             restoration,
@@ -62,7 +59,7 @@ class Outputs:
         *,
         fresh: bool = False,
     ) -> Outputs:
-        """Use plain names inside a folder."""
+        """Use fixed names inside a folder."""
         return Outputs(
             folder / f"restoration{suffix}",
             folder / "comparison.png",
@@ -75,7 +72,9 @@ class Outputs:
         )
 
     def claimed(self) -> Outputs:
-        """Make the fresh folder: late, so that a run which ends early leaves nothing behind.
+        """Make the fresh folder and return the paths in it.
+
+        Call it only when there is something to write, so that a run that fails leaves no empty folder.
 
         Raises:
             MeasurementError: the system refuses.
@@ -84,7 +83,7 @@ class Outputs:
             return self
         base = folder = self.restoration.parent
         for number in itertools.count(2):
-            try:
+            try:  # making it is the test: another process may take the name in between
                 folder.mkdir(parents=True)
                 break
             except FileExistsError:
@@ -99,7 +98,10 @@ class Outputs:
         return Outputs.in_folder(folder, suffix, *wanted)
 
     def relative(self, folder: Path) -> dict[str, str | None]:
-        """The files' paths from a folder, as JSON can hold them."""
+        """Return the paths relative to a folder, as JSON can hold them.
+
+        A folder of results can then be moved before its run is resumed.
+        """
         return {
             name: None if path is None else os.path.relpath(path, folder)
             for name, path in self._files().items()
@@ -107,7 +109,7 @@ class Outputs:
 
     @staticmethod
     def from_relative(folder: Path, names: dict[str, str | None]) -> Outputs:
-        """The other direction of `relative`; `folder` is the checkpoint's."""
+        """Return the paths that `relative` described; `folder` is the checkpoint's."""
         paths = {
             name: None if path is None else Path(os.path.normpath(folder / path))
             for name, path in names.items()
@@ -120,7 +122,7 @@ class Outputs:
 
     @property
     def paths(self) -> list[Path]:
-        """All of them, in the order they are reported."""
+        """All result files, in the order in which they are reported."""
         return [path for path in self._files().values() if path is not None]
 
 
@@ -135,13 +137,23 @@ def settle(
     several: bool = False,
     curve: bool = False,
 ) -> Outputs:
-    """Choose the paths and check that every one can be written; make no file.
+    """Choose the paths and check that all can be written, without making a file.
 
-    Without `output` the files go into a fresh folder below `invprior-out`, so that a command can be repeated.
+    Args:
+        output: a file for the restoration or an existing folder; None: a fresh folder below
+            `invprior-out`, so that a command can be repeated.
+        title: the name of a fresh folder.
+        like: the source image, whose depth the restoration takes.
+        channels: of the restoration.
+        simulated: whether the measurement is written too.
+        overwrite: whether existing files may be replaced.
+        several: whether the deviation of several runs is written too.
+        curve: whether the plot of weights is written too.
 
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
     """
+    # PNG holds integers in 1 or 3 channels; everything else goes into a TIFF.
     suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
         outputs = Outputs.in_folder(
@@ -161,18 +173,3 @@ def settle(
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
     return outputs
-
-
-def to_json(record: Any) -> str:
-    """Print a record as strict JSON: NaN and infinities, which JSON lacks, become text."""
-
-    def strict(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return str(value)
-        if isinstance(value, dict):
-            return {str(k): strict(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [strict(v) for v in value]
-        return str(value) if isinstance(value, Path) else value
-
-    return json.dumps(strict(record), indent=2, allow_nan=False)

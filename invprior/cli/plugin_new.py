@@ -1,4 +1,4 @@
-"""`invprior plugin new KIND NAME`: a package to begin with, which works as it is."""
+"""`invprior plugin new KIND NAME`: write a package to start from, which works as it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
 from invprior.errors import OptionError
 
-app = typer.Typer(help="Make a package of your own.", no_args_is_help=True)
+app = typer.Typer(help="Create a package of your own.", no_args_is_help=True)
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
@@ -47,7 +47,7 @@ $name = "$module:$cls"
 py-modules = ["$module"]
 """)
 
-_TEST = Template('''"""$cls is held to every check of its kind; add what else it must do."""
+_TEST = Template('''"""Run every check of its kind on $cls; add tests of what is special about it."""
 
 from invprior.testing import parametrize_checks
 
@@ -68,14 +68,14 @@ The $kind `$name` for [invprior](https://pypi.org/project/invprior/).
     invprior check $word $name
     pytest
 
-`$module.py` holds the class. What is in it works as it stands; replace it by your own. The entry point in
-`pyproject.toml` is all that registers it.
+`$module.py` holds the class. Its code works as it is; replace it with your own. The entry point in
+`pyproject.toml` registers it.
 """)
 
 
 @app.callback()
 def _group() -> None:
-    """Keep `new` a word of its own though it is the only command."""
+    """Keep `new` a subcommand although it is the only one."""
 
 
 @app.command()
@@ -84,10 +84,10 @@ def new(
     kind: Annotated[str, typer.Argument(help="operator, prior, solver, ... (see invprior list)")],
     name: Annotated[str, typer.Argument(help="The plugin's and the package's name: my-prior.")],
     folder: Annotated[
-        Path | None, typer.Option("--into", help="The folder to make; NAME when absent.")
+        Path | None, typer.Option("--into", help="The folder to create. Default: NAME.")
     ] = None,
 ) -> None:
-    """Write a package with one plugin, its entry point, a test and a README; it installs and passes as it is."""
+    """Write a package with one plugin, its entry point, a test and a README; it installs and passes its test."""
     group = group_named(kind)
     target = folder or Path(name)
     _check(group, name, target)
@@ -103,10 +103,10 @@ def new(
 
 
 def _contents(group: str, name: str) -> dict[str, str]:
-    """The package's files: path and text.
+    """Return the text of each file of the package, by its path.
 
     Raises:
-        OptionError: the class cannot have the name.
+        OptionError: the name of the class is already used in its module.
     """
     module, kind = name.replace("-", "_"), registry.GROUPS[group]
     cls = "".join(part.capitalize() for part in name.split("-"))
@@ -120,6 +120,7 @@ def _contents(group: str, name: str) -> dict[str, str]:
         "release": ".".join(__version__.split(".")[:2]),
     }
     source = files("invprior.cli.templates").joinpath(f"{group}.py").read_text(encoding="utf-8")
+    # The templates' class is called Mine; renaming it must not hide a name that the template imports.
     if cls != "Mine" and re.search(rf"\b{cls}\b", source):
         raise OptionError(
             f'The class of "{name}" would be {cls}, a name that its module needs. Choose another.'
@@ -134,10 +135,10 @@ def _contents(group: str, name: str) -> dict[str, str]:
 
 
 def _check(group: str, name: str, target: Path) -> None:
-    """Refuse what would not work, or would destroy something.
+    """Refuse a name that cannot work and a folder that cannot be created.
 
     Raises:
-        OptionError: the name will not do, the folder exists, or what it should lie in does not.
+        OptionError: the name is unsuitable or taken, the folder exists, or its parent does not.
     """
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
@@ -145,23 +146,24 @@ def _check(group: str, name: str, target: Path) -> None:
             f'The name of a plugin must be lower-case words joined by hyphens, such as my-prior; got "{name}".'
         )
     taken = keyword.iskeyword(module) or module in ("test", "tests")
+    # A module of that name would be hidden by an installed one, or hide it.
     if taken or find_spec(module) is not None:
         raise OptionError(
-            f'The name of a plugin becomes that of its module, and "{module}" is taken. Choose another.'
+            f'The name of a plugin becomes the name of its module, and "{module}" is taken. Choose another.'
         )
-    holders = [e.origin for e in registry.entries(group) if e.name == name]
-    if holders:
+    owners = [e.origin for e in registry.entries(group) if e.name == name]
+    if owners:
         raise OptionError(
-            f'The {registry.GROUPS[group]} name "{name}" is held by {" and ".join(holders)}. Choose another.'
+            f'The {registry.GROUPS[group]} name "{name}" is provided by {" and ".join(owners)}. Choose another.'
         )
     if os.path.lexists(target):
         raise OptionError(f'"{target}" exists already. Choose another name, or --into FOLDER.')
     if not target.parent.is_dir():
-        raise OptionError(f"The folder {target.parent} does not exist; make it first.")
+        raise OptionError(f"The folder {target.parent} does not exist; create it first.")
 
 
 def _write(contents: dict[str, str], target: Path) -> None:
-    """Write all of the package or nothing: in a hidden folder beside it, which then takes its name."""
+    """Write the whole package or nothing: into a hidden folder, which is renamed at the end."""
     try:
         hidden = Path(tempfile.mkdtemp(prefix=".plugin-", dir=target.parent))
         try:
@@ -169,6 +171,7 @@ def _write(contents: dict[str, str], target: Path) -> None:
                 file = hidden / path
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(text, encoding="utf-8")
+            # mkdtemp makes a folder that only its owner can read.
             hidden.chmod(0o777 & ~_umask())
             hidden.rename(target)
         finally:
@@ -178,7 +181,7 @@ def _write(contents: dict[str, str], target: Path) -> None:
 
 
 def _umask() -> int:
-    """The permissions that new folders do without; reading them sets them, so they are set back."""
-    mask = os.umask(0)
+    """Return the process's umask."""
+    mask = os.umask(0)  # the only way to read it is to set it, so it is set back
     os.umask(mask)
     return mask

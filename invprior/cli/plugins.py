@@ -1,4 +1,4 @@
-"""`invprior plugins`: what is installed, where it comes from, and whether it works."""
+"""`invprior plugins`: show the installed plugins, their packages, and whether they work."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from invprior.registry import CORE, Entry
 from invprior.registry.options import options_of
 from invprior.registry.spec import Spec
 
-_TRIAL = (3, 16, 16)  # the image that an operator is made for, to see that it can be made
+_TRIAL = (3, 16, 16)  # the image shape for which an operator is created as a trial
 
 
 @dataclass(frozen=True)
 class Row:
-    """A plugin's state."""
+    """A plugin's state: ok, broken or clash."""
 
     package: str
     version: str
@@ -38,13 +38,14 @@ class Row:
 @reporting
 def plugins(
     check: Annotated[
-        bool, typer.Option("--check", help="Load every plugin; exit with 1 when one has a fault.")
+        bool,
+        typer.Option("--check", help="Load every plugin; exit with code 1 if one has a fault."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what is installed, from which package, and whether it is ok, broken or clashes with another."""
+    """Show the installed plugins, their packages, and whether each is ok, broken or clashes with another."""
     known = registry.entries()
-    with redirect_stdout(sys.stderr):  # a module that prints must not spoil the table
+    with redirect_stdout(sys.stderr):  # what a plugin prints on import must not spoil the output
         rows = [_row(entry, known, check) for entry in known]
     faults = [row for row in rows if row.state != "ok"]
     count = f"Faulty: {len(faults) or 'none'} of {len(rows)}."
@@ -64,15 +65,16 @@ def _row(entry: Entry, known: list[Entry], check: bool) -> Row:
     others = [e for e in known if (e.group, e.name) == (entry.group, entry.name) and e != entry]
     if fault is not None:
         state, reason = "broken", fault
+    # The plain name reaches invprior's own plugin, so only the others are reported.
     elif entry.package != CORE and any(not e.fault for e in others):
         holders = " and ".join(e.package for e in others if not e.fault)
-        state, reason = "clash", f"{holders} has that name too; write {entry.full_name}"
+        state, reason = "clash", f"{holders} also provides this name; write {entry.full_name}"
     kind = registry.GROUPS[entry.group]
     return Row(entry.package, entry.version, kind, entry.name, entry.target, state, reason)
 
 
 def _trouble(entry: Entry) -> str | None:
-    """Load a plugin, and make it where it needs no option; tell what goes wrong."""
+    """Load a plugin, and create it if it needs no option; return the fault, or None."""
     try:
         cls = registry.load(entry)
         if any(option.required for option in options_of(cls)):
@@ -82,13 +84,13 @@ def _trouble(entry: Entry) -> str | None:
             made(_TRIAL)
     except PluginError as error:
         return error.reason or str(error)
-    except InvpriorError:  # it works, and asks for something in words of its own
+    except InvpriorError:  # the plugin works and refuses the trial with a message of its own
         return None
     return None
 
 
 def _table(rows: list[Row]) -> Table:
-    """A row for each plugin of other packages, and for invprior's own together where they are well."""
+    """Return a row for each plugin of other packages and one for all of invprior's own that are ok."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("package", "version", "kind", "name", "state"):
         table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading != "state")

@@ -1,4 +1,4 @@
-"""What a run says while it goes on: the live line, and its notes."""
+"""What a run shows while it is under way: the progress line and its notes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from invprior.problem.solution import Iterate
 from invprior.stopping.base import AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-_PERIOD = 0.5  # seconds between looks at the energy, which make a GPU wait
+_PERIOD = 0.5  # seconds between two readings of the energy, each of which makes a GPU wait
 
 
 class Live:
-    """A callback that draws the progress on a terminal's stderr and nothing elsewhere.
+    """A callback that draws the progress on stderr if that is a terminal, and nothing otherwise.
 
     Args:
-        stop: the run's rule, which tells the number of steps when it holds one.
+        stop: the run's rule; the bar ends at its maximum number of steps, if it has one.
         truth: the true image, (1, C, H, W), or None.
-        quiet: draw nothing.
+        quiet: whether to draw nothing.
     """
 
     def __init__(self, stop: StoppingRule, truth: Tensor | None, quiet: bool) -> None:
@@ -65,7 +65,7 @@ class Live:
         self.progress.stop()
 
     def say(self, text: str) -> None:
-        """Show what goes on before the first step."""
+        """Show what happens before the first step."""
         self.progress.update(self.task, description=text)
 
     def __call__(self, iterate: Iterate) -> None:
@@ -75,17 +75,17 @@ class Live:
             return
         self.last = now
         text = f"energy {float(iterate.energy):.4g}"
-        if self.truth is not None and self.truth.shape == iterate.x.shape:  # which a tile's is not
+        if self.truth is not None and self.truth.shape == iterate.x.shape:  # a tile's shape differs
             text += f"  PSNR {float(PSNR().measure(iterate.x, self.truth)):.2f} dB"
         self.progress.update(self.task, completed=iterate.step, description=text)
 
 
 @contextmanager
 def notes_on_stderr(quiet: bool) -> Iterator[None]:
-    """Print what invprior logs, the notes of a run, as yellow lines on stderr; nothing when quiet."""
+    """Print the notes of a run, which invprior logs as warnings, as yellow lines on stderr unless quiet."""
     handler = _Notes(logging.CRITICAL if quiet else logging.WARNING)
     logger = logging.getLogger("invprior")
-    logger.addHandler(handler)  # even when quiet: without one, Python prints warnings itself
+    logger.addHandler(handler)  # also when quiet: without a handler, Python prints warnings itself
     try:
         yield
     finally:
@@ -98,6 +98,7 @@ class _Notes(logging.Handler):
 
 
 def _steps(stop: StoppingRule) -> int | None:
+    """Return the maximum number of steps, or None. A rule joined by `&` may run past its own maximum."""
     if isinstance(stop, MaxSteps):
         return stop.steps
     if isinstance(stop, AnyOf):

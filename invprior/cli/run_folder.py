@@ -1,4 +1,4 @@
-"""The folder that a run of `solve` keeps while it goes on: its options, its images, its checkpoint."""
+"""The folder that `solve` keeps during a run: the command's options, its images, and the checkpoint."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ import json
 import os
 import shlex
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import invprior
 from invprior.checkpoint.checkpoint import FILE, Checkpoint, made
-from invprior.cli.inputs import Inputs, Options
+from invprior.cli.inputs import Inputs
 from invprior.cli.outputs import Outputs
+from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files
 
-_RUN, _PICTURES = "run.json", "images.safetensors"
+# Raise it when an option, a file's name or a key of run.json changes. Format 1 had no number in the file.
+_FORMAT = 2
+_RUN, _IMAGES = "run.json", "images.safetensors"
+_FORMAT_1_IMAGES = "pictures.safetensors"
+# Several runs and tiles have a folder each, a tile of one of several runs a folder in that of the run.
+_PARTS = ("run-*", "tile-*", "run-*/tile-*")
 
 
 class RunFolder:
-    """A folder from which the command goes on by itself: it needs neither its options nor its files again.
+    """A folder from which the command can resume without its options and input files.
 
-    It is made when the first checkpoint is written, and stays until the results are; so a kill at any moment leaves
-    either nothing, or all that is needed.
+    It appears with the first checkpoint and stays until the results are written. A kill at any moment
+    therefore leaves either nothing or everything that a resumed run needs.
 
     Args:
         outputs: where the results go; a fresh folder is made with the first checkpoint.
-        options: the command's.
+        options: the command's options.
         inputs: the images.
-        command: as it was typed.
+        command: the command line, for the record.
     """
 
     def __init__(
@@ -40,7 +47,7 @@ class RunFolder:
             options.checkpoint_every,
             strict=False,
             fresh=True,
-            keep=True,  # a kill while the results are written must not lose the state
+            keep=True,  # a kill while the results are being written must not lose the state
             make_folder=self._begin,
         )
         self.outputs, self.options, self.inputs, self.command = outputs, options, inputs, command
@@ -48,7 +55,7 @@ class RunFolder:
 
     @staticmethod
     def check(outputs: Outputs, overwrite: bool) -> None:
-        """Refuse to begin where a run that has not ended keeps its state.
+        """Refuse to start where an unfinished run keeps its state.
 
         Raises:
             MeasurementError: there is one.
@@ -56,40 +63,52 @@ class RunFolder:
         folder = outputs.checkpoint
         if not outputs.fresh and not overwrite and (folder / _RUN).exists():
             raise MeasurementError(
-                f'"{folder}" holds a run that has not ended. Go on with it: {resume_command(folder)}; '
-                "or start anew with --overwrite."
+                f'"{folder}" holds an unfinished run. Resume it with: {resume_command(folder)}; '
+                "or discard it with --overwrite."
             )
 
     @staticmethod
     def find(place: Path) -> RunFolder:
-        """Open the folder of a run that was cut off, named itself or by the folder of its results.
+        """Open the folder of an unfinished run.
+
+        Args:
+            place: the folder itself, or the one of its results.
 
         Raises:
-            OptionError: there is none, or it is damaged.
+            OptionError: there is none, it is damaged, or another version wrote it in another format.
         """
         folder = next((f for f in (place, place / "checkpoint") if (f / _RUN).is_file()), None)
         if folder is None:
             raise OptionError(
-                f'"{place}" holds no run to go on with. Name the folder "checkpoint" or "NAME.checkpoint" that the '
-                "run has left; a run of a few seconds leaves none, and one that has ended has removed it."
+                f'"{place}" holds no unfinished run. Name the folder "checkpoint" or "NAME.checkpoint" that the '
+                "run left. Runs of a few seconds leave none, and a finished run removes it."
             )
         try:
             facts = json.loads((folder / _RUN).read_text())
-            options = Options(**facts["options"])
+            if facts.get("format", 1) != _FORMAT:
+                raise _other_format(folder, facts)
+            options = Options.restored(facts["options"])
             outputs = Outputs.from_relative(folder, facts["results"])
             command, directory, writing = facts["command"], facts["directory"], facts["writing"]
+        except OptionError:
+            raise
         except Exception as error:  # a damaged file can raise anything
             raise OptionError(
-                f'The run in "{folder}" cannot be read: {error}. Start it anew.'
+                f'Cannot read the run in "{folder}": {error}. Start it anew.'
             ) from None
-        inputs = Inputs.load(folder / _PICTURES)
+        inputs = Inputs.load(folder / _IMAGES)
         found = RunFolder(outputs, options, inputs, command)
         found.directory, found.begun, found.writing = directory, True, writing
         found.checkpoint.fresh = False
         return found
 
+    @property
+    def path(self) -> Path:
+        """The folder. A fresh one gets its final name when the run begins."""
+        return self.checkpoint.folder
+
     def check_results(self) -> None:
-        """Refuse to replace files that another run has written meanwhile.
+        """Refuse to replace files that another run has written in the meantime.
 
         Raises:
             MeasurementError: there are some.
@@ -99,49 +118,47 @@ class RunFolder:
         for path in self.outputs.paths:
             if path.exists():
                 raise MeasurementError(
-                    f'"{path}" exists already, and the run that goes on has not written it. Move it away.'
+                    f'"{path}" exists already, and the resumed run did not write it. Move it away.'
                 )
 
-    @property
-    def folder(self) -> Path:
-        """The folder, whose name is settled when the run begins."""
-        return self.checkpoint.folder
-
     def _begin(self) -> Path:
-        """Make the folder and put in all that the run began with."""
+        """Make the folder and write into it what the run started from."""
         self.outputs = self.outputs.claimed()
         folder = self.outputs.checkpoint
-        _clear(folder)  # of a run that --overwrite gives up
+        _clear(folder)  # left by an earlier run, which --overwrite discards
         made(folder)
-        self.inputs.save(folder / _PICTURES)
-        self._describe(folder)
+        self.inputs.save(folder / _IMAGES)
+        self._describe(
+            folder
+        )  # last: `find` takes this file as the sign that the folder is complete
         self.begun = True
         return folder
 
     def begin_writing(self) -> Outputs:
-        """Note that the results are the run's own from here on, so that it may replace them when it goes on."""
+        """Record that result files from now on are this run's own, which it may replace when resumed."""
         if self.begun:
             self.writing = True
-            self._describe(self.folder)
+            self._describe(self.path)
         else:
             self.outputs = self.outputs.claimed()
         return self.outputs
 
     def discard(self) -> None:
-        """Remove everything: the run has ended and its results are written."""
+        """Remove everything, once the run has ended and its results are written."""
         if self.begun or (not self.outputs.fresh and self.options.overwrite):
             _clear(self.outputs.checkpoint)
 
     def with_steps(self, steps: int) -> None:
-        """Allow more iterations than the first command did."""
+        """Set another maximum number of iterations than the first command's."""
         self.options = replace(self.options, steps=steps)
 
     def _describe(self, folder: Path) -> None:
         facts = {
+            "format": _FORMAT,
             "invprior": invprior.__version__,
             "command": self.command,
             "directory": self.directory,
-            "options": asdict(self.options),
+            "options": self.options.kept(),
             "results": self.outputs.relative(folder),
             "writing": self.writing,
         }
@@ -149,20 +166,28 @@ class RunFolder:
             file.write(json.dumps(facts, indent=2).encode())
 
 
+def _other_format(folder: Path, facts: dict[str, Any]) -> OptionError:
+    return OptionError(
+        f'The run in "{folder}" was written by invprior {facts["invprior"]} in format {facts.get("format", 1)}; '
+        f"invprior {invprior.__version__} reads format {_FORMAT}. Resume it with the version that wrote it, or remove "
+        f"the folder and start anew: {shlex.join(['invprior', *facts['command']])}"
+    )
+
+
 def _clear(folder: Path) -> None:
-    """Delete a run's files and then its folders, unless somebody has put something else into them."""
+    """Delete a run's files, then its folders, except folders in which the user has put other files."""
     if not (folder / _RUN).is_file():
         return
-    own = [folder, *folder.glob("run-*")]
-    names = (_RUN, _PICTURES, FILE)
+    own = [folder, *(part for pattern in _PARTS for part in folder.glob(pattern))]
+    names = (_RUN, _IMAGES, _FORMAT_1_IMAGES, FILE)
     for path in [f for place in own for name in names for f in place.glob(f"*{name}*")]:
-        if path.name in names or path.suffix == ".tmp":
+        if path.name in names or path.suffix == ".tmp":  # a killed write leaves ".NAME.*.tmp"
             path.unlink()
-    for place in reversed(own):
+    for place in reversed(own):  # inner folders first: only an empty folder can be removed
         with suppress(OSError):
             place.rmdir()
 
 
 def resume_command(folder: Path) -> str:
-    """What to type to go on."""
+    """Return the command that resumes the run in a folder."""
     return shlex.join(["invprior", "solve", "--resume", os.fspath(folder)])

@@ -1,4 +1,4 @@
-"""The plot of the weights that were tried."""
+"""The plot of a weight rule's criterion over the weights that were tried."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from invprior.weights.base import WeightRule
 
 
 def check_curve(problem: Problem, rule: WeightRule) -> None:
-    """Refuse a plot where no weight will be tried.
+    """Refuse a plot for a run that tries no weight.
 
     Raises:
-        OptionError: every weight is given, or none can be chosen here.
+        OptionError: every weight is given, or the rule keeps the defaults.
     """
     if not is_tuned(problem, rule):
         raise OptionError(
-            "--weight-curve must go with a prior whose weight is chosen; here every weight is given or kept at its "
-            "default. Leave it out, or leave out the weight."
+            "--weight-curve needs a prior whose weight is chosen automatically; here every weight is given or at its "
+            "default. Leave out --weight-curve, or leave out the weight."
         )
 
 
 def weight_curve(path: Path, choice: WeightChoice, *, overwrite: bool) -> None:
-    """Draw the rule's figure over the weight, the chosen one marked, and write a PNG.
+    """Plot the rule's criterion over the weight, mark the chosen weight, and write a PNG.
 
     Args:
         path: the file.
-        choice: what was tried.
-        overwrite: whether the file may exist.
+        choice: the weights that were tried and the chosen one.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        MeasurementError: it cannot be written.
+        MeasurementError: the file cannot be written.
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import, and only this option needs it
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""The command line, called in this process, in a fresh folder with a small image in it."""
+"""Fixtures that call the command line in this process, in a fresh folder with a small image."""
 
 import json
 
@@ -13,7 +13,7 @@ from invprior.io import images
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """An empty folder, which is the current one."""
+    """An empty folder, made the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -27,7 +27,7 @@ def y(folder):
 
 @pytest.fixture
 def mask(folder):
-    """mask.npy of y's size: half of the pixels are known."""
+    """mask.npy of y's size, in which half of the pixels are known."""
     known = np.random.default_rng(0).random((16, 24)) > 0.5
     np.save("mask.npy", known)
     return "mask.npy"
@@ -35,13 +35,13 @@ def mask(folder):
 
 @pytest.fixture
 def run():
-    """Run a command; it must end with the given code, and with no other exception than its exit."""
+    """Run a command, which must end with the given exit code and without another exception."""
 
     def call(*arguments, code=0):
         result = CliRunner().invoke(app, [str(a) for a in arguments])
-        said = f"{result.stdout}\n{result.stderr}"
-        assert result.exception is None or isinstance(result.exception, SystemExit), said
-        assert result.exit_code == code, said
+        output = f"{result.stdout}\n{result.stderr}"
+        assert result.exception is None or isinstance(result.exception, SystemExit), output
+        assert result.exit_code == code, output
         return result
 
     return call
@@ -49,7 +49,7 @@ def run():
 
 @pytest.fixture
 def solve(run):
-    """`invprior solve` with a prior that needs no time."""
+    """`invprior solve` with a fast prior and few steps."""
 
     def call(*arguments, prior="tv:weight=8", code=0):
         return run("solve", "--prior", prior, "--steps", 5, *arguments, code=code)
@@ -59,7 +59,7 @@ def solve(run):
 
 @pytest.fixture
 def refused(run, folder):
-    """Run a command that must be refused: one message on stderr, and no file made or changed."""
+    """Run a command that must be refused: one message on stderr, no file created or changed."""
 
     def call(*arguments, code=2):
         before = contents(folder)
@@ -74,12 +74,12 @@ def refused(run, folder):
 
 
 def contents(folder):
-    """Every file below a folder, hidden ones too, with its bytes."""
+    """Return every file below a folder, hidden ones included, with its bytes."""
     return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
 def strict_json(text):
-    """Parse JSON that holds neither NaN nor infinities."""
+    """Parse JSON, refusing the words NaN and Infinity that Python's parser accepts."""
 
     def constant(name):
         raise AssertionError(f"{name} is not JSON")

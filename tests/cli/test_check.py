@@ -1,4 +1,4 @@
-"""check: a table of verdicts, and an exit code that a script can use."""
+"""`invprior check`: a table of verdicts, and an exit code for scripts."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ number = 3
 
 @pytest.fixture(autouse=True)
 def own_module(folder, monkeypatch):
-    """mine.py in the current folder, which only this test sees."""
+    """mine.py in the current folder, which only this test can import."""
     (folder / "mine.py").write_text(MODULE)
     (folder / "broken.py").write_text("import nothing_of_this_name")
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
@@ -40,16 +40,16 @@ def own_module(folder, monkeypatch):
 def test_a_registered_plugin_with_options(run):
     out = run("check", "prior", "tikhonov:order=0").stdout
     assert out.startswith("prior tikhonov\n")
-    assert "It passes." in out
+    assert "All checks passed." in out
     assert any(line.split()[:2] == ["prox", "pass"] for line in out.splitlines())
 
 
 @pytest.mark.parametrize("target", ["mine:Fine", "mine:fine"])
-def test_a_class_or_an_object_in_a_module_of_this_folder(run, target):
-    assert "It passes." in run("check", target).stdout
+def test_a_class_or_an_object_in_a_module_of_the_current_folder(run, target):
+    assert "All checks passed." in run("check", target).stdout
 
 
-def test_a_fault_is_told_and_the_exit_code_is_1(run):
+def test_a_fault_is_reported_with_exit_code_1(run):
     out = run("check", "mine:Doubled", code=1).stdout
     assert "the adjoint is scaled by 2, should be 1" in out
     assert "checks failed." in out
@@ -64,7 +64,7 @@ def test_json(run):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["prior", "tikonov"], 'did you mean "tikhonov"?'),
         (["pior", "tv"], 'Unknown kind "pior"'),
@@ -76,6 +76,6 @@ def test_json(run):
         (["mine:number"], "What is checked must be a plugin"),
     ],
 )
-def test_bad_input_is_refused(refused, folder, monkeypatch, arguments, said):
+def test_bad_input_is_refused(refused, folder, monkeypatch, arguments, expected):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    assert said in refused("check", *arguments)
+    assert expected in refused("check", *arguments)

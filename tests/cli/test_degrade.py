@@ -1,3 +1,5 @@
+"""`invprior degrade`."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +19,7 @@ def test_without_loss(run, y, name):
     assert noise in out
 
 
-def test_eight_bits_are_warned_about(run, y):
+def test_eight_bits_give_a_warning(run, y):
     result = run("degrade", y, "-o", "m.png", "--quiet")
     assert result.stdout == ""
     assert ".png rounds and clips" in result.stderr
@@ -28,7 +30,7 @@ def test_brackets_are_not_markup(run, y):
     assert text in run("degrade", y, "-o", "m.npy", "--operator", text).stdout
 
 
-def test_alpha_is_carried_or_refused(run, refused):
+def test_alpha_is_kept_or_refused(run, refused):
     values = np.random.default_rng(0).integers(0, 256, (12, 13, 4), np.uint8)
     Image.fromarray(values).save("a.png")
     message = refused("degrade", "a.png", "-o", "m.npy")
@@ -49,7 +51,7 @@ def test_existing_file(run, refused, y):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["nothing.png", "-o", "m.npy"], 'no file "nothing.png"'),
         (["sample:astronot", "-o", "m.npy"], 'did you mean "astronaut"?'),
@@ -59,5 +61,5 @@ def test_existing_file(run, refused, y):
         (["y.png", "-o", "m.npy", "--noise", "gauss"], 'did you mean "gaussian"?'),
     ],
 )
-def test_bad_input(refused, y, arguments, said):
-    assert said in refused("degrade", *arguments)
+def test_bad_input(refused, y, arguments, expected):
+    assert expected in refused("degrade", *arguments)

@@ -1,3 +1,5 @@
+"""`invprior experiment`."""
+
 import json
 
 import pytest
@@ -36,11 +38,11 @@ def compare(run, y):
 
 
 def test_impedance(fit, folder):
-    said = fit().stdout
+    output = fit().stdout
     made = folder / "invprior-out" / "y-impedance"
     assert sorted(p.name for p in made.iterdir()) == sorted([*impedance.FILES, "record.json"])
     for word in ("image + noise", "shuffled", "loss at 10", "loss at 12", "> 12", str(made.name)):
-        assert word in said
+        assert word in output
     record = strict_json((made / "record.json").read_text())
     assert record["image"] == "y.png"
     assert record["steps"] == 12
@@ -73,7 +75,7 @@ def test_into_a_folder(command, folder, request, y):
 
 
 def test_interrupted(compare, folder, monkeypatch):
-    """The first network is written, and the exit code is that of Ctrl-C."""
+    """The first network's results are written, and the exit code is that of Ctrl-C."""
     from invprior.experiments.trial import Task
 
     whole = Task.attempt
@@ -85,13 +87,13 @@ def test_interrupted(compare, folder, monkeypatch):
 
     monkeypatch.setattr(Task, "attempt", attempt)
     result = compare("--networks", "skip:down=[8,8]", code=130)
-    assert "1 of 2 networks" in result.stderr
+    assert "results of 1 of 2 networks are written" in result.stderr
     rows = (folder / "invprior-out" / "y-ablation" / "ablation.csv").read_text().splitlines()
     assert len(rows) == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["impedance", "nothing.png"], 'no file "nothing.png"'),
         (["impedance", "y.png", "--prior", "tv"], "must be a network alone"),
@@ -103,20 +105,20 @@ def test_interrupted(compare, folder, monkeypatch):
         (["ablation", "y.png", "--networks", "skipp"], "No network gave an image"),
     ],
 )
-def test_bad_input(refused, y, arguments, said):
-    assert said in refused("experiment", *arguments)
+def test_bad_input(refused, y, arguments, expected):
+    assert expected in refused("experiment", *arguments)
 
 
-def test_the_defaults_that_help_names_are_those_used(run):
-    said = " ".join(run("experiment", "ablation", "--help").stdout.replace("│", " ").split())
-    for default in (ablation.OPERATOR, ablation.NOISE, f"absent: {ablation.STEPS}."):
-        assert default in said
-    said = " ".join(run("experiment", "impedance", "--help").stdout.replace("│", " ").split())
-    for default in (impedance.NOISE, f"absent: {impedance.STEPS}."):
-        assert default in said
+def test_help_names_the_actual_defaults(run):
+    shown = " ".join(run("experiment", "ablation", "--help").stdout.replace("│", " ").split())
+    for default in (ablation.OPERATOR, ablation.NOISE, f"Default: {ablation.STEPS}."):
+        assert default in shown
+    shown = " ".join(run("experiment", "impedance", "--help").stdout.replace("│", " ").split())
+    for default in (impedance.NOISE, f"Default: {impedance.STEPS}."):
+        assert default in shown
 
 
-def test_the_figure_is_a_image(fit, folder):
+def test_the_figure_is_an_image(fit, folder):
     fit("-q")
     assert images.load(folder / "invprior-out" / "y-impedance" / "impedance.png").x.shape[1] in (
         3,

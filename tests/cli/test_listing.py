@@ -1,4 +1,4 @@
-"""list, describe and info."""
+"""`invprior list`, `describe` and `info`."""
 
 import json
 
@@ -71,15 +71,15 @@ def test_describe_as_json(run):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "said"),
+    ("kind", "name", "expected"),
     [
         ("prior", "tvv", 'did you mean "tv"?'),
         ("pior", "tv", 'did you mean "priors"?'),
         ("operator", "tv", 'Unknown operator "tv"'),
     ],
 )
-def test_describe_what_is_not_there(refused, kind, name, said):
-    assert said in refused("describe", kind, name)
+def test_describe_an_unknown_plugin(refused, kind, name, expected):
+    assert expected in refused("describe", kind, name)
 
 
 def test_info(run):

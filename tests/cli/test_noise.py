@@ -1,4 +1,4 @@
-"""The noise on the command line: named, left open, or told."""
+"""`--noise`: named, left open, or given."""
 
 from tests.cli.conftest import strict_json
 
@@ -22,22 +22,22 @@ def test_auto_is_the_same_as_no_option(run, solve, folder):
     assert abs(estimate_of(auto)["sigma"] / 0.1 - 1) < 0.1
 
 
-def test_the_summary_says_how_sure_it_is(run, solve):
+def test_the_summary_shows_the_uncertainty(run, solve):
     run("degrade", "sample:coffee:64", "--noise", "poisson:peak=60", "-o", "y.npy")
-    said = solve("y.npy", "--noise", "poisson").stdout
-    assert "noise     peak " in said
-    assert "% (estimated)" in said
+    output = solve("y.npy", "--noise", "poisson").stdout
+    assert "noise     peak " in output
+    assert "% (estimated)" in output
     assert "(estimated)" not in solve("y.npy", "--noise", "gaussian:sigma=0.1").stdout
 
 
-def test_a_simulation_takes_and_records_the_usual_level(solve):
+def test_a_simulation_uses_and_records_the_default_level(solve):
     record = strict_json(solve("sample:coffee:32", "--noise", "poisson", "--json").stdout)
     assert record["simulated_noise"] == "poisson:peak=255.0"
     record = strict_json(solve("sample:coffee:32", "--noise", "auto", "--json").stdout)
     assert record["simulated_noise"].startswith("gaussian:sigma=0.098")
 
 
-def test_a_doubtful_estimate_is_told(solve, y):
+def test_an_unreliable_estimate_is_noted(solve, y):
     result = solve(y, "--json", "-o", "x.png")
     assert "Note: the estimate of the noise, sigma" in result.stderr
     (note,) = strict_json(result.stdout)["notes"]

@@ -1,4 +1,4 @@
-"""Bad input: one clear message that names what is wrong and the remedy, exit code 2, no file."""
+"""Bad input: one message that names the fault and the remedy, exit code 2, no file."""
 
 import errno
 import os
@@ -28,7 +28,7 @@ def bad_files(folder, y):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["gone.png"], ['no file "gone.png"', "Check the name"]),
         (["."], ['"." is a folder', "name an image"]),
@@ -52,13 +52,13 @@ def bad_files(folder, y):
         (["y.png", "--device", "gpu"], ["device", '"gpu"', 'Use "cpu"']),
     ],
 )
-def test_bad_images_and_values(refused, arguments, said):
+def test_bad_images_and_values(refused, arguments, expected):
     message = refused("solve", *QUICK, *arguments)
-    assert [part for part in said if part not in message] == []
+    assert [part for part in expected if part not in message] == []
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "expected"),
     [
         ("--prior", "tvv", ['Unknown prior "tvv" (did you mean "tv"?)', "Known: dip"]),
         ("--operator", "blurr", ['Unknown operator "blurr" (did you mean "blur"?)']),
@@ -76,9 +76,9 @@ def test_bad_images_and_values(refused, arguments, said):
         ("--operator", "", ["expected a component's name"]),
     ],
 )
-def test_unknown_names_and_faulty_specs(refused, option, value, said):
+def test_unknown_names_and_faulty_specs(refused, option, value, expected):
     message = refused("solve", "y.png", option, value)
-    assert [part for part in said if part not in message] == []
+    assert [part for part in expected if part not in message] == []
 
 
 def test_all_faults_at_once(refused):
@@ -95,9 +95,9 @@ def test_all_faults_at_once(refused):
         "--seed", str(2**70),
         "--device", "gpu",
     )  # fmt: skip
-    said = ("gone.png", "absent.png", "sigm", "round", "weight", "gap", "dipp", "hubert", "got -1",
+    expected = ("gone.png", "absent.png", "sigm", "round", "weight", "gap", "dipp", "hubert", "got -1",
             "inner", "got 0", "got -7", str(2**70), '"gpu"')  # fmt: skip
-    assert [part for part in said if part not in message] == []
+    assert [part for part in expected if part not in message] == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_step_that_diverges(run, folder):
     assert "at iteration" in result.stderr
     assert "step size 10" in result.stderr
     assert "Use a smaller step size" in result.stderr
-    assert "best iterate before is written" in result.stderr
+    assert "best iterate before that is written" in result.stderr
     assert images.load("x.png").x.shape == images.load("y.png").x.shape
     record = strict_json((folder / "x.json").read_text())
     assert record["stop"]["name"] == "diverged"
@@ -136,7 +136,7 @@ def test_a_step_that_diverges(run, folder):
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "expected"),
     [
         ("no/x.png", ['the folder "no" does not exist', "Make it first"]),
         ("no", ['no folder "no"', "Make it first", '"no.png"']),
@@ -145,13 +145,13 @@ def test_a_step_that_diverges(run, folder):
         ("y.png/x.png", ['Cannot write "y.png/x.png"', '"y.png"']),
     ],
 )
-def test_outputs(refused, output, said):
+def test_outputs(refused, output, expected):
     message = refused("solve", "y.png", *QUICK, "-o", output)
-    assert [part for part in said if part not in message] == []
+    assert [part for part in expected if part not in message] == []
 
 
 @pytest.mark.parametrize("existing", ["x.json", "x-comparison.png", "x-measurement.png"])
-def test_no_output_of_several_is_replaced(refused, folder, existing):
+def test_none_of_several_outputs_is_replaced(refused, folder, existing):
     (folder / existing).write_text("dear")
     message = refused("solve", "y.png", "--simulate", *QUICK, "-o", "x.png")
     assert f'"{existing}" exists already' in message
@@ -173,7 +173,7 @@ def test_a_read_only_folder(refused, monkeypatch, output):
     assert "is read-only" in message
 
 
-def test_a_file_in_the_default_folders_place(refused, folder):
+def test_a_file_in_the_place_of_the_default_folder(refused, folder):
     (folder / "invprior-out").touch()
     message = refused("solve", "y.png", *QUICK)
     assert 'invprior-out" is a file' in message
@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_made(refused, monkeypatch):
 
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_a_full_disk(run, folder, monkeypatch, call):
-    """The first, second or third file cannot be completed: those before it stay, whole."""
+    """The first, second or third file cannot be completed; those before it stay complete."""
     real, calls = os.fsync, []
 
     def full(descriptor):
@@ -212,7 +212,7 @@ def test_a_full_disk(run, folder, monkeypatch, call):
     assert all(images.load(name).x.isfinite().all() for name in made)
 
 
-def test_a_full_disk_keeps_what_was_to_be_replaced(run, folder, monkeypatch):
+def test_a_full_disk_keeps_the_file_to_be_replaced(run, folder, monkeypatch):
     (folder / "x.png").write_bytes((folder / "y.png").read_bytes())
     before = contents(folder)
 
@@ -225,7 +225,7 @@ def test_a_full_disk_keeps_what_was_to_be_replaced(run, folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["solve", "y.png", "--bogus"], "--bogus"),
         (["solve", "y.png", "--steps", "many"], "--steps"),
@@ -235,10 +235,10 @@ def test_a_full_disk_keeps_what_was_to_be_replaced(run, folder, monkeypatch):
         (["degrade", "y.png"], "--output"),
     ],
 )
-def test_the_option_parsers_own_refusals(run, folder, arguments, said):
+def test_the_option_parsers_own_refusals(run, folder, arguments, expected):
     before = contents(folder)
     result = run(*arguments, code=2)
-    assert said in result.stderr
+    assert expected in result.stderr
     assert result.stdout == ""
     assert contents(folder) == before
 
@@ -276,7 +276,7 @@ def test_ctrl_c_while_writing(run, folder, monkeypatch, name):
     real = files.writable
 
     def pressed(path, **options):
-        if any(folder.glob(f".{name}*.tmp")):  # all is written but the rename
+        if any(folder.glob(f".{name}*.tmp")):  # everything but the rename is done
             raise KeyboardInterrupt
         return real(path, **options)
 

@@ -23,7 +23,7 @@ DIP = "dip:net=skip(down=[6,6],up=[6,6],skip=[2,2]),input_noise=0.03"
 
 @pytest.fixture
 def command(folder):
-    """Start a command in a process of its own, on one thread, so that two runs have the same bits."""
+    """Start a command in its own process on one thread, so that two runs have the same bits."""
 
     def start(*arguments):
         code = "import torch; torch.set_num_threads(1); from invprior.cli import main; main()"
@@ -50,7 +50,7 @@ def wait_for(path, process):
 
 
 def floats(size):
-    """truth.npy, whose restoration is written with every bit."""
+    """Write truth.npy; the restoration of a file of floats is not rounded."""
     np.save("truth.npy", samples.load("astronaut", size).x[0].permute(1, 2, 0).numpy())
 
 
@@ -69,7 +69,7 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder
     cut.send_signal(signal.SIGKILL)
     cut.communicate()
     assert names(made) == ["checkpoint"]
-    (folder / "truth.npy").unlink()  # all that is needed is in the folder
+    (folder / "truth.npy").unlink()  # the folder holds all that is needed
     (folder / "moved").mkdir()
     made = made.rename(folder / "moved" / "here")
     out, err = finished(command("solve", "--resume", made, "--json"))
@@ -86,7 +86,7 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder
 
 @pytest.fixture
 def cut(run, monkeypatch):
-    """Run the command until Ctrl-C at a step."""
+    """Run the command and press Ctrl-C at a step."""
 
     def call(step, *arguments):
         def pressed(self, iterate):
@@ -101,14 +101,14 @@ def cut(run, monkeypatch):
 
 
 def resume_command(stderr):
-    """What the message after Ctrl-C says to type."""
-    line = " ".join(stderr.split()).rpartition("Go on with: ")[2].removesuffix(".")
+    """Return the command that the message after Ctrl-C names."""
+    line = " ".join(stderr.split()).rpartition("Resume with: ")[2].removesuffix(".")
     words = shlex.split(line)
     assert words[:3] == ["invprior", "solve", "--resume"]
     return words[1:]
 
 
-def test_after_ctrl_c_the_command_to_go_on_is_told(run, cut, y, mask, folder):
+def test_after_ctrl_c_the_command_to_resume_is_printed(run, cut, y, mask, folder):
     options = [
         y,
         "--operator",
@@ -141,13 +141,13 @@ def test_into_a_folder_and_from_another_place(run, cut, y, mask, folder, monkeyp
     cut(3, *options, "-o", "results")
     assert names(folder / "results" / "checkpoint") == [FILE, "images.safetensors", "run.json"]
     (folder / "elsewhere").mkdir()
-    monkeypatch.chdir(folder / "elsewhere")  # mask.npy is where the run began
+    monkeypatch.chdir(folder / "elsewhere")  # mask.npy stays where the run began
     run("solve", "--resume", "../results")
     assert names(folder / "results") == ["comparison.png", "record.json", "restoration.png"]
     assert names(folder / "elsewhere") == []
 
 
-def test_alpha_and_depth_stay_when_the_file_is_gone(run, cut, folder):
+def test_alpha_and_depth_stay_without_the_file(run, cut, folder):
     values = np.random.default_rng(0).integers(0, 256, (12, 13, 4), np.uint8)
     Image.fromarray(values).save("a.png")
     x = images.load("a.png")
@@ -173,19 +173,19 @@ def test_quick_runs_leave_no_checkpoint(run, y, folder):
     assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
 
 
-def test_without_a_checkpoint_there_is_nothing_to_go_on_with(cut, y, folder):
+def test_without_a_checkpoint_there_is_nothing_to_resume(cut, y, folder):
     result = cut(3, y, "--prior", "tv:weight=8", "--steps", 9, "-o", "x.png", "--no-checkpoint")
-    assert "Go on with" not in result.stderr
+    assert "Resume with" not in result.stderr
     assert not (folder / "x.checkpoint").exists()
 
 
-def test_an_unfinished_run_is_not_trodden_on(run, cut, refused, y, folder):
+def test_an_unfinished_run_is_not_overwritten(run, cut, refused, y, folder):
     options = [y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png"]
     cut(3, *options)
     for name in ("x.png", "x.json", "x-comparison.png"):
         (folder / name).unlink()
     message = refused("solve", *options)
-    assert "holds a run that has not ended" in message
+    assert "holds an unfinished run" in message
     assert "invprior solve --resume x.checkpoint" in message
     run("solve", *options, "--overwrite")
     assert not (folder / "x.checkpoint").exists()
@@ -195,7 +195,7 @@ def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
     cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     facts = json.loads((folder / "x.checkpoint" / "run.json").read_text())
     (folder / "x.checkpoint" / "run.json").write_text(json.dumps({**facts, "writing": False}))
-    assert "the run that goes on has not written it" in refused("solve", "--resume", "x.checkpoint")
+    assert "the resumed run did not write it" in refused("solve", "--resume", "x.checkpoint")
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,34 @@ def test_other_options_are_refused(refused, cut, y, more, named):
 def test_a_folder_without_a_run_is_refused(refused, folder):
     (folder / "empty").mkdir()
     for place in ("empty", "nowhere"):
-        assert f'"{place}" holds no run to go on with' in refused("solve", "--resume", place)
+        assert f'"{place}" holds no unfinished run' in refused("solve", "--resume", place)
+
+
+def test_a_folder_of_format_1_is_refused(refused, cut, y, folder):
+    """Format 1 had no number, another name for the images, and options called `picture`."""
+    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
+    left = folder / "x.checkpoint"
+    facts = json.loads((left / "run.json").read_text())
+    assert facts.pop("format") == 2
+    facts["options"]["picture"] = facts["options"].pop("image")
+    (left / "run.json").write_text(json.dumps({**facts, "invprior": "0.0.9"}))
+    (left / "images.safetensors").rename(left / "pictures.safetensors")
+    message = " ".join(refused("solve", "--resume", "x.checkpoint").split())
+    assert '"x.checkpoint" was written by invprior 0.0.9 in format 1' in message
+    assert "reads format 2. Resume it with the version that wrote it, or remove" in message
+
+
+def test_overwriting_clears_a_folder_of_format_1(run, cut, y, folder):
+    options = [y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png"]
+    cut(3, *options)
+    left = folder / "x.checkpoint"
+    (left / "images.safetensors").rename(left / "pictures.safetensors")
+    run("solve", *options, "--overwrite")
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("name", ["run.json", "images.safetensors", FILE])
-def test_damage_is_told(refused, cut, y, folder, name):
+def test_damage_is_reported(refused, cut, y, folder, name):
     cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     path = folder / "x.checkpoint" / name
     path.write_bytes(path.read_bytes()[:40])
@@ -229,7 +252,7 @@ def test_damage_is_told(refused, cut, y, folder, name):
     assert "anew" in message
 
 
-def test_a_mask_that_is_gone_or_changed_is_told(refused, cut, y, mask, folder):
+def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):
     options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
     cut(3, *options, "-o", "x.png")
     np.save(mask, ~np.load(mask))
@@ -255,7 +278,7 @@ def test_several_runs(run, folder, y):
     assert record["files"]["deviation"] == "x-deviation.png"
 
 
-def test_several_runs_go_on(run, cut, folder, y):
+def test_several_runs_are_resumed(run, cut, folder, y):
     options = [y, "--prior", DIP, "--steps", 4, "--noise", "gaussian:sigma=0.2", "--runs", 3]
     options += ["--checkpoint-every", 0]
     run("solve", *options, "-o", "whole.tif")
@@ -267,5 +290,5 @@ def test_several_runs_go_on(run, cut, folder, y):
     assert not (folder / "x.checkpoint").exists()
 
 
-def test_runs_that_would_be_copies_are_refused(refused, y):
+def test_several_runs_without_random_numbers_are_refused(refused, y):
     assert "draws no random numbers" in refused("solve", y, "--prior", "tv:weight=8", "--runs", 2)

@@ -1,3 +1,5 @@
+"""`invprior solve`: its files, its record and what it prints."""
+
 import hashlib
 import re
 from dataclasses import replace
@@ -25,7 +27,7 @@ def record_of(path):
     return strict_json(path.read_text())
 
 
-def test_without_a_image(run, folder):
+def test_without_an_image(run, folder):
     out = run("solve", "--prior", "tv", "--steps", "5").stdout
     made = folder / "invprior-out" / "astronaut-denoise-tv"
     assert names(made) == ["comparison.png", "measurement.png", "record.json", "restoration.png"]
@@ -101,8 +103,8 @@ def test_same_seed_same_bits(solve, folder):
 
 
 def test_json_only_on_stdout(solve, y, folder):
-    told = "--noise", "gaussian:sigma=0.05"
-    result = solve(y, "--json", "-o", "x.png", "--truth", y, *told)
+    known = "--noise", "gaussian:sigma=0.05"
+    result = solve(y, "--json", "-o", "x.png", "--truth", y, *known)
     record = strict_json(result.stdout)
     assert record == record_of(folder / "x.json")
     assert record["files"]["restoration"] == "x.png"
@@ -206,7 +208,7 @@ def test_arrays_in_and_out(solve, folder, channels):
     assert np.allclose(np.load("x.npy").reshape(values.shape), values, atol=1e-3)
 
 
-def test_floats_are_not_rounded_unasked(solve, folder):
+def test_floats_are_not_rounded_by_default(solve, folder):
     np.save("y.npy", np.random.default_rng(0).normal(0.5, 2.0, (12, 13)).astype(np.float32))
     record = strict_json(solve("y.npy", "--json", prior="none").stdout)
     back = images.load(record["files"]["restoration"])
@@ -241,20 +243,20 @@ def test_degrade_and_solve_agree_with_solve_alone(run, solve, y, folder, operato
 
 
 @pytest.fixture
-def talking(monkeypatch):
-    """The solvers of `tv` say something once."""
+def noting(monkeypatch):
+    """Make the solver of `tv` under a blur give a note."""
     step = ADMM.step
 
-    def say(self, objective, state):
-        return replace(step(self, objective, state), notes=("much [more] to say",))
+    def noted(self, objective, state):
+        return replace(step(self, objective, state), notes=("a [remarkable] note",))
 
-    monkeypatch.setattr(ADMM, "step", say)
+    monkeypatch.setattr(ADMM, "step", noted)
 
 
-def test_notes_are_said_once_and_recorded(solve, y, folder, talking):
-    told = "--noise", "gaussian:sigma=0.05"
-    result = solve(y, "-o", "x.png", "--operator", "blur", *told)
-    assert result.stderr.count("Note: much [more] to say.") == 1
-    assert record_of(folder / "x.json")["notes"] == ["much [more] to say"]
-    assert "much [more] to say" in solve(y, "--json", "--operator", "blur").stderr
+def test_notes_are_printed_once_and_recorded(solve, y, folder, noting):
+    known = "--noise", "gaussian:sigma=0.05"
+    result = solve(y, "-o", "x.png", "--operator", "blur", *known)
+    assert result.stderr.count("Note: a [remarkable] note.") == 1
+    assert record_of(folder / "x.json")["notes"] == ["a [remarkable] note"]
+    assert "a [remarkable] note" in solve(y, "--json", "--operator", "blur").stderr
     assert solve(y, "--quiet", "--operator", "blur").output == ""

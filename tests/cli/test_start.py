@@ -1,4 +1,4 @@
-"""How fast, and with what imports, the program starts; these use the true entry point."""
+"""How fast and with which imports the program starts; these tests use the real entry point."""
 
 import os
 import pty
@@ -42,7 +42,7 @@ def test_starts_without_torch_or_plugins(arguments):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"]])
-def test_starts_at_once(arguments):
+def test_starts_fast(arguments):
     def cpu_seconds():
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         return spent.ru_utime + spent.ru_stime
@@ -56,7 +56,7 @@ def test_starts_at_once(arguments):
 
 
 def test_the_installed_command_writes_as_the_module_does(y, folder):
-    known = ["--noise", "gaussian:sigma=0.05"]  # so that there is nothing to remark on
+    known = ["--noise", "gaussian:sigma=0.05"]  # an estimate would give a note
     done = subprocess.run(
         [*MAIN, "solve", y, "--prior", "tv", *known, "--steps", "2", "-o", "x.png"],
         capture_output=True,
@@ -64,6 +64,15 @@ def test_the_installed_command_writes_as_the_module_does(y, folder):
     )
     assert done.returncode == 0
     assert "Wrote x.png" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "invprior", "list", "metrics"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "psnr" in done.stdout
     assert done.stderr == ""
 
 
@@ -77,7 +86,7 @@ def test_a_closed_pipe_is_no_error():
 
 
 def interrupted(folder, ready, *arguments):
-    """Send Ctrl-C once `ready` holds; return the exit code, stdout and stderr."""
+    """Send Ctrl-C once `ready` is true; return the exit code, stdout and stderr."""
     process = subprocess.Popen(
         [*MAIN, "solve", *arguments],
         stdout=subprocess.PIPE,
@@ -98,12 +107,12 @@ def interrupted(folder, ready, *arguments):
 
 
 def until(terminal, word):
-    """Read what a terminal shows until a word appears, or to the end."""
+    """Read what a terminal shows, until a word appears or to the end."""
     shown = ""
     while word is None or word not in shown:
         try:
             piece = os.read(terminal, 4096).decode(errors="replace")
-        except OSError:  # nobody holds its other side any more
+        except OSError:  # the other side is closed
             break
         if not piece:
             break
@@ -112,7 +121,7 @@ def until(terminal, word):
 
 
 def loaded(process, library):
-    """Whether a running process has mapped a shared library."""
+    """Return whether a running process has mapped a shared library."""
     try:
         with Path(f"/proc/{process.pid}/maps").open() as maps:
             return library in maps.read()
@@ -136,13 +145,13 @@ def test_ctrl_c_while_starting(folder, y, library):
     )
     assert "Traceback" not in err
     assert code == 130
-    if "interrupted after" not in err:  # else the run had begun already
+    if "interrupted after" not in err:  # otherwise the run had begun already
         assert err.startswith("Interrupted")
         assert [p.name for p in folder.iterdir()] == ["y.png"]
 
 
 def test_ctrl_c_keeps_the_best_so_far(folder, y):
-    """The progress bar, which is drawn on a terminal only, tells that the run has begun."""
+    """The progress bar, drawn only on a terminal, shows that the run has begun."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [
@@ -182,8 +191,8 @@ def test_ctrl_c_keeps_the_best_so_far(folder, y):
     assert not list(folder.glob(".*"))
 
 
-def test_ctrl_c_inside_the_parser_is_told_too(monkeypatch, capsys):
-    """Typer ends a KeyboardInterrupt outside the commands with 130 and not a word."""
+def test_ctrl_c_inside_the_parser_is_reported_too(monkeypatch, capsys):
+    """Typer ends a KeyboardInterrupt outside the commands with code 130 and no message."""
     import typer
 
     from invprior import cli

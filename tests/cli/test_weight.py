@@ -1,4 +1,4 @@
-"""The weight on the command line: the rule, what is said of it, and the plot."""
+"""`--weight` and `--weight-curve`: the rule, the summary and the plot."""
 
 from PIL import Image
 
@@ -7,16 +7,16 @@ from tests.cli.conftest import strict_json
 NOISE = ("--noise", "gaussian:sigma=0.1")
 
 
-def test_the_rule_is_taken_and_told(solve, y):
+def test_the_rule_is_used_and_recorded(solve, y):
     record = strict_json(solve(y, *NOISE, "--weight", "gcv", "--json", prior="tikhonov").stdout)
     weights = record["provenance"]["weights"]
     assert (weights["rule"], weights["automatic"]) == ("gcv", True)
-    assert len(weights["tried"]) == len(weights["figures"]) >= 3
+    assert len(weights["tried"]) == len(weights["values"]) >= 3
     assert record["provenance"]["prior"].startswith(f"tikhonov:weight={weights['terms'][0][1]}")
     assert record["tuning_seconds"] > 0
 
 
-def test_the_table_says_what_was_chosen(solve, y):
+def test_the_summary_shows_the_chosen_weight(solve, y):
     out = solve(y, *NOISE, prior="tikhonov").stdout
     assert "weight" in out
     assert "(by sure, " in out
@@ -32,15 +32,14 @@ def test_the_curve_is_plotted_beside_the_restoration(solve, y, folder):
     assert record["files"]["curve"] == "x-weight-curve.png"
 
 
-def test_a_plot_of_nothing_is_refused(refused, y):
+def test_a_plot_without_a_choice_is_refused(refused, y):
     for options in (["tv:weight=3"], ["tv", "--weight", "default"], ["dip + tv"]):
-        said = refused("solve", y, "--weight-curve", "--prior", *options)
-        assert "--weight-curve must go with a prior whose weight is chosen" in " ".join(
-            said.split()
-        )
+        message = refused("solve", y, "--weight-curve", "--prior", *options)
+        words = " ".join(message.split())
+        assert "--weight-curve needs a prior whose weight is chosen automatically" in words
 
 
 def test_a_rule_that_does_not_fit_is_refused(refused, y):
-    said = " ".join(refused("solve", y, "--prior", "pnp", "--weight", "l-curve").split())
-    assert "pnp has only a prox. Use sure (--weight sure)." in said
+    message = " ".join(refused("solve", y, "--prior", "pnp", "--weight", "l-curve").split())
+    assert "pnp has only a prox. Use sure (--weight sure)." in message
     assert 'did you mean "sure"' in refused("solve", y, "--prior", "tv", "--weight", "sur")
