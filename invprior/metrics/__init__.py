@@ -1,1 +1,1 @@
-"""Measures of quality against a known truth."""
+"""Metrics: the quality of an image against the ground truth."""

@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""The base class of metrics."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import ClassVar
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.registry.options import Plugin
+from invprior.registry.plugin import Plugin
 
 
 class Metric(ABC, metaclass=Plugin):
-    """A measure of quality against the truth; a frozen, keyword-only dataclass.
+    """A measure of quality against the ground truth; a frozen, keyword-only dataclass.
 
     Attributes:
-        unit: what to print behind a figure ("dB"), empty when it has none.
-        higher_is_better: the direction.
+        unit: printed after a value, such as "dB"; empty for a value without a unit.
+        higher_is_better: whether a better image has a higher value.
     """
 
     plugin_group: ClassVar[str] = "metrics"
@@ -25,17 +25,25 @@ class Metric(ABC, metaclass=Plugin):
 
     @abstractmethod
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each image: (B, C, H, W) and (B, C, H, W), intensities in [0, 1], to (B,)."""
+        """Score each image of a batch.
+
+        Args:
+            x: images, (B, C, H, W), intensities in [0, 1].
+            truth: the ground truth, of the same shape.
+
+        Returns:
+            The values, (B,).
+        """
 
 
 def check_shapes(x: Tensor, truth: Tensor) -> None:
-    """Refuse images of different shapes, which broadcasting could compare without a word.
+    """Refuse images of different shapes; broadcasting could compare them silently.
 
     Raises:
         IncompatibleError: the shapes differ.
     """
     if x.shape != truth.shape:
         raise IncompatibleError(
-            f"An image {tuple(x.shape)} cannot be scored against a truth "
-            f"{tuple(truth.shape)}; they must have the same shape."
+            f"An image and its ground truth must have the same shape; got {tuple(x.shape)} "
+            f"and {tuple(truth.shape)}."
         )

@@ -16,12 +16,12 @@ from invprior.metrics.base import Metric, check_shapes
 class PSNR(Metric):
     """Peak signal-to-noise ratio, -10 log10 of the mean squared error over all channels.
 
-    x is clipped to [0, 1] first, as it would be in a file; equal images score infinity.
+    x is clipped to [0, 1] first, as it would be in a file. Equal images score infinity.
 
     Args:
-        crop: width of the border that does not count, in pixels.
-        luma: compare the luma of colour images alone (ITU-R BT.601, 8-bit range 16 to 235), as
-            the super-resolution literature does; grey images are compared as they are.
+        crop: width of the border that is left out, in pixels.
+        luma: compare only the luma of colour images (ITU-R BT.601, 8-bit range 16 to 235), as
+            the super-resolution literature does. Grey images are compared as they are.
     """
 
     unit: ClassVar[str] = "dB"
@@ -30,7 +30,7 @@ class PSNR(Metric):
     luma: bool = False
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each image, (B,), in decibels."""
+        """Return the PSNR of each image, (B,), in decibels."""
         check_shapes(x, truth)
         height, width = x.shape[-2:]
         if 2 * self.crop >= min(height, width):
@@ -40,6 +40,7 @@ class PSNR(Metric):
             )
         error = x.clamp(0, 1) - truth
         if self.luma and x.shape[1] == 3:
+            # Luma is linear and its offset of 16 cancels in a difference, so the error itself is weighted.
             weights = error.new_tensor([65.481, 128.553, 24.966]).view(3, 1, 1) / 255
             error = (error * weights).sum(1, keepdim=True)
         error = error[..., self.crop : height - self.crop, self.crop : width - self.crop]

@@ -11,7 +11,7 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.metrics.base import Metric, check_shapes
 
-WINDOW = 11  # pixels: a Gaussian of standard deviation 1.5, cut at 3.5 of them
+WINDOW = 11  # pixels: a Gaussian of standard deviation 1.5, truncated at 3.5 standard deviations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,18 +25,19 @@ class SSIM(Metric):
     """
 
     def measure(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Score each image, (B,), by scikit-image's implementation, on the CPU."""
-        from skimage import metrics
+        """Return the SSIM of each image, (B,), by scikit-image on the CPU."""
+        from skimage import metrics  # slow to import, so not before it is needed
 
-        similarity: Any = metrics.structural_similarity  # it carries no types
+        similarity: Any = metrics.structural_similarity  # scikit-image has no type annotations
 
         check_shapes(x, truth)
         if min(x.shape[-2:]) < WINDOW:
             raise IncompatibleError(
-                f"ssim compares windows of {WINDOW} x {WINDOW} pixels, and the image has "
-                f"{x.shape[-2]} x {x.shape[-1]}; score it by psnr."
+                f"ssim compares windows of {WINDOW} x {WINDOW} pixels, but the image has "
+                f"{x.shape[-2]} x {x.shape[-1]}. Use psnr."
             )
         scores = [
+            # These settings are those of the paper; scikit-image's defaults use a uniform window.
             similarity(
                 a,
                 b,

@@ -1,1 +1,1 @@
-"""Noise models, to simulate measurements."""
+"""Noise models, which simulate measurements."""

@@ -1,4 +1,4 @@
-"""What a noise model is."""
+"""The base class of noise models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.fidelities.base import Fidelity
-from invprior.registry.options import Plugin
+from invprior.registry.plugin import Plugin
 
 
 class Noise(ABC, metaclass=Plugin):
@@ -19,17 +19,20 @@ class Noise(ABC, metaclass=Plugin):
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw a noisy measurement.
+        """Draw noisy measurements.
 
         Args:
             clean: noise-free measurements, (B, ...).
             generator: the source of every random number.
+
+        Returns:
+            Measurements of the same shape.
         """
 
     def filled_in(self) -> Noise:
-        """Itself, with what is left open, to be estimated, set to what simulations take."""
+        """Return the model with its open parameters set to the defaults of simulations."""
         return self
 
     @abstractmethod
     def fidelity(self) -> Fidelity:
-        """Return the fidelity that fits this noise: its negative log-likelihood."""
+        """Return the fidelity of this noise: its negative log-likelihood."""

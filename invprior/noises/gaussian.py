@@ -18,8 +18,8 @@ class GaussianNoise(Noise):
     """White Gaussian noise, added to every measurement.
 
     Args:
-        sigma: standard deviation, in intensities of [0, 1]; 0 for none. Absent: estimated from a measurement; in a
-            simulation 25 / 255.
+        sigma: standard deviation, in intensities of [0, 1]; 0 for no noise. If it is absent, it is estimated from y; a
+            simulation uses 25 / 255.
         clip: limit the result to [0, 1], as a camera does.
         quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.
     """
@@ -29,7 +29,7 @@ class GaussianNoise(Noise):
     quantise: bool = False
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise drawn in float64 on the CPU: the same for every dtype and device."""
+        """Add noise. It is drawn in float64 on the CPU, so that every dtype and device gets the same."""
         noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
         noisy = clean + self._sigma * noise.to(clean)
         if self.quantise:
@@ -37,7 +37,7 @@ class GaussianNoise(Noise):
         return noisy.clamp(0, 1) if self.clip else noisy
 
     def filled_in(self) -> GaussianNoise:
-        """Sigma 25 / 255, the middle one of denoising benchmarks, where it is open."""
+        """Set an open sigma to 25 / 255, the middle level of denoising benchmarks."""
         return replace(self, sigma=self._sigma)
 
     @property
@@ -45,5 +45,9 @@ class GaussianNoise(Noise):
         return 25 / 255 if self.sigma is None else self.sigma
 
     def fidelity(self) -> Gaussian:
-        """Least squares with this sigma, estimated where it is open or 0; clipping and rounding are left out."""
+        """Return least squares with this sigma, or with an estimated one if it is open or 0.
+
+        Clipping and rounding are ignored.
+        """
+        # With sigma 0 least squares would have an infinite weight, so the level is estimated.
         return Gaussian(sigma=self.sigma or None)

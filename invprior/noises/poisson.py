@@ -1,4 +1,4 @@
-"""Photon noise."""
+"""Poisson noise."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class PoissonNoise(Noise):
     """Photon counting noise: y = n / peak with n from Poisson(peak * clean).
 
     Args:
-        peak: expected count at intensity 1; the fewer, the noisier. Absent: estimated from a measurement; in a
-            simulation 255.
+        peak: expected count at intensity 1; a lower peak is noisier. If it is absent, it is estimated from y; a
+            simulation uses 255.
     """
 
     peak: Annotated[float, Gt(0)] | None = None
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw counts on the CPU in float64; negative intensities count as 0."""
+        """Draw counts in float64 on the CPU. Negative intensities count as 0."""
         rate = self._peak * clean.detach().to("cpu", torch.float64).clamp_min(0)
         return (torch.poisson(rate, generator) / self._peak).to(clean)
 
     def filled_in(self) -> PoissonNoise:
-        """Peak 255, that of an 8-bit image whose grey levels are photons, where it is open."""
+        """Set an open peak to 255, that of an 8-bit image whose grey levels are photon counts."""
         return replace(self, peak=self._peak)
 
     @property
@@ -38,5 +38,5 @@ class PoissonNoise(Noise):
         return 255.0 if self.peak is None else self.peak
 
     def fidelity(self) -> Poisson:
-        """The negative Poisson log-likelihood with this peak, or an estimated one."""
+        """Return the negative Poisson log-likelihood with this peak, to be estimated if it is open."""
         return Poisson(peak=self.peak)

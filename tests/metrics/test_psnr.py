@@ -16,13 +16,13 @@ def pair(name="astronaut"):
     return truth + 0.1 * noise, truth
 
 
-def test_it_is_scikit_images_figure_of_the_clipped_image():
+def test_it_equals_scikit_images_psnr_of_the_clipped_image():
     x, truth = pair()
     expected = peak_signal_noise_ratio(truth.numpy(), x.clamp(0, 1).numpy(), data_range=1)
     assert float(PSNR().measure(x, truth)) == pytest.approx(expected, abs=1e-4)
 
 
-def test_each_image_is_scored_on_its_own():
+def test_each_image_is_scored_independently():
     x, truth = pair()
     scores = PSNR().measure(torch.cat([x, truth]), torch.cat([truth, truth]))
     assert scores[0] == PSNR().measure(x, truth)[0]
@@ -35,7 +35,7 @@ def test_crop_leaves_the_border_out():
     assert PSNR(crop=4).measure(x, truth) == PSNR().measure(x[inner], truth[inner])
 
 
-def test_luma_is_that_of_itu_r_bt_601():
+def test_luma_follows_itu_r_bt_601():
     from skimage.color import rgb2ycbcr
 
     x, truth = pair()

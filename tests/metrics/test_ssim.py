@@ -7,7 +7,7 @@ from invprior.metrics.ssim import SSIM
 
 
 def by_hand(a, b):
-    """One grey image, (H, W), by the formulas of Wang et al. 2004 on full windows alone."""
+    """SSIM of one grey image, (H, W), by the formulas of Wang et al. 2004, over full windows only."""
     line = torch.exp(-(torch.arange(-5.0, 6.0, dtype=torch.float64) ** 2) / (2 * 1.5**2))
     window = torch.outer(line, line)
     window = (window / window.sum())[None, None]
@@ -24,7 +24,7 @@ def by_hand(a, b):
 
 
 @pytest.mark.parametrize("name", ["camera", "astronaut"])
-def test_it_is_the_papers_figure(name):
+def test_it_equals_the_papers_formula(name):
     truth = samples.load(name, 48).x.double()
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     x = (truth + 0.1 * noise).clamp(0, 1)
@@ -32,7 +32,7 @@ def test_it_is_the_papers_figure(name):
     assert float(SSIM().measure(x, truth)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_each_image_is_scored_on_its_own_and_clipped():
+def test_each_image_is_scored_independently_and_clipped():
     truth = samples.load("coins", 32).x
     scores = SSIM().measure(torch.cat([truth, truth + 0.1]), torch.cat([truth, truth]))
     assert scores.dtype == torch.float32

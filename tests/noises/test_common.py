@@ -1,4 +1,4 @@
-"""What every built-in noise promises, beside what the conformance kit asks of all."""
+"""Tests of every built-in noise model, in addition to the conformance kit."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def drawn(noise, clean, seed=0):
 
 
 @each
-def test_the_fidelity_has_a_value(noise):
+def test_the_fidelity_is_least_at_the_truth(noise):
     clean = torch.full((1, 1, 64, 64), 0.5)
     y = drawn(noise, clean)
     fidelity = noise.filled_in().fidelity()

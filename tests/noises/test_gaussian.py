@@ -28,7 +28,7 @@ def test_clip_and_quantise():
     assert (rounded - clipped).abs().max() <= 0.5 / 255 + 1e-6
 
 
-def test_the_fidelity_has_its_sigma():
+def test_the_fidelity_uses_its_sigma():
     assert GaussianNoise(sigma=0.2).fidelity().sigma == 0.2
 
 

@@ -19,7 +19,7 @@ def test_negative_intensities_count_as_zero():
     assert PoissonNoise().sample(clean, torch.Generator()).abs().max() == 0
 
 
-def test_the_fidelity_has_its_peak():
+def test_the_fidelity_uses_its_peak():
     assert PoissonNoise(peak=9.0).fidelity().peak == 9
 
 

@@ -6,7 +6,7 @@ from invprior.noises.salt_and_pepper import SaltAndPepperNoise
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.5, 1.0])
-def test_shares(fraction):
+def test_share_of_salt_and_of_pepper(fraction):
     clean = torch.full((1, 3, 100, 100), 0.5)
     y = SaltAndPepperNoise(fraction=fraction).sample(clean, torch.Generator().manual_seed(0))
     for value, share in ((0.0, fraction / 2), (1.0, fraction / 2), (0.5, 1 - fraction)):
@@ -21,6 +21,6 @@ def test_the_scale_is_the_mean_absolute_error():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.1])
-def test_fraction_is_a_share(fraction):
+def test_fraction_must_lie_between_0_and_1(fraction):
     with pytest.raises(OptionError, match="fraction"):
         SaltAndPepperNoise(fraction=fraction)
