@@ -1,4 +1,4 @@
-"""Which part of the architecture is the prior: network families and depths on one task."""
+"""The ablation: network families and depths on one task, to see which part of an architecture is the prior."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invprior.builders.problem import ImageLike, all_of, check_seed
 from invprior.builders.simulation import simulate
 from invprior.errors import OptionError, PluginError
 from invprior.experiments import plots
-from invprior.experiments.common import Watch, noise_from, single
+from invprior.experiments.common import Watch, noise_from, single_image
 from invprior.experiments.tables import write_table
 from invprior.experiments.trial import Task, Trial, labels
 from invprior.io import images
@@ -27,11 +27,11 @@ from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.time_limit import TimeLimit
 
-# With nine tenths of the pixels missing, a network that sees only a few pixels around fills no gap.
+# With nine tenths of the pixels missing, a network with a small receptive field cannot fill the gaps.
 OPERATOR = "inpaint:keep=0.1"
 NOISE = "gaussian:sigma=0.01"
 STEPS = 500
-_WIDTHS = (16, 32, 64, 128, 128)  # of dip's own network, the finest scale first
+_WIDTHS = (16, 32, 64, 128, 128)  # those of dip's default network, the finest scale first
 NETWORKS = (
     *(f"skip:down={list(_WIDTHS[:depth])}".replace(" ", "") for depth in range(1, 6)),
     "unet",
@@ -50,15 +50,15 @@ class AblationResult:
     """The networks' results on one measurement.
 
     Attributes:
-        trials: one for each network, in the order given; when interrupted, those that had finished.
+        trials: one for each network, in the order given; after an interruption, those that had finished.
         truth: the image, (1, C, H, W).
         y: the measurement, (1, *measurement_shape).
-        operator: the operator's text, options filled in.
-        noise: the noise's text, options filled in.
-        steps: iterations that each network was allowed.
-        time_limit: seconds that each network was allowed; None for no limit.
+        operator: the operator's spec, with its options filled in.
+        noise: the noise's spec, with its options filled in.
+        steps: limit of iterations for each network.
+        time_limit: limit of seconds for each network; None for no limit.
         seed: of every random number.
-        interrupted: whether Ctrl-C ended it.
+        interrupted: whether Ctrl-C ended the experiment.
     """
 
     trials: tuple[Trial, ...]
@@ -73,17 +73,17 @@ class AblationResult:
 
     @property
     def measured(self) -> tuple[Trial, ...]:
-        """The trials that gave an image."""
+        """The trials with a result."""
         return tuple(trial for trial in self.trials if trial.x is not None)
 
     @property
     def start(self) -> float | None:
-        """PSNR of the measurement in dB, where it has the image's shape."""
+        """PSNR of the measurement in dB; None where it has another shape than the image."""
         same = self.y.shape == self.truth.shape
         return float(PSNR().measure(self.y, self.truth)) if same else None
 
     def write(self, folder: Path, *, overwrite: bool = False) -> list[Path]:
-        """Write `FILES` into a folder, each whole or not at all.
+        """Write `FILES` into a folder, each atomically.
 
         Raises:
             MeasurementError: a file exists already, or the folder cannot be written to.
@@ -102,7 +102,7 @@ class AblationResult:
         return paths
 
     def record(self) -> dict[str, Any]:
-        """What somebody else needs to do it again, and the outcome in figures."""
+        """Return what is needed to repeat the experiment, and its results."""
         return {
             "experiment": "ablation",
             "operator": self.operator,
@@ -135,27 +135,27 @@ def ablation(
 ) -> AblationResult:
     """Restore one measurement by dip with one network after another.
 
-    Each network is fitted alone (members=1), at the step size and noise that it asks for; the rest is
-    dip's default. A network that is refused or fails is a trial with the reason; Ctrl-C ends the
-    experiment after the last finished network.
+    Each network is fitted alone (members=1), at its own step size and input noise; the other options
+    are dip's defaults. A network that is refused or fails becomes a trial with the reason. Ctrl-C
+    ends the experiment and keeps the networks that have finished.
 
     Args:
-        truth: one image, intensities in [0, 1], in any form that `solve` takes.
+        truth: one image, intensities in [0, 1], in any form that `solve` accepts.
         operator: the forward operator.
-        noise: of the measurement.
+        noise: the noise of the measurement.
         networks: the networks' specs, at least one.
         steps: iterations of each network, at least 1.
-        time_limit: seconds for each network, above 0; none when absent.
-        rates: Adam's step size by family, above 0; the network's own or dip's when absent.
+        time_limit: seconds for each network, above 0; no limit when absent.
+        rates: Adam's step size by family, above 0; where absent, the network's own or dip's default.
         seed: of every random number.
-        watch: is called with each network's label and each iterate.
+        watch: called with each network's label and each iterate.
 
     Raises:
-        InvpriorError: bad input, before any step; or no network gave an image.
-        KeyboardInterrupt: Ctrl-C before the first network had finished.
+        InvpriorError: the input is wrong, before any step; or no network has a result.
+        KeyboardInterrupt: Ctrl-C before the first network has finished.
     """
     x, model, stop, specs, given, _ = all_of(
-        lambda: single(truth),
+        lambda: single_image(truth),
         lambda: noise_from(noise),
         lambda: _stop(steps, time_limit),
         lambda: _specs(networks),
@@ -197,7 +197,9 @@ def _stop(steps: int, time_limit: float | None) -> StoppingRule:
 
 def _specs(networks: Sequence[str]) -> list[Spec]:
     if not networks:
-        raise OptionError("The networks of ablation must be at least one; got none. Name one.")
+        raise OptionError(
+            "The networks of ablation must be at least one; got none. Name at least one."
+        )
     return list(all_of(*((lambda text=text: parse(text)) for text in networks)))
 
 
@@ -211,7 +213,7 @@ def _rates(rates: Mapping[str, float]) -> Mapping[str, float]:
 
 
 def _row(trial: Trial) -> dict[str, object]:
-    """One line of the table, in the order of its columns."""
+    """Return one row of the table, keyed by column."""
     best = trial.best
     return {
         "network": trial.network,

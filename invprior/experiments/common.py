@@ -1,4 +1,4 @@
-"""What the experiments share."""
+"""Input and callbacks shared by the experiments."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from invprior.runner.history import Callback
 Watch: TypeAlias = Callable[[str, Iterate], object]  # called with a run's name and each iterate
 
 
-def single(truth: ImageLike) -> Tensor:
-    """Turn one image, in any form that `solve` takes, into (1, C, H, W).
+def single_image(truth: ImageLike) -> Tensor:
+    """Return one image, given in any form that `solve` accepts, as (1, C, H, W).
 
     Raises:
-        MeasurementError: there are several.
+        MeasurementError: it is a batch of several.
     """
     x = image_batch(truth)
     if len(x) != 1:
         raise MeasurementError(
-            f"The image of an experiment must be one; got a batch of {len(x)}. Pass one of them."
+            f"The image of an experiment must be a single one; got a batch of {len(x)}. Pass one of them."
         )
     return x
 
 
 def noise_from(noise: str | Spec | Noise) -> Noise:
-    """Make a noise model.
+    """Return a noise model, given as such or as a spec.
 
     Raises:
-        InvpriorError: it is unknown, or its options are wrong.
+        InvpriorError: the noise is unknown, or its options are wrong.
     """
     made: Any = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
     if not isinstance(made, Noise):
@@ -46,6 +46,6 @@ def noise_from(noise: str | Spec | Noise) -> Noise:
     return made
 
 
-def watching(watch: Watch | None, name: str) -> list[Callback]:
-    """Make the callbacks of one run: none, or the caller's with the run's name filled in."""
+def callbacks_of(watch: Watch | None, name: str) -> list[Callback]:
+    """Return the callbacks of one run: the caller's with the run's name filled in, if there is one."""
     return [] if watch is None else [lambda iterate: watch(name, iterate)]

@@ -1,4 +1,4 @@
-"""How willingly a network fits an image, and how unwillingly noise: the paper's first experiment."""
+"""The impedance of a network: it fits an image quickly and noise slowly. The first experiment of the paper."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.problem import ImageLike, all_of, build, check_seed, prior_from
-from invprior.builders.simulation import derived_generator, simulate
+from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError
 from invprior.experiments import plots
-from invprior.experiments.common import Watch, noise_from, single, watching
+from invprior.experiments.common import Watch, callbacks_of, noise_from, single_image
 from invprior.experiments.tables import write_table
 from invprior.fidelities.gaussian import Gaussian
 from invprior.io import images
 from invprior.io.montage import side_by_side
 from invprior.noises.base import Noise
+from invprior.numerics.random import derived_generator
 from invprior.problem.functionals import Prior, Reparameterization
 from invprior.provenance import prior_text
 from invprior.registry.spec import Spec
@@ -29,30 +30,31 @@ from invprior.runner.api import solve_problem
 from invprior.solvers.adam import Adam
 from invprior.stopping.max_steps import MaxSteps
 
-# The paper's network, thinner: with its 2.2 million weights it soon fits any target of a size that two
-# cores manage, and the targets would be told apart for the first iterations alone.
+# The paper's network with fewer channels. At its 2.2 million weights it fits any target of a size that two
+# cores can handle within some hundred iterations, so the losses would differ in the first iterations only.
 PRIOR = (
     "dip:preset=paper,net=skip(down=[32,64,64,64,64],padding=reflect,upsample=bilinear),"
     "input_noise=0"
 )
-NOISE = "gaussian:sigma=0.098,clip=true"  # 25 of 255; clipped, so that every target can be reached
+# 25 / 255, clipped to the range of the output, so that every target can be reached.
+NOISE = "gaussian:sigma=0.098,clip=true"
 STEPS = 500
 FILES = ("impedance.png", "impedance.svg", "impedance.csv", "targets.png")
 
 
 @dataclass(frozen=True)
 class ImpedanceResult:
-    """The loss of four fits that differ in nothing but their target.
+    """The losses of four fits that differ only in their target.
 
     Attributes:
         targets: the targets by name, (1, C, H, W), in the paper's order: image, image + noise,
             shuffled, noise.
-        losses: for each target the mean squared error of f_theta(z) at every iteration, before its
+        losses: for each target, the mean squared error of f_theta(z) at every iteration, before its
             step, intensities in [0, 1].
         seconds: time of all four fits.
-        provenance: for each target every option, versions, seed and data hash.
-        prior: the prior's text, all options filled in.
-        noise: the noise's text, all options filled in.
+        provenance: for each target, every option, versions, seed and data hash.
+        prior: the prior's spec, with all options filled in.
+        noise: the noise's spec, with all options filled in.
         steps: iterations of each fit.
         seed: of the weights, of z, of both noises and of the shuffling.
     """
@@ -67,19 +69,19 @@ class ImpedanceResult:
     seed: int
 
     def mean_log_loss(self) -> dict[str, float]:
-        """Natural logarithm of the loss, averaged over the run: low where the network gives way."""
+        """Return the natural logarithm of the loss, averaged over the run; low where the network fits quickly."""
         logs = {name: torch.tensor(losses).log() for name, losses in self.losses.items()}
         return {name: float(log.mean()) for name, log in logs.items()}
 
     def steps_below(self, level: float) -> dict[str, int | None]:
-        """First iteration with a loss of at most `level`; None where there is none."""
+        """Return the first iteration with a loss of at most `level`, or None if the loss never fell this low."""
         return {
             name: next((i for i, loss in enumerate(losses, start=1) if loss <= level), None)
             for name, losses in self.losses.items()
         }
 
     def write(self, folder: Path, *, overwrite: bool = False) -> list[Path]:
-        """Write `FILES` into a folder, each whole or not at all.
+        """Write `FILES` into a folder, each atomically.
 
         Raises:
             MeasurementError: a file exists already, or the folder cannot be written to.
@@ -95,7 +97,7 @@ class ImpedanceResult:
         return paths
 
     def record(self) -> dict[str, Any]:
-        """What somebody else needs to do it again, and the outcome in figures."""
+        """Return what is needed to repeat the experiment, and its results."""
         return {
             "experiment": "impedance",
             "prior": self.prior,
@@ -118,43 +120,49 @@ def impedance(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> ImpedanceResult:
-    """Fit f_theta(z), by plain mean squared error, to an image and to three noisy relatives of it.
+    """Fit f_theta(z) to an image and to three targets with noise, by mean squared error.
 
-    All four fits begin at the same weights and the same z. Source: Ulyanov, Vedaldi and Lempitsky,
+    All four fits start from the same weights and the same z. Source: Ulyanov, Vedaldi and Lempitsky,
     "Deep Image Prior", IJCV 2020, section 2 and the figure of its learning curves.
 
     Args:
-        truth: one image, intensities in [0, 1], in any form that `solve` takes.
-        prior: what makes x = f_theta(z), alone.
+        truth: one image, intensities in [0, 1], in any form that `solve` accepts.
+        prior: a single prior that sets x = f_theta(z).
         steps: iterations of each fit, at least 1.
-        noise: what is added to the image for the second target.
+        noise: the noise added to the image for the second target.
         seed: of every random number.
-        watch: is called with each target's name and each iterate.
+        watch: called with each target's name and each iterate.
 
     Raises:
-        InvpriorError: bad input, before any step.
-        DivergedError: a fit exploded.
+        InvpriorError: the input is wrong, before any step.
+        DivergedError: a fit diverged.
     """
     x, terms, model, limit, _ = all_of(
-        lambda: single(truth),
+        lambda: single_image(truth),
         lambda: _alone(prior_from(prior)),
         lambda: noise_from(noise),
         lambda: MaxSteps(steps=steps),
         lambda: check_seed(seed),
     )
     targets = targets_for(x, noise=model, seed=seed)
-    # With sigma 1 the energy is half the sum of squares: the mean squared error up to a constant.
+    # With sigma 1 the energy is half the sum of squares, so that 2 E / N is the mean squared error.
     problems = {
         name: build(y, operator="denoise", prior=terms, fidelity=Gaussian(sigma=1.0))[0]
         for name, y in targets.items()
     }
+    # The plain loss of the output is wanted: no running average and no back-projected residual.
     solver = Adam(average=0.0, back_projection=False)
     began = time.perf_counter()
     losses: dict[str, tuple[float, ...]] = {}
     provenance = {}
     for name, problem in problems.items():
         solution = solve_problem(
-            problem, solver, stop=limit, seed=seed, callbacks=watching(watch, name), record_every=1
+            problem,
+            solver,
+            stop=limit,
+            seed=seed,
+            callbacks=callbacks_of(watch, name),
+            record_every=1,
         )
         losses[name] = tuple(2 * row["energy"] / x.numel() for row in solution.history)
         provenance[name] = solution.provenance
@@ -174,16 +182,16 @@ def impedance(
 def targets_for(
     x: Tensor, *, noise: str | Spec | Noise = NOISE, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Make the four targets.
+    """Return the four targets by name.
 
     Args:
         x: the image, (1, C, H, W).
-        noise: of the second target.
-        seed: each target has a random stream of its own.
+        noise: the noise of the second target.
+        seed: each target has its own random stream, derived from it.
 
     Returns:
-        The image; with noise; with its pixels in random order, the channels of a pixel together;
-        and uniform white noise in [0, 1], as in the paper.
+        The image; the image with noise; its pixels in random order, with the channels of a pixel
+        kept together; and uniform white noise in [0, 1], as in the paper.
     """
     noisy, _ = simulate(x, operator="denoise", noise=noise, seed=seed)
     order = torch.randperm(x[0, 0].numel(), generator=derived_generator(seed, "shuffle"))
@@ -200,6 +208,6 @@ def _alone(prior: Prior) -> Prior:
     if len(prior.terms) == 1 and isinstance(prior.terms[0].functional, Reparameterization):
         return prior
     raise IncompatibleError(
-        "The prior of impedance must be a network alone, as the loss is to be that of the fit; "
-        f'got "{prior_text(prior)}". Use dip, with options if need be.'
+        "The prior of impedance must be a network alone, because the loss must be that of the fit; "
+        f'got "{prior_text(prior)}". Use dip, with options if needed.'
     )

@@ -1,4 +1,4 @@
-"""The experiments' figures, drawn by matplotlib's objects, so that nothing global is touched."""
+"""The figures of the experiments, drawn with matplotlib's objects; pyplot would change global state."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which all kinds of sight tell apart, without yellow, too light for lines,
-# and sky blue, too near to a family's light blue.
+# Okabe and Ito's colours, which remain distinct under colour blindness. Yellow is left out, as it is too light for
+# lines, and sky blue, as it is too close to the lighter blue of a family.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, BLACK, GREY = "#E69F00", "#000000", "#8A8A8A"
 FAMILIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)))
-RESOLUTION = 160  # of the PNG, pixels an inch
+RESOLUTION = 160  # of the PNG, in pixels per inch
 _INK = "#333333"
 
 
 class Curve(NamedTuple):
-    """One network of the ablation as the figure shows it.
+    """One network of the ablation, as drawn in the figure.
 
     Attributes:
         label: its name in the legend.
-        family: networks of a family share a colour's hue and a marker.
+        family: networks of a family share a hue and a marker.
         seconds: time of the whole run.
         psnr: of its result, in dB.
-        steps: iterations at which the PSNR was taken.
+        steps: iterations at which the PSNR was measured.
         psnrs: the PSNR at these iterations, in dB.
     """
 
@@ -45,7 +45,7 @@ class Curve(NamedTuple):
 
 
 def impedance(losses: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw the loss of each target over the iterations, both axes logarithmic."""
+    """Draw the loss of each target over the iterations, on logarithmic axes."""
     figure, (axes,) = _page(1, (6.4, 4.2))
     for (name, loss), colour, dash in zip(
         losses.items(), (BLUE, ORANGE, GREEN, VERMILION), DASHES, strict=False
@@ -65,7 +65,7 @@ def ablation(curves: Sequence[Curve], *, start: float | None = None) -> Figure:
 
     Args:
         curves: the networks, at least one.
-        start: PSNR of the measurement in dB, drawn as a line, when it has one.
+        start: PSNR of the measurement in dB, drawn as a line; no line when absent.
     """
     figure, (left, right) = _page(2, (11.5, 4.4))
     looks = _looks([curve.family for curve in curves])
@@ -97,7 +97,7 @@ def ablation(curves: Sequence[Curve], *, start: float | None = None) -> Figure:
 
 
 def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG or SVG, by the file's ending, whole or not at all; the same bytes each time.
+    """Write a figure as PNG or SVG, by the file's suffix, atomically and with the same bytes each time.
 
     Raises:
         MeasurementError: the file exists already or cannot be written.
@@ -105,13 +105,14 @@ def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     from matplotlib import rc_context
 
     kind = path.suffix.removeprefix(".")
+    # An SVG holds the date and random ids unless told otherwise, and would differ from run to run.
     metadata = {"Date": None} if kind == "svg" else {}
     with files.atomic(path, overwrite=overwrite) as file, rc_context({"svg.hashsalt": "invprior"}):
         figure.savefig(file, format=kind, dpi=RESOLUTION, metadata=metadata)
 
 
 def _page(panels: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
-    """Make a figure, its size in inches, with plain axes in a row."""
+    """Return a figure of a size in inches, and its plain axes in a row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
@@ -124,7 +125,7 @@ def _page(panels: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes
 
 
 def _plain_ticks(axis: Axis, values: Sequence[float]) -> None:
-    """Write 0.5 and 20 along a logarithmic axis, for 5 x 10^-1 and 2 x 10^1; more of them where it is short."""
+    """Label a logarithmic axis with 0.5 and 20 instead of powers of 10, more densely where the range is short."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     long = max(values) > 20 * min(values)
@@ -138,7 +139,7 @@ Look = tuple[str, str, Any]
 
 
 def _looks(families: Sequence[str]) -> list[Look]:
-    """Choose colour, marker and dash: a hue and a marker a family, its members from light to dark."""
+    """Return colour, marker and dash of each network: a hue and a marker per family, its networks light to dark."""
     kinds = list(dict.fromkeys(families))
     looks: list[Look] = []
     for index, family in enumerate(families):
@@ -152,7 +153,7 @@ def _looks(families: Sequence[str]) -> list[Look]:
 
 
 def _lighter(colour: str, share: float) -> str:
-    """Mix a colour with so large a share of white."""
+    """Mix a colour with a share of white, 0 to 1."""
     from matplotlib.colors import to_hex, to_rgb
 
     red, green, blue = (c + (1 - c) * share for c in to_rgb(colour))

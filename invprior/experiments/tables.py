@@ -1,4 +1,4 @@
-"""Tables as CSV files."""
+"""Write tables as CSV files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invprior.io import files
 def write_table(
     path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, overwrite: bool = False
 ) -> None:
-    """Write a CSV file, whole or not at all; what is None is left empty, floats keep seven digits.
+    """Write a CSV file, atomically. None becomes an empty cell; floats keep seven digits.
 
     Raises:
         MeasurementError: the file exists already or cannot be written.

@@ -1,4 +1,4 @@
-"""One network of the ablation: how it is set up, run and measured."""
+"""One network of the ablation: its set-up, its run and its scores."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.problem import build
-from invprior.errors import DivergedError, InvpriorError
-from invprior.experiments.common import Watch, watching
+from invprior.errors import InvpriorError
+from invprior.experiments.common import Watch, callbacks_of
 from invprior.fidelities.base import Fidelity
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
 from invprior.networks.base import Network
 from invprior.operators.base import Operator
 from invprior.priors.dip import DIP
-from invprior.problem.solution import Iterate, Solution
+from invprior.problem.solution import DivergedError, Iterate, Solution
 from invprior.registry.spec import Spec
 from invprior.runner.api import solve_problem
 from invprior.runner.history import Callback
 from invprior.stopping.base import StoppingRule
 
-EVERY = 10  # iterations between two looks at the PSNR
+EVERY = 10  # iterations between two measurements of the PSNR
 
 
 class Point(NamedTuple):
-    """The running average at one iteration: time of the reconstruction alone, in seconds, and PSNR in dB."""
+    """The running average at one iteration: seconds of the reconstruction alone, and PSNR in dB."""
 
     step: int
     seconds: float
@@ -39,17 +39,17 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Trial:
-    """What one network reached, or why it did not.
+    """The result of one network, or the reason why there is none.
 
     Attributes:
-        network: the network's spec as given.
+        network: the network's spec, as given.
         label: a short name, unique in its ablation.
-        ok: whether the run came to its end; if not, `end` says why.
-        end: why the run ended, or what refused or broke it.
+        ok: whether the run ended as planned; if not, `end` is the reason.
+        end: why the run ended, or the error that prevented or broke it.
         x: the averaged output, (1, C, H, W); None without a run.
-        parameters: how many the network has; None when it could not be built.
-        steps: iterations.
-        seconds: time of the reconstruction alone, without measuring it.
+        parameters: number of the network's parameters; None when it could not be built.
+        steps: iterations done.
+        seconds: time of the reconstruction alone, without the measurements along it.
         psnr: of x, in dB.
         ssim: of x; None for images smaller than its window.
         curve: the PSNR along the run.
@@ -76,13 +76,13 @@ class Trial:
 
     @property
     def best(self) -> Point | None:
-        """Where along the run the PSNR was highest."""
+        """The point of the curve with the highest PSNR."""
         return max(self.curve, key=lambda point: point.psnr, default=None)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every network of an ablation is given.
+    """The task that every network of an ablation gets.
 
     Attributes:
         truth: the image, (1, C, H, W).
@@ -91,7 +91,7 @@ class Task:
         fidelity: the noise's negative log-likelihood.
         stop: when each run ends.
         seed: of the weights, of z and of the noise on it.
-        rates: Adam's step size by family; the network's own, or dip's, when absent.
+        rates: Adam's step size by family; where absent, the network's own or dip's default.
     """
 
     truth: Tensor
@@ -103,7 +103,7 @@ class Task:
     rates: Mapping[str, float]
 
     def prior(self, spec: Spec) -> DIP:
-        """Make dip with the network once, not several side by side, and the step size and noise that suit it.
+        """Return dip with a single network instead of an ensemble, at the step size and input noise of the network.
 
         Raises:
             InvpriorError: the network is unknown, broken, or its options are wrong.
@@ -116,9 +116,9 @@ class Task:
         return made
 
     def attempt(self, text: str, spec: Spec, label: str, watch: Watch | None) -> Trial:
-        """Run one network; whatever refuses or breaks it becomes the trial's end."""
+        """Run one network. An error that prevents or breaks the run becomes the trial's `end`."""
         parameters = None
-        look = _Look(self.truth, watching(watch, label))
+        curve = _Curve(self.truth, callbacks_of(watch, label))
         try:
             prior = self.prior(spec)
             parameters = _parameters(prior, self.truth)
@@ -127,19 +127,19 @@ class Task:
                 problem,
                 stop=self.stop,
                 seed=self.seed,
-                callbacks=[look],
+                callbacks=[curve],
                 record_every=0,
             )
         except DivergedError as error:
             if error.solution is None:
                 return Trial(text, label, False, str(error), parameters=parameters)
-            return self._measured(text, label, error.solution, parameters, look)
+            return self._measured(text, label, error.solution, parameters, curve)
         except InvpriorError as error:
             return Trial(text, label, False, str(error), parameters=parameters)
         except Exception as error:  # a third party's network may fail in any way
             end = f"{type(error).__name__}: {error}"
             return Trial(text, label, False, end, parameters=parameters)
-        return self._measured(text, label, solution, parameters, look)
+        return self._measured(text, label, solution, parameters, curve)
 
     def _measured(
         self,
@@ -147,7 +147,7 @@ class Task:
         label: str,
         solution: Solution,
         parameters: int | None,
-        look: _Look,
+        curve: _Curve,
     ) -> Trial:
         large = min(self.truth.shape[2:]) >= 11  # SSIM's window
         return Trial(
@@ -158,20 +158,20 @@ class Task:
             x=solution.x,
             parameters=parameters,
             steps=solution.steps,
-            seconds=look.seconds,
+            seconds=curve.seconds,
             psnr=float(PSNR().measure(solution.x, self.truth)),
             ssim=float(SSIM().measure(solution.x, self.truth)) if large else None,
-            curve=look.points,
+            curve=curve.points,
             provenance=solution.provenance,
         )
 
 
-class _Look:
-    """A callback that measures the estimate now and then, and takes its own time off the clock.
+class _Curve:
+    """A callback that measures the PSNR every few iterations, and subtracts its own time from the clock.
 
     Args:
-        truth: what to measure against, (1, C, H, W).
-        others: further callbacks, whose time does not count either.
+        truth: the ground truth, (1, C, H, W).
+        others: further callbacks, whose time is subtracted too.
     """
 
     def __init__(self, truth: Tensor, others: Sequence[Callback]) -> None:
@@ -192,18 +192,19 @@ class _Look:
         self.spent += time.perf_counter() - began
 
     def _keep(self, iterate: Iterate) -> None:
+        # Kept as a tensor: converting it to a number would wait for the GPU in the middle of the run.
         self.kept.append((iterate.step, self.seconds, PSNR().measure(iterate.x, self.truth)))
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """The curve, with the last iteration at its end."""
+        """The points measured, the last iteration included."""
         if self.last is not None and self.kept[-1][0] != self.last.step:
             self._keep(self.last)
         return tuple(Point(step, seconds, float(psnr)) for step, seconds, psnr in self.kept)
 
 
 def labels(specs: Sequence[Spec]) -> list[str]:
-    """Name networks shortly: by family, and by depth or by their whole spec where a family occurs twice."""
+    """Return short names of networks: the family, with the depth or as a whole spec where a family occurs twice."""
     names = []
     for spec in specs:
         siblings = [other for other in specs if other.name == spec.name]
@@ -226,6 +227,6 @@ def _depth(spec: Spec) -> int | None:
 
 
 def _parameters(prior: DIP, like: Tensor) -> int:
-    """Count the network's parameters, on one that is built for nothing else."""
+    """Count the parameters of the network, on a copy built for this purpose."""
     module = prior.build(torch.zeros_like(like), torch.Generator().manual_seed(0))
     return sum(p.numel() for p in module.parameters() if p.requires_grad)

@@ -30,7 +30,9 @@ def result(x):
 
 
 def test_each_network_is_measured(result, x):
-    assert [t.label for t in result.measured] == TWO  # one skip cannot be made, so has no depth
+    assert [
+        t.label for t in result.measured
+    ] == TWO  # one skip cannot be built and has no depth, so labels are whole specs
     for trial in result.measured:
         assert trial.ok
         assert trial.steps == 13
@@ -47,7 +49,7 @@ def test_each_network_is_measured(result, x):
     assert deep.parameters > shallow.parameters
 
 
-def test_a_refusal_is_a_row_with_its_reason(result):
+def test_a_refused_network_is_a_row_with_the_reason(result):
     unknown, even = result.trials[2:]
     assert not unknown.ok
     assert 'did you mean "skip"?' in unknown.end
@@ -71,7 +73,7 @@ def test_files(result, tmp_path):
     assert images.load(tmp_path / "ablation.png").x.std() > 0.01
 
 
-def test_the_record_tells_how_to_do_it_again(result):
+def test_the_record_holds_what_repeats_the_experiment(result):
     record = result.record()
     assert record["operator"].startswith("inpaint:keep=0.5")
     assert record["noise"].startswith("gaussian:sigma=0.01")
@@ -86,21 +88,23 @@ def test_rates_by_family(x):
     assert "lr=0.003" in made.trials[0].provenance["prior"]
 
 
-def test_the_time_limit_is_for_each_network(x):
+def test_the_time_limit_applies_to_each_network(x):
     made = ablation(x, networks=TWO, time_limit=1e-9, **TASK)
     assert [t.steps for t in made.trials] == [1, 1]
     assert all(t.ok and "after 1 steps" in t.end for t in made.trials)
 
 
-def test_the_time_of_those_who_watch_is_not_the_networks(x):
-    with_them = []
+def test_the_time_of_callbacks_is_not_counted(x):
+    with_callbacks = []
 
     def slow(label, iterate):
         time.sleep(0.1)
-        with_them.append(iterate.seconds)
+        with_callbacks.append(iterate.seconds)
 
     made = ablation(x, networks=TWO[:1], watch=slow, **TASK)
-    assert made.trials[0].seconds < with_them[-1] - 11 * 0.1  # the last one's sleep comes after
+    assert (
+        made.trials[0].seconds < with_callbacks[-1] - 11 * 0.1
+    )  # the last sleep comes after the last time
 
 
 def test_interrupted(x):
@@ -135,21 +139,21 @@ class Fails(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, "RuntimeError: no such size"), (torch.nan, "diverged")]
+    ("value", "message"), [(None, "RuntimeError: no such size"), (torch.nan, "diverged")]
 )
-def test_a_network_that_fails_does_not_end_the_experiment(x, monkeypatch, value, said):
-    whole = Skip.build
+def test_a_network_that_fails_does_not_end_the_experiment(x, monkeypatch, value, message):
+    original = Skip.build
 
     def build(self, *arguments):
-        return Fails(value) if self.depth == 1 else whole(self, *arguments)
+        return Fails(value) if self.depth == 1 else original(self, *arguments)
 
     monkeypatch.setattr(Skip, "build", build)
     made = ablation(x, networks=TWO, **TASK)
     assert [t.ok for t in made.trials] == [False, True]
-    assert said in made.trials[0].end
+    assert message in made.trials[0].end
 
 
-def test_images_of_another_size_than_the_measurement(x, tmp_path):
+def test_a_measurement_of_another_size_than_the_image(x, tmp_path):
     made = ablation(x, networks=TWO[:1], operator="downsample:factor=2", steps=1)
     assert made.start is None
     made.write(tmp_path)
@@ -168,7 +172,7 @@ def test_labels():
     assert labels([parse(t) for t in same_depth]) == same_depth
 
 
-def test_every_network_of_the_default_list_can_be_made():
+def test_every_network_of_the_default_list_can_be_built():
     for text in NETWORKS:
         spec = parse(text)
         if any(entry.name == spec.name for entry in registry.entries("networks")):
@@ -177,7 +181,7 @@ def test_every_network_of_the_default_list_can_be_made():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"operator": "inpant"}, "inpaint"),
         ({"noise": "gauss"}, "gaussian"),
@@ -189,12 +193,12 @@ def test_every_network_of_the_default_list_can_be_made():
         ({"seed": "x"}, "seed"),
     ],
 )
-def test_bad_input(x, options, said):
-    with pytest.raises(InvpriorError, match=said):
+def test_bad_input(x, options, message):
+    with pytest.raises(InvpriorError, match=message):
         ablation(x, **{"networks": TWO, **options})
 
 
-def test_no_network_at_all(x):
+def test_no_network_gives_an_image(x):
     with pytest.raises(
         PluginError, match=r'No network gave an image\.\nskipp: Unknown network "skipp"'
     ):

@@ -21,7 +21,7 @@ def result():
 
 
 def test_the_order_of_the_paper_holds_with_a_margin(result):
-    """A mean log-loss that is 0.2 higher is a loss that is 22 % higher, all along the run."""
+    """A mean log-loss that is higher by 0.2 is a loss that is higher by 22 % throughout the run."""
     levels = list(result.mean_log_loss().values())
     assert list(result.losses) == NAMES
     for easier, harder in pairwise(levels):
@@ -35,7 +35,7 @@ def test_structure_is_fitted_before_noise(result):
 
 
 def test_the_loss_is_the_mean_squared_error_of_the_output(result):
-    """The first loss, before any step, is that of the fresh network's output."""
+    """The first loss is that of the untrained network's output, before any step."""
     x = result.targets["image"]
     prior = prior_from(SMALL).terms[0].functional
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_files(result, tmp_path):
     assert (tmp_path / "impedance.svg").read_bytes() == before
 
 
-def test_the_record_tells_how_to_do_it_again(result):
+def test_the_record_holds_what_repeats_the_experiment(result):
     record = result.record()
     assert record["noise"].startswith("gaussian:sigma=0.098,clip=true")
     assert "down=[16,16,16]" in record["prior"]
@@ -96,7 +96,7 @@ def test_the_record_tells_how_to_do_it_again(result):
     assert len(hashes) == 4
 
 
-def test_every_iterate_is_shown():
+def test_the_callback_gets_every_iterate():
     seen = []
     x = samples.load("camera", 16).x
     impedance(x, prior=SMALL, steps=2, watch=lambda name, now: seen.append((name, now.step)))
@@ -104,7 +104,7 @@ def test_every_iterate_is_shown():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
         ({"prior": "tv"}, IncompatibleError, "must be a network alone"),
         ({"prior": "dip + tv"}, IncompatibleError, "must be a network alone"),
@@ -114,8 +114,8 @@ def test_every_iterate_is_shown():
         ({"seed": -1.5}, InvpriorError, "seed"),
     ],
 )
-def test_bad_input(options, error, said):
-    with pytest.raises(error, match=said):
+def test_bad_input(options, error, message):
+    with pytest.raises(error, match=message):
         impedance(torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)), **options)
 
 
@@ -124,7 +124,7 @@ def test_a_batch_is_refused():
         impedance(torch.zeros(2, 1, 16, 16))
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     with pytest.raises(InvpriorError) as caught:
         impedance(torch.zeros(1, 1, 16, 16), prior="dipp", steps=0)
     assert "dipp" in str(caught.value)
