@@ -1,9 +1,9 @@
-"""What ten broken packages cost at start: `invprior list` and a short solve, with them and without, in turns.
+"""The time that ten broken packages add to `invprior list` and to a short solve, measured in turns.
 
     python benchmarks/broken_plugins.py [--runs 15]
 
-The packages are those of the tests, one for each way to be broken, in a folder that is put on the path. The figure is
-the difference of the medians, in milliseconds; a machine that is busy with something else makes it meaningless.
+The packages are those of the tests, one for each way to be broken, in a folder on the path. The result is the
+difference of the medians, in milliseconds. On a busy machine it is meaningless.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def seconds(words: list[str], packages: Path) -> float:
-    """Time one run of the program, its own start included."""
+    """Return the seconds of one run of the program, including its start."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         subprocess.run(
@@ -55,14 +55,14 @@ def main() -> None:
         install_broken(Packages(broken))
         for name, words in COMMANDS.items():
             times: dict[Path, list[float]] = {without: [], broken: []}
-            for run in range(-1, runs):  # the first warms the disk's cache and does not count
+            for run in range(-1, runs):  # the first one fills the disk's cache and does not count
                 for side, taken in times.items():
                     spent = seconds(words, side)
                     if run >= 0:
                         taken.append(spent)
-            alone, beside = (1000 * median(t) for t in times.values())
+            alone, together = (1000 * median(t) for t in times.values())
             print(
-                f"{name:5}  {alone:7.1f} ms alone  {beside:7.1f} ms beside ten broken  {beside - alone:+6.1f} ms"
+                f"{name:5}  {alone:7.1f} ms alone  {together:7.1f} ms with ten broken  {together - alone:+6.1f} ms"
             )
 
 

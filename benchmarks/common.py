@@ -1,4 +1,4 @@
-"""What the benchmarks share: images and noise, methods that run in turns, tables and plots."""
+"""Shared by the benchmarks: images and noise, methods that run in turns, tables and plots."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from invprior.errors import InvpriorError
 from invprior.metrics.psnr import PSNR
 
 R = TypeVar("R")
-TURN = 10.0  # seconds of one method before the next has its turn
-# Okabe and Ito's colours, which all kinds of sight tell apart, with a dash of its own for print.
-LOOKS: Sequence[tuple[str, Any]] = (
+TURN = 10.0  # seconds of a method's turn
+# Okabe and Ito's colours, which are distinct with any colour vision; each has its own dash for print.
+STYLES: Sequence[tuple[str, Any]] = (
     ("#0072B2", "-"),
     ("#D55E00", (0, (5, 1.5))),
     ("#009E73", "-."),
@@ -48,20 +48,20 @@ def from_pillow(image: Image.Image) -> Tensor:
 
 
 def resized(x: Tensor, height: int, width: int, how: Image.Resampling) -> Tensor:
-    """Resize by Pillow, in 8 bits as in a file."""
+    """Resize with Pillow, in 8 bits as in a file."""
     if tuple(x.shape[-2:]) == (height, width):
         return x
     return from_pillow(to_pillow(x).resize((width, height), how))
 
 
 def cropped(x: Tensor, height: int, width: int) -> Tensor:
-    """Take the middle."""
+    """Crop around the centre."""
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width].contiguous()
 
 
 def read(source: str, size: int | None = None) -> Tensor:
-    """Read a file or sample:NAME; with a size, reduce its middle square by Pillow's Lanczos filter."""
+    """Read a file or sample:NAME; with a size, reduce its central square with Pillow's Lanczos filter."""
     x = samples.resolve(source).x
     if size is None:
         return x
@@ -70,7 +70,7 @@ def read(source: str, size: int | None = None) -> Tensor:
 
 
 def noisy(truth: Tensor, sigma: float, *, seed: int, clip: bool = True) -> Tensor:
-    """Add Gaussian noise, sigma of 255; clipped and rounded to 8 bits as in the paper's files, or not."""
+    """Add Gaussian noise, sigma of 255; with `clip`, clipped and rounded to 8 bits as in the paper's files."""
     noise = f"gaussian:sigma={sigma / 255},quantise={str(clip).lower()}"
     return invprior.simulate(truth, operator="denoise", noise=noise, seed=seed, device="cpu")[0]
 
@@ -81,7 +81,7 @@ def psnr(x: Tensor, truth: Tensor) -> float:
 
 
 def ours(y: Tensor, prior: str, sigma: float, seed: int) -> Iterator[Tensor]:
-    """Denoise by our open loop, sigma of 255; gives what would be returned after each iteration."""
+    """Denoise with our open loop, sigma of 255; yield what a run would return after each iteration."""
     noise = f"gaussian:sigma={sigma / 255}"
     (problem,) = invprior.build(y, operator="denoise", prior=prior, noise=noise)
     return (now.x for now in invprior.iterate(problem, seed=seed))
@@ -89,16 +89,16 @@ def ours(y: Tensor, prior: str, sigma: float, seed: int) -> Iterator[Tensor]:
 
 @dataclass
 class Side:
-    """One method's run: its open loop, its clock and the curve so far.
+    """The run of one method: its open loop, its clock and the curve so far.
 
     Attributes:
         name: of the method.
-        loop: gives the estimate after each iteration.
+        loop: yields the estimate after each iteration.
         truth: the image without noise.
-        until: tells from the side itself when it may end.
+        until: whether the side may end, from the side itself.
         seconds: spent in the loop; scoring does not count.
         curve: iteration, seconds so far and PSNR in dB.
-        fault: why the run broke off, if it did.
+        fault: the error that ended the run, if any.
     """
 
     name: str
@@ -119,12 +119,12 @@ class Side:
 
     @property
     def per_step(self) -> float:
-        """Median over the iterations: other programs' bursts do not count."""
+        """Median over the iterations, which bursts of other programs do not affect."""
         times = torch.tensor([0.0, *(at for _, at, _ in self.curve)], dtype=torch.float64)
         return float(times.diff().median())
 
     def reached(self, target: float) -> float | None:
-        """Seconds until the PSNR first stood at the target."""
+        """Return the seconds until the PSNR first reached the target."""
         return next((at for _, at, score in self.curve if score >= target), None)
 
     def turn(self, length: float) -> None:
@@ -134,7 +134,7 @@ class Side:
             began = time.perf_counter()
             try:
                 x = next(self.loop)
-            except InvpriorError as error:  # the other sides' curves are still worth having
+            except InvpriorError as error:  # the other sides go on
                 self.fault = str(error)
                 return
             self.seconds += time.perf_counter() - began
@@ -142,17 +142,17 @@ class Side:
 
 
 def in_turns(sides: Sequence[Side], save: Callable[[], object], length: float = TURN) -> None:
-    """Run all sides, so that they see the same machine; save after every round, stop at Ctrl-C."""
+    """Run all sides in turns, so that they have the same load; save after every round, stop at Ctrl-C."""
     try:
         while not all(side.done for side in sides):
             for side in sides:
                 side.turn(length)
             save()
     except KeyboardInterrupt:
-        print("interrupted; this is what there is so far")
+        print("interrupted; these are the results so far")
     for side in sides:
         if side.fault:
-            print(f"{side.name} broke off after {len(side.curve)} iterations: {side.fault}")
+            print(f"{side.name} failed after {len(side.curve)} iterations: {side.fault}")
 
 
 def write_curves(path: Path, sides: Iterable[Side]) -> None:
@@ -163,7 +163,7 @@ def write_curves(path: Path, sides: Iterable[Side]) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, whole or not at all."""
+    """Write a CSV file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w", newline="") as file:
@@ -174,7 +174,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def table_of(*columns: str) -> Table:
-    """Begin a plain table."""
+    """Return an empty plain table."""
     table = Table(box=None)
     for column in columns:
         table.add_column(escape(column), overflow="fold")
@@ -182,7 +182,7 @@ def table_of(*columns: str) -> Table:
 
 
 def show(*parts: Table | str) -> None:
-    """Print tables and sentences, wide enough for a log file too."""
+    """Print tables and sentences at least 120 columns wide, also into a log file."""
     console = Console()
     console = Console(width=max(console.width, 120))
     for part in parts:
@@ -195,19 +195,17 @@ def curve_plot(
     title: str,
     marks: Sequence[float] = (),
 ) -> Figure:
-    """Draw PSNR over seconds, both sides of (name, seconds, dB); marks are times to point out."""
+    """Draw PSNR over seconds for curves (name, seconds, dB), with vertical lines at the times in `marks`."""
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     axes = figure.subplots()
-    for (name, seconds, decibels), (colour, dash) in zip(curves, LOOKS, strict=False):
+    for (name, seconds, decibels), (colour, dash) in zip(curves, STYLES, strict=False):
         axes.plot(seconds, decibels, color=colour, linestyle=dash, label=name)
     for mark in marks:
         axes.axvline(mark, color="#999999", linewidth=0.7, linestyle=":")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(
-        NullFormatter()
-    )  # else 3 x 10^0 beside 4 x 10^0, over each other
+    axes.xaxis.set_minor_formatter(NullFormatter())  # minor labels would overlap
     axes.set(xlabel="time [s]", ylabel="PSNR of the estimate [dB]", title=title)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#DDDDDD", linewidth=0.6)
@@ -216,14 +214,14 @@ def curve_plot(
 
 
 def save_plot(figure: Figure, table: Path) -> None:
-    """Save a figure as PNG and SVG beside its CSV file."""
+    """Save a figure as PNG and SVG next to its CSV file."""
     for suffix in (".png", ".svg"):
         figure.savefig(table.with_suffix(suffix), dpi=160)
-    print(f"wrote {table}, and .png and .svg beside it")
+    print(f"wrote {table}, and .png and .svg next to it")
 
 
 def stored(path: Path, kind: type[R]) -> list[R]:
-    """Read the rows of a CSV file that `append` wrote, of texts, numbers and truths; none without a file."""
+    """Read the rows of a CSV file that `append` wrote, of strings, numbers and booleans; none without a file."""
     if not path.exists():
         return []
     make: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "bool": "True".__eq__}
@@ -233,7 +231,7 @@ def stored(path: Path, kind: type[R]) -> list[R]:
 
 
 def append(path: Path, row: Any) -> None:
-    """Add a dataclass's values to a CSV file, below its fields' names: what is finished stays when a run is cut off."""
+    """Append the values of a dataclass to a CSV file with a header, so that an interrupted run keeps finished rows."""
     fresh = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, [f.name for f in fields(row)])

@@ -1,11 +1,11 @@
-"""Average PSNR of the classical priors and denoisers on a folder of images, beside scikit-image's.
+"""Average PSNR of the classical priors and denoisers on a folder of images, compared with scikit-image's.
 
     python benchmarks/denoising.py DIR [--sigma 25] [--noisy DIR]
 
-DIR holds clean colour images; --noisy names a folder of noisy ones of the same names (else noise is
-simulated, clipped and rounded to 8 bits). Metric: PSNR over all channels and pixels. `tv` and `wavelet`
-stand at their best weight of a grid, chosen on the truth and the same for all images, and so do
-scikit-image's; the others at their defaults.
+DIR has clean colour images. --noisy names a folder of noisy images with the same names; else noise is simulated,
+clipped and rounded to 8 bits. The metric is PSNR over all channels and pixels. `tv`, `wavelet` and scikit-image's
+methods have their best weight of a grid, chosen on the true images and the same for all of them; the others have
+their defaults.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Method = Callable[[Tensor, float], Tensor]
 
 
 def ours(prior: str) -> Method:
-    """Restore with one of our priors, told sigma."""
+    """Restore with one of our priors, with sigma given."""
 
     def run(y: Tensor, sigma: float) -> Tensor:
         return invprior.solve(y, prior=prior, noise=f"gaussian:sigma={sigma}", record_every=0).x
@@ -60,12 +60,12 @@ def theirs(function: Callable[..., np.ndarray], **options: object) -> Method:
 def grid(
     name: str, make: Callable[[float], Method], values: list[float]
 ) -> list[tuple[str, str, Method]]:
-    """One method at several settings, of which the best is shown."""
+    """Return one method at several settings, of which the best is shown."""
     return [(name, f"{value:g}", make(value)) for value in values]
 
 
 def methods() -> list[tuple[str, str, Method]]:
-    """List (row, setting, method); rows with several settings show the best one."""
+    """Return (row, setting, method); a row with several settings shows the best one."""
     from skimage import restoration as ski
 
     def ski_tv(c: float) -> Method:

@@ -1,13 +1,12 @@
-"""Seconds per iteration of `dip:preset=paper` beside the authors' own code.
+"""Seconds per iteration of `dip:preset=paper`, compared with the authors' own code.
 
     git clone https://github.com/DmitryUlyanov/deep-image-prior /tmp/dip_authors
     python benchmarks/dip_authors.py --authors /tmp/dip_authors [--size 256 512] [--device cuda]
 
-Their network comes from their checkout, which this project neither contains nor fetches; the step
-around it is written after their denoising.ipynb: perturb the input, forward, running average, mean
-squared error, backward, Adam. They also compute three PSNRs in every iteration by scikit-image;
-`--with-psnr` adds them, without it the comparison is the harder one for us. Both sides restore the
-same noisy image in turns of a few iterations, the order changing with every round.
+Their network comes from their checkout, which this project neither contains nor fetches. The step around it follows
+their denoising.ipynb: perturb the input, forward, running average, mean squared error, backward, Adam. They also
+compute three PSNRs in every iteration with scikit-image. `--with-psnr` adds them; without it the comparison favours
+them. Both sides restore the same noisy image in turns of a few iterations, and the order changes with every round.
 """
 
 from __future__ import annotations
@@ -33,9 +32,7 @@ INPUT_NOISE, DECAY, LR, CHANNELS = 1 / 30, 0.99, 0.01, 32  # as in their noteboo
 def authors_network(folder: Path, channels: int) -> nn.Module:
     """Build the network of their denoising experiment."""
     if not (folder / "models" / "skip.py").exists():
-        raise SystemExit(
-            f"{folder} is no checkout of the authors' code: there is no models/skip.py."
-        )
+        raise SystemExit(f"{folder} is no checkout of the authors' code: it has no models/skip.py.")
     sys.path.insert(0, str(folder))
     from models import get_net  # type: ignore[import-not-found]
 
@@ -47,7 +44,7 @@ def authors_network(folder: Path, channels: int) -> nn.Module:
 
 
 def authors_loop(network: nn.Module, y: Tensor, truth: Tensor, with_psnr: bool) -> Iterator[Tensor]:
-    """Run their iteration; the averaged output after each."""
+    """Run their iteration; yield the averaged output after each."""
     z = torch.rand(1, CHANNELS, *y.shape[-2:]).to(y) * 0.1
     noise, average = torch.empty_like(z), None
     optimizer = torch.optim.Adam(network.parameters(), lr=LR)
@@ -69,7 +66,7 @@ def authors_loop(network: nn.Module, y: Tensor, truth: Tensor, with_psnr: bool) 
 
 
 def our_loop(y: Tensor, prior: str, sigma: float) -> tuple[int, Iterator[Tensor]]:
-    """Count the parameters of our network and open our loop."""
+    """Return the number of parameters of our network, and our loop."""
     (problem,) = invprior.build(
         y, operator="denoise", prior=prior, noise=f"gaussian:sigma={sigma / 255}"
     )
@@ -84,7 +81,7 @@ def parameters(module: nn.Module) -> int:
 
 
 def seconds_each(loop: Iterator[Tensor], steps: int) -> float:
-    """Time some iterations, and wait for the device at their end alone."""
+    """Return the seconds of an iteration over several; the device is synchronised at their end only."""
     began = time.perf_counter()
     for x in islice(loop, steps):
         last = x
@@ -117,7 +114,7 @@ def compare(
             for name in list(sides)[:: -1 if number % 2 else 1]:
                 times[name].append(seconds_each(sides[name], options.steps))
     except KeyboardInterrupt:
-        print("interrupted; this is what there is so far")
+        print("interrupted; these are the results so far")
     theirs = times["authors' code"]
     rows: list[list[object]] = []
     for name, own in times.items():

@@ -1,17 +1,16 @@
-"""Quality at time budgets beside deepinv's DeepImagePrior with its ConvDecoder.
+"""Quality at time budgets, compared with deepinv's DeepImagePrior with its ConvDecoder.
 
     pip install deepinv==0.5.0     (in an environment of its own)
     python benchmarks/dip_deepinv.py --image F16.png [--budgets 10 30 60 120]
 
-Denoises one image, 256 x 256, sigma 25, by `dip` and by deepinv in two settings: those of its
-documentation's example (64 channels, a 2 x 2 input) and its classes' defaults (256 channels, 4 x 4),
-both with its default Adam at 0.01. All run in turns in one process; scoring is not timed.
+Denoises one image, 256 x 256, sigma 25, with `dip` and with deepinv in two settings: those of its documentation's
+example (64 channels, a 2 x 2 input) and its classes' defaults (256 channels, 4 x 4), both with its default Adam at
+0.01. All run in turns in one process; scoring is not timed.
 
-deepinv's loop is closed and returns its network's output after a fixed number of iterations. A hook
-on the network hands out every output, and the loop, in a thread of its own, waits there while the
-others have their turn. Its rate is constant, so the output at a budget is exactly what a run of so
-many iterations returns. `best` is the best output up to the budget, which its user cannot know: it
-is shown to be generous.
+deepinv's loop is closed and returns its network's output after a fixed number of iterations. A hook on the network
+returns every output; the loop, in its own thread, waits there during the turns of the others. Its learning rate is
+constant, so the output at a budget is exactly what a run of that many iterations returns. `best` is the best output
+up to the budget. Users cannot know it; it is shown in deepinv's favour.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ SETTINGS = {"its example": (64, (2, 2)), "its defaults": (256, (4, 4))}
 
 
 class _LeaveError(BaseException):
-    """Ends somebody else's loop from within."""
+    """Ends a closed loop from inside."""
 
 
 def opened(network: nn.Module, run: Callable[[], object]) -> Iterator[Tensor]:
     """Turn a closed loop into an iterator over its network's outputs.
 
     Args:
-        network: whose forward passes count.
-        run: the loop; it advances only while the next output is awaited.
+        network: its forward passes are the outputs.
+        run: the loop; it advances only while a caller waits for the next output.
     """
     outputs: queue.Queue[Tensor | BaseException] = queue.Queue()
     go, leaving = threading.Semaphore(0), threading.Event()
@@ -97,7 +96,7 @@ def opened(network: nn.Module, run: Callable[[], object]) -> Iterator[Tensor]:
 def theirs(
     y: Tensor, sigma: float, seed: int, channels: int, in_size: tuple[int, int]
 ) -> Iterator[Tensor]:
-    """Run deepinv's Deep Image Prior, for ever."""
+    """Run deepinv's Deep Image Prior without end."""
     from deepinv.models import ConvDecoder, DeepImagePrior
     from deepinv.physics import Denoising, GaussianNoise
 
@@ -109,7 +108,7 @@ def theirs(
 
 
 def at_budget(side: Side, budget: float) -> tuple[int, float, float] | None:
-    """Find iterations done by then, the PSNR that is returned, and the best up to then."""
+    """Return the iterations done within the budget, the last PSNR, and the best PSNR."""
     rows = [(step, score) for step, at, score in side.curve if at <= budget]
     return (*rows[-1], max(score for _, score in rows)) if rows else None
 
@@ -119,7 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--image", default="sample:astronaut", help="a file or sample:NAME")
-    parser.add_argument("--size", type=int, default=256, help="the middle square is reduced to it")
+    parser.add_argument("--size", type=int, default=256, help="the central square is reduced to it")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
     parser.add_argument("--prior", nargs="+", default=["dip"])
     parser.add_argument("--budgets", type=float, nargs="+", default=[10, 30, 60, 120], help="s")
@@ -143,7 +142,7 @@ def main() -> None:
         loops[f"deepinv, {name}"] = lambda y, c=channels, s=in_size: theirs(
             y, options.sigma, options.seed, c, s
         )
-    for begin in loops.values():  # the libraries' first call sets up much
+    for begin in loops.values():  # the first call of a library initialises it
         warm = begin(y[..., :32, :32].contiguous())
         next(warm)
         warm.close()  # type: ignore[attr-defined]
@@ -178,8 +177,8 @@ def main() -> None:
             best = max((found[2] for found in others if found is not None), default=0.0)
             if own is not None and own[1] > best:
                 ahead.append(f"{budget:g} s (+{own[1] - best:.2f} dB)")
-        said = ", ".join(ahead) or "no budget"
-        show(f"{side.name}, as returned, is above deepinv's best so far at: {said}")
+        where = ", ".join(ahead) or "no budget"
+        show(f"{side.name}, as returned, is above deepinv's best so far at: {where}")
     path = options.output.with_name(f"{options.output.stem}-budgets.csv")
     write_csv(path, ("method", "budget", "step", "returned", "best"), rows)
     heading = f"Denoising, sigma {options.sigma:g}, {options.size} x {options.size}"

@@ -3,14 +3,14 @@
     python benchmarks/dip_speed.py --image F16.png
     python benchmarks/dip_speed.py --image F16.png --size 512 --noisy noisy25/F16.png --reference curve.csv
 
-Restores one noisy image with `dip` and with `dip:preset=paper`, in short turns one after the
-other, so that both see the same machine. A side ends when it reaches the target or has used up its
-seconds; `--full` lets it go on after the target. PSNR is that of the averaged output.
+Restores one noisy image with `dip` and with `dip:preset=paper`, in short alternating turns, so that both have the
+same load on the machine. A side ends when it reaches the target or has used its seconds; with `--full` it continues
+after the target. PSNR is that of the averaged output.
 
-With --reference the authors' curve is not run again: its PSNR over the iterations comes from a CSV
-file with the columns step and avg (as this script writes it), measured earlier, for example in
-bfloat16 or on a GPU. Only its seconds per iteration are measured here, beside ours, over
---reference-steps iterations; an iteration's time is its number times their median.
+With --reference the authors' curve is not computed again: its PSNR over the iterations comes from a CSV file with
+the columns step and avg (as this script writes it), measured earlier, for example in bfloat16 or on a GPU. Only its
+seconds per iteration are measured here, in turns with ours, over --reference-steps iterations. The time at an
+iteration is its number times their median.
 
 Writes the curves as CSV after every round of turns, and plots as PNG and SVG.
 """
@@ -43,7 +43,7 @@ from invprior.io import images
 
 @dataclass(frozen=True)
 class Row:
-    """One method's result; the reference's may come from an earlier curve."""
+    """The result of one method; that of the reference may come from an earlier curve."""
 
     name: str
     per_step: float
@@ -56,7 +56,7 @@ class Row:
         return max(self.decibels)
 
     def first(self, target: float) -> tuple[int, float] | None:
-        """Find iteration and seconds at which the target is first reached."""
+        """Return iteration and seconds at which the target is first reached."""
         rows = zip(self.steps, self.seconds, self.decibels, strict=True)
         return next(((step, at) for step, at, db in rows if db >= target), None)
 
@@ -71,7 +71,7 @@ def main() -> None:
     if target is None:
         target = 30.4 if earlier is None else max(db for _, db in earlier)
     reference = options.prior[-1]
-    for name in options.prior:  # the libraries' first call sets up much
+    for name in options.prior:  # the first call of a library initialises it
         next(ours(y[..., :32, :32], name, options.sigma, options.seed))
 
     def until(side: Side) -> bool:
@@ -101,9 +101,9 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--image", default="sample:astronaut", help="a file or sample:NAME")
-    parser.add_argument("--size", type=int, default=256, help="the middle square is reduced to it")
+    parser.add_argument("--size", type=int, default=256, help="the central square is reduced to it")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise, of 255")
-    parser.add_argument("--noisy", type=Path, help="take this noisy image, of that size, instead")
+    parser.add_argument("--noisy", type=Path, help="use this noisy image, of that size")
     parser.add_argument("--no-clip", action="store_true", help="neither clip nor round the noise")
     priors = ["dip", "dip:preset=paper"]
     parser.add_argument("--prior", nargs="+", default=priors, help="the last is the reference")
@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
     if options.reference is not None and options.reference.resolve() == options.output.resolve():
         parser.error("--output would overwrite --reference; name another file")
     if options.reference_steps < 3:
-        parser.error("--reference-steps must be at least 3, of which a median is taken")
+        parser.error("--reference-steps must be at least 3, for a median")
     return options
 
 
@@ -140,11 +140,11 @@ def measurement(truth: Tensor, options: argparse.Namespace) -> Tensor:
 
 
 def curve_from(path: Path) -> list[tuple[int, float]]:
-    """Read (step, PSNR); of several methods in the file the last, as this script writes it."""
+    """Read (step, PSNR) of the last method in a file that this script has written."""
     with path.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get("step") and row.get("avg")]
     if not rows:
-        raise SystemExit(f"{path} holds no rows with the columns step and avg.")
+        raise SystemExit(f"{path} has no rows with the columns step and avg.")
     name = rows[-1].get("method")
     return [(int(row["step"]), float(row["avg"])) for row in rows if row.get("method") == name]
 
@@ -169,8 +169,8 @@ def report(rows: list[Row], target: float, measured: float, options: argparse.Na
     for row in rows:
         first = row.first(target)
         when = ("not reached", "") if first is None else (str(first[0]), f"{first[1]:.1f}")
-        figures = f"{row.per_step:.4f}", str(row.steps[-1]), f"{row.best:.2f}"
-        table.add_row(row.name, *figures, *when)
+        values = f"{row.per_step:.4f}", str(row.steps[-1]), f"{row.best:.2f}"
+        table.add_row(row.name, *values, *when)
     show(title, table)
     *own, reference = rows
     if options.reference is not None:

@@ -1,9 +1,9 @@
-"""How far the estimated noise level is from the true one, on images of your own and on scikit-image's.
+"""The error of the estimated noise level, on images of your own and on scikit-image's.
 
-The estimator's constants were chosen on scikit-image's images, the middle 384 x 384 of each; figures on other
-images are what it does. Every image is measured by every operator with fresh noise of every level, in 8 bits where
-the case says so, and the relative error of sigma is listed, beside that of scikit-image's estimate_sigma where y has
-no holes. The other table is of the photon gain.
+The estimator's constants were chosen on scikit-image's images, the central 384 x 384 of each; results on other
+images show how it generalises. Every image is measured by every operator with new noise of every level, in 8 bits
+if the case says so. The table has the relative error of sigma, with that of scikit-image's estimate_sigma if y has
+no missing pixels. The other rows are of the photon gain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PEAKS = (10, 30, 100, 300)
 
 
 def cases(kernels: Path | None) -> dict[str, tuple[str, str]]:
-    """Name, operator and what the noise has beside its sigma."""
+    """Return operator and further options of the noise for each case, by name."""
     found = {"plain": ("denoise", ""), "8 bits": ("denoise", ",quantise=true")}
     for index in ("k1", "k4") if kernels else ():
         found[f"blur {index}"] = (f"blur:kernel={kernels},index={index}", "")
@@ -46,7 +46,7 @@ def cases(kernels: Path | None) -> dict[str, tuple[str, str]]:
 
 
 def images(folders: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
-    """Set, name and image."""
+    """Yield set, name and image."""
     for name in samples.names():
         x = samples.load(name).x
         yield TUNING, name, cropped(x, min(SIZE, x.shape[-2]), min(SIZE, x.shape[-1]))
@@ -56,7 +56,7 @@ def images(folders: Iterable[Path]) -> Iterator[tuple[str, str, Tensor]]:
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, str | float]]:
-    """One measurement a row."""
+    """Yield a row for each measurement."""
     for group, name, x in images(options.folders):
         for case, (operator, more) in cases(options.kernels).items():
             for sigma in options.sigma:
@@ -83,7 +83,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, str | float]]:
 
 
 def spread(errors: Iterable[float]) -> list[str]:
-    """Median, 95th percentile and worst of the absolute errors, in per cent."""
+    """Return median, 95th percentile and maximum of the absolute errors, in percent."""
     found = 100 * np.abs(np.fromiter(errors, float))
     if np.isnan(found).any():
         return ["", "", ""]

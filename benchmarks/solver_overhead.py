@@ -1,9 +1,9 @@
-"""What one step of the framework costs beside the same step written by hand.
+"""The time of a solver's step, compared with the same step written by hand.
 
     python benchmarks/solver_overhead.py [--size 256] [--rounds 40]
 
-Both sides run alternately in one process, some steps at a time; the table shows medians and their ratio.
-Two runs of the same code differ by a percent or two here: repeat before believing the last digit.
+Both sides run alternately in one process, a few steps at a time. The table shows medians and their ratio. Two runs
+of the same code differ by one or two percent, so the last digit needs repetitions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from invprior.solvers.adam import Adam
 
 
 def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
-    """FISTA with restart, as one would write it in a notebook."""
+    """Run FISTA with restart, as in a notebook."""
     operator, y, precision = problem.operator, problem.y, problem.fidelity.precision
     (term,) = problem.prior.terms
     step = 1 / (precision * operator.norm() ** 2)
@@ -46,7 +46,7 @@ def by_hand_fista(problem: Problem) -> Iterator[torch.Tensor]:
 
 
 def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
-    """Deep Image Prior's loop: forward, loss, backward, Adam, running average."""
+    """Run Deep Image Prior's loop: forward, loss, backward, Adam, running average."""
     prior, options = problem.reparameterization, Adam().completed(problem)
     network = prior.build(problem.initial_estimate(), torch.Generator().manual_seed(0))
     adam = torch.optim.Adam(network.parameters(), lr=options.lr, fused=True)
@@ -66,9 +66,9 @@ def by_hand_dip(problem: Problem) -> Iterator[torch.Tensor]:
 def median_seconds(
     sides: dict[str, Callable[[], Iterator[object]]], steps: int, rounds: int
 ) -> dict[str, float]:
-    """Time the sides alternately; the median of a step's seconds.
+    """Time the sides alternately; return the median seconds of a step.
 
-    Every round begins new runs, because where a run's memory happens to lie changes its speed by several percent.
+    Every round starts new runs, because the place of a run's memory changes its speed by several percent.
     """
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):

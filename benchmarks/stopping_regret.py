@@ -1,19 +1,20 @@
-"""What stopping without the truth costs: best PSNR along a run minus PSNR of the image that a rule returns.
+"""The regret of stopping without the truth: best PSNR along a run minus PSNR of the image that a rule returns.
 
     python benchmarks/stopping_regret.py --operators denoise25 --size 96 --steps 1500
     python benchmarks/stopping_regret.py --data ../shared/data --part 1/2 --output report
 
-Without --data the images are scikit-image's, on which the rules' constants were tuned; with it those of the report:
-denoise9 for denoising, set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma 2.55 of 255),
-inpaint11 with its masks for inpainting. Of each the middle square of --size is used. For each image one run with the
-prior is fitted to all the data; its best PSNR is what the regret counts from. Rules that only watch look on at that
-run; rules that keep something out of the fit have a run of their own, with the same seed. A run ends after --steps
-iterations; that with all the data also when the rules that watch it have stopped, it is --fallen decibels below its
-best, and half as many steps as that took have gone by since.
+Without --data the images are scikit-image's, on which the rules' constants were tuned. With it they are those of
+the report: denoise9 for denoising; set5 for super-resolution (x4, no noise) and blur (two of Levin's kernels, sigma
+2.55 of 255); inpaint11 with its masks for inpainting. The central square of --size is used of each.
 
-Every finished run is appended to OUTPUT.csv at once, and the same command again runs only what is missing. Several
-processes may share the work: --part 1/2 and --part 2/2, each with an output of its own; --table A.csv B.csv prints the
-table of all of them and runs nothing.
+For each image one run with the prior is fitted to all data; the regret is relative to its best PSNR. Rules that
+only observe share that run. Rules that hold data out have their own run, with the same seed. A run ends after
+--steps iterations. The run on all data also ends when all its rules have stopped, its PSNR is --fallen decibels
+below its best, and half as many steps as the best took have passed since.
+
+Every finished run is appended to OUTPUT.csv at once, and the same command again computes only missing rows. Several
+processes can share the work: --part 1/2 and --part 2/2, each with its own output. --table A.csv B.csv prints the
+table of all of them and computes nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class Row:
-    """One rule's end on one image, PSNR in dB; `best` is of the run fitted to all the data."""
+    """The end of one rule on one image, PSNR in dB; `best` is of the run fitted to all data."""
 
     image: str
     operator: str
@@ -84,14 +85,14 @@ class Row:
 
 
 @dataclass
-class Seen:
-    """A rule that looks on at a run, until it stops."""
+class Observer:
+    """A rule that observes a run until it stops."""
 
     rule: str
     watch: Watcher
     end: tuple[int, float, bool] | None = None
 
-    def look(self, now: Iterate, score: float, truth: Tensor) -> None:
+    def observe(self, now: Iterate, score: float, truth: Tensor) -> None:
         if self.end is None and (stop := self.watch(now)) is not None:
             self.end = now.step, psnr(stop, score, truth), True
 
@@ -137,14 +138,14 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder of the report's images")
-    parser.add_argument("--images", nargs="+", help="only these")
+    parser.add_argument("--images", nargs="+", help="only these images")
     parser.add_argument("--operators", nargs="+", choices=OPERATORS, default=list(OPERATORS))
     parser.add_argument("--rules", nargs="+", default=list(RULES))
     parser.add_argument("--prior", default="dip")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument(
-        "--fallen", type=float, default=float("inf"), help="end a run so many dB below its best"
+        "--fallen", type=float, default=float("inf"), help="end a run this many dB below its best"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -155,7 +156,7 @@ def arguments() -> argparse.Namespace:
 
 
 def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Every image with every operator that is measured on it."""
+    """Yield every image with every operator."""
     for operator in options.operators:
         names = TUNING if options.data is None else paper(operator).images
         yield from ((n, operator) for n in names if not options.images or n in options.images)
@@ -163,14 +164,14 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 @cache
 def paper(operator: str) -> Matrix:
-    """The matrix of the paper's table whose images an operator is measured on."""
+    """Return the matrix of the paper's table that has the images of an operator."""
     tables = {"denoise": "paper-denoising", "inpaint": "paper-inpainting"}
     found = (table for start, table in tables.items() if operator.startswith(start))
     return parse(*read_matrix(next(found, "paper-super-resolution")))
 
 
 def masked(image: str, options: argparse.Namespace) -> Case:
-    """An image with the authors' mask, its middle square."""
+    """Return the central square of an image with the authors' mask."""
     matrix = paper("inpaint50")
     one = replace(matrix, images=(image,), methods=matrix.methods[:1])
     (job,) = jobs(one, Setting(data=str(options.data), size=options.size), Path())
@@ -180,10 +181,10 @@ def masked(image: str, options: argparse.Namespace) -> Case:
 def measurement(
     image: str, operator: str, options: argparse.Namespace
 ) -> tuple[Tensor, Tensor, Operator, str]:
-    """Make the true image, its measurement, the operator and the noise that the solver is told."""
+    """Return the true image, its measurement, the operator and the noise that the solver gets."""
     if operator.startswith("inpaint") and options.data is not None:
         case = masked(image, options)
-        return case.truth, case.y, case.operator, told(0)
+        return case.truth, case.y, case.operator, noise_spec(0)
     if options.data is None:
         truth = read(f"sample:{image}", 2 * options.size)
     else:
@@ -209,19 +210,19 @@ def measurement(
     with torch.no_grad():
         clean = made(truth)
     y = clean + sigma * torch.randn(clean.shape, generator=g)
-    if operator.startswith("denoise"):  # a file, as the paper's are
+    if operator.startswith("denoise"):  # rounded as in a file, like the paper's
         y = from_pillow(to_pillow(y))
-    return truth, y, made, told(sigma)
+    return truth, y, made, noise_spec(sigma)
 
 
-def told(sigma: float) -> str:
+def noise_spec(sigma: float) -> str:
     return f"gaussian:sigma={max(sigma, QUANTISATION)}"
 
 
 def measured(
     case: tuple[str, str, int, str, int], rules: list[str], options: argparse.Namespace
 ) -> Iterator[Row]:
-    """Run what the rules need."""
+    """Yield a row for each rule; make the runs that the rules need."""
     if not rules:
         return
     image, operator, *_, seed = case
@@ -243,7 +244,7 @@ def measured(
         or (changed.held is None and changed.y is problem.y and changed.prior is problem.prior)
     }
     began = time.perf_counter()
-    seen = [Seen(text, rule.start(prepared[text][1])) for text, rule in watching.items()]
+    seen = [Observer(text, rule.start(prepared[text][1])) for text, rule in watching.items()]
     whole = with_references(problem, prepared, watching)
     best, best_step = followed(whole, seen, truth, options)
     seconds = time.perf_counter() - began
@@ -263,21 +264,21 @@ def with_references(
     prepared: dict[str, tuple[StoppingRule, Problem]],
     watching: dict[str, StoppingRule],
 ) -> Problem:
-    """The problem with the second copy that one of the rules looks at; it does not change the run."""
+    """Return the problem with the second copy that a rule compares with; it does not change the run."""
     found = [prepared[text][1] for text in watching if prepared[text][1].reference is not None]
     return found[0] if found else problem
 
 
 def followed(
-    problem: Problem, seen: list[Seen], truth: Tensor, options: argparse.Namespace
+    problem: Problem, seen: list[Observer], truth: Tensor, options: argparse.Namespace
 ) -> tuple[float, int]:
-    """Run, with every rule looking on; return the best PSNR and its step. What has not stopped ends with the run."""
+    """Run with all rules observing; return the best PSNR and its step. Rules that have not stopped end with the run."""
     curve = Curve()
     for now in invprior.iterate(problem, "adam", seed=options.seed):
         score = float(PSNR().measure(now.x.clamp(0, 1), truth))
         curve.values.append(score)
         for one in seen:
-            one.look(now, score, truth)
+            one.observe(now, score, truth)
         best, best_step = curve.best
         fallen = score < best - options.fallen and now.step >= 1.5 * best_step
         if now.step >= options.steps or (fallen and all(one.end is not None for one in seen)):
@@ -299,7 +300,7 @@ def psnr_of(x: Tensor, truth: Tensor) -> float:
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print regret by operator and rule: median, 95th percentile, worst; and the share of the steps that were run."""
+    """Print regret by operator and rule: median, 95th percentile, worst; and steps relative to the best one."""
     table = table_of(
         "operator",
         "rule",
@@ -318,17 +319,17 @@ def print_table(rows: list[Row]) -> None:
             regret = np.array([row.best - row.psnr for row in found])
             steps = np.median([row.step for row in found])
             share = np.median([row.step / row.best_step for row in found])
-            figures = np.median(regret), np.percentile(regret, 95), regret.max()
+            values = np.median(regret), np.percentile(regret, 95), regret.max()
             table.add_row(
                 operator,
                 rule,
                 str(len(found)),
-                *(f"{v:.2f}" for v in figures),
+                *(f"{v:.2f}" for v in values),
                 f"{steps:.0f}",
                 f"{share:.2f}",
             )
     show(
-        "Regret: best PSNR of the run fitted to all the data, minus that of the returned image",
+        "Regret: best PSNR of the run fitted to all data, minus that of the returned image",
         table,
     )
 

@@ -1,12 +1,11 @@
-"""Time of total variation's prox to a relative energy gap of 1e-4, beside scikit-image and deepinv.
+"""Time of total variation's prox to a relative energy gap of 1e-4, compared with scikit-image and deepinv.
 
     python benchmarks/tv_prox.py [--image FILE] [--sigma 25] [--weight 10] [--threads 1]
 
-All three minimise tau TV(x) + 1/2 ||x - v||^2 with isotropic TV of each channel, in float32. The
-gap of each is how far its energy lies above a lower bound that our dual certifies to 1e-7, so it
-favours none. invprior stops by itself, and its time includes its checks; the others are given the
-least number of iterations, within an eighth, that reaches the gap, and that one call is timed.
-scikit-image's NumPy code runs on one thread whatever --threads says.
+All three minimise tau TV(x) + 1/2 ||x - v||^2 with isotropic TV of each channel, in float32. The gap of each is the
+distance of its energy from a lower bound that our dual certifies to 1e-7, so it favours none. invprior stops by
+itself, and its time includes its checks. For the others the least number of iterations that reaches the gap is
+found, within 1/8, and that one call is timed. scikit-image's NumPy code always runs on one thread.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from torch import Tensor
 from invprior.priors.tv import TV
 
 GAP = 1e-4
-LIMIT = 50_000  # iterations after which a method is given up
+LIMIT = 50_000  # iterations after which the search for a method ends
 
 
 def noisy_image(path: str | None, sigma: float) -> Tensor:
-    """Read an image, or take the astronaut, and add noise: (1, C, H, W), float32."""
+    """Return an image, by default the astronaut, with noise: (1, C, H, W), float32."""
     clean = np.atleast_3d(data.astronaut() if path is None else imageio.imread(path))[..., :3]
     noise = np.random.default_rng(0).normal(0.0, sigma, clean.shape)
     return torch.from_numpy(((clean + noise) / 255.0).astype(np.float32)).permute(2, 0, 1)[None]
@@ -95,7 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--image", help="any image file; the bundled astronaut when absent")
+    parser.add_argument("--image", help="any image file; default: the bundled astronaut")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise to add, of 255")
     parser.add_argument("--weight", type=float, default=10.0, help="tau = weight * (sigma / 255)^2")
     parser.add_argument("--threads", type=int, default=1, help="torch threads")
@@ -111,7 +110,7 @@ def main() -> None:
         return energy(x, v, tau) / least - 1.0
 
     prior = TV(kind="isotropic", gap=GAP)
-    prior.prox(v, tau)  # the first call pays for memory and threads
+    prior.prox(v, tau)  # the first call allocates memory and starts threads
     x, ours = timed(lambda: prior.prox(v, tau))
     rows = [("invprior", "to its own check", f"{ours:.3f}", f"{gap(x):.1e}", "1")]
     for name, run in (("scikit-image", scikit_image(v, tau)), ("deepinv", deepinv(v, tau))):

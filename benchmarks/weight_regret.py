@@ -1,13 +1,13 @@
-"""What the automatic weight costs: best PSNR over a grid of weights minus PSNR at the chosen one.
+"""The regret of the automatic weight: best PSNR over a grid of weights minus PSNR at the chosen one.
 
     python benchmarks/weight_regret.py --size 96 --operators denoise25 inpaint50 --priors tv wavelet
     python benchmarks/weight_regret.py --images ../shared/data/denoise9/clean ../shared/data/set5 \\
         --kernels ../shared/data/kernels/levin09.npz --operators denoise15 denoise25 denoise50 downsample4 \\
         inpaint50 blur:k1 blur:k4
 
-Images are files, folders of PNG files, or names of scikit-image's samples; the middle square of each is
-used. Every finished solve is appended to OUTPUT.csv at once, and the same command again runs only what is
-missing. OUTPUT.md, printed too, has the table: the regret of each rule by prior and operator.
+Images are files, folders of PNG files, or names of scikit-image's samples; the central square of each is used.
+Every finished solve is appended to OUTPUT.csv at once, and the same command again computes only missing rows.
+OUTPUT.md, which is also printed, has the table: the regret of each rule by prior and operator.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PRIORS = ("tv", "wavelet", "tikhonov", "pnp")
 
 @dataclass(frozen=True)
 class Row:
-    """One solve: at a weight of the grid, or at the one that a rule has chosen; PSNR in dB."""
+    """One solve, at a weight of the grid or at the one that a rule has chosen; PSNR in dB."""
 
     image: str
     size: int
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def case(self) -> tuple[object, ...]:
-        """What rows that are compared have in common."""
+        """What compared rows have in common."""
         return self.image, self.size, self.operator, self.sigma, self.noise, self.prior
 
 
@@ -91,7 +91,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--images", nargs="+", default=list(IMAGES))
     parser.add_argument(
-        "--size", type=int, default=128, help="side of the middle square, in pixels"
+        "--size", type=int, default=128, help="side of the central square, in pixels"
     )
     names = "denoiseSIGMA (of 255), downsampleFACTOR, inpaintPERCENT kept, blur:KERNEL's name"
     parser.add_argument("--operators", nargs="+", default=list(OPERATORS), help=names)
@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--noise", choices=("known", "estimated"), default="known")
     parser.add_argument(
-        "--octaves", type=int, default=5, help="the grid goes so far to both sides of the default"
+        "--octaves", type=int, default=5, help="extent of the grid to both sides of the default"
     )
     parser.add_argument(
         "--per-octave", type=int, default=2, help="weights in the grid for each factor of 2"
@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
 def measured(
     options: argparse.Namespace, done: set[tuple[tuple[object, ...], str]]
 ) -> Iterator[Row]:
-    """Solve everything that is not done yet, one image after the other."""
+    """Solve everything that is not done yet, image by image."""
     for name, truth in images(options.images, options.size):
         for operator in options.operators:
             spec, sigma = operator_spec(operator, options)
@@ -132,8 +132,8 @@ def measured(
             noise = f"gaussian:sigma={sigma}" if options.noise == "known" else None
             for prior in options.priors:
                 start = build(y, operator=made, prior=prior, noise=noise)[0].prior.terms[0].weight
-                per, reach = options.per_octave, options.octaves * options.per_octave
-                steps = range(-reach, reach + 1)
+                per, extent = options.per_octave, options.octaves * options.per_octave
+                steps = range(-extent, extent + 1)
                 kinds = [(f"grid{k:+d}", start * 2 ** (k / per), "default") for k in steps]
                 kinds += [(rule, None, rule) for rule in options.rules]
                 for kind, weight, rule in kinds:
@@ -172,7 +172,7 @@ def solved(row: Row, y: Tensor, operator: invprior.Operator, noise: str | None, 
 
 
 def operator_spec(text: str, options: argparse.Namespace) -> tuple[str, float]:
-    """The operator's spec, and the standard deviation of its noise."""
+    """Return the operator's spec, and the standard deviation of its noise."""
     if text.startswith("denoise"):
         return "denoise", float(text.removeprefix("denoise")) / 255
     if text.startswith("downsample"):
@@ -185,7 +185,7 @@ def operator_spec(text: str, options: argparse.Namespace) -> tuple[str, float]:
 
 
 def images(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
-    """The middle square of each image; a sample is brought to 256 pixels first."""
+    """Yield the central square of each image; a sample is reduced to 256 pixels first."""
     for source in sources:
         path = Path(source)
         files = sorted(path.glob("*.png")) if path.is_dir() else [path]
@@ -198,7 +198,7 @@ def images(sources: list[str], size: int) -> Iterator[tuple[str, Tensor]]:
 
 
 def report(rows: list[Row]) -> str:
-    """Median, 95th percentile and worst regret, by rule, prior and operator."""
+    """Return a table of median, 95th percentile and worst regret, by rule, prior and operator."""
     best: dict[tuple[object, ...], float] = {}
     for row in rows:
         if row.kind.startswith("grid") and row.psnr == row.psnr:
@@ -213,9 +213,9 @@ def report(rows: list[Row]) -> str:
     for place, found in sorted(groups.items(), key=lambda pair: pair[0].count("all")):
         known = np.array([best[row.case] - row.psnr for row in found if row.psnr == row.psnr])
         failed = f" ({len(found) - len(known)} failed)" if len(known) < len(found) else ""
-        figures = (np.median(known), np.percentile(known, 95), known.max()) if len(known) else ()
+        values = (np.median(known), np.percentile(known, 95), known.max()) if len(known) else ()
         ratio = statistics.median(row.tuning_seconds / max(row.seconds, 1e-3) for row in found)
-        cells = [*place, f"{len(found)}{failed}", *(f"{v:.2f}" for v in figures or [np.nan] * 3)]
+        cells = [*place, f"{len(found)}{failed}", *(f"{v:.2f}" for v in values or [np.nan] * 3)]
         lines.append(f"| {' | '.join(cells)} | {ratio:.1f} |")
     return "\n".join(lines) + "\n"
 
