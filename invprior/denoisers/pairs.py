@@ -13,6 +13,7 @@ def half_window(height: int, width: int, radius: int) -> Iterator[tuple[int, int
     """Yield half of a window's shifts, one of each opposite pair, clipped to the image's size."""
     down, across = min(radius, height - 1), min(radius, width - 1)
     for dy in range(down + 1):
+        # In the row of the pixel itself, only neighbours on its right: the left ones are their pairs.
         for dx in range(-across if dy else 1, across + 1):
             yield dy, dx
 

@@ -26,6 +26,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
 
     def gradient(self, prediction: Tensor, y: Tensor) -> Tensor:
         """Return the gradient of E in the prediction; by autograd unless overridden."""
+        # Solvers call this inside no_grad, and the gradient must end at the prediction.
         with torch.enable_grad():
             prediction = prediction.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.value(prediction, y).sum(), prediction)

@@ -64,6 +64,7 @@ class Huber(ProximableFidelity):
         The residual shrinks by t delta sigma at most.
         """
         sigma = self._sigma()
+        # In the quadratic zone the shrinkage is that of gaussian, beyond it that of laplace.
         t = tau / sigma**2
         limit = t * self.delta * sigma
         return v - ((v - y) * (t / (1.0 + t))).clamp(-limit, limit)

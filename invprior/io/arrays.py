@@ -57,6 +57,7 @@ def _read(path: Path, what: str, index: str | None) -> NDArray[np.float64]:
         raise MeasurementError(f"{path} holds one {what}; index is for .npz files.")
     if suffix == ".npy":
         return np.asarray(np.load(path, allow_pickle=False), np.float64)
+    # An image's values come scaled to [0, 1]; those of .npy and .npz must stay as they are.
     return images.load(path).x[0].mean(0).numpy().astype(np.float64)
 
 

@@ -228,6 +228,7 @@ def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | 
     if like is not None:
         if like.depth in held:
             return like.depth
+        # `like` is deeper than the format allows: take the deepest type that it has.
         return "float32" if "float32" in held else held[-1]
     return "float64" if x.dtype == torch.float64 and "float64" in held else held[0]
 

@@ -48,6 +48,7 @@ def side_by_side(titled: Sequence[tuple[str, Tensor]], *, columns: int | None = 
     for i, ((title, _), image) in enumerate(zip(titled, images, strict=True)):
         row, column = divmod(i, columns)
         top, middle = row * tall, GAP + column * cell + (cell - GAP) // 2
+        # An integer factor keeps every pixel square and of its own value.
         factor = min(height // image.shape[0], width // image.shape[1])
         tile = Image.fromarray(image.repeat(factor, 0).repeat(factor, 1))
         page.paste(tile, (middle - tile.width // 2, top + bar + (height - tile.height) // 2))

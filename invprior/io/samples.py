@@ -52,6 +52,7 @@ def load(name: str, size: int | None = None) -> images.Image:
             f'There is no sample image "{name}"{did_you_mean(name, NAMES)}. '
             f"Choose one of: {', '.join(NAMES)}."
         )
+    # Imported here, because both packages slow down the start of the command line.
     import skimage.data
     from PIL import Image
 

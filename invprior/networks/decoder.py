@@ -50,6 +50,7 @@ class Decoder(Network):
         """Make a fresh network on the CPU in float32, with weights from the generator."""
         layers: list[nn.Module] = []
         inputs = in_channels
+        # The last layer works at the size of the image and does not enlarge.
         for index, outputs in enumerate(self.channels, start=1):
             layers += self._layer(inputs, outputs, enlarge=index < len(self.channels))
             inputs = outputs

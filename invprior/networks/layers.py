@@ -54,6 +54,7 @@ def conv_layers(
     )
     layers: list[nn.Module] = [Reflect(margin)] if reflect else []
     layers.append(conv)
+    # A stride halves inside the convolution. The other methods convolve at full size first.
     if downsample == "avg":
         layers.append(nn.AvgPool2d(2))
     elif downsample == "max":
@@ -92,6 +93,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
         network: a module on the generator's device.
         generator: the only source of random numbers.
     """
+    # Batch norm starts at ones and zeros in PyTorch, so only convolutions draw.
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             bound = 1 / math.sqrt(module.weight[0].numel())
@@ -115,6 +117,7 @@ class Reflect(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pad (B, C, H, W) on all four sides."""
+        # PyTorch refuses to reflect more pixels than a map has beside its border.
         mode = "reflect" if min(x.shape[-2:]) > self.margin else "replicate"
         return F.pad(x, (self.margin,) * 4, mode=mode)
 
@@ -129,6 +132,7 @@ class Lanczos2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        # Not persistent, as it is a constant and no weight.
         self.register_buffer("kernel", taps("lanczos2", 2).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -55,6 +55,7 @@ class ResNet(Network):
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network on the CPU in float32, with weights from the generator."""
+        # Biases, normalisation and padding follow the authors' module, and so does the weight count.
         width = self.channels
         layers = conv_layers(in_channels, width, 3, padding=self.padding, bias=True)
         layers += norm_and_activation(width, False, self.activation)

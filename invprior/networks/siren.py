@@ -59,6 +59,7 @@ class Siren(Network):
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:
         """Make a fresh network on the CPU in float32, with weights from the generator."""
         bound = math.sqrt(6 / self.width) / self.omega_0
+        # The paper's section 3.2: the first layer has the bound 1 / inputs, all others the same bound.
         layers = [PixelLayer(in_channels, self.width, bound=1 / in_channels, unit=bound)]
         for channels in (*[self.width] * self.hidden, out_channels):
             layers.append(PixelLayer(self.width, channels, bound=bound, unit=bound))
@@ -86,7 +87,7 @@ class Sines(nn.Module):
         # Coordinates in bfloat16 would merge neighbouring pixels, so autocast is off here.
         with torch.autocast(z.device.type, enabled=False):
             *before, last = self.layers
-            x = 2 * z - 1
+            x = 2 * z - 1  # the paper's coordinates are in [-1, 1]
             for layer in before:
                 x = torch.sin(layer(x, self.omega_0))
             x = last(x)
@@ -119,5 +120,6 @@ class PixelLayer(nn.Module):
 
     def forward(self, x: Tensor, scale: float = 1.0) -> Tensor:
         """Map (B, inputs, H, W) to scale * (W x + b), (B, outputs, H, W)."""
+        # Scaling the weights is cheaper than scaling the map.
         scale *= self.unit
         return F.conv2d(x, scale * self.weight, scale * self.bias)

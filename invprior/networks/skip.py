@@ -120,6 +120,7 @@ class Skip(Network):
             )
             return [*conv, *norm_and_activation(outputs, self.norm, self.activation)]
 
+        # The recursion ends at the last value of `down`; the other options only follow its depth.
         down, up = self.down[level], at(self.down if self.up is None else self.up, level)
         skip, size = at(self.skip, level), at(self.down_filter, level)
         way_down = block(channels, down, size, at(self.downsample, level)) + block(down, down, size)

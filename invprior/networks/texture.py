@@ -72,6 +72,7 @@ class Texture(Network):
         pyramid = Pyramid(
             ratios=self.ratios,
             enter=[nn.Sequential(*self._refine(in_channels, width)) for _ in range(scales)],
+            # Joined maps are normalised first, which brings those of all scales to the same range.
             join=[
                 nn.Sequential(batch_norm(n * width), *self._refine(n * width, n * width))
                 for n in range(2, scales + 1)

@@ -74,6 +74,7 @@ class UNet(Network):
             )
         inputs = (in_channels, *self.channels)
         hourglass = Hourglass(
+            # z is appended to each map, so its channels are left out here and the width is kept.
             down=[
                 self._pair(before, channels - taken, self.norm)
                 for before, channels in zip(inputs, self.channels, strict=False)
@@ -104,6 +105,7 @@ class UNet(Network):
         """Make the layers that double the height and the width of a map."""
         if self.upsample == "deconv":
             options = {"kernel_size": 4, "stride": 2, "padding": 1}
+            # As in `conv_layers`, PyTorch must not draw from the global generator.
             up: nn.Module = nn.utils.skip_init(nn.ConvTranspose2d, inputs, outputs, **options)
             return up
         conv = conv_layers(inputs, outputs, 3, padding=self.padding, bias=self.bias)

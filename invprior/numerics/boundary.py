@@ -31,7 +31,7 @@ def fold(y: Tensor, dim: int, before: int, after: int, boundary: Boundary) -> Te
     size = y.shape[dim] - before - after
     if before == after == 0:
         return y
-    x = y.narrow(dim, before, size).clone()
+    x = y.narrow(dim, before, size).clone()  # `narrow` is a view, and y must not change
     for inside, outside, length, mirrored, _ in _margins(size, before, after, boundary):
         piece = y.narrow(dim, outside, length)
         x.narrow(dim, inside, length).add_(piece.flip(dim) if mirrored else piece)

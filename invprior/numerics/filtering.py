@@ -111,6 +111,7 @@ def _fastest(kernel: Tensor, rows: Axis, columns: Axis) -> list[_Step]:
     weights = int(kernel.count_nonzero())
     # A Fourier transform computes every result, of which a stride keeps few.
     strided = rows.stride * columns.stride > 1
+    # Separated, a kernel costs one shift per row and one per column.
     factors = separate(kernel)
     if factors is not None and (strided or sum(kernel.shape) <= min(weights + 1, 2 * MOST_SHIFTS)):
         column, row = factors

@@ -41,6 +41,7 @@ class Diagonal:
         """Return whether the convolution is diagonal in one of the two bases."""
         if boundary != "reflect":
             return boundary == "circular"
+        # An even kernel has no pixel at its centre and is never symmetric about it.
         odd = kernel.shape[0] % 2 == kernel.shape[1] % 2 == 1
         skew = max(float((kernel - kernel.flip(dim)).abs().max()) for dim in (0, 1))
         return odd and skew <= 1e-12 * float(kernel.abs().max())

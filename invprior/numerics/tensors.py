@@ -20,6 +20,7 @@ class Constant:
 
     def __init__(self, master: Tensor) -> None:
         self.master = master
+        # Keyed by x's dtype, also for complex masters, so that a look-up converts nothing.
         self._copies: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def like(self, x: Tensor) -> Tensor:

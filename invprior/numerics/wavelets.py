@@ -33,6 +33,7 @@ class Filters:
             when the wavelet is orthogonal.
     """
 
+    # Tuples are hashable, which `cache` needs.
     analysis: tuple[tuple[float, ...], tuple[float, ...]]
     synthesis: tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -206,6 +207,7 @@ def _phase(taps: tuple[float, ...], phase: int) -> Taps:
 
 
 def _mirrored(taps: Taps) -> Taps:
+    # Correlation with mirrored taps is the adjoint of correlation.
     return [(-offset, tap) for offset, tap in taps]
 
 
@@ -222,6 +224,7 @@ def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
     # One wrapped copy serves all filters; each tap is then a plain slice of it.
     wrapped = x.index_select(dim, torch.arange(first, n + last, device=x.device) % n)
     results = []
+    # Sums of shifted slices keep x's dtype and device, and autograd passes through them.
     for taps in filters:
         result = torch.zeros_like(x)
         for offset, tap in taps:

@@ -78,6 +78,7 @@ class Blur(LinearOperator, LocalOperator):
         self.kernel, self.boundary, self.index = kernel, boundary, index
         self.sigma, self.size, self.radius = (used.get(n) for n in ("sigma", "size", "radius"))
         self.length, self.angle = used.get("length"), used.get("angle")
+        # Not a buffer: the weights stay in float64 on the CPU, and `Filter` makes copies of them.
         self.weights = weights
         self._filter = Filter(weights.flip(0, 1), rows, columns, boundary)
 
@@ -124,6 +125,8 @@ class Blur(LinearOperator, LocalOperator):
             return super().back_project(y, damping)
         (height, width), plane = y.shape[-2:], self._plane
         beyond = (0, plane.size[1] - width, 0, plane.size[0] - height)
+        # Restricting M's input and output to the measurement keeps it symmetric. To the left of A^H,
+        # an approximate inverse would not be symmetric, and fits of networks diverge with it.
         weighed = plane.solve_damped(functional.pad(y, beyond), damping)
         return self.adjoint(weighed[..., :height, :width])
 
@@ -143,6 +146,7 @@ class Blur(LinearOperator, LocalOperator):
                 "blur with boundary=circular joins opposite borders and does not act locally."
             )
         shape = (*self.image_shape[:-2], box.height, box.width)
+        # The weights instead of the name, so that no file is read again.
         part = Blur(shape, kernel=self.weights, boundary=self.boundary)
         height, width = part.measurement_shape[-2:]
         return part, Box(box.top, box.left, height, width)

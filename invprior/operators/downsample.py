@@ -50,6 +50,7 @@ class Downsample(LinearOperator, LocalOperator):
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
         """The measurement's size times the factor."""
+        # Several sizes of x have this measurement; this is the one with complete blocks.
         factor = options.get("factor", 4)
         *channels, height, width = measurement_shape
         return (*channels, factor * height, factor * width)
@@ -119,6 +120,7 @@ class Downsample(LinearOperator, LocalOperator):
             one = Filter(self._weights[:, None], axis, Axis(axis.windows, 1, 0, 0), self.boundary)
             gram = one.forward(one.adjoint(torch.eye(axis.windows, dtype=torch.float64)))
             values, vectors = torch.linalg.eigh(gram)
+            # Rounding can make an eigenvalue of 0 negative.
             found.append((Constant(values.clamp_min(0.0)), Constant(vectors)))
         return found
 

@@ -22,8 +22,9 @@ class PnP(Proximable):
     """
 
     default_weight: float = 0.2
-    convex: bool = False
+    convex: bool = False  # solvers then keep tau at the noise level instead of adapting it
 
+    # A frozen dataclass can be a default value, as nothing can change it.
     def __init__(self, *, denoiser: Denoiser = NLM()) -> None:
         super().__init__()
         self.denoiser = denoiser

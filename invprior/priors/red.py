@@ -58,6 +58,7 @@ class RED(Penalty):
         return 2.0
 
 
+# Autograd through `value` must give x - D(x). Without this it would differentiate the product.
 class _Energy(torch.autograd.Function):
     """Compute 1/2 <x, residual> forward, and return the residual as the gradient in x backward."""
 

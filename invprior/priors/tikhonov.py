@@ -51,6 +51,7 @@ class Tikhonov(Penalty, Proximable):
         """Return (I + tau grad^T grad)^-1 v, by division in the cosine basis."""
         if self.order == 0:
             return v / (1.0 + tau)
+        # Differences that end at the border are those of a mirrored image, whose basis is cosines.
         spectrum = dct(dct(v, -1), -2) / (1.0 + tau * _laplacian(v))
         return idct(idct(spectrum, -2), -1)
 

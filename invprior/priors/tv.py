@@ -44,6 +44,7 @@ class TV(Penalty, Proximable):
         """Return TV of each image, (B,); autograd gives 0 where a norm is 0."""
         field = differences(x)
         joined = JOINED[self.kind]
+        # vector_norm has the gradient 0 at 0, where the root of a sum of squares has NaN.
         norms = torch.linalg.vector_norm(field, dim=joined) if joined else field.abs()
         return norms.flatten(1).sum(1)
 
