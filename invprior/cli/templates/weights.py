@@ -17,7 +17,7 @@ from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
 class Mine(WeightRule):
     """Takes the weight whose residual is closest to white noise, whose neighbours are uncorrelated."""
 
-    criterion: ClassVar[str] = "correlation of neighbours in the residual"
+    criterion_name: ClassVar[str] = "correlation of neighbours in the residual"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """Solve the unchanged problem at each weight, and compare the residuals."""
