@@ -14,6 +14,8 @@ from invprior.cli.console import err, out, reporting
 from invprior.cli.matrix_regression import regression
 from invprior.cli.matrix_report import report
 
+# Commands import what they need when they run: `invprior --help` must not wait for torch.
+
 P = ParamSpec("P")
 
 app = typer.Typer(
@@ -121,16 +123,18 @@ def run(
     planned = store.jobs()
     selected = matrix_run.select(planned, only)
     with store.locked():
+        # All planned cells, whatever is selected: only the whole plan shows which records are superseded.
         aside = store.tidy(planned)
         todo = matrix_run.todo(store.inspect(selected), refresh=refresh, retry=retry)
         events = matrix_run.events(store, todo, parallel, engine, address)
         matrix_run.watch(events, todo, parallel.workers, quiet=quiet)
-        cells = store.inspect(selected)
+        cells = store.inspect(selected)  # again, as the run has changed their states
     if not quiet:
         out.print(matrix_tables.counts(cells))
         for line in matrix_tables.remarks(cells, aside):
             err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
         out.print(escape(f"Records and images are in {store.folder}"), soft_wrap=True)
+    # A method that does not fit a task is a result of the comparison, not a failure.
     if any(c.record is None or c.record.status not in ("ok", "incompatible") for c in cells):
         raise typer.Exit(1)
 
@@ -196,6 +200,7 @@ def merge(
 def _deprecated(old: str, new: str, command: Callable[P, None]) -> None:
     """Keep an old name of a command for one release, out of the help."""
 
+    # `wraps` keeps the signature, from which typer makes arguments and options.
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
         err.print(

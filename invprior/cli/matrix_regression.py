@@ -35,7 +35,7 @@ def regression(
     out.print(_table(found, everything=everything))
     for line in _lines(found):
         out.print(escape(line), soft_wrap=True)
-    if not found.passed:
+    if not found.passed:  # after the table, which shows why
         err.print("[bold red]Worse[/] than the baseline.")
         raise typer.Exit(1)
 

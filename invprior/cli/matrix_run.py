@@ -34,6 +34,7 @@ class Parallelism:
 
 def parallelism(workers: int | None, threads: int, device: str) -> Parallelism:
     """Divide the processors: by default as many workers as their threads have room for, and one on a GPU."""
+    # Cells that share a GPU would affect each other's time and memory.
     room = 1 if resolved(device).startswith("cuda") else max(processors() // threads, 1)
     return Parallelism(workers or room, threads)
 
@@ -72,6 +73,7 @@ def _print_notes(notes: Iterable[str]) -> None:
 
 
 def _setting(data: Path | None, size: int, device: str, threads: int) -> Setting:
+    # Absolute, because a later command may start in another folder.
     folder = (data or Path()).absolute()
     if not folder.is_dir():
         raise OptionError(f'The folder of images, --data, must exist; got "{folder}".')
@@ -91,6 +93,7 @@ def select(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
     wanted: dict[str, list[str]] = {}
     unwanted: list[tuple[str, str]] = []
     for text in only or ():
+        # At the first sign: "prior!=tv:weight=8" is the axis "prior!" and the pattern "tv:weight=8".
         axis, sign, pattern = text.partition("=")
         negated = axis.endswith("!")
         notes: list[str] = []
@@ -101,6 +104,7 @@ def select(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
                 f'The option "only" must be AXIS=PATTERN or AXIS!=PATTERN with an axis of {", ".join(AXES)}'
                 f'{did_you_mean(axis, AXES)}; got "{text}".'
             )
+        # A pattern without effect is most likely a typing error, also behind !=.
         if not any(_matches(job, axis, pattern) for job in jobs):
             raise OptionError(f'No cell matches --only "{text}". See: invprior matrix plan.')
         if negated:
@@ -150,7 +154,7 @@ def watch(
 ) -> None:
     """Show a run until it ends: bars on a terminal, else a line for each cell that is done."""
     if quiet or not jobs:
-        for _ in events:
+        for _ in events:  # which computes the cells
             pass
     elif err.is_terminal:
         _draw(events, jobs, workers)
@@ -174,12 +178,13 @@ def _draw(events: Iterator[Event | None], jobs: Sequence[Job], workers: int) -> 
         lines = [progress.add_task("idle", total=None, visible=False) for _ in range(workers)]
         for event in events:
             left.update(event)
+            # Also without an event, so that the time left counts down.
             progress.update(total, description=f"all cells{left.text()}", completed=left.done)
             if event is None or event.worker >= len(lines):
                 continue
             line = lines[event.worker]
             if event.kind == "started":
-                limit = event.job.method.steps or None
+                limit = event.job.method.steps or None  # without one, the bar only shows activity
                 progress.reset(line, description=_short(event.job), total=limit, visible=True)
             elif event.kind == "progress":
                 progress.update(line, completed=event.facts["step"])
@@ -229,7 +234,7 @@ class TimeLeft:
 
 def duration(seconds: float) -> str:
     """Print a time coarsely: 40 s, 3 min, 2 h 5 min."""
-    if seconds < 90:
+    if seconds < 90:  # whole minutes would be too coarse
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

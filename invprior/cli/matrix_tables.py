@@ -26,6 +26,7 @@ def planned(rows: Sequence[Row]) -> Table:
     table.add_column("")
     for row in rows:
         cell = row.cells[0].job.cell
+        # Only what was chosen: "auto" and the solver's own rule would repeat in every line.
         more = [t for t in (cell.solver, cell.stop) if t and t != "auto"]
         note = " ".join(
             [row.incompatible, *(f"needs {name}" for name in row.missing), *more]
@@ -58,6 +59,7 @@ def outlook(rows: Sequence[Row], workers: int, threads: int) -> Iterator[str]:
     if unknown := [r for r in rows if r.seconds is None and not r.missing and not r.incompatible]:
         names = ", ".join(dict.fromkeys(r.cells[0].job.cell.method for r in unknown))
         yield f"Without an estimate: {names}."
+    # Each limit alone may be fine; above the free memory together, the system kills cells.
     allowed = workers * max((job.limits.bytes for job in jobs), default=0)
     free = int(psutil.virtual_memory().available)
     if allowed > free:
@@ -108,7 +110,7 @@ def remarks(cells: Sequence[PlannedCell], aside: int) -> Iterator[str]:
     if stale:
         record, job = stale[0].record, stale[0].job
         assert record is not None
-        changed = "; ".join(changed_code(record, job)[:3])
+        changed = "; ".join(changed_code(record, job)[:3])  # of the first; most have the same cause
         yield (
             f"{len(stale)} records are stale: other code made them ({changed}). They are kept. To compute them again, "
             "use --refresh. For details: invprior matrix explain CELL DIR"

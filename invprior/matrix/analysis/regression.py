@@ -105,14 +105,16 @@ def compare(baseline: Results, new: Results) -> RegressionReport:
     rows: dict[Row, dict[Cell, float]] = {}
     for cell in shared:
         for name, value in baseline[cell].items():
-            now = new[cell].get(name, math.nan)
+            now = new[cell].get(name, math.nan)  # NaN makes the row worse, see below
             # Two infinite scores, of perfect restorations, are equal; their difference would be NaN.
             rows.setdefault(_row(cell, name), {})[cell] = 0.0 if value == now else now - value
     means = {
         row: math.fsum(baseline[c][row.metric] for c in values) / len(values)
         for row, values in rows.items()
     }
+    # Infinite means, of perfect restorations, have no relative tolerance.
     least = {row: LEAST * abs(m) if math.isfinite(m) else 0.0 for row, m in means.items()}
+    # Only these rows can raise a false alarm, so only they share the allowed 5 %.
     changed = {row for row, values in rows.items() if max(map(abs, values.values())) > least[row]}
     level = 1 - FALSE_ALARMS / max(len(changed), 1)
     verdicts = []
@@ -146,6 +148,7 @@ def _allowance(row: Row, differences: Mapping[Cell, float], level: float) -> flo
             f"{row.method} with {row.operator} has changed, and with one seed a drop cannot be told from noise. Give "
             '"seeds" of the matrix at least two values, better three to five, for both results.'
         )
+    # Within each image: how hard an image is does not count as noise.
     squares = math.fsum((v - math.fsum(p) / len(p)) ** 2 for p in images.values() for v in p)
     error = math.sqrt(squares / degrees_of_freedom / len(differences))
     return float(stats.t.ppf(level, degrees_of_freedom)) * error

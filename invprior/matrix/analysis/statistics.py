@@ -97,7 +97,7 @@ def interval(scores: Scores, level: float = LEVEL) -> Interval:
     several = len(images) > 1
     values = [math.fsum(v) / len(v) for v in images.values()] if several else [*scores.values()]
     mean, half = math.fsum(values) / len(values), math.nan
-    if len(values) > 1:
+    if len(values) > 1:  # one value has no scatter
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
     return Interval(mean=mean, half=half, count=len(values), over="images" if several else "seeds")
@@ -116,11 +116,13 @@ def compare(
         possible: the pairs that every method should have.
         higher_is_better: direction of the metric.
     """
+    # Infinite scores would make every mean infinite.
     finite = {m: {p: v for p, v in s.items() if math.isfinite(v)} for m, s in scores.items()}
     wanted = dict.fromkeys(possible)
     held = {m: sum(p in s for p in wanted) for m, s in finite.items()}
     apart = {m: _why_apart(n, len(wanted)) for m, n in held.items() if 2 * n < len(wanted) or not n}
-    methods = [m for m in finite if m not in apart]
+    methods = [m for m in finite if m not in apart]  # in the order of the plan, for ties below
+    # Without methods, `all` would hold for every pair.
     pairs = tuple(p for p in wanted if all(p in finite[m] for m in methods)) if methods else ()
     if not pairs:
         return Comparison(
@@ -131,8 +133,10 @@ def compare(
     sign = 1.0 if higher_is_better else -1.0
     methods.sort(key=lambda m: -sign * mean[m].mean)
     best = finite[methods[0]]
+    # (methods, pairs); from here on higher is better.
     table = sign * np.array([[finite[m][p] for p in pairs] for m in methods])
     ranks = stats.rankdata(-table, axis=0).mean(1)
+    # (methods, methods, pairs): 1 for a win, 1/2 for a tie.
     beats = (table[:, None] > table[None]) + 0.5 * (table[:, None] == table[None])
     return Comparison(
         methods=tuple(methods),

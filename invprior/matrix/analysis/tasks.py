@@ -106,7 +106,7 @@ class Task:
                     )
                     continue
                 reason = record.reason
-                if record.status == "ok":
+                if record.status == "ok":  # a perfect restoration has an infinite PSNR
                     odd = [k for k, v in record.metrics.items() if not math.isfinite(v)]
                     if not odd:
                         continue
@@ -126,6 +126,7 @@ class Task:
         """Return the mean score of the best simple reconstruction over some pairs; None if a pair has none."""
         values = []
         for pair in pairs:
+            # It depends on the measurement alone, so the record of any method has it.
             known = (r[pair].baseline for r in self.records.values() if pair in r)
             value = next((b[measure.name] for b in known if measure.name in b), None)
             if value is None:
@@ -171,7 +172,7 @@ def collect(records: Iterable[Record], planned: Mapping[str, Cell] | None = None
     """
     wanted, older = _current(records, planned)
     cells = sorted(wanted, key=_alphabet) if planned is None else list(planned.values())
-    label = _labels(cells)
+    label = _labels(cells)  # over all cells, as labels must be unique within a task
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.operator, cell.noise), []).append(cell)
@@ -186,6 +187,7 @@ def _current(
 ) -> tuple[dict[Cell, Record], list[Record]]:
     wanted: dict[Cell, Record] = {}
     older: list[Record] = []
+    # From old to new, so that the newest record of a cell stays; keys decide between equal times.
     for record in sorted(records, key=lambda r: (r.created, r.key)):
         if planned is not None and record.key not in planned:
             older.append(record)
@@ -232,6 +234,7 @@ def _task(
         if cell in records:
             row[pair] = records[cell]
     pairs = tuple(dict.fromkeys(Pair(c.image, c.seed) for c in cells))
+    # Without a plan, a pair that a method lacks may have been left out or not have run: it counts as not run.
     excluded = {m: frozenset(pairs) - held for m, held in known.items()} if has_plan else {}
     return Task(
         operator=operator,
@@ -255,11 +258,11 @@ def measures_of(
         spec, bracket, region = name.partition(" (")  # such as "psnr (missing pixels)"
         try:
             metric = registry.create("metrics", spec)
-        except InvpriorError as error:
+        except InvpriorError as error:  # records may come from a machine with other packages
             unknown[name] = str(error)
             continue
         kind, _, options = spec.partition(":")
-        title = kind.upper() if len(kind) <= 4 else kind
+        title = kind.upper() if len(kind) <= 4 else kind  # PSNR and SSIM are acronyms
         title += f" ({options.replace(',', ', ')})" if options else ""
         measures.append(
             Measure(

@@ -10,63 +10,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from invprior.errors import InvpriorError, MeasurementError, OptionError, did_you_mean
+from invprior.errors import MeasurementError, OptionError, did_you_mean
 from invprior.matrix.config import deprecated, specs
 from invprior.matrix.config.method import Method
 from invprior.matrix.config.published import Published
 from invprior.matrix.config.published import table as published_table
+from invprior.matrix.config.sections import Limits, Protocol, Tuning
 from invprior.matrix.config.toml_table import TomlTable
 
+# As --only and [[exclude]] name them: the fields of `results.record.Cell`, with a prior also known by its label.
 AXES = ("image", "operator", "noise", "prior", "solver", "stop", "seed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """How names of images become true images and measurements.
-
-    Attributes:
-        truth: file or sample of the true image; {image} stands for the image's name.
-        measurement: file of the measurement; "" simulates it from the truth.
-        masked: for the operator inpaint, a file that equals the truth at known pixels. The mask is read off it, so
-            it is exactly the published one.
-        resample: Pillow's filter that makes the measurement in place of the operator, "lanczos" or "bicubic".
-        multiple: the truth is cropped around its centre to sides that are multiples of this.
-        border: pixels that metrics leave out, [before, after] in height and width.
-        rounded: whether restorations are rounded to 8 bits before scoring, as in a file.
-        missing: whether every metric is also computed over the missing pixels alone.
-        tell_noise: whether the methods get the noise's spec; else they estimate the noise.
-    """
-
-    truth: str = "{image}"
-    measurement: str = ""
-    masked: str = ""
-    resample: str = ""
-    multiple: int = 1
-    border: tuple[int, int] = (0, 0)
-    rounded: bool = False
-    missing: bool = False
-    tell_noise: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Limits of a cell: wall-clock time in seconds, and memory beyond Python's own, such as "4GB"."""
-
-    seconds: float = 3600.0
-    memory: str = "8GB"
-
-    @property
-    def bytes(self) -> int:
-        """The memory in bytes."""
-        return specs.size_in_bytes(self.memory)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuning:
-    """How weights are tuned: on which images, none of them tested, and reconstructions of each."""
-
-    images: tuple[str, ...] = ()
-    budget: int = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +77,7 @@ def read(source: str) -> tuple[str, str]:
     try:
         return path.stem, path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        # Only errors of the system have a strerror; that of a decoding error is its text.
         reason = getattr(error, "strerror", None) or str(error)
         raise MeasurementError(
             f'Cannot read the matrix "{source}": {reason}{did_you_mean(source, builtin_names())}. '
@@ -141,19 +95,21 @@ def parse(name: str, text: str) -> Matrix:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"The matrix {name} is not valid TOML: {error}.") from None
+    # Readers and checks add to these lists and go on, so that one message has all faults.
     faults: list[str] = []
     notes: list[str] = []
     matrix = _matrix(name, TomlTable(values, f"the matrix {name}", faults, notes))
     faults += _faults(matrix)
     if faults:
-        raise OptionError("\n".join(dict.fromkeys(faults)))
+        distinct = dict.fromkeys(faults)  # a spec that two rows share has its fault twice
+        raise OptionError("\n".join(distinct))
     return matrix
 
 
 def _matrix(name: str, table: TomlTable) -> Matrix:
     def texts(key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         found = table.items(key, (str,), "strings")
-        if found == []:
+        if found == []:  # an axis without values would leave no cell
             table.fault(key, "a list of at least one string", found)
         return default if found is None else tuple(found)
 
@@ -175,69 +131,26 @@ def _matrix(name: str, table: TomlTable) -> Matrix:
         seeds=(0,) if seeds is None else tuple(seeds),
         metrics=texts("metrics", ("psnr", "ssim")),
         excludes=tuple(_exclude(t) for t in table.tables("exclude")),
-        limits=next((_limits(t) for t in table.tables("limits")), Limits()),
-        tuning=next((_tuning(t) for t in table.tables("tuning")), Tuning()),
-        protocol=next((_protocol(t) for t in table.tables("protocol")), Protocol()),
+        limits=next(map(Limits.read, table.tables("limits")), Limits()),
+        tuning=next(map(Tuning.read, table.tables("tuning")), Tuning()),
+        protocol=next(map(Protocol.read, table.tables("protocol")), Protocol()),
     )
     table.finish()
     return replace(matrix, notes=tuple(table.notes))  # complete only now
 
 
 def _exclude(table: TomlTable) -> Mapping[str, str]:
+    # Any type: a seed may be written as a number.
     pairs = {axis: table.take(axis) for axis in AXES}
     table.finish()
     given = {axis: str(value) for axis, value in pairs.items() if value is not None}
     return dict(deprecated.pattern(*pair, table.where, table.notes) for pair in given.items())
 
 
-def _limits(table: TomlTable) -> Limits:
-    default = Limits()
-    limits = Limits(
-        seconds=table.positive("seconds", default.seconds),
-        memory=table.text("memory", default.memory),
-    )
-    table.finish()
-    try:
-        limits.bytes  # noqa: B018  # raises where the text is no size
-    except InvpriorError:
-        table.fault("memory", 'a size such as "4GB"', limits.memory)
-    return limits
-
-
-def _tuning(table: TomlTable) -> Tuning:
-    images = table.items("images", (str,), "strings") or []
-    tuning = Tuning(images=tuple(images), budget=table.integer("budget", 7, least=2))
-    table.finish()
-    return tuning
-
-
-def _protocol(table: TomlTable) -> Protocol:
-    border = table.take("border")
-    valid = isinstance(border, list) and len(border) == 2 and all(type(n) is int for n in border)
-    if border is not None and not (valid and min(border) >= 0):
-        table.fault("border", "two integers >= 0", border)
-        valid = False
-    protocol = Protocol(
-        truth=table.text("truth", "{image}"),
-        measurement=table.text("measurement"),
-        masked=table.text("masked"),
-        resample=table.choice("resample", ("lanczos", "bicubic"), ""),
-        multiple=table.integer("multiple", 1, least=1),
-        border=(border[0], border[1]) if valid and border is not None else (0, 0),
-        rounded=table.switch("rounded", False),
-        missing=table.switch("missing", False),
-        tell_noise=table.switch("tell_noise", True),
-    )
-    table.finish()
-    sources = [n for n in ("measurement", "masked", "resample") if getattr(protocol, n)]
-    if len(sources) > 1:
-        table.faults.append(f"[protocol] must have at most one of {' and '.join(sources)}.")
-    return protocol
-
-
 def _faults(matrix: Matrix) -> list[str]:
     """Check every spec, that labels differ, that tuning is possible, and that excludes match something."""
     faults = []
+    # "" stands for no noise, and for the solver's own rule.
     axes: dict[str, tuple[str, ...]] = {
         "operators": matrix.operators,
         "noises": tuple(n for n in matrix.noises if n),
@@ -249,7 +162,7 @@ def _faults(matrix: Matrix) -> list[str]:
         faults += [fault for text in texts if (fault := specs.fault(group, text))]
     for method in matrix.methods:
         faults += method.faults()
-    for one, other in combinations(matrix.methods, 2):
+    for one, other in combinations(matrix.methods, 2):  # tables name rows by their labels
         if one.label == other.label:
             faults.append(
                 f'Two priors have the label "{one.label}". Give one of them another label.'
@@ -257,6 +170,7 @@ def _faults(matrix: Matrix) -> list[str]:
     tuned = [m.label for m in matrix.methods if m.weights == "tuned"]
     if tuned and not matrix.tuning.images:
         faults.append(f"[tuning] must name images, on which {', '.join(tuned)} is tuned.")
+    # Weights that were tuned on a tested image would be an oracle's.
     if both := set(matrix.tuning.images) & set(matrix.images):
         faults.append(
             f"The images of [tuning] must not be tested; got {', '.join(sorted(both))} in both lists."

@@ -55,12 +55,14 @@ class Method:
         table = matrix.inner(values, f"priors[{number}]")
         prior, denoiser = table.text("prior"), table.text("denoiser")
         simple = table.choice("simple", SIMPLE, "")
+        # Two lists: a key may be present and empty, or have a word that `choice` has refused.
         parts = [text for text in (prior, denoiser, simple) if text]
         named = [k for k in ("prior", "denoiser", "simple") if k in table.values]
         if len(named) != 1 or not table.values[named[0]]:
             table.faults.append(
                 f"{table.where} must have one of prior, denoiser and simple; got {' and '.join(named) or 'none'}."
             )
+        # Made also from a faulty entry, so that later checks find its other faults.
         method = Method(
             label=table.text("label", parts[0] if parts else table.where),
             prior=prior,
@@ -74,6 +76,7 @@ class Method:
             published=table.text("published"),
         )
         table.finish()
+        # A denoiser and a simple reconstruction run no solver.
         unused = [
             key for key in ("weights", "runs", "steps", "solver", "stop") if key in table.values
         ]

@@ -78,6 +78,7 @@ def table(name: str, rows: Mapping[str, str] | None = None) -> Published:
         )
     values = _tables()[name]
     found = Published(**{**values, "remarks": tuple(values["remarks"]), "rows": rows or {}})
+    # Only a row that is named must exist; labels without a counterpart are usual.
     for label, row in found.rows.items():
         if found.method(label) is None:
             raise OptionError(

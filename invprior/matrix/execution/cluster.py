@@ -16,6 +16,7 @@ from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.merge import named_files
 
+# Dask may run several tasks of a worker in threads, and a pool serves one of them.
 _LOCAL = threading.local()
 
 
@@ -62,7 +63,7 @@ def run(
     try:
         yield from _gather(client, jobs, folder, tick)
     finally:
-        client.close()
+        client.close()  # a cluster that was given goes on
         if own is not None:
             own.close()
 
@@ -70,6 +71,7 @@ def run(
 def _gather(client: Any, jobs: Sequence[Job], folder: Path, tick: float) -> Iterator[Event | None]:
     from distributed import wait
 
+    # The number makes keys unique: Dask takes equal keys for one task.
     futures = {
         client.submit(cell, job.to_json(), key=f"invprior-{job.key}-{number}", pure=False): job
         for number, job in enumerate(jobs)
@@ -113,6 +115,7 @@ def cell(text: str) -> tuple[str, dict[str, bytes]]:
         for _ in pool.run([job]):
             pass
         made = record.load(folder / record.RECORDS / f"{job.key}.json")
+        # As bytes, because the machines share no folder.
         images = {
             f"{place}/{n}": (folder / place / n).read_bytes() for place, n in named_files(made)
         }

@@ -53,13 +53,16 @@ def prepare(job: Job, image: str | None = None) -> Case:
     known_noise = job.cell.noise if job.cell.noise and protocol.tell_noise else None
     operator: Operator
     if protocol.masked:
+        # The mask comes from the data, so the spec's own options do not apply.
         operator = Inpaint(tuple(truth.shape[1:]), mask=_mask(job, name, whole))
     else:
         operator = operator_for(job.cell.operator, image=tuple(truth.shape[1:]))
     operator = placed(operator, truth)
     if protocol.measurement:
         given = samples.resolve(place(job, "measurement", name)).x.to(truth)
-        if given.shape == whole.shape:
+        if (
+            given.shape == whole.shape
+        ):  # then it is cropped like the truth; else it must fit already
             given = _reduced(given, size, protocol.multiple)
         return Case(truth, _checked(given, operator, name), operator, known_noise)
     if protocol.resample:
@@ -97,6 +100,7 @@ def _pillow(x: Tensor) -> Image.Image:
 
     if x.shape[1] not in (1, 3):
         raise IncompatibleError(f"Pillow resizes 1 or 3 channels; the image has {x.shape[1]}.")
+    # The second rounding only removes the error of multiplying by 255 again.
     array = (rounded(x)[0] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
@@ -133,7 +137,7 @@ def _mask(job: Job, name: str, whole: Tensor) -> Tensor:
             f"The masked image of {name} must have the truth's shape, {tuple(whole.shape[1:])}; "
             f"got {tuple(masked.shape[1:])}."
         )
-    known = (masked == whole).all(1, keepdim=True)
+    known = (masked == whole).all(1, keepdim=True)  # a pixel is known in all channels or in none
     return _reduced(known, job.setting.size, job.protocol.multiple)[0, 0]
 
 

@@ -63,7 +63,7 @@ def compute(job: Job, folder: Path, progress: Progress) -> Record:
 
 
 def _measure(job: Job, folder: Path, progress: Progress) -> Record:
-    case = prepare(job)
+    case = prepare(job)  # outside the clock of the reconstruction, as is all scoring
     scores = Scores.of(job.metrics, case, job.protocol)
     tuned = tune(job, folder, progress) if job.method.weights in ("tuned", "oracle") else None
     restored = restore(job, case, scores, progress, None if tuned is None else tuned.factor)
@@ -99,6 +99,7 @@ def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dic
     hashes: dict[str, str] = {}
     for role, (place, stem, x) in {**own, **shared}.items():
         path = folder / place / (stem + _suffix(x))
+        # Shared images are named by their content, so one that exists is the same.
         if role == "image" or not path.exists():
             images.save(path, x.nan_to_num(0.0), overwrite=True)
         names[role] = path.name
@@ -107,7 +108,7 @@ def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dic
 
 
 def _suffix(x: Tensor) -> str:
-    return ".png" if x.shape[1] in (1, 3) else ".tif"
+    return ".png" if x.shape[1] in (1, 3) else ".tif"  # PNG has no other number of channels
 
 
 def _reset_peak_memory(device: str) -> int:

@@ -114,6 +114,7 @@ class ProcessPool:
         left = len(waiting)
         while left:
             for number, worker in enumerate(self.workers):
+                # One cell at a time: a worker that dies then loses one cell only.
                 if waiting and worker.pid and worker.job is None:
                     worker.give(waiting.popleft(), self.folder)
                     assert worker.job is not None

@@ -27,4 +27,5 @@ def own_memory(field: str) -> int | None:
 
 def processors() -> int:
     """Return how many processors this process may use."""
+    # Containers and batch systems often allow fewer processors than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -46,6 +46,7 @@ def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
     try:
         bare = Job.of(old.job, old.cell)
         setting = replace(bare.setting, data=data or bare.setting.data)
+        # The key is computed anew: options, data and packages may have changed since.
         job = keyed(replace(bare, setting=setting), folder)
     except (KeyError, TypeError) as error:
         raise MeasurementError(
@@ -77,8 +78,10 @@ def compare(old: Record, again: Record, job: Job) -> Comparison:
             found.append(f"{name} was {_score(then)} and is {_score(now)}")
     if old.steps != again.steps:
         found.append(f"it took {old.steps} steps and now takes {again.steps}")
+    # Scores may agree although the restorations differ.
     if not found and old.result_sha256 != again.result_sha256:
         found.append("the restoration differs in its last bits")
+    # Both change the order in which numbers are added up.
     if (old.device, old.threads) != (again.device, again.threads):
         now_on = f"{again.device} with {again.threads}"
         causes.append(f"it ran on {old.device} with {old.threads} threads, and now on {now_on}")

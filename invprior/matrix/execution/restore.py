@@ -86,6 +86,7 @@ def restore(
 def _solve(
     job: Job, problem: Problem, score: Score, progress: Progress, factor: float | None
 ) -> Restored:
+    # Derived without the method's name, so that all methods of a seed have the same random numbers.
     method, seed = job.method, derived_seed(job.cell.seed, "matrix", "solver")
     stop = stop_from(job.cell.stop) if job.cell.stop else None
     began = now(problem.y)
@@ -109,14 +110,14 @@ def _solve(
             seed=seed,
             runs=method.runs,
             callbacks=[recorder],
-            record_every=0,
+            record_every=0,  # the recorder keeps the curve
         )
     except DivergedError as error:
-        if error.solution is None:
+        if error.solution is None:  # there is no finite iterate to keep
             raise
         solution, reason = error.solution, str(error)
     ended = time.perf_counter()
-    waited = now(problem.y) - ended
+    waited = now(problem.y) - ended  # a GPU may still be at work when the run returns
     counts, curve = calls.counts(), recorder.curve
     estimated = problem.weights is not None and bool(problem.weights.rule)
     default: Weights = "automatic" if estimated else "fixed"
@@ -125,6 +126,7 @@ def _solve(
         x=solution.x,
         stop=solution.stop,
         steps=solution.steps,
+        # The run's own time includes its callbacks.
         solve=max(solution.seconds - recorder.spent, 0.0) + waited,
         warm_up=warm_up,
         tuning=tuning,

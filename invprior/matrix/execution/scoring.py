@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.errors import IncompatibleError
-from invprior.matrix.config.matrix import Protocol
+from invprior.matrix.config.sections import Protocol
 from invprior.matrix.execution.data import Case, rounded
 from invprior.metrics.base import Metric
 
@@ -45,6 +45,7 @@ class Scores:
         for name, metric in self.metrics.items():
             try:
                 found[name] = float(metric.measure(inner, target))
+                # A metric with windows, such as SSIM, refuses the row of missing pixels and is left out.
                 if self.protocol.missing and self.case.operator.observation_mask is not None:
                     found[name + MISSING] = self._over_missing(metric, x)
             except IncompatibleError:
@@ -54,6 +55,7 @@ class Scores:
     def best(self, images: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the scores of the best image, by the first metric that all images have."""
         scored = [self(x) for x in images.values()]
+        # Any metric of both images will do; usually it is the first one.
         for name, metric in self.metrics.items():
             if all(name in scores for scores in scored):
                 sign = 1 if metric.higher_is_better else -1
@@ -82,7 +84,7 @@ def best_of(texts: tuple[str, ...], scores: Sequence[Mapping[str, float]]) -> in
         raise IncompatibleError(
             f"The metric {texts[0]}, which tuning uses, could be computed for no restoration."
         )
-    return max(ranked)[1]
+    return max(ranked)[1]  # ties go to the larger factor
 
 
 def _inner(x: Tensor, border: tuple[int, int]) -> Tensor:

@@ -50,6 +50,7 @@ def tune(job: Job, folder: Path, progress: Progress) -> Tuned:
     oracle = job.method.weights == "oracle"
     images = (job.cell.image,) if oracle else job.tuning.images
     cases = [prepare(job, image) for image in images]
+    # The prior decides what is scaled, so any image gives the same factors.
     tries = factors(problem_of(job, cases[0]), job.tuning.budget)
     sums: list[dict[str, float]] = [{} for _ in tries]
     done = 0
@@ -63,6 +64,7 @@ def tune(job: Job, folder: Path, progress: Progress) -> Tuned:
             progress(done, time.perf_counter() - began)
     tuned = Tuned(tries[best_of(job.metrics, sums)], time.perf_counter() - began)
     stored.parent.mkdir(exist_ok=True)
+    # Atomically, because cells in other processes may read it.
     with files.atomic(stored, overwrite=True) as file:
         file.write(json.dumps(asdict(tuned)).encode())
     return tuned

@@ -30,6 +30,7 @@ from invprior.matrix.results.record import Record
 NOT_RUN, LEFT_OUT = "not run yet", "left out"  # in columns of statuses
 PERCENT = f"{LEVEL:.0%}".replace("%", " %")
 
+# A column of the page has a head; one of a CSV file has a name, and values for other programs.
 CellColumn: TypeAlias = tuple[Head, Callable[[CellRow], Value]]
 MethodColumn: TypeAlias = tuple[Head, Callable[[MethodRow], Value]]
 CellField: TypeAlias = tuple[str, Callable[[CellRow], object]]
@@ -155,7 +156,7 @@ def method_fields() -> list[MethodField]:
             if not _is_compared(row):
                 return None
             behind = row.comparison.behind.get(row.method)
-            return value(behind) if behind else 0.0
+            return value(behind) if behind else 0.0  # the best method itself
 
         return name, found
 
@@ -204,7 +205,7 @@ def _not_compared(row: MethodRow) -> str:
 
 def _to_best(row: MethodRow) -> Value:
     comparison, method = row.comparison, row.method
-    if method == comparison.best:
+    if method == comparison.best:  # sorted as 0, its difference to itself
         return Value(text="best", sort=0.0)
     if method not in comparison.behind:
         return number(None)
@@ -235,7 +236,7 @@ def _calls(row: MethodRow) -> Value:
     records, calls = row.compared, Counter[str]()
     for record in records:
         calls.update(record.calls)
-    if not calls:
+    if not calls:  # methods without a solver do not count them
         return number(None)
     shown = " / ".join(f"{calls[k] / len(records):.0f}" for k in ("forward", "adjoint"))
     return number(calls["forward"] / len(records), shown)
@@ -252,6 +253,7 @@ def _results(row: MethodRow) -> Value:
     held = sum(r.status == "ok" for r in task.records[method].values())
     planned = len(task.pairs) - len(task.excluded.get(method, ()))
     failed = Counter(m.status or m.reason for m in task.missing_results() if m.method == method)
+    # Why cells are missing, as "2 timeout, 1 crashed".
     note = ", ".join(f"{n} {status}" for status, n in failed.items())
     return number(held, f"{held} of {planned}", note=note)
 
@@ -265,4 +267,5 @@ def _status(status: str) -> Value:
 
 
 def _ran(row: CellRow) -> bool:
+    # A cell that never started has a record too, for instance without its package.
     return row.record is not None and row.record.seconds.whole > 0

@@ -44,6 +44,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     shown = [m for m in comparison.methods if m in times]
     if not shown:
         return None
+    # Only the drawing: tables have the true times.
     times = {m: max(t, SHORTEST) for m, t in times.items()}
     figure, axes = _page()
     chosen = styles(task.methods)
@@ -57,6 +58,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
         )  # fmt: skip
     _times(axes, [times[m] for m in shown])
     means = [comparison.mean[m].mean for m in shown]
+    # By the means alone, so that long intervals do not set the scale.
     room = 0.35 * (max(means) - min(means)) or 0.05 * abs(means[0]) or 1.0
     axes.set_ylim(min(means) - room, max(means) + room)
     axes.set_xlabel("time of the reconstruction [s]")
@@ -74,7 +76,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
     averaged = {}
     for method in comparison.mean:
         runs = [_points(task.records[method][p].curve, measure.name) for p in comparison.pairs]
-        if all(len(r) for r in runs):
+        if all(len(r) for r in runs):  # a mean over some pairs only would not be comparable
             averaged[method] = _average([r for r in runs if len(r)])
     if not averaged:
         return None

@@ -70,6 +70,7 @@ def strips(
         methods: of each task, in the order of the page.
     """
     chosen = [_first_seeds(task) for task in tasks]
+    # A set, because tasks share their truths.
     needed = {
         path for task, pairs in zip(tasks, chosen, strict=True)
         for row in task.records.values() for pair in pairs if pair in row
@@ -86,6 +87,7 @@ def _first_seeds(task: Task) -> list[Pair]:
     """Return one pair per image: the lowest seed that any method has run."""
     ran = {p for row in task.records.values() for p in row}
     first: dict[str, Pair] = {}
+    # Seeds that have run come first: the page is made while the run goes on.
     for pair in sorted(task.pairs, key=lambda p: (p not in ran, p.seed)):
         first.setdefault(pair.image, pair)
     return [first[p] for p in dict.fromkeys(p.image for p in task.pairs)]

@@ -61,13 +61,14 @@ def overview(collection: Collection, measure: Measure) -> Table:
                 )
             )
         rows.append((rank, row))
-    rows.sort(key=lambda r: r[0])
+    rows.sort(key=lambda r: r[0])  # methods without a rank, at infinity, come last
     heads = [
         Head(text="method", numeric=False),
         Head(text="mean rank", note="Over the tasks that have the method; 1 is the best."),
     ]
     shown = zip(titles(collection.tasks), compared, strict=True)
     heads += [Head(text=name, note=_over(len(c.pairs), c.possible)) for name, c in shown]
+    # Columns name only the operator if all tasks have one noise; the title then names it.
     noises = {t.noise for t in collection.tasks}
     common = f", all with {noises.pop()}" if len(noises) == 1 and "" not in noises else ""
     return Table(

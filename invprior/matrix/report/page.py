@@ -113,6 +113,7 @@ def render(
     style, script = (
         place.joinpath(f"report.{k}").read_text(encoding="utf-8") for k in ("css", "js")
     )
+    # The browser runs a script only if its bytes have this hash.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     shared = overview.overview(collection, collection.measures[0]) if len(made) > 1 else None
     missing = overview.missing_results(collection)
@@ -143,6 +144,7 @@ def render(
         "cells": overview.every_cell(collection),
         "how": overview.HOW,
     }  # fmt: skip
+    # StrictUndefined turns a misspelt name in the template into an error.
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -199,7 +201,7 @@ def _captioned(strip: Strip, measures: tuple[Measure, ...]) -> dict[str, Any]:
     """Return a strip for the template, with the scores of each tile."""
 
     def scores(tile: Tile) -> list[str]:
-        if tile.record is None or not tile.image:
+        if tile.record is None or not tile.image:  # truth, measurement, or no image to describe
             return []
         held = [(m, tile.record.metrics[m.name]) for m in measures if m.name in tile.record.metrics]
         return [f"{m.title} {m.text(v)} {m.unit}".rstrip() for m, v in held]

@@ -18,6 +18,7 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
     """
     found, scores = task.compare(measure), task.scores(measure)
     ours = list(dict.fromkeys(p.image for p in task.pairs))
+    # The images of the published table, whatever was measured here.
     whole = sorted({p for row in published.images.values() for p in row})
     rows = []
     order = [*found.methods, *found.apart]
@@ -25,7 +26,7 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
         name = published.method(method)
         known = published.images.get(name or "", {})
         mean = found.mean[method].mean if method in found.mean else None
-        if method in found.mean:
+        if method in found.mean:  # over the images that both have
             shared = [p for p in dict.fromkeys(p.image for p in found.pairs) if p in known]
             pairs = [p for p in found.pairs if p.image in shared]
             measured = _over_images({p: scores[method][p] for p in pairs})
@@ -34,6 +35,7 @@ def averages(task: Task, measure: Measure, key: str, published: Published) -> Ta
         same = math.fsum(known[p] for p in shared) / len(shared) if shared else None
         printed = published.averages.get(name or "")
         reference = same
+        # A printed average says nothing about a part of its images.
         if same is None and set(whole) == {p.image for p in found.pairs}:
             reference, measured = printed, mean
         difference = None if reference is None or measured is None else measured - reference

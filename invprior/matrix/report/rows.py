@@ -53,7 +53,9 @@ class MethodRow:
 def cell_rows(tasks: Iterable[Task]) -> Iterator[CellRow]:
     """Yield every cell of some tasks."""
     for task in tasks:
-        missing = {(m.method, m.pair): m for m in task.missing_results()}
+        missing = {
+            (m.method, m.pair): m for m in task.missing_results()
+        }  # once a task: it walks all cells
         for method in task.methods:
             for pair in task.pairs:
                 record = task.records[method].get(pair)

@@ -79,6 +79,7 @@ def images(task: Task, measure: Measure, key: str, published: Published | None =
     comparison, scores, reasons = task.compare(measure), _by_image(task, measure), _reasons(task)
     names = list(dict.fromkeys(p.image for p in task.pairs))
     seeds = Counter(p.image for p in task.pairs)
+    # Not by the comparison's pairs: this table shows every score that exists.
     choose = max if measure.higher_is_better else min
     means = {place: math.fsum(found) / len(found) for place, found in scores.items()}
     best: dict[str, float] = {}
@@ -99,6 +100,7 @@ def images(task: Task, measure: Measure, key: str, published: Published | None =
                 difference = signed(measure.text(mean - known[name]))
                 note = f"{difference} to the published {measure.text(known[name])}. {reason}"
                 reason = note.rstrip()
+            # A mean over fewer seeds than planned says so.
             few = "" if len(found) == seeds[name] else f" ({len(found)} of {seeds[name]})"
             shown = measure.text(mean)
             same = shown == measure.text(best[name])  # ties as printed are all bold

@@ -37,7 +37,7 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
     path = store.folder / NAME if output is None else output
     more = path.with_name(path.stem + _MORE)
     replace = overwrite or _is_report(path)
-    files.writable(path, overwrite=replace)
+    files.writable(path, overwrite=replace)  # refuse before the work, not after it
     if more.exists() and not replace:
         raise MeasurementError(
             f'"{more}" exists already and is kept. Choose another name with --output, or replace it with --overwrite.'
@@ -51,6 +51,7 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         drawn, saved = _figures(more, part, collection)
         drawings.append(drawn)
         written += saved
+    # The strips have the methods in the order of the table, the best first.
     order = [[row[0].text for row in part.methods.rows] for part in made]
     strips = images.strips(store.folder, [part.task for part in made], order)
     text = page.render(
@@ -112,6 +113,7 @@ def _is_report(path: Path) -> bool:
     """Whether the file is an earlier report, by the generator that its head names."""
     try:
         with path.open("rb") as file:
+            # The start of the page is enough, and a foreign file may be large.
             return f'name="generator" content="{page.GENERATOR}"'.encode() in file.read(2000)
     except OSError:
         return False
@@ -149,7 +151,7 @@ def _figures(
     drawn, saved = [], []
     for name, draw, spoken in kinds:
         figure = draw(part.task, measure, compared)
-        if figure is None:
+        if figure is None:  # nothing to compare yet
             continue
         for suffix in ("png", "svg"):
             saved.append(folder / f"{part.id}-{name}.{suffix}")

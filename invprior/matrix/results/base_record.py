@@ -24,7 +24,7 @@ def base_record(job: Job, status: Status, reason: str = "") -> Record:
         options=job.options,
         job=job.rest(),
         versions=versions(),
-        packages=packages(parts(job)),
+        packages=packages(parts(job)),  # only those used: others must not make the record stale
         threads=job.setting.threads,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -14,8 +14,9 @@ from typing import Any
 from invprior.errors import MeasurementError, OptionError
 from invprior.io.samples import PREFIX
 from invprior.matrix.config import specs
-from invprior.matrix.config.matrix import Limits, Matrix, Protocol, Tuning
+from invprior.matrix.config.matrix import Matrix
 from invprior.matrix.config.method import Method
+from invprior.matrix.config.sections import Limits, Protocol, Tuning
 from invprior.matrix.results.record import Cell
 
 SCHEME = 1  # of `resolved`, below; raised when the same options come to mean another cell
@@ -107,6 +108,7 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
     seen: dict[str, Job] = {}
     for cell, method in _cells(matrix):
         made = job(cell, method, matrix, setting, folder)
+        # Labels are no part of the key, so two rows can be the same cell.
         other = seen.setdefault(made.key, made)
         if other is not made:
             raise OptionError(
@@ -173,6 +175,7 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
     filled = {g: specs.resolved(g, t) if specs.is_own(g, t) else t for g, t in used}
     named = {name: sha for _, text in used for name, sha in _files(text, job.setting.data)}
     protocol = asdict(job.protocol)
+    # Files count by their bytes, in "data", so they may move.
     for role in ("truth", "measurement", "masked"):
         del protocol[role]
     return {
@@ -182,11 +185,13 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         "data": data(job, job.cell.image),
         "tuning": [data(job, image) for image in job.tuning.images],
         "files": dict(sorted(named.items())),
-        "protocol": protocol | {"border": list(job.protocol.border)},
+        "protocol": protocol | {"border": list(job.protocol.border)},  # as JSON gives it back
         "metrics": list(job.metrics),
         "size": job.setting.size,
         "seed": job.cell.seed,
-        "device": job.setting.device.partition(":")[0],
+        "device": job.setting.device.partition(":")[
+            0
+        ],  # not the number of a GPU
     }
 
 
@@ -240,7 +245,7 @@ def _files(text: str, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
-    seen = set()
+    seen = set()  # a method's own solver or rule makes its cells of several axis values equal
     axes = product(
         matrix.images,
         matrix.operators,
@@ -275,7 +280,7 @@ def _joined(stop: str, steps: int) -> str:
 
 def _excluded(cell: Cell, exclude: Mapping[str, str]) -> bool:
     values = asdict(cell)
-    return bool(exclude) and all(
+    return bool(exclude) and all(  # an empty exclude would leave out everything
         specs.matches(pattern, str(values[axis]))
         or (axis == "prior" and specs.matches(pattern, cell.method))
         for axis, pattern in exclude.items()

@@ -55,6 +55,7 @@ def explain(store: Store, planned: list[Job], job: Job) -> list[str]:
     (found,) = store.inspect([job])
     record = found.record
     if record is None:
+        # The same texts with other resolved options or data have another key.
         older = [r for r in store.superseded(planned) if r.cell == job.cell]
         if not older:
             return ["It has no record: it has not run yet, or its record could not be read."]

@@ -60,7 +60,7 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
             try:
                 theirs = record.load(path)
                 _verify(folder, theirs)
-            except MeasurementError as error:
+            except MeasurementError as error:  # the others are still worth having
                 damaged.append(str(error))
                 continue
             ours = held.get(theirs.key)
@@ -71,7 +71,7 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
                     same += 1
                 continue
             _copy(folder, into, theirs)
-            held[theirs.key] = theirs
+            held[theirs.key] = theirs  # later folders are compared with it
             taken += 1
     return Merged(taken, same, tuple(conflicts), tuple(damaged))
 
@@ -82,6 +82,7 @@ def _same_matrix(one: Store, other: Store) -> None:
         for name, same in (
             ("configuration", one.matrix == other.matrix),
             ("size", one.setting.size == other.setting.size),
+            # Threads and the data's folder may differ between machines.
             ("device", one.setting.device == other.setting.device),
         )
         if not same
@@ -146,5 +147,6 @@ def _copy(folder: Path, into: Path, made: Record) -> None:
             (folder / place / name).open("rb") as old,
         ):
             shutil.copyfileobj(old, file)
+    # The old command names a folder of the other machine.
     replay = f"invprior reproduce {into / record.RECORDS / f'{made.key}.json'}"
     record.save(into, replace(made, replay=replay))

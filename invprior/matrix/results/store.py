@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 from invprior.errors import MeasurementError
 from invprior.io import files
-from invprior.matrix.config.matrix import Limits, Matrix, parse
+from invprior.matrix.config.matrix import Matrix, parse
+from invprior.matrix.config.sections import Limits
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job, Setting, jobs, parts
 from invprior.matrix.results.record import FORMAT, FormatError, Record, check_format
@@ -144,8 +145,9 @@ class Store:
         for old in aside:
             (self.folder / SUPERSEDED).mkdir(exist_ok=True)
             for name in [f"{old.key}.json", *([old.image] if old.image else [])]:
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):  # its image may be lost
                     (self.folder / record.RECORDS / name).replace(self.folder / SUPERSEDED / name)
+        # A label is no part of the key, so a renamed row keeps its record.
         for found in self.inspect(planned):
             if found.record is not None and found.record.cell != found.job.cell:
                 record.save(self.folder, replace(found.record, cell=found.job.cell))
@@ -158,6 +160,7 @@ class Store:
         Raises:
             MeasurementError: another run uses it.
         """
+        # The file stays: if it were removed, two runs could lock different files of this name.
         with (self.folder / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,8 +180,10 @@ class Store:
             return PlannedCell(job, "missing")
         if made.status == "missing-package" and not job.missing:
             return PlannedCell(job, "missing", made)
+        # With a higher limit the cell may succeed.
         if made.status in ("timeout", "out-of-memory") and _raised(made, job):
             return PlannedCell(job, "missing", made)
+        # Stale also if it failed: only --refresh computes it again.
         if changed_code(made, job):
             return PlannedCell(job, "stale", made)
         good = made.status in ("ok", "incompatible")

@@ -23,6 +23,7 @@ def versions() -> dict[str, str]:
 
     found = {"invprior": invprior.__version__, "code": _own_code()}
     found["python"] = platform.python_version()
+    # invprior's own version is above: its metadata may be older in a development install.
     return found | {name: version_of(name) for name in _LIBRARIES if name != "invprior"}
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from invprior.matrix.config.matrix import Limits
+from invprior.matrix.config.sections import Limits
 from tests.matrix.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("hostile")

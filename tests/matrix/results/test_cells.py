@@ -6,6 +6,7 @@ import pytest
 from invprior import samples
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import images
+from invprior.matrix.config import specs
 from invprior.matrix.config.matrix import parse
 from invprior.matrix.results.cells import Job, Setting, jobs
 from tests.matrix.conftest import SMALL
@@ -99,3 +100,12 @@ def test_a_tuned_cell_may_take_longer():
     fixed, tuned = jobs(parse("small", text), Setting(data="."), HERE)
     assert (fixed.seconds, tuned.seconds) == (10, 10 * (1 + 3 * 2))
     assert replace(tuned, method=replace(tuned.method, weights="oracle")).seconds == 10 * (1 + 3)
+
+
+def test_each_spec_is_resolved_once():
+    text = SMALL.replace('"sample:camera:16"', '"sample:camera:16", "sample:coins:16"')
+    specs._resolved.cache_clear()
+    matrix = parse("small", f"{text}seeds = [0, 1, 2]\n")  # makes every spec, to check it
+    made = specs._resolved.cache_info().misses
+    assert len(list(jobs(matrix, Setting(data="."), HERE))) == 12
+    assert specs._resolved.cache_info().misses == made == 6  # one text of each axis, two priors
