@@ -85,7 +85,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Recipe:
         """Check the options now, and wait for the image's size."""
-        return Recipe(cls, validate(cls, options))
+        return Recipe(cls, options)
 
 
 class LinearOperator(Operator):
@@ -186,6 +186,9 @@ class Recipe:
     plugin_group: ClassVar[str] = "operators"
     operator: type[Operator]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:  # here, and not again for every size
+        object.__setattr__(self, "options", validate(self.operator, dict(self.options)))
 
     def __call__(self, image_shape: Shape) -> Operator:
         """Make the operator for images of a shape (C, H, W).

@@ -15,9 +15,9 @@ class WeightChoice:
         terms: name and weight of each open term.
         rule: the rule that chose, as text with its options filled in; "" where the defaults were kept.
         why: why this rule, or why the defaults.
-        criterion: what the rule's figures are.
+        criterion: the name of the rule's criterion.
         tried: the factors on the terms' default weights that were tried, ascending.
-        figures: the rule's figure for each of them.
+        values: the criterion at each of them.
         factor: the factor chosen.
         note: what the user should know of the result, or "".
         seconds: time spent.
@@ -28,18 +28,18 @@ class WeightChoice:
     why: str = ""
     criterion: str = ""
     tried: tuple[float, ...] = ()
-    figures: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
     factor: float = 1.0
     note: str = ""
     seconds: float = 0.0
 
     @property
     def curve(self) -> tuple[tuple[float, float], ...]:
-        """Weight and figure of each try; of a sum of open terms, the first one's weight."""
+        """Weight and value of each try; of a sum of open terms, the first one's weight."""
         unit = self.terms[0][1] / self.factor
         return tuple(
             (float(f"{unit * f:.6g}"), value)
-            for f, value in zip(self.tried, self.figures, strict=True)
+            for f, value in zip(self.tried, self.values, strict=True)
         )
 
     def record(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class WeightChoice:
             "why": self.why,
             "criterion": self.criterion,
             "tried": list(self.tried),
-            "figures": list(self.figures),
+            "values": list(self.values),
             "factor": self.factor,
             "note": self.note,
         }
@@ -61,7 +61,7 @@ class WeightChoice:
         """The other direction of `record`."""
         facts = {name: value for name, value in record.items() if name != "automatic"}
         facts["terms"] = tuple((str(name), float(weight)) for name, weight in record["terms"])
-        for name in ("tried", "figures"):
+        for name in ("tried", "values"):
             facts[name] = tuple(float(value) for value in record[name])
         return WeightChoice(**facts)
 

@@ -31,7 +31,7 @@ def find(group: str, name: str) -> Entry:
     A plain name held by invprior itself means invprior's; others reach it as `package/name`.
 
     Raises:
-        PluginError: unknown, held by several packages, or its metadata is faulty.
+        PluginError: unknown, ambiguous, or its metadata is faulty.
     """
     kind = GROUPS[group]
     known = entries(group)
@@ -48,8 +48,9 @@ def find(group: str, name: str) -> Entry:
     ] or found  # a broken package takes no name from another
     core = [e for e in found if e.package == CORE]
     if len(core or found) > 1:
+        owners = " and ".join(e.package for e in found)
         choices = " or ".join(e.full_name for e in found)
-        raise PluginError(f'The {kind} name "{name}" is held by several packages: write {choices}.')
+        raise PluginError(f'The {kind} name "{name}" is ambiguous: provided by {owners}. Write {choices}.')
     entry = (core or found)[0]
     if entry.fault:
         raise _broken(entry, entry.fault)

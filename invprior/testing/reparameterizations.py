@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from invprior.builders.problem import solver_from
+from invprior.errors import InvpriorError
 from invprior.problem.functionals import Reparameterization
+from invprior.problem.objective import Objective
 from invprior.testing.checkpoints import pack_or_fault
 from invprior.testing.method_calls import MethodCall
 from invprior.testing.report import Check, Fault, checks_for
@@ -54,19 +57,19 @@ def seeded_throughout(prior: Reparameterization) -> None:
 def trainable(prior: Reparameterization) -> str:
     """Gradients reach every weight, and the module can be fitted to an image."""
     target, module = images(*_SIZE), _build(prior)
-    return trains(module, lambda: module(), target, prior.learning_rate)
+    spec = prior.solver_spec
+    lr = float(spec.options.get("lr", 0.01)) if spec.name == "adam" else 0.01  # type: ignore[arg-type]
+    return trains(module, lambda: Objective.output(module).x, target, lr)
 
 
 def defaults(prior: Reparameterization) -> None:
-    """The solver settings it asks for are in range: learning_rate > 0, 0 <= average < 1, steps >= 1, langevin >= 0."""
-    for name, value, right in (
-        ("learning_rate", prior.learning_rate, prior.learning_rate > 0),
-        ("average", prior.average, 0 <= prior.average < 1),
-        ("steps", prior.steps, isinstance(prior.steps, int) and prior.steps >= 1),
-        ("langevin", prior.langevin, prior.langevin >= 0),
-    ):
-        if not right:
-            raise Fault(f"its {name} is {value!r}, out of range")
+    """Its `default_solver` can be made, and its `steps` are an integer >= 1."""
+    try:
+        solver_from(prior.default_solver)
+    except InvpriorError as error:
+        raise Fault(f"its default_solver cannot be made: {error}") from None
+    if not isinstance(prior.steps, int) or prior.steps < 1:
+        raise Fault(f"its steps is {prior.steps!r}, out of range")
 
 
 def checkpoint(prior: Reparameterization) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from invprior.builders.solver import select_solver
 from invprior.checkpoint.decode import restore
 from invprior.errors import IncompatibleError
-from invprior.problem.problem import Objective, Problem
+from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
 from invprior.stopping.base import StoppingRule
 from invprior.testing import toy_problems
@@ -37,8 +38,8 @@ class _Setup:
     """A solver with one of the small problems."""
 
     def __init__(self, solver: Solver, problem: Problem) -> None:
-        self.solver, _ = solver.choose(problem)
-        self.objective: Objective = self.solver.route(problem)
+        selection = select_solver(problem, solver)
+        self.solver, self.objective = selection.solver, selection.objective
         self.problem = problem
         # Steps of half a run. Fewer for a network: one step may hold many of an inner optimiser.
         self.half = 3 if problem.reparameterization is None else 2

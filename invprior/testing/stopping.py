@@ -17,7 +17,7 @@ from invprior.priors.dip import DIP
 from invprior.problem.functionals import Functional, Prior, Term
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.runner.iteration import Run
+from invprior.runner.iteration import Iteration
 from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.testing.checkpoints import pack_or_fault
@@ -57,8 +57,8 @@ def _prepared(rule: StoppingRule) -> Problem:
 
 def _iterates(problem: Problem) -> list[Iterate]:
     """Return the first steps of a run, on a clock of one second a step: verdicts must not depend on the machine."""
-    solver, _ = Adam().choose(problem)
-    run = Run(solver.route(problem), solver, None, 0)
+    solver = Adam().completed(problem)
+    run = Iteration(solver.route(problem), solver, None, 0)
     return [replace(run.advance(), seconds=float(step + 1)) for step in range(_STEPS)]
 
 

@@ -62,7 +62,7 @@ class ValueAndProx(SmoothValue, ProxOnly):
 class SigmoidPixels(CountsCalls, Reparameterization):
     """x is the sigmoid of one free parameter per pixel, drawn from the generator."""
 
-    learning_rate = 0.05
+    default_solver = "adam:lr=0.05"
     steps = 20
 
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:

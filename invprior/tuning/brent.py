@@ -8,7 +8,7 @@ from collections.abc import Callable
 RANGE = 256.0  # factors from 1 / RANGE to RANGE are tried
 _STRIDE = math.log(4.0)  # between the factors of the first, coarse sweep
 _CLOSE = math.log(1.1)  # two factors that near are the same: no criterion tells them apart
-_FLAT = 0.005  # of the figure, which is less than 0.02 dB: not worth another solve
+_FLAT = 0.005  # of the value, which is less than 0.02 dB: not worth another solve
 _GOLDEN = (3 - 5**0.5) / 2
 _EDGE = math.log(RANGE)
 

@@ -90,9 +90,9 @@ def choose_weights(
         return _kept(problem, places, why, quiet=acting == made_rule)
     sweep = _Sweep(trial, part, places, made, x0)
     factor, at_end = smallest(sweep, slack=trial.slack)
-    factors = sorted(sweep.figures)
-    if not any(math.isfinite(v) for v in sweep.figures.values()):
-        reason = sweep.fault or "no weight gave a finite figure"
+    factors = sorted(sweep.values)
+    if not any(math.isfinite(v) for v in sweep.values.values()):
+        reason = sweep.fault or "no weight gave a finite value"
         return _kept(problem, places, f"{name} found none: {reason}")
     note = ""
     if at_end:
@@ -109,9 +109,9 @@ def choose_weights(
             terms=_names(weighted, places),
             rule=name,
             why=why + where,
-            criterion=acting.criterion,
+            criterion=acting.criterion_name,
             tried=tuple(factors),
-            figures=tuple(sweep.figures[f] for f in factors),
+            values=tuple(sweep.values[f] for f in factors),
             factor=_factor(weighted, places),
             note=note,
             seconds=time.perf_counter() - began,
@@ -241,21 +241,21 @@ class _Sweep:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
         self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
         self.last = list(self.first)
-        self.figures: dict[float, float] = {}
+        self.values: dict[float, float] = {}
         self.fault = ""
         functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
         self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
 
     def __call__(self, factor: float) -> float:
-        """The rule's figure; infinite where a solver fails."""
+        """Return the rule's criterion; infinity where a solver fails."""
         prior = scaled(self.problem.prior, self.places, factor)
         try:
             images = self._solved([replace(view, prior=prior) for view in self.trial.views])
-            value = float(self.trial.figure(replace(self.problem, prior=prior), images))
+            value = float(self.trial.criterion(replace(self.problem, prior=prior), images))
         except (IncompatibleError, DivergedError, OptionError) as error:
             self.fault, value = str(error), math.inf
         value = value if math.isfinite(value) else math.inf
-        self.figures[_factor(prior, self.places)] = value
+        self.values[_factor(prior, self.places)] = value
         return value
 
     def _solved(self, views: list[Problem]) -> list[Tensor]:

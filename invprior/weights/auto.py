@@ -10,7 +10,6 @@ import torch
 
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
-from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
 from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule
@@ -30,10 +29,10 @@ class Auto(WeightRule):
 
     For Gaussian noise filled where pixels are missing, else sure: of A x for denoising and strong downsampling, of x
     under a blur, damped by three times the noise's variance. holdout for other noise; the default weights where the
-    operator is not linear. The figures are in docs/weights.md.
+    operator is not linear. The measurements are in docs/weights.md.
     """
 
-    criterion: ClassVar[str] = "that of the rule it picks"
+    criterion_name: ClassVar[str] = "that of the rule it picks"
 
     def choose(self, problem: Problem) -> tuple[WeightRule, str]:
         """Return the rule that fits the problem, and why."""
@@ -50,9 +49,7 @@ class Auto(WeightRule):
         if missing_pixels(problem):
             return Filled(), "the noise is Gaussian, and how well holes are filled counts too"
         why = "the noise is Gaussian, so the error can be estimated without bias"
-        if isinstance(operator, Denoise) or 2 * problem.measurements < math.prod(
-            operator.image_shape
-        ):
+        if operator.is_identity or 2 * problem.measurements < math.prod(operator.image_shape):
             return SURE(), why
         damping = float(f"{_DAMPING / fidelity.precision:.3g}")
         return SURE(damping=damping), f"{why}, that of the image where the operator has kept it"

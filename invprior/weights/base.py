@@ -1,4 +1,4 @@
-"""What a weight rule is: it says what to solve at each weight, and turns the results into a figure to minimise."""
+"""What a weight rule is: the problems to solve at each weight, and the criterion that the best weight minimises."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
-from invprior.registry.options import Plugin, plain_name
+from invprior.registry.options import plain_name
+from invprior.registry.plugin import Plugin
 
-Figure: TypeAlias = Callable[[Problem, Sequence[Tensor]], float]
+Criterion: TypeAlias = Callable[[Problem, Sequence[Tensor]], float]
 
 
 @dataclass(frozen=True)
@@ -24,16 +25,17 @@ class Trial:
     """What is solved at every weight.
 
     Attributes:
-        views: problems with the prior still open; all are solved in step with each other, so that their results differ
-            by what was changed in them and not by where the solver has stopped. None where the figure needs no solver.
-        figure: of the problem at the weight under trial and the views' results, each (1, C, H, W): the smaller, the
-            better the weight.
-        slack: differences of the figure that mean nothing: among weights within it of the best, the one nearest to the
-            default is taken.
+        views: problems with the prior still open. All are solved in step with each other, so that their results
+            differ by what was changed in them and not by where the solver has stopped. Empty where the criterion
+            needs no solver.
+        criterion: a function of the problem at the weight under trial and of the views' results, each (1, C, H, W).
+            The best weight minimises it.
+        slack: differences of the criterion that mean nothing. Among weights within it of the best, the one nearest to
+            the default is taken.
     """
 
     views: tuple[Problem, ...]
-    figure: Figure
+    criterion: Criterion
     slack: float = 0.0
 
 
@@ -41,11 +43,11 @@ class WeightRule(ABC, metaclass=Plugin):
     """A way to choose the weight of a prior without the truth; a frozen, keyword-only dataclass.
 
     Attributes:
-        criterion: what its figure is, for the axis of a plot.
+        criterion_name: the name of its criterion, for the axis of a plot.
     """
 
     plugin_group: ClassVar[str] = "weights"
-    criterion: ClassVar[str] = ""
+    criterion_name: ClassVar[str] = ""
 
     @abstractmethod
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:

@@ -18,7 +18,7 @@ class Default(WeightRule):
     They are a fair guess at any noise level, and cost up to 2 dB on some images.
     """
 
-    criterion: ClassVar[str] = "none"
+    criterion_name: ClassVar[str] = "none"
 
     def start(self, problem: Problem, generator: torch.Generator) -> None:
         """Nothing is tried."""

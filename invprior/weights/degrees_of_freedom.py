@@ -9,7 +9,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from invprior.operators.denoise import Denoise
 from invprior.problem.functionals import Proximable
 from invprior.problem.problem import Problem
 from invprior.weights.base import residual
@@ -77,7 +76,7 @@ def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:
 def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | None:
     """Residual and trace where they have a closed form, else None."""
     terms = [t for t in problem.prior.terms if t.weight > 0]
-    if type(problem.operator) is not Denoise or len(terms) != 1:
+    if not problem.operator.is_identity or len(terms) != 1:
         return None
     functional, tau = terms[0].functional, terms[0].weight * variance
     if not isinstance(functional, Proximable):

@@ -30,14 +30,14 @@ class Discrepancy(WeightRule):
 
     factor: Annotated[float, Gt(0)] = 1.0
 
-    criterion: ClassVar[str] = "squared logarithm of the residual over its goal"
+    criterion_name: ClassVar[str] = "squared logarithm of the residual over its goal"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem alone."""
         goal = self.factor * problem.measurements * gaussian_variance(problem, self)
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             size = float(residual(problem, images[0]).square().sum())
             return math.log(max(size, 1e-30) / goal) ** 2
 
-        return Trial((problem,), figure)
+        return Trial((problem,), criterion)

@@ -11,9 +11,6 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.operators.denoise import Denoise
-from invprior.operators.inpaint import Inpaint
-from invprior.operators.masked import Masked
 from invprior.problem.problem import Problem
 from invprior.registry.options import plain_name
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
@@ -26,7 +23,7 @@ class Filled(WeightRule):
     """Minimises the error of known and of missing pixels together: sure for the known, holdout for the missing.
 
     Either alone sees only its own part: sure cannot tell how well holes are filled, and holdout not how well noise is
-    removed. Both figures are errors in units of sigma^2, so they add, each by its number of pixels. For operators
+    removed. Both criteria are errors in units of sigma^2, so they add, each by its number of pixels. For operators
     that leave pixels of the image out, and Gaussian noise.
 
     Args:
@@ -35,7 +32,7 @@ class Filled(WeightRule):
 
     fraction: Annotated[float, Gt(0), Lt(1)] = 0.1
 
-    criterion: ClassVar[str] = "estimated error per pixel, in units of sigma^2"
+    criterion_name: ClassVar[str] = "estimated error per pixel, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The views of both.
@@ -54,20 +51,18 @@ class Filled(WeightRule):
         held = Holdout(fraction=self.fraction).start(problem, generator)
         count = len(known.views)
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
-            noise = known.figure(weighted, images[:count])
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
+            noise = known.criterion(weighted, images[:count])
             filling = (
-                2 * held.figure(weighted, images[count:]) - 1
+                2 * held.criterion(weighted, images[count:]) - 1
             )  # E is half the error, and holds the noise
             return (1 - missing) * noise + missing * filling
 
-        return Trial((*known.views, *held.views), figure)
+        return Trial((*known.views, *held.views), criterion)
 
 
 def missing_pixels(problem: Problem) -> float | None:
     """Which part of the image is missing, where the operator leaves pixels out and does nothing else; else None."""
-    operator = problem.operator
-    plain = operator.inner if isinstance(operator, Masked) else operator
-    if problem.observation_mask is None or not isinstance(plain, Denoise | Inpaint):
+    if not problem.operator.is_mask:
         return None
     return 1 - problem.measurements / problem.y.numel()

@@ -24,7 +24,7 @@ class GCV(WeightRule):
     Source: Golub, Heath and Wahba 1979; the trace by a random probe after Girard 1989.
     """
 
-    criterion: ClassVar[str] = "cross-validated error, per measurement, in units of sigma^2"
+    criterion_name: ClassVar[str] = "cross-validated error, per measurement, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem, and one with the probe added to y."""
@@ -32,9 +32,9 @@ class GCV(WeightRule):
         views, follow = followed(problem, variance, generator)
         count = problem.measurements
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             r, freedom = follow(weighted, images)
             misfit, left = float(r.square().sum()) / variance, 1.0 - freedom / count
             return misfit / count / left**2 if left > 0 else float("inf")
 
-        return Trial(views, figure)
+        return Trial(views, criterion)

@@ -34,7 +34,7 @@ class Holdout(WeightRule):
 
     fraction: Annotated[float, Gt(0), Lt(1)] = 0.1
 
-    criterion: ClassVar[str] = "E of the held-out measurements, each"
+    criterion_name: ClassVar[str] = "E of the held-out measurements, each"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem without the held-out measurements.
@@ -65,8 +65,8 @@ class Holdout(WeightRule):
         fitted = replace(problem, operator=Masked(operator, kept))
         truth = y[held][None]
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             prediction = operator(images[0])[held][None]
             return float(problem.fidelity.value(prediction, truth).sum()) / truth.numel()
 
-        return Trial((fitted,), figure)
+        return Trial((fitted,), criterion)

@@ -26,7 +26,7 @@ class LCurve(WeightRule):
     Sources: Hansen 1992; the product, Reginska 1996, "A regularization parameter in discrete ill-posed problems".
     """
 
-    criterion: ClassVar[str] = "product of ||Ax - y||^2 and R(x), each per measurement"
+    criterion_name: ClassVar[str] = "product of ||Ax - y||^2 and R(x), each per measurement"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem alone.
@@ -43,7 +43,7 @@ class LCurve(WeightRule):
                     f"{plain_name(type(term.functional))} has only a prox. Use sure (--weight sure)."
                 )
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             x = images[0]
             size = sum(
                 float(t.weight * t.functional.value(x))
@@ -53,4 +53,4 @@ class LCurve(WeightRule):
             misfit = float(residual(problem, x).square().sum())
             return misfit * size / problem.measurements**2
 
-        return Trial((problem,), figure)
+        return Trial((problem,), criterion)

@@ -12,7 +12,6 @@ from annotated_types import Gt
 from torch import Tensor
 
 from invprior.operators.base import LinearOperator
-from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
 from invprior.weights.base import Trial, WeightRule, gaussian_variance
 from invprior.weights.degrees_of_freedom import followed, random_signs
@@ -40,7 +39,7 @@ class SURE(WeightRule):
 
     damping: Annotated[float, Gt(0)] | None = None
 
-    criterion: ClassVar[str] = "estimated error per measurement, in units of sigma^2"
+    criterion_name: ClassVar[str] = "estimated error per measurement, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """The problem, and one with the probe added to y."""
@@ -50,18 +49,18 @@ class SURE(WeightRule):
         count = problem.measurements
         noise = 1.0 if weigh is None else _share(weigh, problem, generator)
 
-        def figure(weighted: Problem, images: Sequence[Tensor]) -> float:
+        def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             r, freedom = follow(weighted, images)
             misfit = float((r * (r if weigh is None else weigh(r))).sum()) / variance
             return (misfit + 2 * freedom) / count - noise
 
         pixels = math.prod(problem.operator.image_shape)
-        return Trial(views, figure, slack=max(0.0, 1.0 - 2.0 * count / pixels))
+        return Trial(views, criterion, slack=max(0.0, 1.0 - 2.0 * count / pixels))
 
     def _weighing(self, problem: Problem) -> Callable[[Tensor], Tensor] | None:
         """||A||^2 (A A^H + d I)^-1 on measurements."""
         operator = problem.operator
-        if self.damping is None or isinstance(operator, Denoise):
+        if self.damping is None or operator.is_identity:
             return None
         assert isinstance(operator, LinearOperator)
         norm_squared = operator.norm() ** 2

@@ -7,17 +7,24 @@ import pytest
 import torch
 
 from invprior.builders.problem import build
+from invprior.builders.solver import select_solver
 from invprior.errors import IncompatibleError, OptionError
-from invprior.memory import plan as budget
+from invprior.memory import plan, size
 from invprior.memory.forecast import estimate
-from invprior.memory.plan import available, parse_size, text, way
+from invprior.memory.plan import plan_memory
+from invprior.memory.size import available, parse_size, size_text
 from invprior.networks.skip import Skip
 from invprior.priors.dip import DIP
 from invprior.problem.functionals import as_prior
-from invprior.runner.api import Interrupted, solve
+from invprior.problem.solution import Interrupted
+from invprior.runner.api import solve
 from invprior.solvers.adam import Adam
 
 NOISE = "gaussian:sigma=0.1"
+
+
+def planned(problem, solver, limit):
+    return plan_memory(select_solver(problem, solver), limit)
 
 
 def small(**options):
@@ -46,7 +53,7 @@ def test_each_way_at_its_limit():
     plain, narrow = needs(), needs(precision="bfloat16")
     both = needs(precision="bfloat16", recompute=True)
     assert both < narrow < plain
-    found = [way(problem_of(small()), "adam", n) for n in (plain, narrow, both, both - 1)]
+    found = [planned(problem_of(small()), "adam", n) for n in (plain, narrow, both, both - 1)]
     settings = [
         (w.problem.reparameterization.precision, w.problem.reparameterization.recompute)
         for w in found
@@ -63,16 +70,16 @@ def test_each_way_at_its_limit():
 
 def test_recomputing_comes_first_where_bfloat16_is_slow(monkeypatch):
     monkeypatch.setattr("invprior.priors.dip.computes_in_bfloat16", lambda device: False)
-    found = way(problem_of(small()), "adam", needs(recompute=True))
+    found = planned(problem_of(small()), "adam", needs(recompute=True))
     assert found.problem.reparameterization.recompute
     assert found.problem.reparameterization.precision == "full"
 
 
 def test_pixels_go_to_tiles():
     problem = problem_of("tv", (1000, 1000))
-    whole = way(problem, "auto", "1GB")
+    whole = planned(problem, "auto", "1GB")
     assert whole.tile is None
-    tiled = way(problem, "auto", whole.needs // 2)
+    tiled = planned(problem, "auto", whole.needs // 2)
     assert 128 < tiled.tile < 1000
     assert "tiles" in tiled.note
 
@@ -82,34 +89,32 @@ def test_nothing_fits():
         OptionError,
         match=r'"memory_limit" .* at least .*MB.* got 1 MB.* smaller image or network',
     ):
-        way(problem_of(small()), "adam", "1MB")
-    with pytest.raises(
-        OptionError, match="blur does not act on near pixels alone, so tiles are no way"
-    ):
-        way(problem_of(small(), operator="blur:boundary=circular"), "adam", "1MB")
+        planned(problem_of(small()), "adam", "1MB")
+    with pytest.raises(OptionError, match="blur does not act locally, so tiles do not help"):
+        planned(problem_of(small(), operator="blur:boundary=circular"), "adam", "1MB")
 
 
 def test_more_than_is_free_is_refused_unless_a_limit_is_given(monkeypatch):
     problem = problem_of(small())
     free = needs() - 1
-    monkeypatch.setattr(budget, "available", lambda device: free)
+    monkeypatch.setattr(plan, "available", lambda device: free)
     with pytest.raises(OptionError, match=r"needs about .*are free.*--memory-limit"):
-        way(problem, "adam", None)
-    assert way(problem, "adam", free).note is not None
+        planned(problem, "adam", None)
+    assert planned(problem, "adam", free).note is not None
     free += 1
-    assert way(problem, "adam", None).needs == free
-    assert way(problem_of(small(), (64, 64)), "adam", None).needs is None  # too small to matter
+    assert planned(problem, "adam", None).needs == free
+    assert planned(problem_of(small(), (64, 64)), "adam", None).needs is None  # too small to matter
 
 
 def test_what_does_not_fit_the_solver_is_refused_as_ever():
     with pytest.raises(IncompatibleError, match="Use adam"):
-        way(problem_of(small()), "fista", "1MB")
+        planned(problem_of(small()), "fista", "1MB")
 
 
 def test_a_solution_says_how_it_was_solved():
     y = torch.rand((2, 1, 96, 160), generator=torch.Generator().manual_seed(0))
     one = build(y[:1], prior=small(), noise=NOISE)[0]
-    limit = way(one, "adam", "1GB").needs - 1
+    limit = planned(one, "adam", "1GB").needs - 1
     given = {"prior": small(), "noise": NOISE, "solver": "adam", "steps": 2}
     found = solve(y, memory_limit=limit, **given)
     assert found.provenance["memory"]["limit"] == limit
@@ -180,18 +185,18 @@ def test_what_is_no_size(given):
 
 
 def test_sizes_as_text():
-    assert [text(n) for n in (1, 2_400_000, 4 * 10**9)] == ["1 MB", "2 MB", "4.0 GB"]
+    assert [size_text(n) for n in (1, 2_400_000, 4 * 10**9)] == ["1 MB", "2 MB", "4.0 GB"]
 
 
 def test_a_container_may_have_less_than_the_machine(monkeypatch, tmp_path):
     machine = SimpleNamespace(available=10**12)
-    monkeypatch.setattr(budget.psutil, "virtual_memory", lambda: machine)
+    monkeypatch.setattr(size.psutil, "virtual_memory", lambda: machine)
     for name, content in (
         ("memory.max", "5000"), ("memory.current", "3000"), ("memory.stat", "anon 1\ninactive_file 500\n")
     ):  # fmt: skip
         (tmp_path / name).write_text(content)
-    assert budget._container_room(tmp_path) == [2500]
+    assert size._container_room(tmp_path) == [2500]
     (tmp_path / "memory.max").write_text("max")
-    assert budget._container_room(tmp_path) == []
-    monkeypatch.setattr(budget, "_container_room", lambda: [7])
+    assert size._container_room(tmp_path) == []
+    monkeypatch.setattr(size, "_container_room", lambda: [7])
     assert available(torch.device("cpu")) == 7

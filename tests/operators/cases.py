@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from invprior.operators.base import LinearOperator, Recipe
+from invprior.operators.base import Compose, LinearOperator, Recipe
 from invprior.operators.blur import Blur
-from invprior.operators.compose import Compose
 from invprior.operators.denoise import Denoise
 from invprior.operators.downsample import Downsample
 from invprior.operators.inpaint import Inpaint

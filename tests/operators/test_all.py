@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invprior.numerics.linalg import conjugate_gradients
-from invprior.operators.base import LinearOperator, Recipe
-from invprior.operators.compose import Chain
+from invprior.operators.base import Compose, LinearOperator, Recipe
 from tests.operators.cases import ALL, SIZES, cases, dense, rand, randn
 
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -76,7 +75,7 @@ def test_norm_is_an_upper_bound_and_tight_for_single_operators(recipe: Recipe) -
         a = recipe((1, *size))
         largest = float(torch.linalg.matrix_norm(dense(a), ord=2))
         assert largest <= a.norm()
-        assert isinstance(a, Chain) or a.norm() <= 1.05 * largest
+        assert isinstance(a, Compose) or a.norm() <= 1.05 * largest
 
 
 @cases(ALL)

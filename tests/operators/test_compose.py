@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError, PluginError
-from invprior.operators.base import Operator, Recipe, Shape
+from invprior.operators.base import Compose, Operator, Recipe, Shape
 from invprior.operators.blur import Blur
-from invprior.operators.compose import Chain, Compose
 from invprior.operators.denoise import Denoise
 from invprior.operators.downsample import Downsample
 from invprior.operators.inpaint import Inpaint
@@ -29,7 +28,7 @@ def test_first_listed_is_applied_first() -> None:
     x = rand((1, 3, 12, 14))
     composed = create("operators", TEXT)((3, 12, 14))
     blur, down = Blur((3, 12, 14), sigma=2.0), Downsample((3, 12, 14), factor=2)
-    for a in (composed, Chain(blur, down), down @ blur):
+    for a in (composed, down @ blur):
         assert a.measurement_shape == (3, 6, 7)
         assert torch.equal(a(x), down(blur(x)))
         assert torch.equal(a.adjoint(a(x)), blur.adjoint(down.adjoint(a(x))))
@@ -44,8 +43,8 @@ def test_sizes_run_backwards() -> None:
 
 def test_observed_is_the_last_ones() -> None:
     hole = Inpaint((1, 8, 8), keep=0.4)
-    assert Chain(hole, Denoise((1, 8, 8))).observation_mask is None
-    assert torch.equal(Chain(Denoise((1, 8, 8)), hole).observation_mask, hole.observation_mask)
+    assert (Denoise((1, 8, 8)) @ hole).observation_mask is None
+    assert torch.equal((hole @ Denoise((1, 8, 8))).observation_mask, hole.observation_mask)
 
 
 def test_norm_is_the_product_and_bounds_the_chain() -> None:
@@ -61,19 +60,19 @@ def test_provenance_names_every_option() -> None:
     )
     composed = create("operators", TEXT)((3, 12, 14))
     assert str(describe(composed)) == expected
-    assert str(describe(Chain(*composed.operators))) == expected
+    assert str(describe(composed.operators[1] @ composed.operators[0])) == expected
     assert describe(create("operators", expected)((3, 12, 14))) == describe(composed)
 
 
 def test_buffers_follow() -> None:
-    assert len(list(Chain(Denoise((1, 8, 8)), Inpaint((1, 8, 8))).buffers())) == 1
+    assert len(list((Inpaint((1, 8, 8)) @ Denoise((1, 8, 8))).buffers())) == 1
 
 
 def test_what_does_not_compose() -> None:
     with pytest.raises(IncompatibleError, match="Square is not linear"):
         Compose((1, 8, 8), operators=(Recipe(Denoise), Recipe(Square)))
     with pytest.raises(IncompatibleError, match=r"takes images of shape \(1, 9, 9\)"):
-        Chain(Denoise((1, 8, 8)), Denoise((1, 9, 9)))
+        Denoise((1, 9, 9)) @ Denoise((1, 8, 8))
     with pytest.raises(OptionError, match="one or more"):
         create("operators", "compose:operators=[]")((1, 8, 8))
     with pytest.raises(OptionError, match="must be given"):

@@ -129,12 +129,12 @@ def test_a_clash_is_a_row_and_an_error(packages, monkeypatch):
     packages.prior("mine", "two_mod:Mine", package="two", two_mod=PRIOR)
     result = command("plugins", "--check")
     assert result.exit_code == 1
-    assert "clash: invprior has that name too; write over/tv" in row(result.stdout, "over")
-    assert "clash: two has that name too; write one/mine" in row(result.stdout, "one")
-    assert "clash: one has that name too; write two/mine" in row(result.stdout, "two")
+    assert "clash: invprior also provides this name; write over/tv" in row(result.stdout, "over")
+    assert "clash: two also provides this name; write one/mine" in row(result.stdout, "one")
+    assert "clash: one also provides this name; write two/mine" in row(result.stdout, "two")
     solved = command("solve", "sample:camera:16", "--prior", "mine")
     assert solved.exit_code == 2
-    assert "write one/mine or two/mine" in solved.stderr
+    assert "provided by one and two. Write one/mine or two/mine" in solved.stderr
 
 
 def test_a_broken_package_takes_no_name_from_a_healthy_one(packages):

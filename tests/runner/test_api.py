@@ -10,16 +10,10 @@ import torch
 
 from invprior import registry
 from invprior.builders.problem import build
-from invprior.errors import (
-    DivergedError,
-    IncompatibleError,
-    MeasurementError,
-    OptionError,
-    PluginError,
-)
+from invprior.errors import IncompatibleError, MeasurementError, OptionError, PluginError
 from invprior.problem.functionals import Penalty
-from invprior.problem.solution import Iterate
-from invprior.runner.api import Interrupted, iterate, solve
+from invprior.problem.solution import DivergedError, Interrupted, Iterate
+from invprior.runner.api import iterate, solve
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.adam import Adam
 from invprior.solvers.fista import FISTA

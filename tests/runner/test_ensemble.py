@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from invprior.errors import OptionError
-from invprior.runner.api import Interrupted, solve
+from invprior.problem.solution import Interrupted
+from invprior.runner.api import solve
 from invprior.runner.ensemble import disagreement, seeds
 
 KNOWN = {"noise": "gaussian:sigma=0.5"}

@@ -6,13 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invprior.builders import problem as building
+from invprior.builders.solver import select_solver
 from invprior.errors import InvpriorError
+from invprior.memory.tiles import cover
 from invprior.numerics.box import Box
 from invprior.operators.base import Recipe
 from invprior.operators.inpaint import Inpaint
 from invprior.priors.dip import DIP
-from invprior.runner.run import Interrupted, Single
-from invprior.runner.tiling import cover, restrict, solve_in_tiles
+from invprior.problem.problem import restrict
+from invprior.problem.solution import Interrupted
+from invprior.runner.options import RunOptions
+from invprior.runner.run import Run
+from invprior.runner.tiling import solve_in_tiles
 from invprior.stopping.max_steps import MaxSteps
 
 
@@ -76,9 +81,7 @@ def test_tiles_have_no_seams(operator):
     """A convex prior has one solution, which in tiles must come out nearly the same everywhere."""
     problem, _ = made("tikhonov:weight=20", operator)
     rule = MaxSteps(steps=60)
-    whole = Single(
-        problem, "auto", stop=rule, x0=None, seed=0, callbacks=(), record_every=0
-    ).solve()
+    whole = Run(select_solver(problem, "auto"), RunOptions(stop=rule, record_every=0)).solve()
     reach = problem.operator.halo
     overlap = max(8, 4 * reach)
     tiled = solve_in_tiles(problem, tile=2 * overlap + 8, overlap=overlap, stop=rule)
@@ -126,7 +129,7 @@ def test_a_guide_and_a_mask_are_cut_with_the_image():
 @pytest.mark.parametrize(
     ("operator", "sizes", "said"),
     [
-        ("blur:boundary=circular", {}, "blur does not act on near pixels alone"),
+        ("blur:boundary=circular", {}, "blur does not act locally"),
         ("denoise", {"tile": 16, "overlap": 8}, '"tile" must be a whole number >= 19'),
         ("blur:sigma=2", {"tile": 64, "overlap": 8}, '"overlap" must be a whole number >= '),
     ],

@@ -103,7 +103,7 @@ def test_langevin_noise_moves_the_filters_alone_by_its_own_stream():
         (problem,) = invprior.build(
             y, prior=f"{net},lr=0.01,langevin={langevin}", noise="gaussian:sigma=0.1"
         )
-        solver, _ = Adam().choose(problem)
+        solver = Adam().completed(problem)
         objective = solver.route(problem)
         state = solver.init(
             objective, problem.initial_estimate(), torch.Generator().manual_seed(seed)

@@ -7,7 +7,7 @@ import torch
 
 import invprior
 from invprior import Penalty, Proximable, registry
-from invprior.builders.solver import check_compatible, select_solver
+from invprior.builders.solver import select_solver
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.fidelities.poisson import Poisson
@@ -251,10 +251,10 @@ AUTO = [
 @pytest.mark.parametrize(("priors", "parts", "expected"), AUTO)
 def test_auto_picks_a_solver_that_fits_and_says_why(priors, parts, expected):
     case = problem(*priors, **parts)
-    solver, why = select_solver(case, "auto")
-    assert type(solver).__name__ == expected
-    assert why
-    check_compatible(case, solver)
+    selection = select_solver(case, "auto")
+    assert type(selection.solver).__name__ == expected
+    assert selection.why
+    assert selection.on(case) is selection
 
 
 def test_auto_says_why_nothing_fits():

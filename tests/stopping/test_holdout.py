@@ -8,7 +8,8 @@ import torch
 
 from invprior.builders.problem import build
 from invprior.errors import IncompatibleError, MeasurementError
-from invprior.runner.api import Interrupted, iterate, solve
+from invprior.problem.solution import Interrupted
+from invprior.runner.api import iterate, solve
 from invprior.stopping.holdout import Holdout, unseen_error
 from invprior.stopping.lowest import Lowest
 
@@ -31,17 +32,17 @@ def prepared(y, rule=None, seed=0, **options):
 @pytest.mark.parametrize("fraction", [0.02, 0.05, 0.3])
 def test_each_network_keeps_out_pixels_of_its_own(fraction):
     y = torch.rand((1, 3, 50, 47), generator=torch.Generator().manual_seed(0))
-    held = prepared(y, Holdout(fraction=fraction)).held
+    held = prepared(y, Holdout(fraction=fraction)).held_out
     assert held.shape == (2, 3, 50, 47)
     assert torch.equal(held[:, 0], held[:, 1])  # whole pixels
     assert not (held[0] & held[1]).any()
     assert float(held.float().mean()) == pytest.approx(fraction, rel=0.15)
-    assert not torch.equal(held, prepared(y, Holdout(fraction=fraction), seed=1).held)
+    assert not torch.equal(held, prepared(y, Holdout(fraction=fraction), seed=1).held_out)
 
 
 def test_missing_pixels_are_not_kept_out(y):
     problem = prepared(y, operator="inpaint:keep=0.5")
-    assert not (problem.held & ~problem.observation_mask).any()
+    assert not (problem.held_out & ~problem.observation_mask).any()
     with pytest.raises(MeasurementError, match="at least 32 measurements"):
         prepared(y[..., :8, :8])
 
@@ -50,7 +51,7 @@ def test_what_is_kept_out_has_no_say_in_the_fit(y):
     problem = prepared(y)
     first = next(iter(iterate(problem, "adam"))).members
     other = prepared(y, seed=0)
-    object.__setattr__(other, "y", torch.where(other.held[0], other.y + 3.0, other.y))
+    object.__setattr__(other, "y", torch.where(other.held_out[0], other.y + 3.0, other.y))
     second = next(iter(iterate(other, "adam"))).members
     after = [list(run) for run in (_few(problem), _few(other))]
     assert torch.equal(first, second)
@@ -74,7 +75,7 @@ def test_the_error_of_the_mean_follows_from_the_members():
     members = truth + 0.2 * torch.randn((2, 3, 256, 256), generator=g)
     now = SimpleNamespace(members=members, objective=SimpleNamespace(problem=problem))
     expected = (0.2**2 / 2 + 0.1**2) / (2 * 0.1**2)
-    assert float(unseen_error(now, problem.held)) == pytest.approx(expected, rel=0.03)
+    assert float(unseen_error(now, problem.held_out)) == pytest.approx(expected, rel=0.03)
 
 
 def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
@@ -85,13 +86,13 @@ def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
 
     def error(members):
         now = SimpleNamespace(members=members, objective=SimpleNamespace(problem=problem))
-        return float(unseen_error(now, problem.held))
+        return float(unseen_error(now, problem.held_out))
 
     alike, apart = torch.cat([y, y]), torch.cat([y + hidden, y - hidden])
     assert error(apart) - error(alike) == pytest.approx(0.1**2 / (2 * 0.1**2), rel=0.02)
     plain = prepared(y)
     now = SimpleNamespace(members=apart, objective=SimpleNamespace(problem=plain))
-    assert float(unseen_error(now, plain.held)) < error(apart)  # there it was seen
+    assert float(unseen_error(now, plain.held_out)) < error(apart)  # there it was seen
 
 
 def test_the_lowest_figure_keeps_its_image():
@@ -129,7 +130,7 @@ def test_it_goes_back_to_the_best_and_fits_all(noise):
     run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
     found = solve(noise, stop=RULE, **run)
     best = int(re.search(r"at step (\d+)", found.stop.message)[1])
-    refit = [i for i in seen if i.objective.problem.held is None]
+    refit = [i for i in seen if i.objective.data.held_out is None]
     assert [i.step for i in refit] == list(range(found.steps - best + 1, found.steps + 1))
     assert (found.stop.name, found.stop.ok) == ("holdout", True)
     assert torch.equal(found.x, refit[-1].x)
@@ -143,14 +144,14 @@ def test_without_a_refit_it_returns_the_best(noise):
     found = solve(noise, stop="holdout:refit=0", **run)
     best = int(re.search(r"at step (\d+)", found.stop.message)[1])
     assert torch.equal(found.x, seen[best - 1].x)
-    assert all(i.objective.problem.held is not None for i in seen)
+    assert all(i.objective.data.held_out is not None for i in seen)
 
 
 def test_the_refit_begins_in_time_for_the_limit(y):
     seen = []
     run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
     found = solve(y, stop="holdout:refit=0.5,limit=60 | max-steps:steps=60", **run)
-    refit = [i.step for i in seen if i.objective.problem.held is None]
+    refit = [i.step for i in seen if i.objective.data.held_out is None]
     assert refit[0] == 41  # 40 and half of it
     assert found.stop.ok
     assert found.steps <= 60

@@ -11,9 +11,10 @@ from invprior import samples
 from invprior.builders.problem import build, prior_from
 from invprior.errors import IncompatibleError, OptionError, PluginError
 from invprior.operators.base import Operator
+from invprior.problem.solution import Interrupted
 from invprior.problem.weight_choice import WeightChoice
 from invprior.provenance import prior_text
-from invprior.runner.api import Interrupted, solve
+from invprior.runner.api import solve
 from invprior.tuning.brent import RANGE
 from invprior.tuning.search import choose_weights
 from invprior.weights.base import Trial, WeightRule
@@ -32,7 +33,7 @@ class Wanted(WeightRule):
     calls = []
 
     def start(self, problem, generator):
-        def figure(weighted, images):
+        def criterion(weighted, images):
             (term, *_) = [t for t in weighted.prior.terms if t.weight > 0]
             Wanted.calls.append(term.weight)
             if self.blind:
@@ -40,7 +41,7 @@ class Wanted(WeightRule):
             default = term.functional.default_weight
             return 1 + torch.log(torch.tensor(term.weight / (default * self.factor))) ** 2
 
-        return Trial((), figure)
+        return Trial((), criterion)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +77,8 @@ def test_everything_is_told(measured):
     assert (name, choice.rule) == ("tikhonov", "sure")
     assert found.provenance["prior"].startswith(f"tikhonov:weight={weight}")
     assert found.provenance["weights"]["automatic"] is True
-    assert dict(choice.curve)[weight] == min(choice.figures)
-    assert len(choice.tried) == len(choice.figures) <= 10
+    assert dict(choice.curve)[weight] == min(choice.values)
+    assert len(choice.tried) == len(choice.values) <= 10
     assert found.tuning_seconds == choice.seconds > 0
     assert [what for what, _, _ in found.choices] == ["solver", "step size", "stop", "weight"]
     assert ("weight", f"tikhonov {weight:.4g}", choice.why) in found.choices
@@ -108,7 +109,9 @@ def test_a_weight_that_is_given_stays(measured):
 def test_auto_can_be_written_and_so_can_the_rule(measured):
     for rule in ("gcv", "discrepancy", "l-curve", Wanted()):
         found = solve(measured, prior="tikhonov:weight=auto", noise=NOISE, weight=rule)
-        assert found.weights.rule.startswith(rule if isinstance(rule, str) else "tests.test_tuning")
+        assert found.weights.rule.startswith(
+            rule if isinstance(rule, str) else "tests.tuning.test_search"
+        )
     with pytest.raises(PluginError, match='Unknown weight rule "suree"'):
         solve(measured, prior="tikhonov", weight="suree")
 
@@ -185,13 +188,13 @@ def test_the_end_of_the_range_is_told(measured, factor):
     assert found.weights.factor == pytest.approx(RANGE if factor > 1 else 1 / RANGE, rel=0.01)
 
 
-def test_where_no_figure_is_finite_the_default_is_kept(measured):
+def test_where_no_value_is_finite_the_default_is_kept(measured):
     wild = Wanted(blind=True)
     found = solve(measured, prior="tikhonov", noise=NOISE, weight=wild, steps=2)
     assert found.weights.terms[0][1] == 60.0
     (note,) = found.notes
     assert "default weight is kept" in note
-    assert "no weight gave a finite figure" in note
+    assert "no weight gave a finite value" in note
 
 
 def test_a_large_image_is_judged_by_its_middle(measured):
@@ -200,7 +203,7 @@ def test_a_large_image_is_judged_by_its_middle(measured):
     assert "middle of the image, 20 x 20" in found.weights.why
     whole = choose_weights(problem, rule="sure")
     assert "middle" not in whole.weights.why
-    assert found.weights.figures != whole.weights.figures
+    assert found.weights.values != whole.weights.values
     (circular,) = build(measured, prior="tikhonov", operator="blur:boundary=circular", noise=NOISE)
     assert "middle" not in choose_weights(circular, rule="sure", side=20).weights.why
 

@@ -67,7 +67,7 @@ def test_sure_is_the_error_of_the_restoration(truth, weight):
         x = Tikhonov().prox(problem.y, weight * SIGMA**2)
         images = [Tikhonov().prox(v.y, weight * SIGMA**2) for v in trial.views]
         error = float((x - truth).square().mean()) / SIGMA**2
-        assert trial.figure(problem, images) == pytest.approx(error, abs=0.08)
+        assert trial.criterion(problem, images) == pytest.approx(error, abs=0.08)
         assert len(trial.views) == (0 if operator == "denoise" else 2)
 
 
@@ -90,7 +90,7 @@ def test_generalised_sure_tells_errors_apart_where_the_damped_inverse_sees_them(
         seen = operator(
             operator.solve_damped(operator.adjoint(error), damping * operator.norm() ** 2)
         )
-        estimated.append(trial.figure(problem, found))
+        estimated.append(trial.criterion(problem, found))
         true.append(float(dot(error, (error - seen) / damping)) / 0.02**2 / truth.numel())
     assert true[1] > true[0] + 1
     assert estimated[1] - estimated[0] == pytest.approx(true[1] - true[0], rel=0.2)
@@ -102,7 +102,7 @@ def test_gcv_needs_no_noise_level(truth):
     figures = []
     for p in (problem, other):  # the same restoration, as weight * sigma^2 is the same
         trial = weight_rule_from("gcv").start(p, generator())
-        figures.append(trial.figure(p, ()) * (1.0 / p.fidelity.precision))
+        figures.append(trial.criterion(p, ()) * (1.0 / p.fidelity.precision))
     assert figures[0] == pytest.approx(figures[1], rel=1e-6)
 
 
@@ -111,8 +111,8 @@ def test_discrepancy_is_nil_where_the_residual_is_the_noise(truth):
     trial = weight_rule_from("discrepancy").start(problem, generator())
     noise = torch.randn(truth.shape, generator=generator())
     x = problem.y + SIGMA * noise / noise.square().mean().sqrt()
-    assert trial.figure(problem, [x]) == pytest.approx(0, abs=1e-6)
-    assert trial.figure(problem, [problem.y]) > trial.figure(problem, [x + 0.01])
+    assert trial.criterion(problem, [x]) == pytest.approx(0, abs=1e-6)
+    assert trial.criterion(problem, [problem.y]) > trial.criterion(problem, [x + 0.01])
 
 
 def test_the_l_curve_is_the_product_of_misfit_and_prior(truth):
@@ -120,7 +120,7 @@ def test_the_l_curve_is_the_product_of_misfit_and_prior(truth):
     trial = weight_rule_from("l-curve").start(problem, generator())
     x = truth + 0.01
     product = float((x - problem.y).square().sum()) * 60 * float(Tikhonov().value(x))
-    assert trial.figure(problem, [x]) == pytest.approx(product / truth.numel() ** 2, rel=1e-4)
+    assert trial.criterion(problem, [x]) == pytest.approx(product / truth.numel() ** 2, rel=1e-4)
 
 
 def test_holdout_asks_the_measurements_that_were_not_fitted(truth):
@@ -133,9 +133,9 @@ def test_holdout_asks_the_measurements_that_were_not_fitted(truth):
     assert 0.1 < int(held.sum()) / problem.measurements < 0.3
     assert bool((held.any(1) == held.all(1)).all())  # a pixel is held out in all channels
     x = truth.expand(1, 3, 32, 32)
-    before = trial.figure(problem, [x])
+    before = trial.criterion(problem, [x])
     assert before == pytest.approx(0.5, abs=0.1)  # half a squared noise
-    assert trial.figure(problem, [x + 0.5 * ~held]) == before
+    assert trial.criterion(problem, [x + 0.5 * ~held]) == before
 
 
 def test_filled_counts_known_and_missing_pixels(truth):
@@ -144,8 +144,8 @@ def test_filled_counts_known_and_missing_pixels(truth):
     assert len(trial.views) == 3
     known, held = SURE().start(problem, generator()), Holdout().start(problem, generator())
     same = [truth, truth + 0.1 * problem.y, truth]
-    expected = 0.7 * known.figure(problem, same[:2])
-    assert trial.figure(problem, same) == pytest.approx(expected, abs=0.15)  # the held-out are met
+    expected = 0.7 * known.criterion(problem, same[:2])
+    assert trial.criterion(problem, same) == pytest.approx(expected, abs=0.15)  # the held-out are met
     assert len(held.views) == 1
 
 
