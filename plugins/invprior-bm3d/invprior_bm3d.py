@@ -1,4 +1,4 @@
-"""BM3D and CBM3D, from the package `bm3d`, as a denoiser."""
+"""BM3D and CBM3D of the package `bm3d` as a denoiser."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from torch import Tensor
 from invprior import Denoiser
 from invprior.numerics.opponent import from_opponent, to_opponent
 
-_LEAST = 16  # pixels a side; on images that hardly hold a block the package's library crashes
-_BLOCK = 8  # pixels a side of its smallest blocks
+_LEAST = 16  # pixels a side; the package's library crashes on images that barely hold a block
+_BLOCK = 8  # pixels a side of the package's smallest blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class BM3D(Denoiser):
-    """Block matching and 3-D filtering; of colour images all channels together (CBM3D).
+    """Block matching and 3-D filtering, with all channels of a colour image together (CBM3D).
 
-    Similar blocks are stacked, and what is sparse in a stack is kept: first by a threshold, then by a Wiener filter.
-    Of three channels, blocks are matched by brightness; other numbers of channels are filtered one by one. It runs on
-    the CPU, wherever the image is.
+    Similar blocks are stacked, and each stack is filtered in a transform domain, first by a threshold, then by a Wiener
+    filter. In images of three channels, blocks are matched by brightness; other numbers of channels are filtered one by
+    one. The filter runs on the CPU, whatever the device of the image.
 
-    Not for commercial use: that is what the package `bm3d` allows.
+    The licence of the package `bm3d` excludes commercial use.
 
     Args:
-        profile: speed and quality: `np` is the authors' normal one, `lc` fast, `high` slow, `vn` for strong noise.
-        threads: how many of the CPU's threads; with more than one the last digits vary from run to run, and 0 takes
-            all.
+        profile: speed and quality: `np` is the authors' normal profile, `lc` is fast, `high` is slow, and `vn` is for
+            strong noise.
+        threads: number of CPU threads; 0 uses all. With more than one, the last digits vary from run to run.
 
     Source: Dabov, Foi, Katkovnik and Egiazarian, "Image denoising by sparse 3-D transform-domain collaborative
     filtering", IEEE Transactions on Image Processing 2007; the authors' own package.
@@ -42,17 +42,17 @@ class BM3D(Denoiser):
     threads: Annotated[int, Ge(0)] = 1
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Remove noise of standard deviation sigma; an image that is not finite gives NaN back.
+        """Remove noise of standard deviation sigma. An image that is not finite becomes NaN.
 
         Raises:
-            MemoryError: there is too little for the package.
+            MemoryError: the package runs out of memory.
         """
         axes = to_opponent(x.detach().to("cpu", torch.float64))
         cleaned = np.stack([self._one(image, sigma) for image in axes.numpy()])
         return from_opponent(torch.from_numpy(cleaned)).to(device=x.device, dtype=x.dtype)
 
     def _one(self, image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-        """Filter one image, (C, H, W); of three channels the first is its brightness."""
+        """Filter one image, (C, H, W), whose first of three channels is the brightness."""
         if not np.isfinite(image).all():
             return np.full_like(image, np.nan)
         channels, height, width = image.shape
@@ -64,12 +64,13 @@ class BM3D(Denoiser):
         else:  # a flat first channel has no blocks to match
             each = [bm3d.bm3d(planes[..., c], sigma, profile) for c in range(channels)]
             cleaned = np.stack(each, -1)
-        if planes.any() and not cleaned.any():  # all that the package says when memory runs out
-            raise MemoryError("bm3d gave nothing back: too little memory for this image")
+        # The package returns zeros when memory runs out, and raises nothing.
+        if planes.any() and not cleaned.any():
+            raise MemoryError("bm3d returned an empty image: too little memory for this image size")
         return np.ascontiguousarray(cleaned[:height, :width].transpose(2, 0, 1))
 
     def _profile(self, side: int) -> Any:
-        """The package's settings; it would spend most of its time beyond the border of a small image."""
+        """Return the package's settings, with search windows no larger than the image."""
         kinds = {
             "np": bm3d.BM3DProfile,
             "lc": bm3d.BM3DProfileLC,
@@ -78,6 +79,7 @@ class BM3D(Denoiser):
         }
         profile = kinds[self.profile]()
         profile.num_threads = self.threads
+        # On a small image the package would spend most of its time beyond the border.
         profile.search_window_ht = min(profile.search_window_ht, 2 * (side - _BLOCK) + 1)
         profile.search_window_wiener = min(profile.search_window_wiener, 2 * (side - _BLOCK) + 1)
         return profile

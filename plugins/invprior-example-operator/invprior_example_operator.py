@@ -1,4 +1,4 @@
-"""An operator in a package of its own."""
+"""An operator in its own package."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ class Vignette(LinearOperator):
     """Darkens an image towards its corners, as a lens does.
 
     Args:
-        corner: what is left of the light in the corners.
+        corner: share of the light that is left in the corners.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class Vignette(LinearOperator):
         self.corner = corner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Multiply by a gain that falls with the square of the distance from the middle."""
+        """Multiply by a gain that falls with the square of the distance from the centre."""
         down, across = (
             torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype)
             for side in self.image_shape[-2:]

@@ -1,4 +1,4 @@
-"""A prior in a package of its own."""
+"""A prior in its own package."""
 
 from typing import Annotated
 

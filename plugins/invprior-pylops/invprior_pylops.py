@@ -1,4 +1,4 @@
-"""Any linear operator of PyLops or SciPy as a forward operator."""
+"""Linear operators of PyLops and SciPy as forward operators."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from scipy.sparse.linalg import LinearOperator as SciPyMatrix
 from torch import Tensor
 
 from invprior import IncompatibleError, LinearOperator, OptionError
+from invprior.numerics.tensors import apply_linear
 from invprior.operators.base import Shape
-from invprior.operators.objects import object_named
-from invprior.operators.tensors import apply_linear
+from invprior.registry.objects import object_named
 
 Matrix: TypeAlias = PylopsMatrix | SciPyMatrix
 
 
 class Pylops(LinearOperator):
-    """A linear operator made with PyLops or SciPy, on the CPU.
+    """A linear operator of PyLops or SciPy, on the CPU.
 
-    It takes whole images, C * H * W numbers, or one channel after the other, H * W numbers. What it makes has the
-    shape that PyLops knows (`dimsd`), or the image's where the numbers are as many, else it is one long row.
-    Numbers are passed in C order. What it computes in single precision is only as exact as that.
+    An operator of C * H * W columns is applied to the whole image, one of H * W columns to each channel. The
+    measurement has PyLops' shape (`dimsd`) if that is known, else the image's if the sizes are equal, else it is one
+    long row.
+    Values are passed in C order. Where the operator computes in single precision, the result is only as precise.
 
     Args:
-        operator: the operator, or a function that makes it for a shape (C, H, W); in text `module:object`, where
-            the module may lie in the current folder.
-        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given and PyLops
-            does not know it either.
+        operator: the operator, or a function that returns it for a shape (C, H, W); as text, `module:object`. The
+            module may be a file in the current folder.
+        image: the shape of x, (C, H, W); needed when a measurement of another shape is given and PyLops does not know
+            the image's.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Pylops(LinearOperator):
         image: tuple[int, int, int] | None = None,
     ) -> None:
         matrix = _made(operator, tuple(image_shape))
-        self.apart = matrix.shape[1] != math.prod(image_shape)
+        self.by_channel = matrix.shape[1] != math.prod(image_shape)
         super().__init__(image_shape, _measured(matrix, tuple(image_shape)))
         self.operator = operator if isinstance(operator, str | Matrix) else _name(operator)
         self.image = image
@@ -51,17 +52,17 @@ class Pylops(LinearOperator):
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """The image's shape: as told, or as PyLops knows it, or the measurement's.
+        """Return the image's shape: the option `image`, else PyLops' own, else the measurement's.
 
         Raises:
-            OptionError: none of them fits.
+            OptionError: none of these gives a measurement of this shape.
         """
         operator = object_named(options["operator"], "operator", "pylops")
-        told = options.get("image")
+        given = options.get("image")
         channels = measurement_shape[0]
-        guesses: list[Shape] = [told] if told else [measurement_shape]
+        guesses: list[Shape] = [given] if given else [measurement_shape]
         dims = tuple(map(int, getattr(operator, "dims", ())))
-        if not told and len(dims) in (2, 3):
+        if not given and len(dims) in (2, 3):
             guesses.insert(0, dims if len(dims) == 3 else (channels, *dims))
         for guess in guesses:
             try:
@@ -71,7 +72,7 @@ class Pylops(LinearOperator):
                 continue
         raise OptionError(
             f'The option "image" of pylops must be the shape (C, H, W) of an image whose measurement has the shape '
-            f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
+            f"{tuple(measurement_shape)}; {'got ' + str(given) if given else 'none was given'}."
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,14 +92,15 @@ class Pylops(LinearOperator):
     def _each(
         self, product: Callable[[NDArray[Any]], NDArray[Any]], x: Tensor, shape: Shape
     ) -> Tensor:
-        rows = len(x) * (self.image_shape[0] if self.apart else 1)
+        # The whole batch in one product, an image or a channel per column.
+        rows = len(x) * (self.image_shape[0] if self.by_channel else 1)
         columns = x.detach().to("cpu").reshape(rows, -1).numpy().T
         made = np.ascontiguousarray(np.asarray(product(columns)).T)
         return torch.from_numpy(made).to(x.device, x.dtype).reshape(len(x), *shape)
 
 
 def _made(operator: Any, image_shape: Shape) -> Matrix:
-    """Make the operator for a shape.
+    """Return the operator for a shape.
 
     Raises:
         OptionError: it is no linear operator, or a complex one.
@@ -107,29 +109,29 @@ def _made(operator: Any, image_shape: Shape) -> Matrix:
     made = found if isinstance(found, Matrix) or not callable(found) else found(image_shape)
     if not isinstance(made, Matrix):
         raise OptionError(
-            f'The option "operator" of pylops must be a LinearOperator of PyLops or SciPy, or a function that makes '
+            f'The option "operator" of pylops must be a LinearOperator of PyLops or SciPy, or a function that returns '
             f"one for a shape; got {type(made).__name__}. SciPy's aslinearoperator wraps matrices."
         )
     if np.issubdtype(made.dtype, np.complexfloating):
         raise OptionError(
-            "The operator of pylops must be real, as images are; got a complex one. Stack its parts: "
-            "pylops.VStack([A.toreal(), A.toimag()])."
+            "The operator of pylops must be real, as images are; got a complex one. Stack its real and "
+            "imaginary parts: pylops.VStack([A.toreal(), A.toimag()])."
         )
     return made
 
 
 def _measured(matrix: Matrix, image_shape: Shape) -> Shape:
-    """The shape of an image's measurement.
+    """Return the shape of an image's measurement.
 
     Raises:
-        IncompatibleError: the operator takes images of another size.
+        IncompatibleError: the operator is for images of another size.
     """
     channels, height, width = image_shape
     rows, columns = matrix.shape
     if columns not in (math.prod(image_shape), height * width):
         raise IncompatibleError(
-            f"The operator of pylops takes {columns} numbers; an image {tuple(image_shape)} has "
-            f"{math.prod(image_shape)}, {height * width} a channel. Make the operator for this size."
+            f"The operator of pylops takes {columns} values; an image {tuple(image_shape)} has "
+            f"{math.prod(image_shape)}, {height * width} per channel. Make the operator for this size."
         )
     whole = columns == math.prod(image_shape)
     dims = tuple(map(int, getattr(matrix, "dimsd", ())))

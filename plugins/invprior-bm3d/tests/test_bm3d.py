@@ -1,4 +1,4 @@
-"""What BM3D promises as a denoiser, alone, in pnp and in red."""
+"""Tests of BM3D as a denoiser, alone, in pnp and in red."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from invprior import samples
 from invprior.testing import parametrize_checks
 
 
-@parametrize_checks(BM3D(profile="lc"))  # the quickest; all share their code
+@parametrize_checks(BM3D(profile="lc"))  # the fastest profile; all share their code
 def test_bm3d(check):
     check()
 
@@ -24,8 +24,8 @@ def error(x, truth):
     return float((x - truth).square().mean().sqrt())
 
 
-def test_colour_is_filtered_together():
-    """CBM3D beats BM3D of each channel, which is what it was made for."""
+def test_colour_channels_are_filtered_together():
+    """CBM3D beats BM3D of each channel, which is its purpose."""
     truth, y = noisy("astronaut", 48, 0.1)
     together = error(BM3D().denoise(y, 0.1), truth)
     apart = error(torch.cat([BM3D().denoise(y[:, c : c + 1], 0.1) for c in range(3)], 1), truth)
@@ -40,12 +40,12 @@ def test_every_profile_removes_noise(profile):
 
 
 @pytest.mark.parametrize("profile", ["high", "vn"])
-def test_bigger_blocks_fit_small_images_too(profile):
+def test_larger_blocks_accept_small_images(profile):
     x = torch.full((1, 3, 2, 9), 0.4)
     assert torch.allclose(BM3D(profile=profile).denoise(x, 0.1), x, atol=1e-3)
 
 
-def test_a_grey_image_in_three_channels_is_no_special_case():
+def test_a_grey_image_in_three_channels_is_accepted():
     """The package's own colour transform divides by the range of each channel."""
     truth, y = noisy("camera", 24, 0.1)
     grey, colour = (BM3D().denoise(t, 0.1) for t in (y, y.expand(-1, 3, -1, -1)))
@@ -54,7 +54,7 @@ def test_a_grey_image_in_three_channels_is_no_special_case():
     assert grey.shape == truth.shape
 
 
-def test_what_is_not_finite_stays_so():
+def test_an_image_that_is_not_finite_becomes_nan():
     x = torch.full((2, 1, 16, 16), 0.5)
     x[0, 0, 3, 3] = torch.nan
     cleaned = BM3D().denoise(x, 0.1)

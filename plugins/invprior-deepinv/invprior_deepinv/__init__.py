@@ -1,1 +1,1 @@
-"""deepinv's physics, denoisers and Deep Image Prior in invprior."""
+"""deepinv's physics, denoisers and Deep Image Prior as plugins of invprior."""

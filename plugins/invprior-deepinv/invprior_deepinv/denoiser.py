@@ -1,4 +1,4 @@
-"""deepinv's denoisers."""
+"""Denoisers of deepinv."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from invprior import Denoiser, OptionError
 from invprior.errors import did_you_mean
 from invprior_deepinv.library import models
 
-_STEP = 16  # pixels: networks that halve the image get sides that are multiples of this
+_STEP = 16  # pixels; networks that halve the image repeatedly need sides that are multiples of this
 
 
 class DeepinvDenoiser(Denoiser, nn.Module):
-    """A denoiser of deepinv, learnt or classical.
+    """A learnt or classical denoiser of deepinv.
 
-    Nothing is downloaded unless `weights=download` asks for it. A network made for another number of channels than
-    the image's sees one channel at a time, repeated.
+    Weights are downloaded only with `weights=download`. A network for another number of channels than the image has is
+    applied to each channel, repeated as often as the network has channels.
 
     Args:
         model: a class in `deepinv.models`, such as DRUNet, DnCNN, GSDRUNet or WaveletDenoiser.
-        weights: of a learnt one: a file of its state (.pth, .safetensors), `download` for deepinv's own, or `random`
-            for untrained ones; absent for classical ones.
-        channels: of the images that it was trained on.
+        weights: the weights of a learnt denoiser: a file of its state (.pth, .safetensors), `download` for those of
+            deepinv, or `random` for an untrained network. It must be absent for a classical denoiser.
+        channels: number of channels of the training images.
         seed: of random weights.
     """
 
@@ -52,20 +52,21 @@ class DeepinvDenoiser(Denoiser, nn.Module):
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         """Remove noise of standard deviation sigma."""
-        network = self._fresh(x)
+        network = self._network_for(x)
         height, width = x.shape[-2:]
         more = [-side % _STEP for side in (width, height)]
         wide = F.pad(x, (0, more[0], 0, more[1]), mode="replicate")
-        alone = x.shape[1] != self.channels
-        if alone:
+        by_channel = x.shape[1] != self.channels
+        if by_channel:
             wide = wide.flatten(0, 1).unsqueeze(1).expand(-1, self.channels, -1, -1)
         clean: Tensor = network(wide, sigma).to(x)[..., :height, :width]
-        return clean.mean(1).view_as(x) if alone else clean
+        return clean.mean(1).view_as(x) if by_channel else clean
 
-    def _fresh(self, x: Tensor) -> Any:
-        """The network where the image is; a copy of a classical method, which would go on where it last ended."""
+    def _network_for(self, x: Tensor) -> Any:
+        """Return the network on the device and in the precision of x, or a copy of a classical method."""
         first = next(iter(self.network.parameters()), None)
         if first is None:
+            # A classical method keeps its last result and would start from it the next time.
             return copy.deepcopy(self.network)
         if (first.device, first.dtype) != (x.device, x.dtype):
             self.network.to(device=x.device, dtype=x.dtype)
@@ -73,13 +74,14 @@ class DeepinvDenoiser(Denoiser, nn.Module):
 
 
 def _network(model: str, weights: str | None, channels: int, seed: int) -> Any:
-    """Make deepinv's object.
+    """Return deepinv's denoiser.
 
     Raises:
-        OptionError: there is no such denoiser, or its weights cannot be had.
+        OptionError: there is no such denoiser, or its weights cannot be loaded.
     """
     made = _class(model)
     accepted = inspect.signature(made).parameters
+    # Constructors name the number of channels differently.
     options = {
         name: channels for name in ("in_channels", "out_channels", "in_nc") if name in accepted
     }
@@ -87,7 +89,7 @@ def _network(model: str, weights: str | None, channels: int, seed: int) -> Any:
         need = (
             "be a file, download or random"
             if weights is None
-            else "be left out, as there are none to learn"
+            else "be left out, as the denoiser is not learnt"
         )
         raise OptionError(
             f'The option "weights" of deepinv with model={model} must {need}; got {weights}.'
@@ -112,7 +114,7 @@ def _class(model: str) -> Any:
     names = sorted(set(classes) - {"Denoiser"})
     raise OptionError(
         f'The option "model" of deepinv must be a denoiser of deepinv.models; got "{model}"'
-        f"{did_you_mean(model, names)}. It has: {', '.join(names)}."
+        f"{did_you_mean(model, names)}. Available: {', '.join(names)}."
     )
 
 
@@ -127,6 +129,6 @@ def _load(network: nn.Module, path: Path) -> None:
     except Exception as error:  # a damaged or foreign file can raise anything
         reason = str(error).partition("\n")[0]
         raise OptionError(
-            f'The option "weights" of deepinv must be a file with the state of a {type(network).__name__}; '
+            f'The option "weights" of deepinv must be a file with the state of {type(network).__name__}; '
             f'got "{path}" ({reason}).'
         ) from None

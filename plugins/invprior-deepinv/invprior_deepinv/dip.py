@@ -1,4 +1,4 @@
-"""deepinv's Deep Image Prior, run as it is, as a method to compare with."""
+"""deepinv's Deep Image Prior, run unchanged, as a method to compare with."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from invprior_deepinv.library import physics as library
 
 @dataclass(frozen=True, kw_only=True)
 class DeepinvDip(Solver):
-    """deepinv's `DeepImagePrior` with its `ConvDecoder`, in one step; invprior's own prior `dip` is another.
+    """deepinv's `DeepImagePrior` with its `ConvDecoder`, run in a single step. It differs from invprior's prior `dip`.
 
-    It is its own prior, so it goes with the prior `none`. Its loop is closed: no stopping rule, average or checkpoint
-    can see into it. The defaults are those of deepinv's classes. Every run gets a fresh network from its seed.
+    It contains its own prior, so use it with the prior `none`. Its loop is closed to stopping rules, averages and
+    checkpoints. The defaults are those of deepinv's classes. Every run builds a new network from its seed.
 
     Args:
-        iterations: of Adam.
+        iterations: number of Adam's iterations.
         learning_rate: Adam's step size.
-        channels: of the network and its input.
+        channels: number of channels of the network and of its input.
         input_size: side of the network's input, in pixels.
     """
 
@@ -44,25 +44,26 @@ class DeepinvDip(Solver):
     input_size: Annotated[int, Ge(1)] = 4
 
     def route(self, problem: Problem) -> Objective:
-        """Take least squares and no prior; nothing else would be looked at."""
+        """Accept least squares without a prior, and refuse what deepinv would ignore."""
         if not problem.data_only or problem.reparameterization is not None:
             raise IncompatibleError(
-                "deepinv-dip is a prior of its own and looks at no other; take the prior none."
+                "deepinv-dip contains its own prior and ignores any other; use the prior none."
             )
         if not isinstance(problem.fidelity, QuadraticFidelity):
             raise IncompatibleError(
-                "deepinv-dip minimises squares; take the fidelity gaussian, or the prior dip."
+                "deepinv-dip minimises squares; use the fidelity gaussian, or the prior dip."
             )
         return route(problem, "deepinv-dip", network=False, prox="no")
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
-        """Draw a seed, for deepinv knows the global generator alone."""
+        """Draw a seed, because deepinv draws from the global generator only."""
         return _Seeded(x0, seed=int(torch.randint(2**62, (), generator=generator)))
 
     def step(self, objective: Objective, state: _Seeded) -> State:
-        """Run all of it."""
+        """Run the whole method."""
         operator, y = objective.problem.operator, objective.problem.y
         channels, size = self.channels, (self.input_size, self.input_size)
+        # The global state is restored afterwards, so that a run leaves no trace in it.
         with torch.random.fork_rng(devices=[y.device] if y.is_cuda else []):
             torch.manual_seed(state.seed)
             network = models.ConvDecoder(tuple(operator.image_shape), size, channels=channels)
@@ -76,7 +77,7 @@ class DeepinvDip(Solver):
         return _Seeded(x.detach(), seed=state.seed)
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """One step is all there is."""
+        """Stop after one step, which is the whole method."""
         return MaxSteps(steps=1)
 
 

@@ -1,4 +1,4 @@
-"""deepinv itself, or what to do without it."""
+"""The parts of deepinv that are used, or an error that says how to install it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ try:
     from deepinv import physics as physics
 except ImportError as error:
     raise ImportError(
-        f"deepinv cannot be imported ({error}); install it with the torchvision that belongs to your torch: "
+        f"deepinv cannot be imported ({error}). Install it with the torchvision build for your torch: "
         "pip install 'invprior-deepinv[deepinv]'"
     ) from error

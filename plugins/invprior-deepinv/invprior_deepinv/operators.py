@@ -1,27 +1,29 @@
-"""deepinv's physics as forward operators; of their noise models nothing is used."""
+"""deepinv's physics as forward operators, without their noise models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from invprior import IncompatibleError, LinearOperator, Operator, OptionError
 from invprior.operators.base import Shape
-from invprior.operators.objects import object_named
+from invprior.registry.objects import object_named
 from invprior_deepinv.library import physics as library
 
 
 class DeepinvNonlinear(Operator):
-    """A forward model of deepinv that is not linear; for `adam` and other solvers that use its gradient alone.
+    """A non-linear forward model of deepinv, for `adam` and other solvers that need only its gradient.
 
     Args:
-        physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
-            the module may lie in the current folder.
-        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+        physics: deepinv's object, or a function that returns it for a shape (C, H, W); as text, `module:object`. The
+            module may be a file in the current folder.
+        image: the shape of x, (C, H, W); needed when only a measurement of another shape is given.
     """
+
+    _required: ClassVar[type[library.Physics]] = library.Physics
 
     def __init__(
         self,
@@ -32,6 +34,11 @@ class DeepinvNonlinear(Operator):
     ) -> None:
         made = _made(physics, tuple(image_shape))
         super().__init__(image_shape, _measured(made, tuple(image_shape)))
+        if not isinstance(made, self._required):
+            raise OptionError(
+                f'The option "physics" of deepinv must be linear; got {type(made).__name__}. '
+                "Use the operator deepinv-nonlinear."
+            )
         named = isinstance(physics, str | library.Physics)
         self.physics = physics if named else f"{physics.__module__}:{physics.__qualname__}"
         self.image = image
@@ -39,15 +46,15 @@ class DeepinvNonlinear(Operator):
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """The image's shape: as told, or as deepinv knows it, or the measurement's.
+        """Return the image's shape: the option `image`, else deepinv's own, else the measurement's.
 
         Raises:
-            OptionError: none of them fits.
+            OptionError: none of these gives a measurement of this shape.
         """
         physics = object_named(options["physics"], "physics", "deepinv")
-        told = options.get("image")
+        given = options.get("image")
         known = getattr(physics, "img_size", None)
-        for guess in [told] if told else [known, measurement_shape]:
+        for guess in [given] if given else [known, measurement_shape]:
             try:
                 if guess and _measured(_made(physics, tuple(guess)), tuple(guess)) == tuple(
                     measurement_shape
@@ -57,7 +64,7 @@ class DeepinvNonlinear(Operator):
                 continue
         raise OptionError(
             f'The option "image" of deepinv must be the shape (C, H, W) of an image whose measurement has the shape '
-            f"{tuple(measurement_shape)}; {'got ' + str(told) if told else 'none was given'}."
+            f"{tuple(measurement_shape)}; {'got ' + str(given) if given else 'none was given'}."
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +72,7 @@ class DeepinvNonlinear(Operator):
         return self._each(self.model.A, x)
 
     def _each(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Compute in the precision of deepinv's own tensors, which takes no other."""
+        """Apply a function in the precision of deepinv's own tensors, as it accepts no other."""
         own = [t.dtype for t in (*self.parameters(), *self.buffers()) if t.is_floating_point()]
         return function(x.to(own[0]) if own else x).to(x.dtype)
 
@@ -73,27 +80,10 @@ class DeepinvNonlinear(Operator):
 class Deepinv(DeepinvNonlinear, LinearOperator):
     """A linear forward model of deepinv, with deepinv's own adjoint.
 
-    `invprior check` says whether that adjoint is right; deepinv's `check` returns a number.
-
-    Args:
-        physics: deepinv's object, or a function that makes it for a shape (C, H, W); in text `module:object`, where
-            the module may lie in the current folder.
-        image: the shape of x, (C, H, W), when a measurement of another shape is all that is given.
+    `invprior check` reports whether that adjoint is right, and how it is wrong if not.
     """
 
-    def __init__(
-        self,
-        image_shape: Shape,
-        *,
-        physics: str | library.Physics | Callable[[Shape], library.Physics],
-        image: tuple[int, int, int] | None = None,
-    ) -> None:
-        super().__init__(image_shape, physics=physics, image=image)
-        if not isinstance(self.model, library.LinearPhysics):
-            raise OptionError(
-                f'The option "physics" of deepinv must be linear; got {type(self.model).__name__}. '
-                "Use the operator deepinv-nonlinear."
-            )
+    _required = library.LinearPhysics
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply A^H, as deepinv computes it."""
@@ -107,26 +97,26 @@ def _made(physics: Any, image_shape: Shape) -> library.Physics:
     )
     if not isinstance(made, library.Physics):
         raise OptionError(
-            f'The option "physics" of deepinv must be one of its Physics, or a function that makes one for a shape '
+            f'The option "physics" of deepinv must be one of its Physics, or a function that returns one for a shape '
             f"(C, H, W); got {type(made).__name__}."
         )
     return made
 
 
 def _measured(physics: library.Physics, image_shape: Shape) -> Shape:
-    """The shape of a measurement, found on an empty image."""
+    """Return the shape of a measurement, by measuring a black image."""
     tensors = [*physics.parameters(), *physics.buffers()]
     where = tensors[0].device if tensors else None
     try:
         with torch.no_grad():
             y = physics.A(torch.zeros(1, *image_shape, device=where))
-    except Exception as error:  # deepinv has no type of its own for this
+    except Exception as error:  # deepinv has no error type of its own
         raise IncompatibleError(
-            f"{type(physics).__name__} of deepinv takes no image of shape {image_shape} "
+            f"{type(physics).__name__} of deepinv accepts no image of shape {image_shape} "
             f"({type(error).__name__}: {error}). Make it for this size."
         ) from error
     if not isinstance(y, Tensor) or y.is_complex():
-        kind = "complex numbers" if isinstance(y, Tensor) else f"a {type(y).__name__}"
+        kind = "complex values" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         raise OptionError(
             f"{type(physics).__name__} of deepinv measures {kind}; a measurement must be one real tensor."
         )

@@ -1,4 +1,4 @@
-"""What deepinv's parts do inside invprior; skipped where deepinv cannot be imported."""
+"""Tests of deepinv's parts in invprior; skipped where deepinv cannot be imported."""
 
 import pytest
 
@@ -20,7 +20,7 @@ import invprior
 from invprior import IncompatibleError, OptionError, samples
 from invprior.testing import parametrize_checks
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # deepinv's own
+pytestmark = pytest.mark.filterwarnings("ignore")  # deepinv's own warnings
 
 
 def blur(image_shape):
@@ -60,7 +60,7 @@ def error(x, truth):
     return float((x - truth).square().mean().sqrt())
 
 
-def test_operators_compute_what_deepinv_does():
+def test_operators_equal_deepinvs():
     x = torch.rand((2, *SIZE), generator=torch.Generator().manual_seed(0))
     assert torch.equal(Deepinv(SIZE, physics=blur)(x), blur(SIZE).A(x))
     rows = deepinv.physics.LinearPhysics(A=lambda x, **_: x[..., ::2, :], img_size=SIZE)
@@ -71,21 +71,21 @@ def test_operators_compute_what_deepinv_does():
 
 
 @pytest.mark.parametrize(
-    ("physics", "error", "said"),
+    ("physics", "error", "message"),
     [
         (squared, OptionError, "must be linear; got Physics. Use the operator deepinv-nonlinear"),
         (lambda shape: 3, OptionError, "one of its Physics.*got int"),
         ("no_such_module:x", OptionError, "No module named 'no_such_module'"),
-        (blur((3, 64, 64)), IncompatibleError, r"takes no image of shape \(3, 16, 16\)"),
+        (blur((3, 64, 64)), IncompatibleError, r"accepts no image of shape \(3, 16, 16\)"),
         (
             lambda shape: deepinv.physics.Physics(A=lambda x, **_: x + 0j),
             OptionError,
-            "complex numbers",
+            "complex values",
         ),
     ],
 )
-def test_what_will_not_do_is_refused(physics, error, said):
-    with pytest.raises(error, match=said):
+def test_wrong_physics_is_refused(physics, error, message):
+    with pytest.raises(error, match=message):
         Deepinv(SIZE, physics=physics)
 
 
@@ -99,7 +99,7 @@ def test_it_restores():
     assert solution.provenance["plugins"] == {"invprior-deepinv": "0.1.0"}
 
 
-def test_weights_come_from_a_file_or_are_random_but_seeded(tmp_path):
+def test_weights_come_from_a_file_or_from_a_seed(tmp_path):
     x = torch.rand((2, 1, 9, 21), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     one = DeepinvDenoiser(model="DnCNN", weights="random", channels=1)
     before = torch.random.get_rng_state()
@@ -118,7 +118,7 @@ def test_weights_come_from_a_file_or_are_random_but_seeded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"model": "DnCN", "weights": "random"}, 'did you mean "DnCNN"'),
         ({"model": "DnCNN"}, "must be a file, download or random; got None"),
@@ -126,12 +126,12 @@ def test_weights_come_from_a_file_or_are_random_but_seeded(tmp_path):
         ({"model": "DnCNN", "weights": "absent.pth"}, 'got "absent.pth"'),
     ],
 )
-def test_a_denoiser_that_cannot_be_had_is_refused(options, said):
-    with pytest.raises(OptionError, match=said):
+def test_wrong_denoisers_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
         DeepinvDenoiser(**options)
 
 
-def test_pnp_takes_one_by_name():
+def test_pnp_accepts_a_denoiser_by_name():
     y = samples.load("camera", 16).x
     prior = 'pnp:denoiser="deepinv(model=DnCNN,weights=random,channels=1)",weight=0.2'
     solution = invprior.solve(y, prior=prior.replace('"', ""), solver="hqs", steps=2)
@@ -146,7 +146,7 @@ def test_dip_as_a_solver(check):
     check()
 
 
-def test_dip_is_deepinvs_and_fresh_for_each_image_and_seed():
+def test_dip_is_deepinvs_with_a_new_network_for_each_run():
     truth = samples.load("camera", 16).x
     y = truth + 0.05 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
     runs = [
@@ -161,10 +161,10 @@ def test_dip_is_deepinvs_and_fresh_for_each_image_and_seed():
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
-    [({"prior": "tv"}, "take the prior none"), ({"fidelity": "laplace"}, "gaussian")],
+    ("parts", "message"),
+    [({"prior": "tv"}, "use the prior none"), ({"fidelity": "laplace"}, "gaussian")],
 )
-def test_dip_refuses_what_it_would_not_look_at(parts, said):
+def test_dip_refuses_what_it_would_ignore(parts, message):
     y = samples.load("camera", 16).x
-    with pytest.raises(IncompatibleError, match=said):
+    with pytest.raises(IncompatibleError, match=message):
         invprior.solve(y, solver=DeepinvDip(**DIP), **{"prior": "none", **parts})

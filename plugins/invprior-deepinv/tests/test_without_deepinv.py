@@ -1,4 +1,4 @@
-"""Where deepinv cannot be imported, the package says what to do, and harms nothing else."""
+"""Where deepinv cannot be imported, the package says how to install it, and nothing else fails."""
 
 import importlib
 
@@ -16,7 +16,7 @@ def importable():
     return True
 
 
-def test_it_is_listed_and_works_or_says_what_is_missing():
+def test_plugins_are_listed_and_load_or_name_what_is_missing():
     entries = [e for e in registry.entries() if e.package == "invprior-deepinv"]
     assert [(e.group, e.name) for e in entries] == [
         ("operators", "deepinv"),

@@ -1,4 +1,4 @@
-"""The operator is held to every check of its kind, and undone by its registered name."""
+"""The operator passes every check of its kind, and is inverted under its registered name."""
 
 from invprior_example_operator import Vignette
 
@@ -12,7 +12,7 @@ def test_vignette(check):
     check()
 
 
-def test_it_is_undone():
+def test_it_is_inverted():
     truth = samples.load("camera", 32).x
     y, vignette = invprior.simulate(truth, operator="vignette", noise="gaussian:sigma=0.02")
     x = invprior.solve(y, operator=vignette, prior="tv:weight=5", steps=50).x

@@ -1,4 +1,4 @@
-"""The prior is held to every check of its kind, and restores an image by its registered name."""
+"""The prior passes every check of its kind, and restores an image under its registered name."""
 
 from invprior_example import Charbonnier
 
@@ -12,7 +12,7 @@ def test_charbonnier(check):
     check()
 
 
-def test_it_restores_a_image():
+def test_it_restores_an_image():
     truth = samples.load("camera", 64).x
     y, blur = invprior.simulate(truth, operator="blur", noise="gaussian:sigma=0.02")
     x = invprior.solve(y, operator=blur, prior="charbonnier:width=0.02,weight=10", steps=50).x

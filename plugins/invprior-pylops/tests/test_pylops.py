@@ -1,4 +1,4 @@
-"""Operators of PyLops and of SciPy, as objects, as functions and by name."""
+"""Tests of operators of PyLops and SciPy, given as objects, as functions and by name."""
 
 import numpy as np
 import pylops
@@ -14,12 +14,12 @@ from invprior.testing import parametrize_checks
 
 
 def smooth(image_shape):
-    """One channel after the other, same size."""
+    """Smooth each channel; the measurement has the image's size."""
     return pylops.Smoothing2D(nsmooth=(3, 3), dims=image_shape[1:])
 
 
 def rows(image_shape):
-    """A matrix that knows no shape: the sum of each row of the whole image."""
+    """Sum each row of the whole image: a matrix that knows no shape."""
     channels, height, width = image_shape
     return aslinearoperator(
         scipy.sparse.kron(scipy.sparse.eye(channels * height), np.ones((1, width)))
@@ -27,7 +27,7 @@ def rows(image_shape):
 
 
 def coarse(image_shape):
-    """Every second line of each channel; PyLops knows both shapes."""
+    """Keep every second row of each channel; PyLops knows both shapes."""
     return pylops.Restriction(image_shape[1:], np.arange(0, image_shape[1], 2), axis=0)
 
 
@@ -42,7 +42,7 @@ def test_pylops(check):
     check()
 
 
-def test_it_computes_what_pylops_does():
+def test_it_equals_pylops():
     operator = smooth((2, 6, 5))
     x = torch.rand((3, 2, 6, 5), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = Pylops((2, 6, 5), operator=operator)(x)
@@ -53,12 +53,12 @@ def test_it_computes_what_pylops_does():
 @pytest.mark.parametrize(
     ("make", "shape"), [(smooth, (2, 6, 5)), (rows, (1, 1, 12)), (coarse, (2, 3, 5))]
 )
-def test_shapes_of_measurements_and_back(make, shape):
+def test_shapes_of_measurements_and_images(make, shape):
     assert Pylops((2, 6, 5), operator=make).measurement_shape == shape
     assert Pylops.image_shape_for(shape, operator=make, image=(2, 6, 5)) == (2, 6, 5)
 
 
-def test_the_image_is_known_to_pylops_or_must_be_told():
+def test_the_image_shape_is_known_to_pylops_or_must_be_given():
     assert Pylops.image_shape_for((2, 3, 5), operator=coarse((1, 6, 5))) == (2, 6, 5)
     assert Pylops.image_shape_for((2, 6, 5), operator=smooth) == (2, 6, 5)
     with pytest.raises(OptionError, match=r'"image" .* \(1, 1, 12\); none was given'):
@@ -68,7 +68,7 @@ def test_the_image_is_known_to_pylops_or_must_be_told():
 
 
 def test_it_restores_by_its_registered_name(tmp_path, monkeypatch):
-    """A module in the current folder, as a user would write it."""
+    """The operator is in a module of the current folder, as a user would write it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     (tmp_path / "my_smoothing.py").write_text(
@@ -84,16 +84,16 @@ def test_it_restores_by_its_registered_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("operator", "error", "said"),
+    ("operator", "error", "message"),
     [
         ("no_such_module:x", OptionError, "No module named 'no_such_module'"),
         ("numpy:no_such_object", OptionError, "no attribute 'no_such_object'"),
         ("numpy", OptionError, "must be module:object"),
         (lambda shape: np.eye(30), OptionError, "got ndarray. SciPy's aslinearoperator"),
         (lambda shape: pylops.Identity(30, dtype="complex128"), OptionError, "VStack"),
-        (pylops.Identity(7), IncompatibleError, r"takes 7 numbers; an image \(1, 6, 5\) has 30"),
+        (pylops.Identity(7), IncompatibleError, r"takes 7 values; an image \(1, 6, 5\) has 30"),
     ],
 )
-def test_what_will_not_do_is_refused(operator, error, said):
-    with pytest.raises(error, match=said):
+def test_wrong_operators_are_refused(operator, error, message):
+    with pytest.raises(error, match=message):
         Pylops((1, 6, 5), operator=operator)
