@@ -80,8 +80,8 @@ class DeepinvNonlinear(Operator):
 class Deepinv(DeepinvNonlinear, LinearOperator):
     """A linear forward model of deepinv, with deepinv's own adjoint.
 
-    `invprior check` reports whether that adjoint is right, and how it is wrong if not; deepinv's own test of the adjoint
-    returns a number.
+    `invprior check` reports whether that adjoint is right, and how it is wrong if not. deepinv's own test of the
+    adjoint returns a number.
     """
 
     _required = library.LinearPhysics
