@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 
 import torch
@@ -80,8 +80,9 @@ def problem_kept(rule: StoppingRule) -> None:
         raise Fault("prepare changes the measurement in place")
     if first.operator.image_shape != given.operator.image_shape:
         raise Fault(f"prepare changes the image's shape to {first.operator.image_shape}")
-    for name in ("y", "held", "reference"):
-        ours, theirs = getattr(first, name), getattr(second, name)
+    for field in fields(first):  # `SplitProblem` adds its own
+        name = field.name
+        ours, theirs = getattr(first, name), getattr(second, name, None)
         if isinstance(ours, Tensor) and not (
             isinstance(theirs, Tensor) and torch.equal(ours, theirs)
         ):

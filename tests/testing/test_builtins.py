@@ -4,9 +4,8 @@ Networks are checked in tests/networks; fidelities and solvers with other option
 """
 
 from invprior import registry
-from invprior.operators.base import Recipe
+from invprior.operators.base import Compose, Recipe
 from invprior.operators.blur import Blur
-from invprior.operators.compose import Compose
 from invprior.operators.denoise import Denoise
 from invprior.operators.downsample import Downsample
 from invprior.operators.inpaint import Inpaint

@@ -116,7 +116,7 @@ class Free(nn.Module):
 class Fresh(Reparameterization):
     """One free parameter per pixel, without a fault."""
 
-    learning_rate = 0.05
+    default_solver = "adam:lr=0.05"
 
     def build(self, x0, generator):
         return Free(torch.rand(x0.shape, generator=generator).to(x0))
@@ -163,7 +163,7 @@ class AnotherSize(Fresh):
 
 
 class SlowestOfAll(Fresh):
-    learning_rate = 0.0
+    default_solver = "adam:lr=0.0"
 
 
 class Denoising(Denoiser):
@@ -265,7 +265,7 @@ class Mutable(Network):
     (Stuck, "trainable", "no parameters that can be fitted"),
     (Unkept, "checkpoint", "a checkpoint cannot store its lock"),
     (AnotherSize, "any-size", r"for an image of \(1, 1, 5, 17\) it returns \(1, 1, 5, 16\)"),
-    (SlowestOfAll, "defaults", "its learning_rate is 0.0, out of range"),
+    (SlowestOfAll, "defaults", "its default_solver cannot be made: The option \"lr\" of adam must be greater than 0"),
     (Nothing, "noise-removed", "it leaves 1 times the error"),
     (AlwaysBlurs, "clean-untouched", "with almost no noise .* it changes pixels by up to"),
     (Darkens, "flat-kept", "it changes a flat image by up to 0.03"),

@@ -12,6 +12,7 @@ from invprior.metrics.base import Metric
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
 from invprior.noises.gaussian import GaussianNoise
+from invprior.problem.objective import Objective
 from invprior.problem.solution import Stop
 from invprior.solvers.fista import FISTA, FISTAState
 from invprior.stopping.base import StoppingRule
@@ -159,9 +160,8 @@ class IgnoresProxes(FISTA):
 @dataclass(frozen=True, kw_only=True)
 class TakesAnything(FISTA):
     def route(self, problem):
-        from invprior.problem.problem import Objective
-
-        return Objective(problem, (), tuple((t.weight, t.functional) for t in problem.prior.terms))
+        terms = tuple((t.weight, t.functional) for t in problem.prior.terms)
+        return Objective(problem, problem.data, (), terms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +248,7 @@ class SaysTrue(Rule):
 
 class DrawsGlobally(Rule):
     def prepare(self, problem, generator):
-        return replace(problem, reference=torch.rand_like(problem.y))
+        return replace(problem, y=torch.rand_like(problem.y))
 
 
 class AddsInPlace(Rule):
