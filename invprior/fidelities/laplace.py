@@ -43,7 +43,7 @@ class Laplace(ProximableFidelity):
     def prox(self, v: Tensor, y: Tensor, tau: float) -> Tensor:
         """Return y plus v - y, soft-thresholded by tau / scale."""
         threshold = tau / self._scale()
-        # The part of the residual within the threshold goes; what is left is the soft threshold.
+        # A value minus its part within the threshold is its soft threshold.
         residual = v - y
         return v - residual.clamp(-threshold, threshold)
 

@@ -117,7 +117,7 @@ class Reflect(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pad (B, C, H, W) on all four sides."""
-        # PyTorch refuses to reflect more pixels than a map has beside its border.
+        # PyTorch's reflection needs maps larger than the margin.
         mode = "reflect" if min(x.shape[-2:]) > self.margin else "replicate"
         return F.pad(x, (self.margin,) * 4, mode=mode)
 

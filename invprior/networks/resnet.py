@@ -28,7 +28,7 @@ class ResNet(Network):
     A pixel depends on pixels at most 2 * blocks + 3 away, so the network cannot fill large holes.
     It serves to show the effect of depth without scales.
 
-    Source: He et al., "Deep residual learning", CVPR 2016, as in the code beside Ulyanov, Vedaldi
+    Source: He et al., "Deep residual learning", CVPR 2016, as in the code of Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:

@@ -36,7 +36,7 @@ class Skip(Network):
     and a single value serves all scales. The default suits two CPU cores. The paper's denoising
     network is `skip(down=[128, 128, 128, 128, 128], padding="reflect", upsample="bilinear")`.
 
-    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, and the code beside it.
+    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, and its code.
 
     Args:
         down: channels on the way down; the number of values is the number of scales.

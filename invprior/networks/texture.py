@@ -30,7 +30,7 @@ class Texture(Network):
     It is made to synthesise textures. It has few weights. Its maps have the most channels where
     they are largest, so the finest scale takes most of the time.
 
-    Source: Ulyanov et al., "Texture Networks", ICML 2016, as in the code beside Ulyanov, Vedaldi
+    Source: Ulyanov et al., "Texture Networks", ICML 2016, as in the code of Ulyanov, Vedaldi
     and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:

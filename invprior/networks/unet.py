@@ -26,7 +26,7 @@ class UNet(Network):
     channels=[64/s,128/s,256/s,512/s,1024/s], and more_layers repeats the last value. Their inpainting
     of `library` is `unet(channels=[8,16,32,64,128,128],norm=instance)`.
 
-    Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code beside Ulyanov,
+    Source: Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, as in the code of Ulyanov,
     Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020.
 
     Args:

@@ -24,8 +24,8 @@ def taps(name: Name, factor: int) -> Tensor:
     """
     support, profile = _PROFILES[name]
     shift = (factor - 1) / 2
-    reach = math.floor(support * factor + shift)
-    offsets = (torch.arange(-reach, reach + factor, dtype=torch.float64) - shift) / factor
+    margin = math.floor(support * factor + shift)
+    offsets = (torch.arange(-margin, margin + factor, dtype=torch.float64) - shift) / factor
     offsets = offsets[offsets.abs() < support]  # the weights at the support's ends are 0
     weights = profile(offsets.abs())
     return weights / weights.sum()
