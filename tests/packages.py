@@ -97,7 +97,7 @@ BROKEN = {
     ),
     "bad-call": (
         _prior(PRIOR.replace("def value(self, x)", "def value(self, x, sigma)")),
-        "Mine.value takes (self, x, sigma), and must take (self, x)",
+        "Mine.value takes (self, x, sigma); it must take (self, x)",
     ),
     "bad-constructor": (
         _prior(PRIOR.replace("*, power: float = 2.0", "power: float")),
@@ -107,7 +107,7 @@ BROKEN = {
     "bad-name": (_prior(target="{module}:Other"), "has no attribute 'Other'"),
     "bad-newer": (
         _prior(metadata="Requires-Dist: numpy\nRequires-Dist: invprior>=99"),
-        "it is made for invprior>=99, and this is",
+        "it requires invprior>=99, and this is",
     ),
 }
 """Ten packages, one for each way to be broken: what to write, and what must be said of it."""

@@ -1,4 +1,4 @@
-"""Find plugins, read their options, make them from specs."""
+"""The registry: find plugins, read their options, and make them from specs."""
 
 from invprior.registry.lookup import CORE as CORE
 from invprior.registry.lookup import GROUPS as GROUPS

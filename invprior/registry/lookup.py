@@ -1,7 +1,7 @@
-"""From a name to a plugin: find, load, create, and back: describe.
+"""From a name to a plugin (find, load, create), and from an object to its spec (describe).
 
-Finding reads text files only, loading imports one plugin, creating makes it from a spec. A faulty
-package is told of when it is asked for, and never hides a healthy one.
+`find` reads text files only. `load` imports one plugin. `create` makes an object from a spec. The fault
+of a package is reported when its plugin is requested, and never hides a healthy package.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from invprior.registry.spec import Spec, Value, parse
 
 
 def find(group: str, name: str) -> Entry:
-    """Find the one plugin that a name stands for.
+    """Find the plugin with a name, plain or as `package/name`.
 
-    A plain name held by invprior itself means invprior's; others reach it as `package/name`.
+    A plain name that invprior itself provides means invprior's plugin. Write `package/name` for the
+    plugin of the same name in another package.
 
     Raises:
-        PluginError: unknown, ambiguous, or its metadata is faulty.
+        PluginError: the name is unknown or ambiguous, or the package's metadata is faulty.
     """
     kind = GROUPS[group]
     known = entries(group)
@@ -43,14 +44,15 @@ def find(group: str, name: str) -> Entry:
         raise PluginError(
             f'Unknown {kind} "{name}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
         )
-    found = [
-        e for e in found if not e.fault
-    ] or found  # a broken package takes no name from another
+    # A broken package does not make a healthy one's name ambiguous.
+    found = [e for e in found if not e.fault] or found
     core = [e for e in found if e.package == CORE]
     if len(core or found) > 1:
         owners = " and ".join(e.package for e in found)
         choices = " or ".join(e.full_name for e in found)
-        raise PluginError(f'The {kind} name "{name}" is ambiguous: provided by {owners}. Write {choices}.')
+        raise PluginError(
+            f'The {kind} name "{name}" is ambiguous: provided by {owners}. Write {choices}.'
+        )
     entry = (core or found)[0]
     if entry.fault:
         raise _broken(entry, entry.fault)
@@ -61,14 +63,15 @@ def load(entry: Entry) -> Any:
     """Import a plugin's class.
 
     Raises:
-        PluginError: the import fails, or what it finds is not a plugin of that group, or cannot be
-            called as one.
+        PluginError: the import fails, the object is not a plugin class of that group, or its
+            signatures differ from those of the base class.
     """
     module, _, attribute = entry.target.partition(":")
     try:
         found = entrypoints.EntryPoint(entry.name, module, attribute or None).load()
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # a script's module may exit when imported
         raise _broken(entry, f"{type(error).__name__}: {error}") from error
+    # Compared by plugin_group, so that no base class, and with it torch, is imported here.
     if not isinstance(found, type) or getattr(found, "plugin_group", None) != entry.group:
         article = "an" if GROUPS[entry.group][0] in "aeiou" else "a"
         raise _broken(
@@ -82,16 +85,16 @@ def load(entry: Entry) -> Any:
 
 
 def create(group: str, spec: Spec | str, **more: Any) -> Any:
-    """Make the plugin that a spec names, with the options it gives.
+    """Make the plugin that a spec names, with its options.
 
     Args:
         group: one of `GROUPS`.
         spec: a spec or its text.
-        more: options that Python code adds to the spec's.
+        more: further options, which take precedence over those in the spec.
 
     Raises:
         PluginError: the plugin is unknown or broken.
-        OptionError: options are wrong; all faults at once.
+        OptionError: options are wrong; the message lists all faults.
     """
     spec = parse(spec) if isinstance(spec, str) else spec
     entry = find(group, spec.name)
@@ -105,14 +108,14 @@ def create(group: str, spec: Spec | str, **more: Any) -> Any:
 
 
 def crashed(entry: Entry, error: BaseException) -> PluginError:
-    """Make the error that tells of a constructor's crash."""
+    """Return the error for a constructor that crashed."""
     return _broken(entry, f"its constructor failed with {type(error).__name__}: {error}")
 
 
 def describe(obj: Any) -> Spec:
-    """Return the spec, every option filled in, that names an object.
+    """Return the spec of an object, with every option filled in.
 
-    A class that is not registered is named `module:Class`.
+    An unregistered class is named `module:Class`.
     """
     cls, values = option_values(obj)
     entry = entry_of(cls)
@@ -123,12 +126,12 @@ def describe(obj: Any) -> Spec:
 
 
 def entry_of(cls: type) -> Entry | None:
-    """Return the registered entry of a class, or None for an unregistered one."""
+    """Return the registered entry of a class; None for an unregistered class."""
     return next((e for e in entries() if e.target == _target(cls) or _loaded(e) is cls), None)
 
 
 def _loaded(entry: Entry) -> Any:
-    """Return what an entry point names if its module is imported: packages re-export classes."""
+    """Return the object that an entry names, if its module is imported: a package may re-export a class."""
     module, _, attribute = entry.target.partition(":")
     return getattr(sys.modules.get(module), "__dict__", {}).get(attribute)
 
@@ -138,14 +141,14 @@ def _target(cls: type) -> str:
 
 
 def _plain(value: Any) -> Value:
-    """Turn an option's value into what a spec can hold; a tensor becomes a hash of its content."""
+    """Convert an option's value for a spec; a tensor becomes a hash of its content."""
     if isinstance(value, bool | int | float | str | Spec):
         return value
     if getattr(value, "plugin_group", None) in GROUPS:
         return describe(value)
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    if hasattr(value, "detach"):
+    if hasattr(value, "detach"):  # a tensor, without importing torch; then a NumPy array alike
         value = value.detach().cpu().numpy()
     if hasattr(value, "tobytes"):
         return "sha256-" + hashlib.sha256(value.tobytes()).hexdigest()[:16]
@@ -157,7 +160,7 @@ def summary(entry: Entry) -> str:
     module, _, attribute = entry.target.partition(":")
     top, *rest = module.split(".")
     try:
-        spec = find_spec(top)  # of a top-level name: looks without importing
+        spec = find_spec(top)  # for a top-level name this imports nothing
         if spec is None:
             return ""
         places = [Path(p).joinpath(*rest) for p in spec.submodule_search_locations or ()]
@@ -166,7 +169,7 @@ def summary(entry: Entry) -> str:
         tree = ast.parse(next(p for p in candidates if p.is_file()).read_bytes())
         node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == attribute)
         return (ast.get_docstring(node) or "").partition("\n")[0]
-    except Exception:  # whatever a package's files hold, the list is printed
+    except Exception:  # one package's odd files must not prevent the list
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Options whose text names a Python object, `module:object`."""
+"""Options whose text names a Python object as `module:object`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def object_named(given: Any, option: str, plugin: str) -> Any:
         return given
     module, _, attribute = given.partition(":")
     try:
-        # An installed command does not search the current folder, and `python -m` does. Appended last,
-        # so that a file there cannot hide an installed module.
+        # `python -m` searches the current folder, an installed command does not. It is appended last,
+        # so that a file in it cannot hide an installed module.
         if str(Path.cwd()) not in sys.path:
             sys.path.append(str(Path.cwd()))
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError) as error:  # ValueError: an empty module name
         raise OptionError(
-            f'The option "{option}" of {plugin} must be module:object, with a module that Python finds; got "{given}" '
+            f'The option "{option}" of {plugin} must be module:object, and Python must find the module; got "{given}" '
             f"({error})."
         ) from None

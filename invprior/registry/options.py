@@ -1,6 +1,6 @@
-"""What a plugin's class takes: its options are its constructor's keyword-only parameters.
+"""The options of a plugin's class: the keyword-only parameters of its constructor.
 
-`options_of` lists them for `invprior describe`; `option_values` reads an object's options back from the
+`options_of` lists them for `invprior describe`. `option_values` reads the options of an object from its
 attributes of the same names.
 """
 
@@ -21,7 +21,14 @@ REQUIRED: Any = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Option:
-    """One row of `invprior describe`."""
+    """An option of a plugin, a row of `invprior describe`.
+
+    Attributes:
+        name: its name.
+        type: its type and range as text, such as `float > 0`.
+        default: its default value; `REQUIRED` when it has none.
+        description: its text in the docstring's Args section.
+    """
 
     name: str
     type: str
@@ -35,7 +42,7 @@ class Option:
 
 
 def plain_name(cls: type) -> str:
-    """Name a plugin's class in messages: MaxSteps is max-steps, PnP is pnp."""
+    """Return the name of a plugin's class for messages: MaxSteps is max-steps, PnP is pnp."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
 
@@ -49,10 +56,10 @@ def options_of(cls: type) -> list[Option]:
 
 
 def option_values(obj: Any) -> tuple[type, dict[str, Any]]:
-    """Return a plugin's class and its options' values, defaults filled in and absent ones left out.
+    """Return a plugin's class and the values of its options; an option that is None is left out.
 
-    A plugin keeps each option as an attribute of the option's name; what stands for a plugin not
-    made yet (a recipe) says so by a method `described() -> (class, options given)`.
+    A plugin stores each option as an attribute of the same name. An object that stands for another
+    one, such as a recipe, has a method `described() -> (class, options)` instead.
     """
     cls: Any
     cls, given = obj.described() if hasattr(obj, "described") else (type(obj), None)
@@ -70,11 +77,11 @@ def option_values(obj: Any) -> tuple[type, dict[str, Any]]:
 
 
 def short_repr(obj: Any, *before: Any) -> str:
-    """Print an object on one line: its class, and each option that is set, tensors by their shape.
+    """Print an object on one line: its class and each option that is set, a tensor as its shape.
 
     Args:
         obj: an object of a plugin's class.
-        before: values that stand in front of the options, such as an operator's image shape.
+        before: values to print before the options, such as an operator's image shape.
     """
     cls, values = option_values(obj)
     texts = [*map(repr, before), *(f"{name}={_value_text(v)}" for name, v in values.items())]
@@ -82,7 +89,7 @@ def short_repr(obj: Any, *before: Any) -> str:
     return f"{cls.__name__}({inside if len(inside) <= _WIDEST else inside[: _WIDEST - 3] + '...'})"
 
 
-_WIDEST = 160
+_WIDEST = 160  # characters, two lines of a terminal
 
 
 def _value_text(value: Any) -> str:
@@ -92,19 +99,22 @@ def _value_text(value: Any) -> str:
 
 @cache
 def parameters(cls: Any) -> tuple[tuple[inspect.Parameter, Any], ...]:
-    """List a class's options as its constructor's parameters, each with its type."""
+    """List the keyword-only parameters of a class's constructor, each with its type."""
     signature = inspect.signature(cls.__init__)
-    return tuple((p, _hint(cls, p)) for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY)
+    return tuple(
+        (p, _hint(cls, p)) for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
+    )
 
 
 def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
-    """Read one option's annotation; Any for what is absent or cannot be understood here."""
+    """Evaluate an option's annotation; Any when it is absent or cannot be evaluated here."""
     from pydantic import ConfigDict, TypeAdapter
 
     written = Any if parameter.annotation is parameter.empty else parameter.annotation
     owners = [
         base for base in cls.__mro__ if parameter.name in vars(base).get("__annotations__", {})
     ]
+    # The names in an annotation belong to the module of the class that wrote it.
     scopes = [getattr(cls.__init__, "__globals__", {})]
     scopes += [vars(sys.modules[base.__module__]) for base in owners]  # inherited dataclass fields
     for scope in scopes:
@@ -117,7 +127,7 @@ def _hint(cls: Any, parameter: inspect.Parameter) -> Any:
 
 
 def _type_text(hint: Any) -> str:
-    """Print an annotation as a user would say it: `float > 0`, `l1 | l0`."""
+    """Print an annotation for users: `float > 0`, `l1 | l0`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         bounds = [_bound(m) for m in arguments[1:]]
@@ -141,8 +151,9 @@ def _bound(constraint: Any) -> str:
 
 
 def _descriptions(cls: Any) -> dict[str, str]:
-    """Read the Args sections of the class's docstring, its constructor's and its bases'."""
+    """Read the Args sections in the docstrings of a class, its bases and their constructors."""
     found: dict[str, str] = {}
+    # Bases first, so that the description of a derived class wins.
     bases = [(base, vars(base).get("__init__")) for base in reversed(cls.__mro__)]
     for doc in (inspect.cleandoc(part.__doc__ or "") for pair in bases for part in pair):
         section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", doc, re.M)

@@ -1,7 +1,7 @@
-"""The metaclass of the plugin base classes: it validates options, all faults at once.
+"""The metaclass of the plugin base classes: it validates options and reports all faults at once.
 
-It makes no difference whether the object comes from a spec, from the command line or from Python. An
-option annotated with a plugin base class takes a nested spec.
+Specs, the command line and Python calls meet the same checks. An option annotated with a plugin base
+class also takes a nested spec.
 """
 
 from __future__ import annotations
@@ -19,29 +19,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 from invprior.errors import InvpriorError, OptionError, did_you_mean
 from invprior.registry import lookup
 from invprior.registry.options import REQUIRED, parameters, plain_name
+from invprior.registry.signatures import renamed_fault
 from invprior.registry.spec import Spec
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_FIELD = "option_"  # so that an option may have any name, even one that pydantic uses itself
+_FIELD = (
+    "option_"  # prefix of the model's fields: pydantic reserves names such as "copy" and "json"
+)
 
 
 class Plugin(ABCMeta):
-    """Metaclass of the plugin base classes: checks the options before the constructor runs."""
+    """Metaclass of the plugin base classes; it checks the options before the constructor runs."""
 
-    if not TYPE_CHECKING:  # a checker must see each class's own constructor
+    if not TYPE_CHECKING:  # a type checker must see each class's own constructor
 
         def __call__(cls, *args, **options):  # noqa: D102
             plain = {name: options.pop(name) for name in _positional(cls) if name in options}
             return super().__call__(*args, **plain, **validate(cls, options))
 
     def construct(cls, *args: Any, **options: Any) -> Any:
-        """Make an object of options that have been validated already."""
+        """Make an object from options that are already validated."""
         return super().__call__(*args, **options)
 
     def from_options(cls, options: dict[str, Any]) -> Any:
-        """Make what a spec stands for; an operator's is a recipe, not an instance."""
+        """Make the object of a spec; for an operator it is a recipe, since the image's size is unknown."""
         return cls(**options)
 
 
@@ -49,10 +52,12 @@ def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Check and convert a plugin's options.
 
     Raises:
-        OptionError: with every fault at once; it names the option, what was expected and what came.
+        OptionError: options are wrong; each line names an option, its constraint and the value.
     """
     from pydantic import ValidationError
 
+    if fault := renamed_fault(cls):
+        raise OptionError(f"{fault}.")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise OptionError(f"{cls.__name__} cannot be used yet: it must define {missing}.")
@@ -61,15 +66,16 @@ def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:
         checked = model.model_validate(options)
     except ValidationError as error:
         raise OptionError(_faults(cls, model, error)) from None
+    # Only the options that were given, so that the constructor's own defaults apply.
     return {name: getattr(checked, _FIELD + name) for name in options}
 
 
 @contextmanager
 def wrap_plugin_errors(cls: type) -> Iterator[None]:
-    """Tell a crash of a registered class's constructor as one error that names its package.
+    """Turn a crash in a registered class into an error that names its package.
 
     Raises:
-        PluginError: in place of what the constructor raised; an own class's error stays as it is.
+        PluginError: the class is registered and crashed; the error of an unregistered class passes unchanged.
     """
     try:
         yield
@@ -84,7 +90,7 @@ def wrap_plugin_errors(cls: type) -> Iterator[None]:
 
 @cache
 def _positional(cls: Any) -> tuple[str, ...]:
-    """Name the constructor's ordinary parameters, which Python code may also pass by keyword."""
+    """Name the constructor's parameters that Python code may pass by position or by keyword."""
     _, *parameters = inspect.signature(cls.__init__).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
 
@@ -105,11 +111,11 @@ def _model(cls: Any) -> type[BaseModel]:
 
 
 def _with_components(hint: Any) -> Any:
-    """Let every plugin class inside the annotation be given as text or as a spec too."""
+    """Let text or a spec stand for every plugin class inside an annotation."""
     from pydantic import BeforeValidator
 
     if hint in (int, float):
-        return Annotated[hint, BeforeValidator(_no_switch)]
+        return Annotated[hint, BeforeValidator(_reject_bool)]
     if isinstance(hint, type) and isinstance(getattr(hint, "plugin_group", None), str):
         return Annotated[hint, BeforeValidator(lambda value: _component(hint, value))]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -122,8 +128,8 @@ def _with_components(hint: Any) -> Any:
     return hint
 
 
-def _no_switch(value: Any) -> Any:
-    if isinstance(value, bool):  # which Python and pydantic take for 0 or 1
+def _reject_bool(value: Any) -> Any:
+    if isinstance(value, bool):  # Python and pydantic take it for 0 or 1
         raise ValueError("must be a number")
     return value
 
@@ -137,15 +143,16 @@ def _component(base: Any, value: Any) -> Any:
 def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
     name = plain_name(cls)
     known = [option.removeprefix(_FIELD) for option in model.model_fields]
-    known += getattr(cls, "term_options", ())  # which its spec may hold beside the constructor's
+    known += getattr(cls, "term_options", ())  # such as weight, which its spec may also hold
     lines = []
     for fault in error.errors():
         option, *inside = fault["loc"]
         cause = fault.get("ctx", {}).get("error")
+        # A fault inside a nested value belongs to that value, not to the option's name.
         if fault["type"] == "extra_forbidden" and not inside:
             hint = did_you_mean(option, known)
             if option in _positional(cls):
-                hint = " (its constructor takes that by position too; options are keyword-only)"
+                hint = " (its constructor also takes it by position; options are keyword-only)"
             lines.append(
                 f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.'
             )
@@ -156,7 +163,7 @@ def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
         else:
             got = _short(fault["input"])
             lines.append(f'The option "{option}" of {name} {_must(fault["msg"])}; got {got}.')
-    return "\n".join(dict.fromkeys(lines))
+    return "\n".join(dict.fromkeys(lines))  # each line once
 
 
 def _must(message: str) -> str:

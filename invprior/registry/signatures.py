@@ -1,7 +1,7 @@
-"""Whether invprior can call a plugin's class as it calls every plugin of its kind.
+"""The check that a plugin's class can be called like every plugin of its kind.
 
-A method that takes other arguments than its base's would fail in the middle of a run, with an error
-of Python's that names neither the plugin nor its package.
+A method whose arguments differ from those of its base class would fail in the middle of a run, with a
+Python error that names neither the plugin nor its package.
 """
 
 from __future__ import annotations
@@ -16,14 +16,38 @@ from invprior.registry.discovery import CORE
 
 @cache
 def fault_of(cls: type) -> str | None:
-    """Tell what is wrong with the signatures of a class derived from a base of invprior's; None when nothing is."""
+    """Return what is wrong with the signatures of a class derived from a base class of invprior, or None."""
+    # The class that sets plugin_group is the base class of its kind.
     base = next((b for b in cls.__mro__ if "plugin_group" in vars(b)), cls)
     if not _of_core(base):
         return f"{cls.__name__} is not derived from invprior's base class"
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))  # type: ignore[attr-defined]
         return f"{cls.__name__} must define {missing}"
-    return _constructor_fault(cls, base) or _method_fault(cls)
+    return renamed_fault(cls) or _constructor_fault(cls, base) or _method_fault(cls)
+
+
+# Names of before the first release. A class that still defines one would be used as if it did not.
+_RENAMED = {
+    "curvature": "lipschitz",
+    "freedom": "degrees_of_freedom",
+    "grain": "alignment",
+    "learning_rate": "default_solver",
+    "observed": "observation_mask",
+    "posed": "condition",
+    "reach": "halo",
+    "restricted": "restrict",
+}
+
+
+@cache
+def renamed_fault(cls: type) -> str | None:
+    """Return which name a class outside invprior defines that its base class has under another name, or None."""
+    for owner in cls.__mro__:
+        for old, new in _RENAMED.items():
+            if not _of_core(owner) and old in vars(owner) and hasattr(cls, new):
+                return f"{cls.__name__} defines {old}, which is now {new}; rename it"
+    return None
 
 
 def _of_core(cls: type) -> bool:
@@ -31,14 +55,14 @@ def _of_core(cls: type) -> bool:
 
 
 def _constructor_fault(cls: type, base: type) -> str | None:
-    """Options are keyword-only; what stands before them is what the kind's base needs there."""
-    given = _needed(base)
+    """Check the positional parameters: those of the base class come first, and options are keyword-only."""
+    required = _needed(base)
     try:
-        inspect.signature(cls.__init__).bind_partial(None, *given)  # type: ignore[misc]
-        extra = _needed(cls)[len(given) :]
+        inspect.signature(cls.__init__).bind_partial(None, *required)  # type: ignore[misc]
+        extra = _needed(cls)[len(required) :]
     except TypeError:
-        return f"the constructor of {cls.__name__} must take {', '.join(given)} first"
-    except ValueError:  # written in another language: there is nothing to read
+        return f"the constructor of {cls.__name__} must take {', '.join(required)} first"
+    except ValueError:  # written in C: no signature to read
         return None
     if not extra:
         return None
@@ -46,7 +70,7 @@ def _constructor_fault(cls: type, base: type) -> str | None:
 
 
 def _needed(cls: type) -> list[str]:
-    """Name the constructor's positional parameters without a default."""
+    """Name the constructor's positional parameters that have no default."""
     _, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [p.name for p in parameters if p.kind in positional and p.default is p.empty]
@@ -54,10 +78,10 @@ def _needed(cls: type) -> list[str]:
 
 def _method_fault(cls: type) -> str | None:
     for base in cls.__mro__[1:]:
-        if not _of_core(base):
+        if not _of_core(base):  # invprior calls a method as its own base classes declare it
             continue
         for name, method in vars(base).items():
-            own: Any = inspect.getattr_static(cls, name)
+            own: Any = inspect.getattr_static(cls, name)  # static: a property must not run
             plain = isinstance(method, FunctionType) and isinstance(own, FunctionType)
             if name.startswith("_") or not plain or own is method:
                 continue
@@ -65,12 +89,12 @@ def _method_fault(cls: type) -> str | None:
             try:
                 inspect.signature(own).bind(*positional, **named)
             except TypeError:
-                return f"{cls.__name__}.{name} takes {_text(own)}, and must take {_text(method)}"
+                return f"{cls.__name__}.{name} takes {_text(own)}; it must take {_text(method)}"
     return None
 
 
 def _arguments(method: FunctionType) -> tuple[list[None], dict[str, None]]:
-    """Stand-ins for everything that a method can be called with."""
+    """Return placeholders for all arguments of a method: positional ones and those by keyword."""
     parameters = inspect.signature(method).parameters.values()
     named = {p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY}
     usual = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

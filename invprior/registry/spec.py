@@ -1,4 +1,4 @@
-"""The one grammar for naming a component and its options.
+"""The grammar that names a component and its options.
 
     blur:sigma=1.6,boundary=reflect            a name and its options
     pnp:denoiser=nlm(patch=5)                  a component inside an option
@@ -6,9 +6,9 @@
     dip + tv:weight=0.1                        a sum of terms (`parse_sum`)
     discrepancy | max-steps:steps=500          stopping rules joined by | and & (`parse_rule`)
 
-Values are TOML (numbers, booleans, quoted strings, lists); a word that is no TOML value is a
-string, so quotes are needed only around characters that the grammar itself uses. `str(spec)` prints
-text that parses back to an equal spec.
+Values are TOML: numbers, booleans, quoted strings, lists. A word that is not a TOML value is a string,
+so quotes are needed only around characters that the grammar itself uses. `str(spec)` prints text that
+parses to an equal spec.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Value: TypeAlias = "bool | int | float | str | Spec | list[Value]"
 _NAME = re.compile(r"[A-Za-z_][\w.-]*(?:/[A-Za-z_][\w.-]*)?")
 _KEY = re.compile(r"[A-Za-z_][\w-]*")
 _DIGITS = r"\d+(?:_\d+)*"
+# A number ends at a delimiter, so that "3x3" and "1e" stay words.
 _NUMBER = re.compile(
     rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)"
 )
@@ -38,7 +39,12 @@ _BARE = re.compile(r"[^\s,()\[\]+|&=\"']+")
 
 @dataclass(frozen=True)
 class Spec:
-    """A component's name and the options given for it; absent ones take the plugin's default."""
+    """A component's name and its options; absent options take the plugin's default.
+
+    Attributes:
+        name: the name, plain or as `package/name`.
+        options: values by name; hyphens in names become underscores.
+    """
 
     name: str
     options: Mapping[str, Value] = field(default_factory=dict)
@@ -47,7 +53,7 @@ class Spec:
         options = {key.replace("-", "_"): value for key, value in self.options.items()}
         object.__setattr__(self, "options", MappingProxyType(options))
 
-    def __hash__(self) -> int:  # equal specs may print in another order, or 1 for 1.0
+    def __hash__(self) -> int:  # only the names: 1 equals 1.0, and equal specs may differ in order
         return hash((self.name, frozenset(self.options)))
 
     def __reduce__(self) -> tuple[type[Spec], tuple[str, dict[str, Value]]]:
@@ -58,19 +64,24 @@ class Spec:
         return f"{self.name}:{pairs}" if pairs else self.name
 
     def nested(self) -> str:
-        """Print the form used inside another spec's option: `name(key=value)`."""
+        """Return the form used inside another spec's option, `name(key=value)`."""
         return f"{self.name}({_print_pairs(self.options)})"
 
 
 @dataclass(frozen=True)
 class RuleSpec:
-    """Stopping rules joined by `|` (any) or `&` (all)."""
+    """Stopping rules joined by `|` (any) or `&` (all).
+
+    Attributes:
+        joint: "|" or "&".
+        parts: the rules.
+    """
 
     joint: str
     parts: tuple[Spec | RuleSpec, ...]
 
     def __str__(self) -> str:
-        # Only `&` inside `|` needs no parentheses.
+        # `&` binds tighter than `|`, so only `&` inside `|` needs no parentheses.
         bare = "&" if self.joint == "|" else ""
         texts = [
             f"({p})" if isinstance(p, RuleSpec) and p.joint != bare else str(p) for p in self.parts
@@ -82,14 +93,14 @@ def parse(text: str) -> Spec:
     """Parse the text of one component.
 
     Raises:
-        SpecError: the text does not follow the grammar; the message points at the place.
+        SpecError: the text does not follow the grammar; the message points at the position.
     """
     parser = _Parser(text)
     return parser.finish(parser.term())
 
 
 def parse_sum(text: str) -> tuple[Spec, ...]:
-    """Parse terms joined by `+`."""
+    """Parse terms joined by `+`; raises as `parse` does."""
     parser = _Parser(text)
     terms = [parser.term()]
     while parser.take("+"):
@@ -98,12 +109,14 @@ def parse_sum(text: str) -> tuple[Spec, ...]:
 
 
 def parse_rule(text: str) -> Spec | RuleSpec:
-    """Parse stopping rules joined by `|` and `&`; `&` binds tighter, parentheses group."""
+    """Parse stopping rules joined by `|` and `&`; `&` binds tighter, and parentheses group."""
     parser = _Parser(text)
     return parser.finish(parser.joined("|"))
 
 
 class _Parser:
+    """A recursive-descent parser; `at` is the position of the next character."""
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
@@ -181,7 +194,7 @@ class _Parser:
                 raise self.fault("expected an option's name")
             key = written.replace("-", "_")
             if key in options:
-                self.at -= len(written)
+                self.at -= len(written)  # so that the message points at the option
                 raise self.fault(f'option "{key}" is given twice')
             self.need("=", f'after the option "{written}"')
             options[key] = self.value()
@@ -196,7 +209,7 @@ class _Parser:
                 return str(tomllib.loads(f"v={quoted}")["v"])
             except tomllib.TOMLDecodeError:
                 self.at -= len(quoted)
-                raise self.fault(f"{quoted} is no TOML string") from None
+                raise self.fault(f"{quoted} is not a TOML string") from None
         if (number := self.match(_NUMBER)) is not None:
             return _number(number)
         bare = self.match(_BARE)
@@ -240,7 +253,7 @@ def _print(value: Value) -> str:
             and not _NUMBER.fullmatch(value)
             and value not in ("true", "false")
         )
+        # JSON and TOML strings differ in one character: TOML forbids a plain DEL.
         return value if plain else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return (
-        repr(value) if isinstance(value, int) else repr(float(value))
-    )  # a NumPy float prints its type
+    # float(): the repr of a NumPy float names its type.
+    return repr(value) if isinstance(value, int) else repr(float(value))

@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import invprior
-from invprior import registry
+from invprior import OptionError, Penalty, registry
 from invprior.cli.app import app
 from invprior.errors import PluginError
 from invprior.registry.signatures import fault_of
@@ -52,7 +52,7 @@ def test_each_is_one_row_in_the_list(broken):
     for name in [*NAMES, "fine"]:
         assert f"{name} 1.0" in row(listed, name)
     assert "broken: no module named no_such_module" in row(listed, "bad-nowhere")
-    assert "broken: it is made for invprior>=99" in row(listed, "bad-newer")
+    assert "broken: it requires invprior>=99" in row(listed, "bad-newer")
     assert "A penalty of my own." in row(listed, "fine")
     assert not [m for m in sys.modules if m.startswith("bad_")]
 
@@ -178,7 +178,7 @@ def test_an_import_hook_that_fails_is_told(packages, monkeypatch):
 
     monkeypatch.setattr(sys, "meta_path", [Hook(), *sys.meta_path])
     entry = packages.prior("mine", "acme_hooked:Mine")
-    assert entry.fault == "looking for the module acme_hooked fails with RuntimeError: hook"
+    assert entry.fault == "the search for the module acme_hooked fails with RuntimeError: hook"
     assert registry.summary(entry) == ""
 
 
@@ -242,3 +242,17 @@ def test_a_plugin_without_its_base_or_its_methods_is_refused(packages):
     )
     with pytest.raises(PluginError, match="the constructor of Mine must take image_shape first"):
         registry.create("operators", "sizeless")
+
+
+def test_a_hook_under_its_old_name_is_refused():
+    """It would be ignored: FISTA would then take the prior for one that is not smooth."""
+
+    class Old(Penalty):
+        def value(self, x):
+            return x.square().flatten(1).sum(1) / 2
+
+        def curvature(self):
+            return 1.0
+
+    with pytest.raises(OptionError, match="Old defines curvature, which is now lipschitz"):
+        Old()

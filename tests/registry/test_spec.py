@@ -156,7 +156,7 @@ def test_dashes_and_underscores_are_one_key():
         ("pnp:denoiser=nlm(a=1", 20, 'expected ")" to close the options'),
         ("x:v=[1, 2", 9, 'expected "]" to close the list'),
         ('x:v="open', 4, "expected a value"),
-        (r'x:v="\q"', 4, "is no TOML string"),
+        (r'x:v="\q"', 4, "is not a TOML string"),
         ("tv + dip", 3, "unexpected '+'"),
         ("blur)", 4, "unexpected ')'"),
     ],
