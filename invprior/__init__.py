@@ -11,13 +11,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from invprior._version import __version__ as __version__
 
 _HOMES = {
     "errors": ["InvpriorError", "OptionError", "PluginError", "SpecError", "IncompatibleError", "MeasurementError"],
     "registry.spec": ["Spec"],
     "problem.functionals": ["Penalty", "Prior", "Proximable", "Reparameterization"],
-    "operators.base": ["LinearOperator", "Operator"],
+    "operators.base": ["LinearOperator", "LocalOperator", "Operator"],
     "fidelities.base": ["Fidelity", "ProximableFidelity", "QuadraticFidelity"],
     "noises.base": ["Noise"],
     "denoisers.base": ["Denoiser"],
@@ -30,6 +30,7 @@ _HOMES = {
     "stopping.base": ["StoppingRule"],
     "runner.history": ["Recorder"],
     "builders.problem": ["build"],
+    "builders.solver": ["select_solver"],
     "io.images": ["load", "save"],
     "tuning.search": ["choose_weights"],
     "weights.base": ["WeightRule"],
@@ -43,6 +44,7 @@ __all__ = ["__version__", *_HOME, *_MODULES]
 if TYPE_CHECKING:
     from invprior.builders.problem import build as build
     from invprior.builders.simulation import simulate as simulate
+    from invprior.builders.solver import select_solver as select_solver
     from invprior.denoisers.base import Denoiser as Denoiser
     from invprior.errors import IncompatibleError as IncompatibleError
     from invprior.errors import InvpriorError as InvpriorError
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from invprior.networks.base import Network as Network
     from invprior.noises.base import Noise as Noise
     from invprior.operators.base import LinearOperator as LinearOperator
+    from invprior.operators.base import LocalOperator as LocalOperator
     from invprior.operators.base import Operator as Operator
     from invprior.problem.functionals import Penalty as Penalty
     from invprior.problem.functionals import Prior as Prior

@@ -1,6 +1,6 @@
-"""Errors that a user can cause, each with its remedy in the message.
+"""Errors that a user can cause; each message names the remedy.
 
-All derive from `InvpriorError`; the command line prints the message alone and exits with
+All derive from `InvpriorError`. The command line prints the message without a traceback and exits with
 `exit_code`.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 
 class InvpriorError(ValueError):
-    """Base of every error that invprior raises on purpose."""
+    """Base class of every error that invprior raises on purpose."""
 
-    exit_code = 2
+    exit_code = 2  # as typer exits on a wrong command line
 
 
 class SpecError(InvpriorError):
@@ -21,14 +21,14 @@ class SpecError(InvpriorError):
 
 
 class OptionError(InvpriorError):
-    """One or more options of a plugin are wrong; the message lists all of them."""
+    """One or more options are wrong; the message lists all of them."""
 
 
 class PluginError(InvpriorError):
     """A plugin is unknown, ambiguous or broken.
 
     Attributes:
-        reason: what is wrong with a broken one; None for the others.
+        reason: what is wrong with a broken plugin; None for an unknown or ambiguous one.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:
@@ -37,14 +37,14 @@ class PluginError(InvpriorError):
 
 
 class IncompatibleError(InvpriorError):
-    """The parts are fine one by one but do not fit together (shapes, or solver against prior)."""
+    """The parts are valid but do not fit together, such as their shapes, or a solver and a prior."""
 
 
 class MeasurementError(InvpriorError):
-    """An image, mask, kernel or measurement cannot be used or cannot be written."""
+    """An image, mask, kernel or measurement cannot be used, or a file cannot be written."""
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return ' (did you mean "x"?)' for the nearest of `choices`, or an empty string."""
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    """Return ' (did you mean "x"?)' for the choice closest to a word, or an empty string."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)  # below difflib's 0.6
     return f' (did you mean "{near[0]}"?)' if near else ""

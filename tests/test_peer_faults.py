@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import invprior
-from invprior.errors import DivergedError, IncompatibleError, MeasurementError, OptionError
+from invprior.errors import IncompatibleError, MeasurementError, OptionError
+from invprior.problem.solution import DivergedError
 from invprior.operators.base import LinearOperator
 from invprior.operators.blur import Blur
 from invprior.solvers.fista import FISTA

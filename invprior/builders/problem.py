@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invprior import registry
 from invprior.errors import InvpriorError, OptionError
@@ -18,6 +17,7 @@ from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.io.images import to_tensor
 from invprior.noises.base import Noise
+from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
 from invprior.problem.functionals import Functional, Prior, Reparameterization, Term, as_prior
 from invprior.problem.problem import Problem, with_masked_nan
@@ -27,7 +27,6 @@ from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.weights.base import WeightRule
 
 ImageLike: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
-M = TypeVar("M", bound=nn.Module)
 AUTO = "auto"  # the noise that is left to be estimated, as when none is named
 
 
@@ -242,12 +241,3 @@ def check_seed(seed: object) -> None:
 def _wrong(what: str, kind: str, got: object) -> OptionError:
     return OptionError(f"The {what} must be a name, a spec or {kind}; got {type(got).__name__}.")
 
-
-def placed(module: M, like: Tensor) -> M:
-    """Bring a module to a tensor's device and dtype, without moving the caller's own object."""
-    tensors = [*module.parameters(), *module.buffers()]
-    same = all(
-        t.device == like.device and (t.dtype == like.dtype or not t.is_floating_point())
-        for t in tensors
-    )
-    return module if same else copy.deepcopy(module).to(device=like.device, dtype=like.dtype)

@@ -10,7 +10,7 @@ from invprior.builders.problem import ImageLike, image_batch, operator_for
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
-from invprior.numerics.random import derived_seed
+from invprior.numerics.random import derived_generator
 from invprior.operators.base import Operator, Recipe
 from invprior.registry.spec import Spec
 
@@ -56,7 +56,3 @@ def simulate(
         y = model.sample(made(x), derived_generator(seed, "noise"))
         return (y if made.observation_mask is None else y * made.observation_mask), made
 
-
-def derived_generator(seed: int, *keys: str) -> torch.Generator:
-    """A random stream of its own for each purpose, see `derived_seed`."""
-    return torch.Generator().manual_seed(derived_seed(seed, *keys))

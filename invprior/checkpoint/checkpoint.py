@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from invprior import __version__
+from invprior._version import __version__
 from invprior.checkpoint.decode import Mismatch, restore
 from invprior.checkpoint.encode import Tree, Unpackable, pack
 from invprior.errors import MeasurementError, OptionError

@@ -34,6 +34,7 @@ def describe(
             Option("weight", "float >= 0", float(weight), "weight of this term of the prior"),
             *options,
         ]
+    # The table below shows what the docstring's section on arguments says.
     text = (inspect.getdoc(cls) or "").split("\nArgs:")[0].strip()
     if as_json:
         rows = [
@@ -63,6 +64,7 @@ def describe(
         default = "[bold]required[/]" if option.required else escape(_default(option))
         table.add_row(option.name, escape(option.type), default, escape(option.description))
     out.print(table)
+    # As an example an option that can be left out, if there is one.
     first = next((o for o in options if not o.required), options[0])
     out.print(f"\n[dim]Write {entry.name}:{first.name}=...[/]")
 

@@ -51,6 +51,8 @@ def impedance(
     The network fits an image easily and resists noise: the loss falls fast for the first target
     and more slowly for each of the others.
     """
+    # Imported here because they import torch, which `--help` must not wait for. The defaults are constants of these
+    # modules, so the options' own defaults are None.
     from invprior.builders.problem import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import impedance as experiment

@@ -88,6 +88,7 @@ def claim(
         MeasurementError: a file exists already, or the folder is missing or cannot be written to.
     """
     if output is None:
+        # `settle` names a fresh folder for `solve`; only the folder is used here.
         sample = image.removeprefix(samples.PREFIX).partition(":")[0]
         stem = sample if image.startswith(samples.PREFIX) else Path(image).stem
         fresh = settle(None, f"{stem}-{title}", like, channels=3, simulated=False, overwrite=False)
@@ -141,6 +142,7 @@ def say(table: Table, folder: Path, paths: list[Path]) -> None:
 
 def losses(result: ImpedanceResult) -> Table:
     """Return a table: the loss of each target at a few iterations, and when it first was low."""
+    # Few enough for 80 columns, spread over the decades of a fit; the last step always.
     shown = [n for n in (10, 100, 300, 1000, 3000) if n < result.steps]
     shown.append(result.steps)
     table = _table("target", *(f"loss at {n}" for n in shown), f"<= {LEVEL:g} at")

@@ -28,7 +28,7 @@ _PACKAGES = (
 @reporting
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show versions, devices and threads."""
-    import torch
+    import torch  # slow to import, which `--help` must not wait for
 
     from invprior import registry
     from invprior.provenance import device_text, version_of

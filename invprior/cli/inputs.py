@@ -123,7 +123,7 @@ def read(options: Options) -> tuple[Parts, Inputs]:
     y = image_batch(given.x, parts.device, getattr(torch, options.dtype))
     if not options.simulated:
         return parts, Inputs(y, None if true is None else true.x.to(y), given)
-    assert parts.noise is not None
+    assert parts.noise is not None  # `parts_of` has filled in the default
     measured, _ = simulate(y, operator=parts.operator, noise=parts.noise, seed=options.seed)
     return parts, Inputs(measured, y, given)
 
@@ -136,6 +136,7 @@ def parts_of(options: Options) -> Parts:
     """
     noise = options.noise
     if options.simulated and (noise is None or noise.strip() == AUTO):
+        # A real measurement's noise is estimated; a simulation needs a level before there is a measurement.
         noise = default_noise(options.operator)
     # The last two are only checked, so their results are not unpacked.
     where, operator, prior, model, fidelity, solver, weight, stop, limit, *_ = all_of(
@@ -153,6 +154,7 @@ def parts_of(options: Options) -> Parts:
         lambda: check_seed(options.seed),
         lambda: None if options.memory_limit is None else parse_size(options.memory_limit),
     )
+    # --steps bounds a given rule, and replaces the solver's default.
     rule = limit if stop is None else stop if limit is None else stop | limit
     return Parts(operator, prior, model, fidelity, solver, weight, rule, where)
 
@@ -169,7 +171,7 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
         assert inputs.truth is not None
         made = operator_for(operator, image=tuple(inputs.truth.shape[1:]))
         operator = placed(made, inputs.y)
-    (problem,) = build(
+    (problem,) = build(  # one problem for each image of the batch, here one
         inputs.y,
         operator=operator,
         prior=parts.prior,
@@ -188,4 +190,5 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
 
 
 def _device(name: str) -> torch.device:
+    """Return the device; a name that torch does not know is refused as `invprior.solve` refuses it."""
     return default_device() if name == "auto" else image_batch(torch.empty(1, 1), name).device

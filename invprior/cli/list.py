@@ -30,6 +30,7 @@ def list_plugins(
         print(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Where nothing but invprior is installed, its name in each row would be noise.
     foreign = any(e.package != registry.CORE for e in found)
     for heading in ("kind", "name", *(["package"] if foreign else []), "description"):
         table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading == "name")
@@ -41,7 +42,7 @@ def list_plugins(
             else escape(registry.summary(entry))
         )
         name = entry.full_name if shadowed(entry, found) else entry.name
-        kind = registry.GROUPS[entry.group] if entry.group != last else ""
+        kind = registry.GROUPS[entry.group] if entry.group != last else ""  # once for each kind
         origin = "" if entry.package == registry.CORE else entry.origin
         table.add_row(kind, name, *([origin] if foreign else []), note)
         last = entry.group

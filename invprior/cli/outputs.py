@@ -110,7 +110,7 @@ class Outputs:
     @staticmethod
     def from_relative(folder: Path, names: dict[str, str | None]) -> Outputs:
         """Return the paths that `relative` described; `folder` is the checkpoint's."""
-        paths = {
+        paths = {  # normalised, so that messages do not read "x.checkpoint/../x.png"
             name: None if path is None else Path(os.path.normpath(folder / path))
             for name, path in names.items()
         }
@@ -159,6 +159,7 @@ def settle(
         outputs = Outputs.in_folder(
             DEFAULT_FOLDER / title, suffix, simulated, several, curve, fresh=True
         )
+        # A fresh folder holds no file that could be in the way.
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
     if output.is_dir():

@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from invprior import __version__, registry
+from invprior import registry
+from invprior._version import __version__
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
 from invprior.errors import OptionError

@@ -123,10 +123,10 @@ class Session:
                     weight=self.parts.weight,
                 )
             except Interrupted as interrupt:
-                if interrupt.solution is None:
+                if interrupt.solution is None:  # before the first step: nothing to write
                     raise
                 solution = interrupt.solution
-                if not self.folder.begun:
+                if not self.folder.begun:  # no checkpoint, so nothing to resume
                     return solution
                 message = (
                     f"{solution.stop.message}. Resume with: {resume_command(self.folder.path)}"
@@ -263,4 +263,5 @@ def _stem(source: str) -> str:
 
 
 def _names(text: str) -> str:
+    # A name may be written package/name, which would make a folder of its own.
     return "+".join(spec.name.rpartition("/")[2] for spec in parse_sum(text))

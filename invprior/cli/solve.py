@@ -49,6 +49,7 @@ def solve(context: typer.Context, options: Options) -> None:
         out.print(escape(f"Wrote {names} in {paths[0].parent}"), soft_wrap=True)
     if not solution.stop.ok:
         err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
+    # An interrupted run has written its estimate, but a script must see that it did not finish.
     raise typer.Exit({"interrupted": 130, "diverged": 2}.get(solution.stop.name, 0))
 
 

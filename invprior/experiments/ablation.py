@@ -169,7 +169,7 @@ def ablation(
     try:
         for text, spec, label in zip(networks, specs, labels(specs), strict=True):
             trials.append(task.attempt(text, spec, label, watch))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # finished networks are kept; without any there is nothing to report
         if not trials:
             raise
         interrupted = True

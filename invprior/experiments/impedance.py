@@ -164,6 +164,7 @@ def impedance(
             callbacks=callbacks_of(watch, name),
             record_every=1,
         )
+        # record_every=1 above: the history has the energy of every iteration.
         losses[name] = tuple(2 * row["energy"] / x.numel() for row in solution.history)
         provenance[name] = solution.provenance
     seconds = time.perf_counter() - began

@@ -19,6 +19,7 @@ def write_table(
         MeasurementError: the file exists already or cannot be written.
     """
     text = io.StringIO()
+    # The csv module ends lines with "\r\n" by default.
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
     table.writerows([_cell(value) for value in row] for row in rows)

@@ -16,7 +16,7 @@ from invprior.errors import InvpriorError
 from invprior.experiments.common import Watch, callbacks_of
 from invprior.fidelities.base import Fidelity
 from invprior.metrics.psnr import PSNR
-from invprior.metrics.ssim import SSIM
+from invprior.metrics.ssim import SSIM, WINDOW
 from invprior.networks.base import Network
 from invprior.operators.base import Operator
 from invprior.priors.dip import DIP
@@ -109,6 +109,7 @@ class Task:
             InvpriorError: the network is unknown, broken, or its options are wrong.
         """
         net: Network = registry.create("networks", spec)
+        # A spec may name the package too, as in package/name.
         lr = self.rates.get(spec.name.rpartition("/")[2], net.natural_lr)
         wanted = {"lr": lr, "input_noise": net.natural_noise}
         options = {name: value for name, value in wanted.items() if value is not None}
@@ -128,7 +129,7 @@ class Task:
                 stop=self.stop,
                 seed=self.seed,
                 callbacks=[curve],
-                record_every=0,
+                record_every=0,  # the callback records the curve
             )
         except DivergedError as error:
             if error.solution is None:
@@ -149,7 +150,7 @@ class Task:
         parameters: int | None,
         curve: _Curve,
     ) -> Trial:
-        large = min(self.truth.shape[2:]) >= 11  # SSIM's window
+        large = min(self.truth.shape[2:]) >= WINDOW
         return Trial(
             network=text,
             label=label,

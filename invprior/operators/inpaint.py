@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError
+from invprior.io.arrays import read_plane
 from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, LocalOperator, Shape
-from invprior.operators.files import read_plane
 
 Count = Annotated[int, Ge(0)]
 Length = Annotated[int, Ge(1)]

@@ -1,1 +1,1 @@
-"""The problem and its terms, the objective that a solver uses, and the solution."""
+"""The problem and its terms, the objective that a solver minimises, and the solution."""

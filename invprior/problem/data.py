@@ -1,4 +1,4 @@
-"""What a solver fits to the measurement: the data term E(A x; y)."""
+"""The data term E(A x; y), which a solver fits to the measurement."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from invprior.operators.base import LinearOperator, Operator
 
 @dataclass(frozen=True)
 class DataTerm:
-    """E(A x; target), a sum over the measurements.
+    """The data term E(A x; target), a sum over the measurements.
 
     Attributes:
         operator: the forward operator A.
         target: the measurement, (1, *operator.measurement_shape).
-        fidelity: E, its noise parameter set.
+        fidelity: E, with its noise parameter set.
         noise_level: standard deviation of the noise in the target.
-        held_out: the measurements that each of K networks does not fit, boolean, (K, *operator.measurement_shape);
-            None where all are fitted.
+        held_out: true where a network does not fit a measurement, boolean, (K, *operator.measurement_shape) for an
+            ensemble of K networks; None when all measurements are fitted.
     """
 
     operator: Operator
@@ -31,16 +31,22 @@ class DataTerm:
     held_out: Tensor | None = None
 
     def fitted(self, prediction: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Return the predictions (K, ...) as the fit sees them: shifted, and the target where held out."""
+        """Return the predictions (K, ...) plus the offset, with the target in place of held-out entries."""
         if offset is not None:
             prediction = prediction + offset
-        # A single image, as the mean of K networks, has fitted everything through one network or another.
+        # Each measurement is fitted by some network, so the mean of all K, a single image, has held out none.
         if self.held_out is None or len(prediction) != len(self.held_out):
             return prediction
+        # Where the target stands, no gradient reaches the network.
         return torch.where(self.held_out, self.target, prediction)
 
     def value(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Compute E of the fitted measurements, a scalar, the sum over images x, (K, C, H, W); differentiable."""
+        """Compute E of the fitted measurements, a differentiable scalar, summed over the images.
+
+        Args:
+            x: images, (K, C, H, W).
+            offset: added to the predictions A x, (K, *operator.measurement_shape); None for nothing.
+        """
         prediction = self.fitted(self.operator(x), offset)
         return self.fidelity.value(prediction, self._targets(len(x))).sum()
 
@@ -55,7 +61,7 @@ class DataTerm:
 
     @property
     def linear_operator(self) -> LinearOperator:
-        """The operator, for solvers that have been routed to a linear one."""
+        """The operator, for solvers that `route` has given a linear one."""
         assert isinstance(self.operator, LinearOperator)
         return self.operator
 

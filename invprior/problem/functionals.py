@@ -1,13 +1,13 @@
 """Priors as functionals, in three typed forms, and their weighted sums.
 
-A prior is any class that derives from one or more of the forms:
+A prior derives from one or more of these forms:
 
-* `Penalty` has a value that autograd can differentiate;
-* `Proximable` has a proximal map (or a denoiser in its place);
+* `Penalty` has a value that autograd can differentiate.
+* `Proximable` has a proximal map, or a denoiser in its place.
 * `Reparameterization` sets x = f_theta(z) and optimises theta, as Deep Image Prior does.
 
-`0.1 * TV() + Wavelet()` is a sum of terms. The weight of a term without one is chosen from the
-measurement, beginning at the prior's `default_weight`; see `invprior.tuning.search`.
+`0.1 * TV() + Wavelet()` is a sum of terms. A term without a weight is open: its weight is chosen from
+the measurement, by a search around the prior's `default_weight`; see `invprior.tuning.search`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from invprior.registry.spec import Spec, parse
 
 
 class Functional(nn.Module, ABC, metaclass=Plugin):
-    """Base of every prior; derive from one of the three forms, not from this.
+    """Base class of every prior; derive from one of the three forms instead.
 
     Attributes:
-        term_options: what a term's spec may hold beside the constructor's options.
-        default_weight: where the search for a term's weight begins when none is given, and the weight where nothing is
-            searched; with the fidelity a negative log-likelihood, one value serves all noise levels.
+        term_options: names that a term's spec may hold beside the constructor's options.
+        default_weight: the weight of a term that is given none, and the start of a search for it. One value serves all
+            noise levels, because the fidelity is a negative log-likelihood.
     """
 
     plugin_group: ClassVar[str] = "priors"
@@ -43,12 +43,12 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
     def restrict(self, box: Box) -> Functional:
-        """Restrict R to a box of the image, as tiles need it; itself when it holds nothing of an image's size."""
+        """Return R for a box of the image, as tiles need it; itself unless R holds data of the image's size."""
         return self
 
     @property
     def is_flat(self) -> bool:
-        """Whether R is the same for every image, as with `none`."""
+        """Whether R is constant, as for `none`."""
         return False
 
     def __mul__(self, weight: float) -> Prior:
@@ -64,7 +64,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
 
 class Penalty(Functional):
-    """A prior with a value R(x); autograd gives its gradient."""
+    """A prior with a value R(x), which autograd can differentiate."""
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
@@ -74,23 +74,23 @@ class Penalty(Functional):
             x: images, (B, C, H, W), intensities in [0, 1].
 
         Returns:
-            R(x), (B,); it must not let one image influence another.
+            R(x), (B,). An image must not influence the value of another one.
         """
 
     def gradient(self, x: Tensor) -> Tensor:
-        """Gradient of R at x, (B, C, H, W); by autograd unless a prior knows better."""
+        """Compute the gradient of R at x, (B, C, H, W), by autograd unless overridden."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.value(x).sum(), x)
         return gradient
 
     def lipschitz(self) -> float:
-        """Upper bound on the Lipschitz constant of the gradient; infinite when R is not smooth."""
+        """Return an upper bound on the Lipschitz constant of the gradient; infinite when R is not smooth."""
         return math.inf
 
     @property
     def is_flat(self) -> bool:
-        """Whether R has no curvature anywhere."""
+        """Whether the gradient of R has the Lipschitz constant 0."""
         return self.lipschitz() == 0
 
 
@@ -98,8 +98,8 @@ class Proximable(Functional):
     """A prior with a proximal map.
 
     Attributes:
-        convex: whether the map is the prox of a convex function; not so for most denoisers in its place. Solvers then
-            hold its strength to the noise level instead of adapting it.
+        convex: whether the map is the prox of a convex function. Most denoisers in its place are not; solvers then tie
+            its strength to the noise level instead of adapting it.
     """
 
     convex: bool = True
@@ -110,24 +110,25 @@ class Proximable(Functional):
 
         Args:
             v: images, (B, C, H, W).
-            tau: the step times the weight, positive. A denoiser in the prox's place takes the noise
-                level sqrt(tau).
+            tau: the step size times the weight, positive. A denoiser in place of the prox takes the
+                noise level sqrt(tau).
         """
 
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
-        """The trace of the prox's derivative at v, summed over the batch, where it has a closed form; else None.
+        """Return the trace of the derivative of the prox at v, summed over the batch; None without a closed form.
 
-        A weight chosen for denoising then needs no random probe.
+        With a closed form, the choice of a weight for denoising needs no random probe.
         """
         return None
 
 
 class Output(NamedTuple):
-    """What the variable of a reparameterisation returns.
+    """The output of a reparameterisation's network.
 
     Attributes:
-        x: one image, (1, C, H, W), or K of an ensemble, (K, C, H, W), each of which is fitted to the measurement.
-        offset: what the fit adds to the predictions A x of these images, (K, *measurement_shape); None for nothing.
+        x: one image, (1, C, H, W), or those of an ensemble of K networks, (K, C, H, W), each fitted to the
+            measurement.
+        offset: added to the predictions A x of these images before the fit, (K, *measurement_shape); None for nothing.
     """
 
     x: Tensor
@@ -135,15 +136,15 @@ class Output(NamedTuple):
 
 
 class Reparameterization(Functional):
-    """A prior that sets x = f_theta(z): the solver optimises theta.
+    """A prior that sets x = f_theta(z); the solver optimises theta.
 
     Attributes:
-        default_solver: the solver that `auto` takes, such as "adam:lr=0.01,average=0.99". Its options stand in for
-            those that a solver of the same name is not given.
-        steps: how many iterations to run at most when no stopping rule is given.
-        stops_early: whether such a run should end by itself before it fits the noise.
-        members: how many images `forward()` of the network returns.
-        choices: what `condition` has chosen for the user: what, its value, and the reason.
+        default_solver: the solver that `auto` picks, such as "adam:lr=0.01,average=0.99". Its options are also the
+            defaults of a given solver of the same name.
+        steps: the largest number of iterations when no stopping rule is given.
+        stops_early: whether such a run stops by itself before it fits the noise.
+        members: the number of images that the network's `forward()` returns.
+        choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()
@@ -160,33 +161,33 @@ class Reparameterization(Functional):
         return parse(given) if isinstance(given, str) else given
 
     def leaner(self, device: torch.device) -> Sequence[Reparameterization]:
-        """Return variants that need less memory, the cheapest in quality and time first; none by default.
+        """Return variants that need less memory, those that cost least quality and time first; none by default.
 
         Args:
-            device: where the variants will run, which decides what is cheap.
+            device: where the variants will run; their cost depends on it.
         """
         return ()
 
     def condition(self, data: DataTerm) -> Reparameterization:
-        """Return the prior that fits these data, as one that takes the measurement for its input; itself by default.
+        """Return the prior for these data, such as one whose input is the measurement; itself by default.
 
-        A solver asks again when a run changes what it fits. A prior that is conditioned already returns itself.
+        It is called again whenever the data change during a run. A conditioned prior must return itself.
 
         Raises:
-            IncompatibleError: this prior is not for such data.
+            IncompatibleError: this prior does not suit such data.
         """
         return self
 
     def reading(self, y: Tensor, noise: float) -> Reparameterization:
-        """Return the prior whose input is the measurement, so that its output is an estimator h(y).
+        """Return this prior with the measurement as its input, so that its output is an estimator h(y).
 
         Args:
             y: the measurement, (1, C, H, W), of the image's size.
             noise: standard deviation of the noise that is added to the input at every call.
 
         Returns:
-            A prior of one member. Called with a shift, (1, C, H, W), its module also returns the output at the shifted
-            input: the pair h(y), h(y + shift).
+            A prior with one member. Its module takes a shift, (1, C, H, W), and then returns the pair h(y),
+            h(y + shift).
 
         Raises:
             IncompatibleError: the prior has no input that could be the measurement.
@@ -200,32 +201,37 @@ class Reparameterization(Functional):
         """Make a fresh network.
 
         Args:
-            x0: an image of the shape, dtype and device that the output must have, (1, C, H, W). Its values are the
-                solver's initial estimate, which most networks ignore.
-            generator: the source of every random number, at construction and later; never the global one.
+            x0: an image, (1, C, H, W), with the shape, dtype and device of the output. Its values are the solver's
+                initial estimate, which most networks ignore.
+            generator: the source of every random number, at construction and later. Do not use the global generator.
 
         Returns:
-            A module whose `forward()` takes nothing and returns x, (1, C, H, W), or K images, (K, C, H, W), each
-            fitted to the measurement by itself; their mean is then the estimate. A module that also shifts what is
-            fitted returns an `Output`.
+            A module whose `forward()` takes no argument and returns x, (1, C, H, W), or K images, (K, C, H, W). Each
+            of the K images is fitted to the measurement, and their mean is the estimate. A module that shifts its
+            predictions returns an `Output`.
         """
 
 
 @dataclass(frozen=True)
 class Term:
-    """One weighted functional of a prior; `given_weight` None is open: to be chosen, and till then the default."""
+    """A weighted functional of a prior.
+
+    Attributes:
+        functional: the functional R.
+        given_weight: its weight; None for an open weight, which is the default one until it is chosen.
+    """
 
     functional: Functional
     given_weight: float | None = None
 
     @property
     def weight(self) -> float:
-        """The weight that counts."""
+        """The weight in use: the given one, or the functional's default."""
         return self.functional.default_weight if self.given_weight is None else self.given_weight
 
     @property
     def takes_weight(self) -> bool:
-        """Whether another weight would give another result."""
+        """Whether the result depends on the weight."""
         functional = self.functional
         return not isinstance(functional, Reparameterization) and not functional.is_flat
 
@@ -236,7 +242,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Prior:
-    """A sum of weighted terms, made by `+` and `*`."""
+    """A sum of weighted terms; `+` and `*` make one."""
 
     terms: tuple[Term, ...]
 
@@ -268,7 +274,11 @@ class Prior:
 
 
 def as_prior(prior: Any) -> Prior:
-    """Wrap a functional as a sum of one term; a `Prior` stays as it is."""
+    """Return a functional as a sum of one term; a `Prior` is returned unchanged.
+
+    Raises:
+        OptionError: it is neither.
+    """
     if isinstance(prior, Prior):
         return prior
     if isinstance(prior, Functional):

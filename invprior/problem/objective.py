@@ -1,4 +1,4 @@
-"""The objective: what a solver may use of a problem, and the routing that decides it."""
+"""The objective, which a solver minimises, and the routing of a problem's terms to a solver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from invprior.registry.options import plain_name
 
 @dataclass(frozen=True)
 class Objective:
-    """A problem's terms: those a solver differentiates and those it takes the prox of."""
+    """A problem's terms, sorted by how a solver uses them.
+
+    Attributes:
+        problem: the problem.
+        data: the data term.
+        smooth: weights and penalties that the solver differentiates.
+        proximal: weights and functionals that the solver takes through their prox.
+    """
 
     problem: Problem
     data: DataTerm
@@ -28,18 +35,18 @@ class Objective:
     proximal: tuple[tuple[float, Proximable], ...]
 
     def variable(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
-        """Make what is optimised, the pixels or a network; `output` gives its x."""
+        """Make the module to optimise, the pixels or a network; `output` gives its x."""
         network = self.problem.reparameterization
         return Pixels(x0) if network is None else network.build(x0, generator)
 
     @staticmethod
     def output(variable: nn.Module) -> Output:
-        """Call a variable: its images, and the offset of their predictions, if it has one."""
+        """Call a variable, and return its images with the offset of their predictions."""
         found = variable()
         return found if isinstance(found, Output) else Output(found)
 
     def differentiable(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Compute E of what is fitted plus the smooth terms, a scalar; differentiable."""
+        """Compute E of the fitted measurements plus the smooth terms, a differentiable scalar."""
         total = self.data.value(x, offset)
         for weight, penalty in self.smooth:
             total = total + weight * penalty.value(x).sum()
@@ -57,12 +64,12 @@ class Objective:
         return self.data.lipschitz() + sum(w * penalty.lipschitz() for w, penalty in self.smooth)
 
     def on_all_data(self) -> Objective:
-        """The same objective with no measurement held out."""
+        """Return the same objective with no measurement held out."""
         return replace(self, data=replace(self.data, held_out=None))
 
     @torch.no_grad()
     def energy(self, x: Tensor) -> Tensor:
-        """E plus every term that has a value, a scalar; a denoiser in a prox's place has none."""
+        """Compute E plus every term that has a value, a scalar; a denoiser in place of a prox has none."""
         total = self.data.value(x)
         for term in self.problem.prior.terms:
             if isinstance(term.functional, Penalty):
@@ -74,7 +81,7 @@ Need: TypeAlias = Literal["any", "smooth", "prox"]
 
 
 class Pixels(nn.Module):
-    """The variable x itself."""
+    """The variable x itself, a module like a network so that solvers need no special case."""
 
     def __init__(self, x0: Tensor) -> None:
         super().__init__()
@@ -103,16 +110,17 @@ def route(
         solver: the solver's name, for messages.
         network: whether the solver can optimise a network's parameters.
         prox: how many terms the solver takes through their prox.
-        terms: what it needs of the terms that it does not take through their prox: any value, one of bounded
-            curvature ("smooth"), or that there be none ("prox").
-        fidelity: what it needs of the fidelity: any value, bounded curvature, or a prox.
-        linear: whether it needs a linear operator.
-        members: whether its iterates tell the estimates of several networks apart.
+        terms: the requirement on the other terms: "any" value, a gradient with a Lipschitz constant ("smooth"), or
+            that there are none ("prox").
+        fidelity: the requirement on the fidelity: "any" value, a gradient with a Lipschitz constant ("smooth"), or a
+            "prox".
+        linear: whether the solver needs a linear operator.
+        members: whether its iterates hold the estimate of each network of an ensemble.
 
     Raises:
-        IncompatibleError: with every reason.
+        IncompatibleError: the solver does not fit the problem; the message lists every reason.
     """
-    problem = problem.conditioned()
+    problem = problem.conditioned()  # here, as a stopping rule may have changed the data
     data = problem.data
     faults = []
     smooth: list[tuple[float, Penalty]] = []
@@ -122,17 +130,17 @@ def route(
             f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)"
         )
     if data.held_out is not None and (problem.reparameterization is None or fidelity == "prox"):
-        faults.append(f"{solver} fits every measurement, and the stopping rule keeps some out")
+        faults.append(f"{solver} fits every measurement, and the stopping rule holds some out")
     elif data.held_out is not None and len(data.held_out) > 1 and not members:
         faults.append(
-            f"{solver} does not tell networks fitted side by side apart, "
-            "and the stopping rule keeps other measurements from each; set members=1"
+            f"{solver} does not report the networks of an ensemble one by one, "
+            "and the stopping rule holds out different measurements for each; set members=1"
         )
     if linear and not isinstance(problem.operator, LinearOperator):
         faults.append(f"{solver} needs a linear operator, and {_name(problem.operator)} is not one")
     if fidelity == "smooth" and math.isinf(problem.fidelity.lipschitz()):
         faults.append(
-            f"{solver} needs a fidelity of bounded curvature, "
+            f"{solver} needs a fidelity whose gradient has a Lipschitz constant, "
             f"and {_name(problem.fidelity)} has none"
         )
     if fidelity == "prox" and not isinstance(problem.fidelity, ProximableFidelity):
@@ -141,10 +149,12 @@ def route(
         )
     for term in problem.prior.terms:
         functional = term.functional
+        # A reparameterisation is the variable, not a term of the objective.
         if isinstance(functional, Reparameterization) or term.weight == 0:
             continue
         takes_prox = isinstance(functional, Proximable) and prox != "no"
         easy = isinstance(functional, Penalty) and math.isfinite(functional.lipschitz())
+        # A solver with one prox keeps it for a term that has no Lipschitz constant.
         if takes_prox and not (prox == "one" and easy):
             assert isinstance(functional, Proximable)
             proximal.append((term.weight, functional))
@@ -154,7 +164,8 @@ def route(
             faults.append(f"{solver} needs a prox, and {_name(functional)} has only a value")
         elif isinstance(functional, Penalty):
             faults.append(
-                f"{solver} needs a prox or a bounded curvature, and {_name(functional)} has neither"
+                f"{solver} needs a prox or a gradient with a Lipschitz constant, "
+                f"and {_name(functional)} has neither"
             )
         else:
             faults.append(

@@ -1,4 +1,4 @@
-"""The problem: one measurement, its operator, its fidelity and its prior.
+"""The problem: a measurement, its operator, its fidelity and its prior.
 
 minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) with u = theta
 """
@@ -25,20 +25,21 @@ from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 
-_SMOOTHNESS = 60.0  # weight of 1/2 ||grad x||^2 that suits natural images at any noise level
+# Weight of 1/2 ||grad x||^2 beside a Gaussian negative log-likelihood; it suits natural images at any noise level.
+_SMOOTHNESS = 60.0
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One image's inverse problem, checked.
+    """The checked inverse problem of one image.
 
     Args:
         operator: the forward operator A.
         y: the measurement, (1, *operator.measurement_shape), finite.
         prior: the weighted terms R_k.
-        fidelity: E; an open noise parameter is set to what is estimated from y.
-        noise: what was estimated of the noise in y; made here where the fidelity does not say, else None.
-        weights: how the prior's open weights were chosen, when they were.
+        fidelity: E; an open noise parameter is estimated from y.
+        noise: the estimate of the noise in y. It is made here when the fidelity's noise parameter is open, else None.
+        weights: how the prior's open weights were chosen; None when they were not.
 
     Raises:
         MeasurementError: y has another shape or holds NaN or infinity.
@@ -67,8 +68,9 @@ class Problem:
                 "are NaN or infinite. "
                 'Leave them out of the fit with nan="mask" (--nan mask).'
             )
-        if self.observation_mask is not None:  # what was not measured must not count in E
+        if self.observation_mask is not None:  # unmeasured entries must not count in E
             object.__setattr__(self, "y", self.y * self.observation_mask)
+        # An estimate that is handed on, as to a tile or a hold-out split, is not made again.
         if self.noise is None and self.fidelity.noise_level is None:
             estimate = self.fidelity.estimate_noise(self.y, self.observation_mask)
             object.__setattr__(self, "noise", estimate)
@@ -88,11 +90,11 @@ class Problem:
 
     @cached_property
     def noise_level(self) -> float:
-        """Standard deviation of the noise in y: the fidelity's if it says, else estimated."""
+        """Standard deviation of the noise in y: the fidelity's when it has one, else the estimate."""
         known = self.fidelity.noise_level
         if known is not None:
             return known
-        assert self.noise is not None  # where the fidelity says nothing there is an estimate
+        assert self.noise is not None  # an open fidelity has an estimate
         return self.noise.sigma
 
     @property
@@ -102,19 +104,19 @@ class Problem:
 
     @property
     def observation_mask(self) -> Tensor | None:
-        """Which measurements carry data; None means all."""
+        """True where a measurement carries data; None when all do."""
         return self.operator.observation_mask
 
     @cached_property
     def measurements(self) -> int:
-        """How many measurements carry data."""
+        """The number of measurements that carry data."""
         if self.observation_mask is None:
             return self.y.numel()
         return int(self.observation_mask.expand(self.y.shape).sum())
 
     @property
     def reparameterization(self) -> Reparameterization | None:
-        """The term that sets x = f(z), if there is one."""
+        """The term that sets x = f(z), or None."""
         found = (
             t.functional for t in self.prior.terms if isinstance(t.functional, Reparameterization)
         )
@@ -135,15 +137,19 @@ class Problem:
 
     @property
     def data_only(self) -> bool:
-        """Whether no term of the prior says anything, as with `none`."""
+        """Whether every term of the prior is constant, as for `none`."""
         return all(t.functional.is_flat for t in self.prior.terms if t.weight > 0)
 
     def pseudo_inverse(self) -> Tensor:
-        """What the measurement alone says: its mean, plus the damped pseudo-inverse of the rest."""
+        """Return the mean of the measurement plus the damped pseudo-inverse of the rest, (1, *image_shape).
+
+        Without a linear operator it is y where the shapes agree, else a constant.
+        """
         shape = (1, *self.operator.image_shape)
         if not isinstance(self.operator, LinearOperator):
             same = self.y.shape == shape
             return self.y.clone() if same else self.y.mean().expand(shape).clone()
+        # Damping shrinks towards 0; with the mean taken off, it shrinks towards the mean.
         mean = float(self.y.sum()) / max(self.measurements, 1)
         constant = self.y.new_full(shape, mean)
         damping = 0.01 * self.operator.norm() ** 2
@@ -151,9 +157,9 @@ class Problem:
         return (constant + self.operator.solve_damped(rest, damping)).detach()
 
     def initial_estimate(self) -> Tensor:
-        """An x0 to begin at: the pseudo-inverse, made smooth where there is a prior.
+        """Return the default x0, (1, *image_shape): the pseudo-inverse, smoothed when there is a prior.
 
-        Denoisers need it: they cannot fill holes or undo aliasing that they take for structure.
+        Denoisers need the smoothing. They take missing pixels and aliasing for structure and keep them.
         """
         x0 = self.pseudo_inverse()
         operator = self.operator
@@ -171,7 +177,12 @@ class Problem:
 
 
 def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
-    """Leave the non-finite entries of y out of the fit: mask the operator and zero them."""
+    """Mask the operator where y is not finite, and set y to 0 there.
+
+    Raises:
+        IncompatibleError: the operator is not linear.
+        MeasurementError: y has no finite value.
+    """
     known = torch.isfinite(y)
     if bool(known.all()):
         return operator, y
@@ -185,10 +196,10 @@ def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
 
 
 def restrict(problem: Problem, box: Box) -> Problem:
-    """Restrict a problem to a box of the image x; the noise level stays that of the whole.
+    """Restrict a problem to a box of the image x; the noise level stays that of the whole image.
 
     Raises:
-        InvpriorError: the operator does not act locally, or the part alone is no problem, as when no pixel is known.
+        InvpriorError: the operator does not act locally, or the box alone cannot be solved, as when no pixel is known.
     """
     operator = problem.operator
     if not isinstance(operator, LocalOperator):

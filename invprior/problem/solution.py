@@ -1,4 +1,4 @@
-"""What a run gives: `Iterate` while it goes on, `Stop` when it ends, `Solution` as its result."""
+"""The results of a run: an `Iterate` at each step, a `Stop` at its end, and the `Solution`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from invprior.problem.weight_choice import WeightChoice
 
 @dataclass(frozen=True)
 class Iterate:
-    """One iteration's result.
+    """The result of one iteration.
 
     Attributes:
         step: 1 after the first step.
-        x: the estimate that would be returned now (for DIP the running average), (1, C, H, W), on
-            the device.
-        objective: the problem's terms as the solver sees them.
+        x: the estimate that a stop at this step returns (for DIP the running average), (1, C, H, W),
+            on the device.
+        objective: the problem's terms as the solver uses them.
         seconds: time since the run began.
-        previous: the iterate before, or where the run began.
-        latest: the solver's last outputs, (K, C, H, W), of K networks fitted side by side, before any average; else x.
-        members: and their averages, whose mean is x; else x.
-        mutable_state: lists what the solver changes in place, for a rule that will want to go back to it.
-        known_energy: what the solver computed anyway, at its last evaluation; else None.
-        notes: what the user should know of the run so far, a sentence each.
+        previous: the estimate of the step before, or the initial one.
+        latest: the last outputs of an ensemble of K networks, (K, C, H, W), before any average; else x.
+        members: their running averages, (K, C, H, W), whose mean is x; else x.
+        mutable_state: returns the tensors that the solver changes in place, for a rule that later refits from here.
+        known_energy: the energy at the solver's last evaluation, when it computed one; else None.
+        notes: notes on the run so far, one sentence each.
     """
 
     step: int
@@ -46,7 +46,7 @@ class Iterate:
 
     @cached_property
     def energy(self) -> Tensor:
-        """E(Ax; y) + R(x), a scalar on the device; the solver's last figure if it had one, else computed when read."""
+        """E(A x; y) + R(x), a scalar on the device; the solver's last value, else computed when read."""
         return self.objective.energy(self.x) if self.known_energy is None else self.known_energy
 
     @cached_property
@@ -59,11 +59,11 @@ class Iterate:
 
 @dataclass(frozen=True)
 class Refit:
-    """A way back: to where a run was, and on from there with nothing kept out of the fit.
+    """An earlier state of a run, from which it is refitted on all data.
 
     Attributes:
-        mutable_state: copies of what the solver changes in place.
-        members: the averages that go with them, (K, C, H, W).
+        mutable_state: copies of the tensors that the solver changes in place.
+        members: the running averages at that step, (K, C, H, W).
     """
 
     mutable_state: list[Tensor] = field(repr=False)
@@ -76,11 +76,11 @@ class Stop:
 
     Attributes:
         name: the rule's registered name, or "interrupted", "diverged".
-        ok: whether this is a good end; if not, `message` says what to do.
+        ok: whether the run ended well; if not, `message` says what to do.
         message: one sentence.
-        x: an earlier, better iterate to return instead of the last one.
-        refit: where `solve` goes back to and goes on from in place of this end, until the rule stops it again; a loop
-            that cannot do so ends here.
+        x: an earlier, better estimate to return instead of the last one.
+        refit: the state from which `solve` continues instead of stopping, on all data, until the rule stops it again.
+            A loop of your own that cannot refit stops here.
     """
 
     name: str
@@ -92,24 +92,23 @@ class Stop:
 
 @dataclass(frozen=True)
 class Solution:
-    """A restored image, or a batch of them, and how it came about.
+    """A restored image, or a batch of them, with the record of the run.
 
     Attributes:
         x: the restoration, (B, C, H, W), intensities in [0, 1] (not clipped).
-        stop: why the run ended; for a batch, the first image's that did not end well, else the
-            last one's.
-        steps: iterations taken, the sum over a batch.
+        stop: why the run ended; for a batch, the first stop that is not ok, else the last image's.
+        steps: number of iterations, the sum over a batch.
         seconds: time spent in the solver.
         history: rows of step, seconds, energy; for a batch, the first image's.
         provenance: every option with defaults filled in, versions, seed, data hash; for a batch, the first image's.
-        images: for a batch of several, one solution each.
-        notes: what the user should know and is no error, a sentence each; for a batch, those of all images.
+        images: for a batch of several images, the solution of each.
+        notes: warnings, one sentence each; for a batch, those of all images.
         deviation: for several runs, their standard deviation at each pixel, (B, C, H, W); x is then their mean.
-        members: for several runs, their own solutions.
-        weights: how the prior's open weights were chosen, with the figure of each weight tried; None when none was
-            open, and for a batch, whose images have each their own.
+        members: for several runs, the solution of each.
+        weights: how the prior's open weights were chosen, with the criterion at each weight tried. None when no weight
+            was open, and for a batch, each image of which has its own.
         tuning_seconds: time spent on that choice, not counted in `seconds`; for a batch, the sum.
-        choices: what was chosen for the user: what, its value, and the reason; for a batch, the first image's.
+        choices: what was chosen for the user, as tuples of subject, value and reason; for a batch, the first image's.
     """
 
     x: Tensor
@@ -132,7 +131,7 @@ class Solution:
         return f"Solution({shape}, {self.steps} steps in {self.seconds:.2f} s, {end})"
 
     def to_numpy(self) -> Any:
-        """Return x clipped to [0, 1], (H, W) or (H, W, C), a batch with B in front; float32."""
+        """Return x clipped to [0, 1] as float32, (H, W) or (H, W, C), with B in front for a batch."""
         images = self.x.detach().clamp(0, 1).float().cpu().movedim(1, -1).numpy()
         images = images[..., 0] if images.shape[-1] == 1 else images
         return images[0] if len(images) == 1 else images
@@ -151,7 +150,7 @@ class DivergedError(InvpriorError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during `solve`.
+    """The run was interrupted by Ctrl-C.
 
     Attributes:
         solution: the estimate so far; None before the first step.
@@ -163,10 +162,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 def batch(parts: list[Solution]) -> Solution:
-    """Join the solutions of a batch's images."""
+    """Join the solutions of a batch's images; a single one is returned unchanged."""
     if len(parts) == 1:
         return parts[0]
     spread = [p.deviation for p in parts if p.deviation is not None]
+    # One stop stands for all: a failure must not hide behind the others.
     bad = [p.stop for p in parts if not p.stop.ok]
     return Solution(
         x=torch.cat([p.x for p in parts]),
@@ -176,7 +176,7 @@ def batch(parts: list[Solution]) -> Solution:
         history=parts[0].history,
         provenance=parts[0].provenance,
         images=tuple(parts),
-        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),  # each note once
         deviation=torch.cat(spread) if len(spread) == len(parts) else None,
         tuning_seconds=sum(p.tuning_seconds for p in parts),
         choices=parts[0].choices,

@@ -1,4 +1,4 @@
-"""How a prior's open weights were chosen: what a solution tells, and a record keeps."""
+"""The record of how a prior's open weights were chosen."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class WeightChoice:
-    """The weights of the terms that were given none, and why these.
+    """The chosen weights of a prior's open terms, and how they were chosen.
 
     Attributes:
         terms: name and weight of each open term.
-        rule: the rule that chose, as text with its options filled in; "" where the defaults were kept.
-        why: why this rule, or why the defaults.
+        rule: the rule that chose them, as text with its options filled in; "" when the defaults were kept.
+        why: why this rule was used, or why the defaults were kept.
         criterion: the name of the rule's criterion.
-        tried: the factors on the terms' default weights that were tried, ascending.
-        values: the criterion at each of them.
-        factor: the factor chosen.
-        note: what the user should know of the result, or "".
+        tried: the tried factors on the terms' default weights, ascending.
+        values: the criterion at each of these factors.
+        factor: the chosen factor.
+        note: a warning about the result, or "".
         seconds: time spent.
     """
 
@@ -35,7 +35,7 @@ class WeightChoice:
 
     @property
     def curve(self) -> tuple[tuple[float, float], ...]:
-        """Weight and value of each try; of a sum of open terms, the first one's weight."""
+        """The weight and the criterion of each try; for several open terms, the weight of the first."""
         unit = self.terms[0][1] / self.factor
         return tuple(
             (float(f"{unit * f:.6g}"), value)
@@ -43,7 +43,7 @@ class WeightChoice:
         )
 
     def record(self) -> dict[str, Any]:
-        """What JSON can hold, without the time, so that two equal runs have equal records."""
+        """Return the choice as JSON values, without the time, so that equal runs have equal records."""
         return {
             "automatic": bool(self.rule),
             "terms": [list(term) for term in self.terms],
@@ -58,7 +58,7 @@ class WeightChoice:
 
     @staticmethod
     def from_record(record: Mapping[str, Any]) -> WeightChoice:
-        """The other direction of `record`."""
+        """Restore a choice from its `record`."""
         facts = {name: value for name, value in record.items() if name != "automatic"}
         facts["terms"] = tuple((str(name), float(weight)) for name, weight in record["terms"])
         for name in ("tried", "values"):
@@ -66,6 +66,6 @@ class WeightChoice:
         return WeightChoice(**facts)
 
     def as_choice(self) -> tuple[str, str, str]:
-        """What was chosen, its value, and the reason."""
+        """Return the choice as a tuple of subject, value and reason."""
         weights = ", ".join(f"{name} {weight:.4g}" for name, weight in self.terms)
         return "weight", weights, self.why

@@ -24,16 +24,20 @@ from invprior.stopping.holdout import Holdout
 
 @dataclass
 class AdamState(State):
-    """The variable, its optimiser, and what the options switch on.
+    """The variable, its optimiser, and the state of the options.
 
     Attributes:
-        decay: of the running average.
-        damping: of the back-projection.
-        langevin: standard deviation of Langevin noise, as a multiple of the step size.
-        noise: its source, if there is any.
-        rollback: the watch over the fit.
+        variable: the pixels or the network.
+        optimizer: Adam on its parameters.
+        decay: decay of the running average.
+        count: steps done.
+        damping: damping of the back-projection; None for the plain gradient.
+        langevin: standard deviation of the Langevin noise, as a multiple of the step size.
+        noise: the generator of the Langevin noise; None without any.
+        rollback: the monitor that undoes a collapse; None if it is off.
     """
 
+    # A dataclass field after inherited defaults needs a default; `init` always sets these two.
     variable: nn.Module = None  # type: ignore[assignment]
     optimizer: torch.optim.Adam = None  # type: ignore[assignment]
     decay: float = 0.0
@@ -44,7 +48,7 @@ class AdamState(State):
     rollback: Rollback | None = None
 
     def mutable_state(self) -> list[Tensor]:
-        """The parameters and Adam's moments of them."""
+        """Return the parameters and Adam's moments of them."""
         return mutable_state(self.optimizer)
 
 
@@ -53,28 +57,30 @@ class Adam(Solver):
     """Adam on the pixels or on a network's parameters; the solver of Deep Image Prior.
 
     A reparameterisation sets the step size and the averaging unless they are given here. The estimate x is the
-    exponential average of the outputs, as in the Deep Image Prior paper. For a network, the gradient of the data term
-    is by default the back-projected residual, (A^H A + d I)^-1 A^H (Ax - y) with d = 30 sigma^2, or close to it: what
-    the operator has weakened is fitted as soon as the rest, several times sooner than by A^H (Ax - y).
+    exponential average of the outputs, as in the Deep Image Prior paper.
 
-    A network whose fit collapses returns to its last good weights and goes on with half the step size.
+    For a network, the gradient of the data term is by default the back-projected residual
+    (A^H A + d I)^-1 A^H (Ax - y) with d = 30 sigma^2, or close to it. Detail that the operator has weakened is then
+    fitted at the same pace as the rest, several times sooner than with A^H (Ax - y).
+
+    A network whose fit collapses returns to its last good weights and continues with half the step size.
 
     Sources: Kingma and Ba 2015; Tirer and Giryes 2020, "Back-projection based fidelity term for ill-posed linear
     inverse problems"; Welling and Teh 2011, for langevin.
 
     Args:
-        lr: step size; the prior's own when absent, 0.01 for pixels.
+        lr: step size; when absent, the prior's, or 0.01 for pixels.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
-        average: decay of the running average of x, 0 for none; the prior's own when absent.
-        back_projection: back-project the residual; when absent, for a network whose prior allows it, if the operator
-            has a cheap way to.
-        langevin: standard deviation, as a multiple of lr, of the noise added to the filters after each step; the
-            prior's own when absent, 0 for pixels.
-        rollback: return to the last good weights when the fit gets worse by 5 dB; when absent, for networks.
+        average: decay of the running average of x, 0 for none; when absent, the prior's, or 0 for pixels.
+        back_projection: back-project the residual. When absent, it is on for a network whose prior allows it, if the
+            operator back-projects cheaply.
+        langevin: standard deviation, as a multiple of lr, of the noise added to the filters after each step; when
+            absent, the prior's, or 0 for pixels.
+        rollback: return to the last good weights when the fit gets worse by 5 dB; when absent, on for networks.
     """
 
-    step_reason: ClassVar[str] = "Adam's, from the prior's preset"
+    step_reason: ClassVar[str] = "the prior's preset, or 0.01 for pixels"
     lr: Annotated[float, Gt(0)] | None = None
     beta1: Annotated[float, Ge(0), Lt(1)] = 0.9
     beta2: Annotated[float, Ge(0), Lt(1)] = 0.999
@@ -84,39 +90,41 @@ class Adam(Solver):
     rollback: bool | None = None
 
     def route(self, problem: Problem) -> Objective:
-        """Differentiate everything."""
+        """Sort every term with a value into the part that is differentiated; refuse a prox."""
         objective = route(problem, "adam", network=True, prox="no", members=True)
-        if self.back_projection and _seen_through(problem) is None:
+        if self.back_projection and _back_projected_operator(problem) is None:
             raise IncompatibleError(
-                "The back_projection of adam needs a linear operator and a Gaussian fidelity. Leave it out."
+                "The back_projection of adam needs a linear operator and a Gaussian fidelity. Leave the option out."
             )
         return objective
 
     def completed(self, problem: Problem) -> Adam:
-        """Fill in what the prior decides, so that the record shows it."""
+        """Return the solver with the prior's values filled in, so that the record shows them."""
         prior = problem.reparameterization
-        found: dict[str, Any] = {"lr": 0.01, "average": 0.0, "langevin": 0.0}
-        found |= {
-            "back_projection": prior is not None and _cheap(problem),
+        defaults: dict[str, Any] = {"lr": 0.01, "average": 0.0, "langevin": 0.0}
+        defaults |= {
+            "back_projection": prior is not None and _back_projects_cheaply(problem),
             "rollback": prior is not None,
         }
+        # A prior may name another solver as its default; its options then mean nothing here.
         if prior is not None and prior.solver_spec.name == "adam":
-            found |= prior.solver_spec.options
-        return replace(self, **{k: v for k, v in found.items() if getattr(self, k) is None})
+            defaults |= prior.solver_spec.options
+        return replace(self, **{k: v for k, v in defaults.items() if getattr(self, k) is None})
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """Measurements kept out tell when, if the network should stop early, there is noise, and they are many."""
+        """Return hold-out for a network that overfits noise, if the measurements are many enough; else a fixed number."""
         fixed = super().default_stop(problem)
         network = problem.reparameterization
-        if network is None or not network.stops_early or problem.measurements < _ENOUGH:
+        if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
             return fixed
+        # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
         if is_rounding(problem.noise_level):
             return fixed
         return Holdout(limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
-        """Build the variable and its optimiser."""
-        own = self.completed(objective.problem)
+        """Build the variable and its optimiser; start the running average at x0."""
+        own = self.completed(objective.problem)  # a direct caller may have left options open
         assert own.lr is not None
         assert own.average is not None
         assert own.langevin is not None
@@ -136,21 +144,23 @@ class Adam(Solver):
         )
 
     def step(self, objective: Objective, state: AdamState) -> AdamState:
-        """Evaluate, step, average."""
+        """Evaluate the gradient, update the parameters, and average the outputs."""
         output, offset = objective.output(state.variable)
         state.optimizer.zero_grad()
         if state.damping is None:
             energy = objective.differentiable(output, offset)
             energy.backward()
-            if offset is not None:  # the energy is that of the measurement as it is
+            # With an offset the fit has another target; report the energy against the measurement itself.
+            if offset is not None:
                 energy = objective.energy(output)
         else:
             energy = _back_project(objective, output, offset, state.damping)
         state.energy = energy.detach() / len(output)
         state.count += 1
+        # Before the update, so that the gradients of a collapse never reach Adam's moments.
         if state.rollback is not None:
-            kept = output.detach() if state.members is None else state.members
-            note = state.rollback(state.count, state.energy, kept)
+            estimate = output.detach() if state.members is None else state.members
+            note = state.rollback(state.count, state.energy, estimate)
             if note is not None:
                 state.members = state.rollback.x
                 state.x = state.members.mean(0, keepdim=True)
@@ -158,11 +168,12 @@ class Adam(Solver):
                 return state
         state.optimizer.step()
         if state.noise is not None:
-            _stir(state.optimizer, state.langevin, state.noise)
-        # Early on the average spans the last tenth of the run, so that it forgets the first random outputs.
+            _add_langevin_noise(state.optimizer, state.langevin, state.noise)
+        # Early on, the average spans the last tenth of the run, so that it forgets the first random outputs.
         keep = min(state.decay, (state.count - 1) / (state.count + 9))
         state.latest = output.detach()
         last = state.members
+        # Out of place: callbacks and stopping rules keep the tensors of earlier iterates.
         state.members = (
             state.latest if last is None or keep == 0.0 else state.latest.lerp(last, keep)
         )
@@ -170,36 +181,40 @@ class Adam(Solver):
         return state
 
 
-_ENOUGH = 2000  # measurements, of which a hundred are kept out of each network's fit
-_DAMPING = 30.0  # times sigma^2: the ratio at which natural images' fine detail drowns in noise
+# At the default fraction, each network then holds out a hundred measurements.
+_MIN_HOLDOUT = 2000
+# Times sigma^2. At this ratio the fine detail of natural images drowns in noise.
+_DAMPING = 30.0
 
 
-def _seen_through(problem: Problem) -> LinearOperator | None:
-    """The operator, where the residual can be back-projected: it is linear, and the noise Gaussian."""
+def _back_projected_operator(problem: Problem) -> LinearOperator | None:
+    """Return the operator if the residual can be back-projected: A linear, the fidelity Gaussian; else None."""
     operator = problem.operator
     if isinstance(operator, LinearOperator) and isinstance(problem.fidelity, QuadraticFidelity):
         return operator
     return None
 
 
-def _cheap(problem: Problem) -> bool:
-    """Whether the residual can be back-projected at about the cost of a gradient."""
-    operator = _seen_through(problem)
+def _back_projects_cheaply(problem: Problem) -> bool:
+    """Return whether the residual can be back-projected at about the cost of a gradient."""
+    operator = _back_projected_operator(problem)
     return operator is not None and operator.back_projects
 
 
 def _back_project(
     objective: Objective, output: Tensor, offset: Tensor | None, damping: float
 ) -> Tensor:
-    """Send the back-projected residual, and the smooth terms' gradient, back through the output; return the energy."""
+    """Propagate the back-projected residual and the smooth terms' gradients through the output; return the energy."""
     data, x = objective.data, output.detach()
     operator, fidelity = data.linear_operator, data.fidelity
     with torch.no_grad():
         y = data.target.expand(len(x), *data.target.shape[1:])
         prediction = operator(x)
         energy = fidelity.value(data.fitted(prediction), y).sum()
-        seen = data.fitted(prediction, offset)
-        gradient = (1.0 + damping) * operator.back_project(fidelity.gradient(seen, y), damping)
+        fitted = data.fitted(prediction, offset)
+        # For A = I the factor 1 + d cancels the damping: the gradient is the plain one.
+        gradient = (1.0 + damping) * operator.back_project(fidelity.gradient(fitted, y), damping)
+        # The other terms enter unchanged. Switching back-projection off for them cost more than they gained.
         for weight, penalty in objective.smooth:
             energy = energy + weight * penalty.value(x).sum()
             gradient = gradient + weight * penalty.gradient(x)
@@ -208,11 +223,13 @@ def _back_project(
 
 
 @torch.no_grad()
-def _stir(optimizer: torch.optim.Adam, langevin: float, generator: torch.Generator) -> None:
-    """Add the noise of Langevin dynamics to every filter, the gains and biases left alone."""
+def _add_langevin_noise(
+    optimizer: torch.optim.Adam, langevin: float, generator: torch.Generator
+) -> None:
+    """Add the noise of Langevin dynamics to every filter, in place."""
     for group in optimizer.param_groups:
         for weight in group["params"]:
-            if weight.ndim > 1:
+            if weight.ndim > 1:  # not to gains and biases, which are vectors
                 draw = torch.empty_like(weight).normal_(generator=generator)
                 weight.add_(draw, alpha=langevin * group["lr"])
 
@@ -220,5 +237,5 @@ def _stir(optimizer: torch.optim.Adam, langevin: float, generator: torch.Generat
 def adam(
     variable: nn.Module, lr: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.Adam:
-    """Make an Adam optimiser over a variable's parameters."""
+    """Return an Adam optimiser over a variable's parameters."""
     return torch.optim.Adam(variable.parameters(), lr=lr, betas=betas, fused=True)

@@ -20,7 +20,17 @@ from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 
 @dataclass
 class ADMMState(State):
-    """Copies z_k = x of each prior term with their scaled multipliers; `data` is the copy of Ax, when E needs one."""
+    """The splitting's variables.
+
+    Attributes:
+        rho: the coupling.
+        copies: the copy z_k of x for each prior term, (1, C, H, W) each.
+        multipliers: the scaled multiplier of each copy.
+        data: the copy of Ax, for a fidelity that is not quadratic; else None.
+        data_multiplier: its scaled multiplier.
+        network: the x-step of a network; None for pixels.
+        count: steps done.
+    """
 
     rho: float = 1.0
     copies: list[Tensor] = field(default_factory=list)
@@ -33,21 +43,22 @@ class ADMMState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class ADMM(Solver):
-    """Consensus ADMM: every prior term through its prox, the data term by the operator's `solve_damped`.
+    """Consensus ADMM: every prior term through its prox, the data term through the operator's `solve_damped`.
 
-    Takes any number of terms, any fidelity with a prox, and a network as the variable (x-step: Adam).
+    It takes any number of terms, any fidelity with a prox, and a network as the variable. The x-step of a network is
+    a few steps of Adam.
     Sources: Boyd et al. 2011, with over-relaxation (section 3.4.3); balancing of relative residuals, Wohlberg 2017.
 
     Args:
-        rho: coupling of the copies, a denoiser's strength being sqrt(weight / rho); from the weights and the noise
-            level when absent.
-        balance: let rho adapt so that primal and dual residuals stay alike; only for convex terms.
+        rho: coupling of the copies; a denoiser's strength is sqrt(weight / rho). When absent, it follows from the
+            weights and the noise level.
+        balance: adapt rho so that the primal and dual residuals stay of one size; only for convex terms.
         relaxation: over-relaxation, 1 for none.
         inner: Adam steps on a network per iteration.
     """
 
     step_reason: ClassVar[str] = (
-        "1 / rho, from the weights and the noise at first, and then balanced"
+        "1 / rho, first from the weights and the noise level, then balanced"
     )
     rho: Annotated[float, Gt(0)] | None = None
     balance: bool = True
@@ -55,11 +66,11 @@ class ADMM(Solver):
     inner: Annotated[int, Ge(1)] = 10
 
     def route(self, problem: Problem) -> Objective:
-        """Everything through a prox."""
+        """Sort every term to its prox."""
         return split(problem, "admm")
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> ADMMState:
-        """Begin with every copy at x0."""
+        """Start with every copy at x0 and every multiplier at 0."""
         problem = objective.problem
         rho = self.rho or _first_rho(objective)
         state = ADMMState(x0, step_size=1.0 / rho, rho=rho)
@@ -67,13 +78,14 @@ class ADMM(Solver):
         state.multipliers = [torch.zeros_like(x0) for _ in objective.proximal]
         if problem.reparameterization is not None:
             state.network = NetworkStep.of(objective, x0, generator, self.inner)
+        # A quadratic E joins the linear system of the x-step; any other needs a copy of Ax and its prox.
         elif not isinstance(problem.fidelity, QuadraticFidelity):
             state.data = problem.operator(x0)
             state.data_multiplier = torch.zeros_like(state.data)
         return state
 
     def step(self, objective: Objective, state: ADMMState) -> ADMMState:
-        """The x-step, then each copy's prox, then the multipliers."""
+        """Take the x-step, then the prox of each copy, then update the multipliers."""
         rho = state.rho
         targets = [z - u for z, u in zip(state.copies, state.multipliers, strict=True)]
         x = self._fit(objective, state, targets)
@@ -89,17 +101,19 @@ class ADMM(Solver):
             new.multipliers.append(u + relaxed - copy)
         if state.data is not None:
             self._fit_data(objective, state, new)
-        # It converges for a fixed rho, so rho settles after a while.
+        # Convergence is proved for a fixed rho, so rho settles after 100 steps. A denoiser's strength is
+        # sqrt(weight / rho), so balancing it would change the restoration, not only the speed.
         if self.balance and new.count % 5 == 0 and new.count <= 100 and _convex(objective):
             _rebalance(state, new, x, objective)
-        if new.copies:  # a copy has the prior's structure; x only tends to it
+        # A copy has the prior's structure, such as sparsity; x only tends to it.
+        if new.copies:
             new.x = new.copies[0]
         return new
 
     def _fit(self, objective: Objective, state: ADMMState, targets: list[Tensor]) -> Tensor:
         if state.network is not None:
             return state.network(objective, targets, state.rho)
-        targets = targets or [state.x]  # without a term, near where it is
+        targets = targets or [state.x]  # no term: a proximal point step from the last x
         if state.data is None:
             return quadratic_step(objective, targets, state.rho)
         operator = objective.problem.operator
@@ -124,9 +138,10 @@ class ADMM(Solver):
 
 
 def _first_rho(objective: Objective) -> float:
-    """A coupling at which a prior's prox moves pixels by about the noise."""
+    """Return a coupling at which a prior's prox moves pixels by about the noise."""
     weights = [weight for weight, _ in objective.proximal]
     sigma = objective.problem.noise_level
+    # A convex prox moves a pixel by about weight / rho, a denoiser by its strength sqrt(weight / rho): both sigma here.
     return max(weights, default=1.0 / sigma) / (sigma if _convex(objective) else sigma**2)
 
 
@@ -135,7 +150,10 @@ def _convex(objective: Objective) -> bool:
 
 
 def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) -> None:
-    """Scale rho by the root of the ratio of the relative primal to the relative dual residual."""
+    """Scale rho by the square root of the relative primal residual over the relative dual one, in place.
+
+    The plain residuals failed to balance; the relative ones do not depend on the scale of x (Wohlberg 2017).
+    """
     splits = [
         (x, z, new_z, u)
         for z, new_z, u in zip(old.copies, new.copies, new.multipliers, strict=True)
@@ -154,6 +172,7 @@ def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) 
     dual = size([new_z - z for _, z, new_z, _ in splits]) / size([u for _, _, _, u in splits])
     factor = min(max((primal / dual) ** 0.5, 0.2), 5.0)
     new.rho *= factor
+    # The multipliers are scaled by 1 / rho, so they change with it.
     new.multipliers = [u / factor for u in new.multipliers]
     if new.data_multiplier is not None:
         new.data_multiplier = new.data_multiplier / factor

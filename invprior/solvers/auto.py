@@ -1,4 +1,4 @@
-"""The solver that picks a solver."""
+"""The solver that selects a solver."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from invprior.solvers.hqs import HQS
 from invprior.solvers.lbfgs import LBFGS
 from invprior.solvers.pdhg import PDHG
 
-Candidate: TypeAlias = tuple[type[Solver] | Spec, str]  # made only when its turn comes
+# A class or a spec, not an object: each is made only when those before it do not fit.
+Candidate: TypeAlias = tuple[type[Solver] | Spec, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Auto(Solver):
-    """Picks a solver by what the operator, the fidelity and the priors can do, and reports why.
+    """Selects a solver by what the operator, the fidelity and the priors provide, and reports why.
 
-    It is a choice and no algorithm: `invprior.builders.solver.select_solver` makes it, once a run.
+    It is no algorithm: `invprior.builders.solver.select_solver` replaces it by its choice, once per run.
     """
 
     def candidates(self, problem: Problem) -> list[Candidate]:
-        """List solvers that may fit the problem, the best first, each with the reason."""
+        """Return the solvers that may fit the problem, the best first, each with the reason."""
         return _candidates(problem)
 
     def route(self, problem: Problem) -> Objective:
@@ -52,7 +53,7 @@ class Auto(Solver):
 
 def _not_selected() -> IncompatibleError:
     return IncompatibleError(
-        'The solver "auto" stands for another one: call select_solver(problem, "auto") and use its solver.'
+        'The solver "auto" only selects another one: call select_solver(problem, "auto") and use the result\'s solver.'
     )
 
 
@@ -60,24 +61,27 @@ def _candidates(problem: Problem) -> list[Candidate]:
     functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
     convex = all(f.convex for f in functionals if isinstance(f, Proximable))
     adam = (Adam, "every term has a gradient")
-    admm = (ADMM, "every term has a prox, and the data step has a solver of its own")
+    admm = (ADMM, "every term has a prox, and the data step has its own solver")
     hqs = (
         HQS,
-        "a denoiser in place of a prox does best when its strength falls to the noise level",
+        "a denoiser used as a prox works best when its strength falls to the noise level",
     )
     fista = (FISTA, "the data term is smooth and at most one term needs a prox")
     lbfgs = (LBFGS, "every term is smooth")
     pdhg = (PDHG, "the terms need proxes and gradients together")
+    # The order is the order of preference; the first whose `route` accepts the problem runs.
     if (network := problem.reparameterization) is not None:
         own = (network.solver_spec, "x = f(z), and every other term has a gradient")
         return [own, (ADMM, "x = f(z), and another term needs its prox")]
     if not isinstance(problem.operator, LinearOperator):
         return [adam, lbfgs]
     if problem.data_only:
-        return [(LBFGS, "there is only the data term"), fista, pdhg, adam]
+        return [(LBFGS, "the data term is the only term"), fista, pdhg, adam]
+    # Not convex: usually a denoiser, whose strength should fall to the noise level, as hqs lets it.
     if not convex and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]
-    if problem.operator.is_identity:  # the data step is trivial: one prox solves the problem
+    # Without an operator, one prox solves the problem; fista takes it in its first step.
+    if problem.operator.is_identity:
         return [fista, admm, pdhg, lbfgs, adam]
     if all(isinstance(f, Proximable) for f in functionals):
         return [admm, fista, pdhg, lbfgs, adam]

@@ -1,4 +1,4 @@
-"""What a solver is: frozen hyper-parameters, `route`, `init` and `step`; all state lives in the `State`."""
+"""The interface of a solver: frozen hyper-parameters, `route`, `init` and `step`; all state is in the `State`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class State:
 
     Attributes:
         x: the estimate that would be returned now, (1, C, H, W), never changed in place.
-        energy: E + R at x or at the last evaluation when the step computed it anyway, else None.
-        step_size: for the message when the run diverges.
-        notes: what the user should know of the run so far, a sentence each.
-        latest: the last outputs of K networks fitted side by side, (K, C, H, W), not averaged; None where x is it.
-        members: the K networks' averages, (K, C, H, W), whose mean is x; None where x is it.
+        energy: E + R at x or at the last evaluation, a scalar, if the step computed it anyway; else None.
+        step_size: the step size, for the message of a run that diverges.
+        notes: what the user should know about the run so far, one sentence each.
+        latest: the last outputs of an ensemble of K networks before averaging, (K, C, H, W); None if x is that output.
+        members: the K networks' running averages, (K, C, H, W), whose mean is x; None if x is the only one.
     """
 
     x: Tensor
@@ -38,7 +38,10 @@ class State:
     members: Tensor | None = None
 
     def mutable_state(self) -> list[Tensor]:
-        """What the solver changes in place, by which a run can be put back to where it was; none by default."""
+        """Return the tensors that a step changes in place; none by default.
+
+        Copying saved values into them takes the run back to an earlier step.
+        """
         return []
 
 
@@ -46,7 +49,7 @@ class Solver(ABC, metaclass=Plugin):
     """A minimiser of an objective; a frozen, keyword-only dataclass of its hyper-parameters.
 
     Attributes:
-        step_reason: where the state's `step_size` comes from when no option sets it; "" says nothing.
+        step_reason: how the state's `step_size` was chosen, for `--explain`; "" leaves it out.
     """
 
     plugin_group: ClassVar[str] = "solvers"
@@ -57,29 +60,39 @@ class Solver(ABC, metaclass=Plugin):
         """Sort the problem's terms as this solver uses them; see `invprior.problem.objective.route`.
 
         Raises:
-            IncompatibleError: the solver does not fit the problem; nothing has been computed.
+            IncompatibleError: the solver does not fit the problem. Nothing has been computed by then.
         """
 
     @abstractmethod
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
-        """Begin at x0, (1, C, H, W). Every random number comes from `generator`."""
+        """Return the state before the first step.
+
+        Args:
+            objective: the objective that `route` returned.
+            x0: the initial estimate, (1, C, H, W).
+            generator: the source of every random number.
+        """
 
     @abstractmethod
     def step(self, objective: Objective, state: Any) -> State:
         """Do one iteration.
 
         Args:
-            objective: the objective that `init` was given.
+            objective: the objective that `init` was given, or the same with all measurements fitted.
             state: what `init` or the last step returned; a solver annotates it with its own class.
+
+        Returns:
+            The state after the step, a new object or `state` itself.
         """
 
     def completed(self, problem: Problem) -> Solver:
-        """Return the solver with the options that depend on the problem filled in; itself by default."""
+        """Return the solver with the options that depend on the problem filled in; unchanged by default."""
         return self
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """The rule used when none is given."""
+        """Return the stopping rule of a run that is given none."""
         network = problem.reparameterization
+        # A network does not converge to an answer, so `relative-change` says nothing about its run.
         if network is not None:
             return MaxSteps(steps=network.steps)
         return RelativeChange() | MaxSteps(steps=500)

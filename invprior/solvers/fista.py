@@ -17,7 +17,12 @@ from invprior.solvers.base import Solver, State
 
 @dataclass
 class FISTAState(State):
-    """The extrapolated point and the momentum."""
+    """The extrapolated point and the momentum.
+
+    Attributes:
+        point: p, where the next gradient is taken, (1, C, H, W).
+        t: the momentum's t_k, a scalar on the device.
+    """
 
     point: Tensor = None  # type: ignore[assignment]
     t: Tensor = None  # type: ignore[assignment]
@@ -27,18 +32,19 @@ class FISTAState(State):
 class FISTA(Solver):
     """Proximal gradient with Nesterov momentum, for one prior with a prox. Not for Deep Image Prior.
 
-    x_(k+1) = prox(p - step grad(p)), p extrapolated; the momentum restarts when it points uphill.
-    Sources: Beck and Teboulle 2009; gradient restart of O'Donoghue and Candes 2015.
+    x_(k+1) = prox(p - step grad(p)) with the extrapolated point p. The momentum restarts when it points uphill.
+
+    Sources: Beck and Teboulle 2009; O'Donoghue and Candes 2015, for the gradient restart.
 
     Args:
-        step_size: step size; 1 / L from the operator's checked norm when absent.
+        step_size: step size; when absent, 1 / L with L from the operator's checked norm.
         restart: restart the momentum when it points away from the minimum.
         momentum: extrapolate; without it this is plain proximal gradient (ISTA).
-        force: run even with a step that cannot be shown to converge.
+        force: run even with a step size that is not known to converge.
     """
 
     step_reason: ClassVar[str] = (
-        "one over the largest curvature of the data term and the smooth terms"
+        "1 / L, with L the Lipschitz constant of the gradient of the data term and the smooth terms"
     )
     step_size: Annotated[float, Gt(0)] | None = None
     restart: bool = True
@@ -46,7 +52,11 @@ class FISTA(Solver):
     force: bool = False
 
     def route(self, problem: Problem) -> Objective:
-        """One prox, everything else with a known Lipschitz constant; refuse a step that cannot converge."""
+        """Sort one term to its prox and the rest, of known Lipschitz constant, to the gradient.
+
+        Raises:
+            IncompatibleError: the terms do not fit, or the step size is too large to converge.
+        """
         objective = route(
             problem,
             "fista",
@@ -58,6 +68,7 @@ class FISTA(Solver):
         )
         if self.step_size is None or self.force:
             return objective
+        # The rate with momentum is proved up to 1 / L; without it, step sizes up to 2 / L converge.
         limit = (1.0 if self.momentum else 2.0) / objective.lipschitz()
         if self.step_size > limit:
             raise IncompatibleError(
@@ -68,20 +79,21 @@ class FISTA(Solver):
         return objective
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> FISTAState:
-        """Begin at x0 with the largest safe step."""
+        """Start at x0, without momentum, at the given step size or the largest safe one."""
         step = self.step_size or 1.0 / objective.lipschitz()
         return FISTAState(x0, step_size=step, point=x0, t=x0.new_ones(()))
 
     def step(self, objective: Objective, state: FISTAState) -> FISTAState:
-        """One gradient, one prox, one extrapolation."""
+        """Take one gradient step, one prox and one extrapolation."""
         assert state.step_size is not None
         x = state.point - state.step_size * objective.gradient(state.point)
         for weight, prior in objective.proximal:
             x = prior.prox(x, state.step_size * weight)
         if not self.momentum:
             return FISTAState(x, step_size=state.step_size, point=x, t=state.t)
-        # The test stays on the device: a look at it would make a GPU wait at every step.
+        # The test stays on the device: reading it would make the host wait for the GPU at every step.
         move = x - state.x
+        # Without restarts the test must be false on the device too, and t is at least 1.
         uphill = ((state.point - x) * move).sum() > 0 if self.restart else state.t < 0
         t = torch.where(uphill, 1.0, state.t)
         following = (1.0 + (1.0 + 4.0 * t * t).sqrt()) / 2.0

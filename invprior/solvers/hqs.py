@@ -1,4 +1,4 @@
-"""HQS: half-quadratic splitting with an annealed denoising strength, the solver of plug-and-play priors."""
+"""HQS: half-quadratic splitting with a falling denoising strength, the solver of plug-and-play priors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.problem.objective import Objective
 from invprior.problem.problem import Problem
+from invprior.registry.options import plain_name
 from invprior.solvers.base import Solver, State
 from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 from invprior.stopping.base import StoppingRule
@@ -22,7 +23,12 @@ from invprior.stopping.max_steps import MaxSteps
 
 @dataclass
 class HQSState(State):
-    """How far the annealing has come."""
+    """The position in the schedule.
+
+    Attributes:
+        count: steps done.
+        network: the x-step of a network; None for pixels.
+    """
 
     count: int = 0
     network: NetworkStep | None = None
@@ -30,52 +36,60 @@ class HQSState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class HQS(Solver):
-    """Half-quadratic splitting: alternate the data step and the prox, whose strength falls from coarse to the noise.
+    """Half-quadratic splitting: alternate the data step and a prox whose strength falls to the noise level.
 
-    The prox of a single term acts with tau = s_k^2, s_k falling geometrically from `start` to `end`; for a denoiser s_k
-    is its noise level. Several terms share s_k^2 by their weights and act one after the other.
+    The prox of a single term has tau = s_k^2, where s_k falls geometrically from `start` to `end`. For a denoiser, s_k
+    is its noise level. Several terms share s_k^2 in proportion to their weights and act one after the other.
 
     Sources: Geman and Yang 1995; the schedule of Zhang et al. 2021 (DPIR).
 
     Args:
         steps: iterations of the schedule.
-        start: first strength, in intensities of [0, 1]; at least `end`.
-        end: last strength; the noise level when absent.
+        start: first strength, in intensities of [0, 1]; raised to `end` if it is smaller.
+        end: last strength, in the same unit; when absent, the noise level.
         inner: Adam steps on a network per iteration.
     """
 
     expected_failures: ClassVar[Mapping[str, str]] = {
-        "minimum": "its coupling ends at the noise level, so it ends where the data step and the prox balance, near it"
+        "minimum": "the coupling ends at the noise level, so the data step and the prox balance near the minimum only"
     }
+    # The schedule of DPIR: 8 steps from 49 of 255.
     steps: Annotated[int, Ge(1)] = 8
     start: Annotated[float, Gt(0)] = 49 / 255
     end: Annotated[float, Gt(0)] | None = None
     inner: Annotated[int, Ge(1)] = 40
 
     def route(self, problem: Problem) -> Objective:
-        """Everything through a prox; the data in closed form."""
+        """Sort every term to its prox, and the data term to the linear system.
+
+        Raises:
+            IncompatibleError: the terms do not fit, or the fidelity of a pixel problem is not quadratic.
+        """
         objective = split(problem, "hqs")
         if problem.reparameterization is None and not isinstance(
             problem.fidelity, QuadraticFidelity
         ):
             raise IncompatibleError(
-                "hqs fits Gaussian data in closed form, and the fidelity is another."
+                "hqs solves its data step in closed form, which needs a Gaussian fidelity; "
+                f"got {plain_name(type(problem.fidelity))}."
             )
         return objective
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> HQSState:
-        """Begin at x0."""
+        """Start at x0, at the first strength."""
         network = None
         if objective.problem.reparameterization is not None:
             network = NetworkStep.of(objective, x0, generator, self.inner)
         return HQSState(x0, network=network)
 
     def step(self, objective: Objective, state: HQSState) -> HQSState:
-        """The data step towards the last prox, then the prox at the next strength."""
+        """Take the data step near the last prox, then the prox at the next strength."""
         end = self.end or objective.problem.noise_level
         start = max(self.start, end)
+        # Past the schedule, as under another stopping rule, the strength stays at its end.
         progress = min(state.count / max(self.steps - 1, 1), 1.0)
         strength = start * (end / start) ** progress
+        # For several terms, tau_k = w_k / rho: their strengths then add up to s_k^2.
         weight = sum(w for w, _ in objective.proximal) or 1.0
         rho = weight / strength**2
         if state.network is not None:
@@ -87,5 +101,5 @@ class HQS(Solver):
         return HQSState(x, step_size=1.0 / rho, count=state.count + 1, network=state.network)
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """Run the schedule to its end."""
+        """Return the rule that runs the schedule to its end."""
         return MaxSteps(steps=self.steps)

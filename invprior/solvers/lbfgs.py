@@ -16,7 +16,12 @@ from invprior.solvers.base import Solver, State
 
 @dataclass
 class LBFGSState(State):
-    """The variable and the optimiser with its memory."""
+    """The variable and its optimiser.
+
+    Attributes:
+        variable: the pixels or the network.
+        optimizer: L-BFGS on its parameters, which holds the memory of past steps.
+    """
 
     variable: nn.Module = None  # type: ignore[assignment]
     optimizer: torch.optim.LBFGS = None  # type: ignore[assignment]
@@ -24,40 +29,41 @@ class LBFGSState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class LBFGS(Solver):
-    """Limited-memory BFGS with a strong Wolfe line search. For smooth priors; not for noisy network inputs.
+    """Limited-memory BFGS with a strong Wolfe line search. For smooth priors; not for networks with a noisy input.
 
     Source: Liu and Nocedal 1989.
 
     Args:
-        memory: how many past steps shape the metric.
-        evaluations: gradient evaluations that one line search may take.
+        memory: past steps that the approximate Hessian is built from.
+        evaluations: gradient evaluations that one step may take at most.
     """
 
     memory: Annotated[int, Ge(1)] = 10
     evaluations: Annotated[int, Ge(2)] = 20
 
     def route(self, problem: Problem) -> Objective:
-        """Differentiate everything."""
+        """Sort every term with a value into the part that is differentiated; refuse a prox."""
         return route(problem, "lbfgs", network=True, prox="no")
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> LBFGSState:
-        """Build the variable and its optimiser."""
+        """Build the variable, from x0 for pixels, and its optimiser."""
         variable = objective.variable(x0, generator)
         # torch's L-BFGS flattens gradients by view, which channels_last weights do not allow.
         variable.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         optimizer = torch.optim.LBFGS(
             variable.parameters(),
-            max_iter=1,
+            max_iter=1,  # one quasi-Newton step per call, so that stopping rules see each
             max_eval=self.evaluations,
             history_size=self.memory,
             line_search_fn="strong_wolfe",
+            # Stopping is left to the stopping rules.
             tolerance_grad=0.0,
             tolerance_change=0.0,
         )
         return LBFGSState(x0, variable=variable, optimizer=optimizer)
 
     def step(self, objective: Objective, state: LBFGSState) -> LBFGSState:
-        """One quasi-Newton step."""
+        """Take one quasi-Newton step with its line search."""
 
         def closure() -> Tensor:
             state.optimizer.zero_grad()
@@ -66,6 +72,7 @@ class LBFGS(Solver):
             return energy.detach()
 
         state.optimizer.step(closure)
+        # The closure's last output may belong to a rejected point of the line search, so evaluate once more.
         with torch.no_grad():
             return LBFGSState(
                 objective.output(state.variable).x.mean(0, keepdim=True),

@@ -1,4 +1,4 @@
-"""PDHG: the primal-dual hybrid gradient method, for any mixture of terms."""
+"""PDHG: the primal-dual hybrid gradient method, for any mixture of proxes and gradients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from invprior.solvers.base import Solver, State
 
 @dataclass
 class PDHGState(State):
-    """The dual variables, one for the data and one for each term after the first; the point ahead; the dual step."""
+    """The dual variables, the extrapolated point and the dual step size.
+
+    Attributes:
+        data: the dual variable of the data term, of y's shape.
+        duals: one dual variable for each proximal term after the first, (1, C, H, W) each.
+        ahead: the extrapolated point 2 x_(k+1) - x_k, (1, C, H, W).
+        dual_step: the dual step size.
+    """
 
     data: Tensor = None  # type: ignore[assignment]
     duals: list[Tensor] = field(default_factory=list)
@@ -28,19 +35,19 @@ class PDHGState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class PDHG(Solver):
-    """Condat-Vu primal-dual splitting: needs only A, A^H and proxes; no linear system. Not for networks.
+    """Condat-Vu primal-dual splitting: needs only A, A^H and proxes, and solves no linear system. Not for networks.
 
     Sources: Chambolle and Pock 2011; Condat 2013.
 
     Args:
-        ratio: dual step over primal step, relative to the default that suits intensities of [0, 1].
+        ratio: factor on the default dual step size, which suits intensities of [0, 1]; the primal one follows.
     """
 
-    step_reason: ClassVar[str] = "as large as the norms of the operator and the terms allow"
+    step_reason: ClassVar[str] = "the largest that the norms of the operator and the terms allow"
     ratio: Annotated[float, Gt(0)] = 1.0
 
     def route(self, problem: Problem) -> Objective:
-        """Proxes where there are, gradients of bounded curvature elsewhere."""
+        """Sort every term to its prox, or else to the gradient if its Lipschitz constant is known."""
         return route(
             problem,
             "pdhg",
@@ -52,16 +59,22 @@ class PDHG(Solver):
         )
 
     def steps(self, objective: Objective) -> tuple[float, float]:
-        """Primal and dual step: 1 / primal - dual (||A||^2 + terms) >= L / 2, L the smooth terms' curvature."""
+        """Return the primal and the dual step size.
+
+        They satisfy 1 / primal - dual (||A||^2 + K - 1) >= L / 2, with K proximal terms and L the Lipschitz constant of
+        the smooth terms' gradient (Condat 2013).
+        """
         operator = objective.problem.operator
         assert isinstance(operator, LinearOperator)
         size = operator.norm() ** 2 + max(len(objective.proximal) - 1, 0)
         smooth = sum(w * p.lipschitz() for w, p in objective.smooth)
+        # The data's dual variable is about residual / sigma^2, of size 1 / sigma: the dual step has that scale.
         dual = self.ratio * 3.0 / objective.problem.noise_level / size**0.5
+        # 0.99 keeps the condition strict.
         return 0.99 / (dual * size + smooth / 2.0), dual
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> PDHGState:
-        """Begin at x0 with zero duals."""
+        """Start at x0 with all dual variables at 0."""
         primal, dual = self.steps(objective)
         duals = [torch.zeros_like(x0) for _ in objective.proximal[1:]]
         return PDHGState(
@@ -74,14 +87,14 @@ class PDHG(Solver):
         )
 
     def step(self, objective: Objective, state: PDHGState) -> PDHGState:
-        """Dual ascent at the point ahead, then primal descent."""
+        """Take the dual steps at the extrapolated point, then the primal step."""
         problem = objective.problem
         operator, fidelity = problem.operator, problem.fidelity
         assert isinstance(operator, LinearOperator)
         assert isinstance(fidelity, ProximableFidelity)
         assert state.step_size is not None
         primal, dual = state.step_size, state.dual_step
-        # Moreau: the prox of the conjugate from the prox of the function itself.
+        # Moreau's identity gives the prox of the conjugate from the prox of the function itself.
         v = state.data + dual * operator(state.ahead)
         data = v - dual * fidelity.prox(v / dual, problem.y, 1.0 / dual)
         gradient = operator.adjoint(data)
@@ -93,6 +106,7 @@ class PDHG(Solver):
         for weight, penalty in objective.smooth:
             gradient = gradient + weight * penalty.gradient(state.x)
         x = state.x - primal * gradient
+        # The first term needs no dual variable: its prox acts on x itself.
         for weight, prior in objective.proximal[:1]:
             x = prior.prox(x, primal * weight)
         ahead = 2.0 * x - state.x

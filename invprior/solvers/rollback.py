@@ -1,4 +1,4 @@
-"""Back to the last good weights when a network's fit collapses."""
+"""The return to the last good weights when a network's fit collapses."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_COLLAPSE = math.log(10) / 2  # the energy's rise, 5 dB, as in the authors' code
-_MEMORY = 0.8  # decay of the logarithm of the energy: a spike of a step or two is no collapse
+# The rise of the energy's logarithm that counts as a collapse: 5 dB, as in the authors' code.
+_COLLAPSE = math.log(10) / 2
+# Decay of the average of the energy's logarithm. Input noise alone makes the energy of one step jump, so a spike of a
+# step or two must not count.
+_SMOOTHING = 0.8
 _KEEP_EVERY = 50  # steps between copies of the weights
-_MOST = 10  # returns, after which the run is left to the guard
+_MAX_RETURNS = 10  # after these, DivergenceMonitor decides about the run
 
 
 @dataclass
 class Rollback:
-    """Watches the energy of a fit, keeps a copy of the last good weights, and goes back to it with half the step size.
+    """Monitors the energy of a fit; after a collapse, restores the last good weights and halves the step size.
 
     Source: the authors' code of "Deep Image Prior", which returns to the last weights when the fit falls by 5 dB.
 
-    Args:
-        optimizer: the parameters' optimiser, whose moments go back too.
-        x: the estimate that goes with the weights.
+    Attributes:
+        optimizer: the parameters' optimiser, whose moments are restored too.
+        x: the estimate that belongs to the kept weights, (K, C, H, W).
+        level: running average of the energy's logarithm, a scalar on the device.
+        good_level: that average when the weights were kept.
+        good_step: the step at which they were kept.
+        good: copies of the parameters and the moments; None before the first.
+        returns: how often the fit has been taken back.
     """
 
     optimizer: torch.optim.Optimizer
@@ -34,25 +42,33 @@ class Rollback:
     returns: int = 0
 
     def __call__(self, step: int, energy: Tensor, x: Tensor) -> str | None:
-        """Look at the step's energy, before its update; return what was done, if anything was.
+        """Check the energy of a step before its update.
 
-        The device is asked for a figure at every step on the CPU, every 20th elsewhere.
+        Args:
+            step: the step's number, from 1.
+            energy: its energy, a scalar on the device.
+            x: the estimate so far, (K, C, H, W).
+
+        Returns:
+            A note for the user if the fit was taken back, else None.
         """
         log = energy.detach().log()
-        self.level = log if self.level is None else log.lerp(self.level, _MEMORY)
+        self.level = log if self.level is None else log.lerp(self.level, _SMOOTHING)
+        # Reading the value makes the host wait for a GPU, so there only every 20th step is checked.
         if energy.device.type != "cpu" and step % 20:
             return None
         level = float(self.level)
-        fine = level <= self.good_level + _COLLAPSE  # NaN is not
-        first = self.good is None and step > 1  # once the optimiser has its moments
+        fine = level <= self.good_level + _COLLAPSE  # false for NaN
+        # Not at step 1: the optimiser has no moments before its first update.
+        first = self.good is None and step > 1
         if fine and (first or step % _KEEP_EVERY == 0):
             self.good_level, self.good_step, self.x = level, step, x
             self.good = [tensor.detach().clone() for tensor in mutable_state(self.optimizer)]
-        if fine or self.good is None or self.returns == _MOST:
+        if fine or self.good is None or self.returns == _MAX_RETURNS:
             return None
-        return self._go_back(step)
+        return self._restore(step)
 
-    def _go_back(self, step: int) -> str:
+    def _restore(self, step: int) -> str:
         assert self.good is not None
         assert self.level is not None
         with torch.no_grad():
@@ -60,15 +76,16 @@ class Rollback:
                 tensor.copy_(kept)
         for group in self.optimizer.param_groups:
             group["lr"] *= 0.5
+        # A NaN would stay in the average for ever.
         self.level = torch.full_like(self.level, self.good_level)
         self.returns += 1
         return (
-            f"the fit collapsed at step {step}; back to the weights of step {self.good_step}, "
-            f"with step size {self.optimizer.param_groups[0]['lr']:.3g}"
+            f"the fit collapsed at step {step}; returned to the weights of step {self.good_step} "
+            f"and halved the step size to {self.optimizer.param_groups[0]['lr']:.3g}"
         )
 
 
 def mutable_state(optimizer: torch.optim.Optimizer) -> list[Tensor]:
-    """List an optimiser's parameters and its moments of them."""
+    """Return an optimiser's parameters and its moments of them, as the tensors themselves."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     return [*parameters, *(v for p in parameters for v in optimizer.state[p].values())]

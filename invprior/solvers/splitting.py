@@ -1,4 +1,4 @@
-"""The x-step that ADMM and HQS share: fit the data and stay near what the prior terms propose."""
+"""The x-step that ADMM and HQS share: fit the data and stay near the copies of the prior terms."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ from invprior.solvers.adam import Adam, adam
 
 
 def split(problem: Problem, solver: str) -> Objective:
-    """Route for a splitting method: every prior term through its prox, E in closed form or through its own prox.
+    """Return the objective of a splitting method: every prior term through its prox.
 
-    A network takes the smooth terms too, since its x-step is a descent.
+    The data term enters in closed form or through its own prox. A network's x-step is a descent, so there terms and
+    fidelities with only a value fit too.
+
+    Args:
+        problem: the problem.
+        solver: the solver's name, for messages.
+
+    Raises:
+        IncompatibleError: the problem does not fit.
     """
     network = problem.reparameterization is not None
     need: Need = "any" if network else "prox"
@@ -34,7 +42,13 @@ def split(problem: Problem, solver: str) -> Objective:
 
 @dataclass
 class NetworkStep:
-    """The x-step for x = f_theta(z): some steps of Adam, whose moments persist."""
+    """The x-step for x = f_theta(z): some steps of Adam, whose moments persist between calls.
+
+    Attributes:
+        variable: the network.
+        optimizer: Adam on its parameters.
+        inner: steps per call.
+    """
 
     variable: nn.Module
     optimizer: torch.optim.Adam
@@ -42,14 +56,24 @@ class NetworkStep:
 
     @staticmethod
     def of(objective: Objective, x0: Tensor, generator: torch.Generator, inner: int) -> NetworkStep:
-        """Build the network that the problem's reparameterisation describes."""
+        """Return the x-step of a new network of the problem's reparameterisation."""
         variable = objective.variable(x0, generator)
+        # The prior names a step size for Adam, whichever solver calls it.
         lr = Adam().completed(objective.problem).lr
         assert lr is not None
         return NetworkStep(variable, adam(variable, lr), inner)
 
     def __call__(self, objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
-        """Reduce E + smooth terms + rho / 2 sum ||x - target||^2; return the last output, the mean of its members."""
+        """Reduce E + smooth terms + rho / 2 sum ||x - target||^2 over the parameters.
+
+        Args:
+            objective: the objective.
+            targets: the points to stay near, (1, C, H, W) each.
+            rho: the coupling.
+
+        Returns:
+            The mean of the last outputs, (1, C, H, W).
+        """
         for _ in range(self.inner):
             output, offset = objective.output(self.variable)
             energy = objective.differentiable(output, offset)
@@ -62,10 +86,19 @@ class NetworkStep:
 
 
 def quadratic_step(objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
-    """Minimise precision / 2 ||Ax - y||^2 + rho / 2 sum ||x - target||^2 in closed form (or by CG)."""
+    """Return the minimiser of precision / 2 ||Ax - y||^2 + rho / 2 sum ||x - target||^2, (1, C, H, W).
+
+    The operator solves the linear system in closed form or by conjugate gradients.
+
+    Args:
+        objective: the objective, its operator linear and its fidelity quadratic.
+        targets: the points to stay near, (1, C, H, W) each.
+        rho: the coupling.
+    """
     operator, fidelity = objective.problem.operator, objective.problem.fidelity
     assert isinstance(operator, LinearOperator)
     assert isinstance(fidelity, QuadraticFidelity)
+    # Divided by the precision, so that the system has the form A^H A + damping I.
     scale = rho / fidelity.precision
     rhs = operator.adjoint(objective.problem.y)
     for target in targets:

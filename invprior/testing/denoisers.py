@@ -13,7 +13,7 @@ from invprior.testing.report import Check, Fault, checks_for
 from invprior.testing.sample_tensors import ODD_SIZES, SIZE, extremes, images, noise
 from invprior.testing.tensor_methods import require_finite, tensor_method_checks
 
-_SIGMA = 0.1
+_SIGMA = 0.1  # where a check does not depend on the level
 
 
 def _calls(denoiser: Denoiser) -> Sequence[MethodCall]:
@@ -38,6 +38,7 @@ def noise_removed(denoiser: Denoiser) -> str:
     clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
     clean[..., 8:24, 12:] = 0.7
     text = ""
+    # A weak and a strong level: a denoiser that ignores sigma fails at one of them.
     for sigma in (0.02, 0.1):
         noisy = clean + sigma * noise(*clean.shape)
         before, after = (

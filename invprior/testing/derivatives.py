@@ -75,7 +75,7 @@ def lipschitz_note(
     if math.isinf(claimed):
         return None
     found = max(_local_lipschitz(gradient, x) for x in points)
-    if not found <= claimed * 1.001 + 1e-9:
+    if not found <= claimed * 1.001 + 1e-9:  # room for the rounding of difference quotients
         raise Fault(
             f"lipschitz() is {claimed:.3g}, but the gradient changes by {found:.3g} times the step"
         )

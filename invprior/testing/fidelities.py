@@ -57,6 +57,7 @@ def finite(fidelity: Fidelity) -> None:
 def total(fidelity: Fidelity) -> None:
     """The value is a sum over measurements, so that weights mean the same for images of every size."""
     fit, (p, y) = known(fidelity), data()
+    # A mean stays the same when the data are repeated, which is half of what a sum gives.
     twice = fit.value(torch.cat([p, p], -1), torch.cat([y, y], -1))
     expected = 2.0 * fit.value(p, y)
     scale = scale_of(twice, expected)
@@ -106,6 +107,7 @@ def noise_level(fidelity: Fidelity) -> None:
         # Noise that grows with the intensity has no single level: None is right for it.
         if level is not None and not math.isclose(level, _SIGMA, rel_tol=1e-6):
             raise Fault(f"with_noise_level({_SIGMA}) gives a noise_level of {level}")
+    # Any level but the one that is set already.
     again = fit.with_noise_level(9.0).noise_level
     if fit.noise_level is not None and again != fit.noise_level:
         raise Fault(

@@ -121,6 +121,7 @@ def autograd_is_adjoint(obj: Recipe | LinearOperator) -> None:
             slope = case.autograd()
         except RuntimeError as error:
             raise Skip(f"autograd does not pass through forward: {first_line(error)}") from None
+        # The image is real, so that autograd returns the real part of A^H y.
         wrong = difference(slope, case.linear.adjoint(case.y).real, _EXACT)
         if wrong:
             raise Fault(f"autograd's gradient, compared with the adjoint, is {wrong}")

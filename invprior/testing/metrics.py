@@ -41,6 +41,7 @@ def direction(metric: Metric) -> None:
 def shapes_refused(metric: Metric) -> None:
     """Images of different shapes are refused; broadcasting would compare them silently."""
     truth = images(*_SIZE)
+    # A single channel and a single pixel broadcast against the truth; a cropped image does not.
     for x in (truth[:, :1], truth[..., 1:], truth[..., :1, :1]):
         try:
             metric.measure(x, truth)

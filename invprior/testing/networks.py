@@ -26,6 +26,7 @@ def _input(network: Network, height: int, width: int) -> Tensor:
         rows, columns = (torch.linspace(0, 1, n, dtype=torch.float64) for n in size)
         return torch.stack((columns.expand(size), rows[:, None].expand(size)))[None]
     channels = network.natural_channels or 3
+    # As in the Deep Image Prior paper, z is uniform in [0, 0.1].
     return torch.rand(1, channels, *size, generator=seeded(1), dtype=torch.float64) / 10
 
 

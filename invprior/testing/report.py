@@ -82,6 +82,7 @@ class Report:
         return next(v for v in self.verdicts if v.check == check)
 
     def __str__(self) -> str:
+        # 8 is the length of the longest outcome, "expected".
         lines = [f"{v.outcome:<8}  {v.check}  {v.text}".rstrip() for v in self.verdicts]
         return "\n".join([self.subject, *lines])
 

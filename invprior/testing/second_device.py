@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from invprior.testing.report import first_line
 
-_SIMULATED = torch.device("meta")
+_SIMULATED = torch.device("meta")  # every build of torch has it, and no plugin uses it
 
 
 class MixedDevices(RuntimeError):
@@ -63,7 +63,9 @@ def _movable(value: Any) -> bool:
 
 def _to_simulated(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return _SimulatedTensor(value.detach().clone())
+        return _SimulatedTensor(
+            value.detach().clone()
+        )  # in-place changes must not reach the original
     if not isinstance(value, nn.Module):
         return value
     # Without the modes, so that the copy is an ordinary module on the CPU.

@@ -154,6 +154,7 @@ def nan_is_no_end(rule: StoppingRule) -> None:
     problem = _prepared(rule)
     watch, nan = rule.start(problem), torch.tensor(torch.nan).double()
     for iterate in _iterates(problem):
+        # Whatever a rule may look at is NaN.
         lost = iterate.x * nan
         latest, members = iterate.latest * nan, iterate.members * nan
         away = replace(iterate, x=lost, previous=lost, latest=latest, members=members)

@@ -27,6 +27,7 @@ def fresh_each_time(build: Build) -> None:
     again, other = build(seeded(3)).state_dict(), second.state_dict()
     if any(not torch.equal(value, again[name]) for name, value in kept.items()):
         raise Fault("build gives other weights for the same seed")
+    # By identity: two modules may hold equal weights without sharing them.
     ours, theirs = ({id(p) for p in m.parameters()} for m in (first, second))
     if ours & theirs:
         raise Fault(

@@ -19,8 +19,8 @@ from invprior.problem.functionals import (
 from invprior.problem.problem import Problem
 from invprior.testing.sample_tensors import images, noise
 
-SHAPE = (1, 4, 3)
-WEIGHT, SIGMA = 7.0, 0.2
+SHAPE = (1, 4, 3)  # 12 pixels: the minimiser is the solution of a small dense system
+WEIGHT, SIGMA = 7.0, 0.2  # the data weigh 1 / sigma^2 = 25, so neither term can be ignored
 
 
 class CountsCalls:

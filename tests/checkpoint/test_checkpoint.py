@@ -15,10 +15,10 @@ import invprior
 from invprior import registry
 from invprior.builders.problem import build
 from invprior.checkpoint.checkpoint import FILE, Checkpoint
-from invprior.errors import DivergedError, MeasurementError, OptionError
+from invprior.errors import MeasurementError, OptionError
 from invprior.operators.base import LinearOperator
-from invprior.problem.solution import Stop
-from invprior.runner.api import Interrupted, solve, solve_problem
+from invprior.problem.solution import DivergedError, Interrupted, Stop
+from invprior.runner.api import solve, solve_problem
 from invprior.runner.iteration import whole_steps
 from invprior.solvers.base import State
 from invprior.solvers.fista import FISTA

@@ -16,7 +16,7 @@ def test_choices_are_explained_with_their_reasons(run, folder):
     words = " ".join(out.split())
     for what, (value, why) in found.items():
         assert " ".join(f"{what} {value} because: {why}".split()) in words
-    assert "largest curvature" in found["step size"][1]
+    assert "Lipschitz constant" in found["step size"][1]
     assert "Stops after a number of iterations." in found["stop"][1]
 
 

@@ -30,7 +30,7 @@ def small(**options):
 @pytest.mark.parametrize("shape", [(1, 1, 16, 16), (1, 3, 13, 27), (1, 4, 1, 5), (1, 7, 33, 8)])
 @pytest.mark.parametrize("input", ["uniform", "normal", "grid"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_gives_a_image_of_x0s_shape_and_type(shape, input, dtype):
+def test_gives_an_image_of_x0s_shape_and_type(shape, input, dtype):
     options = {} if input == "grid" else {"channels": 3}
     x0 = torch.zeros(shape, dtype=dtype)
     x = DIP(net=SMALL, input=input, members=1, **options).build(x0, generator())()
@@ -40,7 +40,7 @@ def test_gives_a_image_of_x0s_shape_and_type(shape, input, dtype):
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
-def test_presets_work_on_a_image_below_the_networks_stride(preset):
+def test_presets_work_on_an_image_below_the_networks_stride(preset):
     variable = DIP(preset=preset).build(torch.zeros(1, 3, 9, 33), generator())
     x = variable()
     assert x.shape == (DIP(preset=preset).members, 3, 9, 33)

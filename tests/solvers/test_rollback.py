@@ -1,4 +1,4 @@
-"""A network whose fit collapses goes back to its last good weights; other noise than the weights' is left out."""
+"""A network whose fit collapses returns to its last good weights."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from invprior.solvers.adam import Adam
 
 
 class Fragile(nn.Module):
-    """Its weights are spoilt once, from outside, at one call."""
+    """A network whose weights are changed once, from outside, at one call."""
 
     def __init__(self, x0, at, damage):
         super().__init__()
@@ -28,7 +28,7 @@ class Fragile(nn.Module):
 
 
 class Spoilt(Reparameterization):
-    """A "network" that is spoilt at a step."""
+    """A prior whose network collapses at a step."""
 
     default_solver = "adam:lr=0.02"
 
@@ -58,8 +58,8 @@ def test_a_collapse_is_undone_with_half_the_step_size_and_said(damage):
     assert state.optimizer.param_groups[0]["lr"] == 0.01
     (note,) = state.notes
     assert "the fit collapsed at step 130" in note
-    assert "back to the weights of step 100" in note
-    assert "step size 0.01" in note
+    assert "returned to the weights of step 100" in note
+    assert "halved the step size to 0.01" in note
 
 
 def test_no_estimate_shows_the_collapse():
@@ -80,7 +80,7 @@ def test_a_healthy_run_never_goes_back():
 
 
 def test_a_passing_spike_is_no_collapse():
-    """The energy of one step says little: input noise alone moves it."""
+    """Input noise alone makes the energy of one step jump."""
     y = torch.zeros(1, 1, 2, 2)
     weights = nn.Parameter(torch.ones(3))
     optimizer = torch.optim.Adam([weights], lr=0.1)

@@ -70,7 +70,7 @@ class Denoising(Threshold):
 
 
 class Rough(Penalty):
-    """A value of unbounded curvature and no prox."""
+    """A value without a Lipschitz constant of its gradient, and no prox."""
 
     def value(self, x):
         return (x - 0.3).abs().flatten(1).sum(1)
@@ -206,7 +206,7 @@ def test_fista_refuses_a_step_that_cannot_converge_unless_forced():
 
 
 class Absolute(Fidelity):
-    """A fidelity without a prox or a bounded curvature."""
+    """A fidelity without a prox or a Lipschitz constant of its gradient."""
 
     def value(self, prediction, y):
         return (prediction - y).abs().flatten(1).sum(1)
@@ -219,7 +219,7 @@ REFUSALS = [
     ("lbfgs", (Threshold(),), {}, "only a prox"),
     ("admm", (Rough(),), {}, "admm needs a prox, and rough"),
     ("pdhg", (Rough(),), {}, "neither"),
-    ("fista", (Ridge(),), {"fidelity": Poisson()}, "bounded curvature, and poisson has none"),
+    ("fista", (Ridge(),), {"fidelity": Poisson()}, "Lipschitz constant, and poisson has none"),
     ("admm", (Ridge(),), {"fidelity": Absolute()}, "fidelity with a prox"),
     ("pdhg", (Ridge(),), {"fidelity": Absolute()}, "fidelity with a prox"),
     ("hqs", (Ridge(),), {"fidelity": Poisson()}, "Gaussian"),

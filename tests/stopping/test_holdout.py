@@ -184,5 +184,5 @@ def test_a_run_cut_off_before_or_in_the_refit_goes_on_bit_by_bit(noise, tmp_path
 
 
 def test_solvers_without_a_descent_refuse(y):
-    with pytest.raises(IncompatibleError, match="keeps some out"):
+    with pytest.raises(IncompatibleError, match="holds some out"):
         solve(y, prior="tv:weight=1", stop="holdout", solver="admm")
