@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from invprior.errors import OptionError
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.noise_estimation.gaussian import estimate_gaussian
+from invprior.registry.options import short_repr
 from invprior.registry.plugin import Plugin
 
 
@@ -19,6 +20,9 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
     """A data fidelity E(prediction; y), summed over the entries of y."""
 
     plugin_group: ClassVar[str] = "fidelities"
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @abstractmethod
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
