@@ -46,6 +46,7 @@ class Pylops(LinearOperator):
         matrix = _made(operator, tuple(image_shape))
         self.by_channel = matrix.shape[1] != math.prod(image_shape)
         super().__init__(image_shape, _measured(matrix, tuple(image_shape)))
+        # The record of a run names a function by its place in a module.
         self.operator = operator if isinstance(operator, str | Matrix) else _name(operator)
         self.image = image
         self._matrix = matrix

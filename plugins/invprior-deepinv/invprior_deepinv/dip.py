@@ -57,6 +57,7 @@ class DeepinvDip(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> State:
         """Draw a seed, because deepinv draws from the global generator only."""
+        # torch.randint returns int64, whose values end below 2**63.
         return _Seeded(x0, seed=int(torch.randint(2**62, (), generator=generator)))
 
     def step(self, objective: Objective, state: _Seeded) -> State:

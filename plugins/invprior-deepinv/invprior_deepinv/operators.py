@@ -39,6 +39,7 @@ class DeepinvNonlinear(Operator):
                 f'The option "physics" of deepinv must be linear; got {type(made).__name__}. '
                 "Use the operator deepinv-nonlinear."
             )
+        # The record of a run names a function by its place in a module.
         named = isinstance(physics, str | library.Physics)
         self.physics = physics if named else f"{physics.__module__}:{physics.__qualname__}"
         self.image = image
