@@ -105,7 +105,7 @@ def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     from matplotlib import rc_context
 
     kind = path.suffix.removeprefix(".")
-    # An SVG holds the date and random ids unless told otherwise, and would differ from run to run.
+    # By default an SVG holds the date and random ids, and would differ from run to run.
     metadata = {"Date": None} if kind == "svg" else {}
     with files.atomic(path, overwrite=overwrite) as file, rc_context({"svg.hashsalt": "invprior"}):
         figure.savefig(file, format=kind, dpi=RESOLUTION, metadata=metadata)
