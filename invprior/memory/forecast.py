@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from invprior.errors import InvpriorError
 from invprior.memory.profiling import Trace, profile
-from invprior.networks.base import Network
 from invprior.numerics.box import Box
 from invprior.operators.base import LocalOperator
 from invprior.operators.denoise import Denoise
@@ -139,13 +138,13 @@ def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _covered(problem: Problem, size: tuple[int, int]) -> int:
-    """Pixels of an image of some size, once a network has padded it."""
-    net = getattr(problem.reparameterization, "net", None)
-    height, width = size
-    if isinstance(net, Network):
-        same = net.input_size(height, width)
-        while net.input_size(height + 1, width) == same:
-            height += 1
-        while net.input_size(height, width + 1) == same:
-            width += 1
+    """Return the pixels of the largest image for which a network has the same input as for this size."""
+    prior, (height, width) = problem.reparameterization, size
+    if prior is None:
+        return height * width
+    same = prior.input_size(height, width)
+    while prior.input_size(height + 1, width) == same:
+        height += 1
+    while prior.input_size(height, width + 1) == same:
+        width += 1
     return height * width
