@@ -112,7 +112,7 @@ class Adam(Solver):
         return replace(self, **{k: v for k, v in defaults.items() if getattr(self, k) is None})
 
     def default_stop(self, problem: Problem) -> StoppingRule:
-        """Return hold-out for a network that overfits noise, if the measurements are many enough; else a fixed number."""
+        """Return hold-out for a network that overfits noise, if there are enough measurements; else a fixed number."""
         fixed = super().default_stop(problem)
         network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
