@@ -1,4 +1,4 @@
-"""What a result carries so that somebody else can make it again, and what was chosen for the user."""
+"""The record by which a result can be reproduced, and the choices that were made for the user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image
 def provenance(
     problem: Problem, solver: Solver, why: str, stop: StoppingRule, seed: int
 ) -> dict[str, Any]:
-    """Collect every option, defaults filled in, versions, plugins, data hash, seed and device."""
+    """Collect all options with defaults filled in, versions, plugins, data hash, seed and device."""
     y = problem.y
     parts = [
         problem.operator,
@@ -63,7 +63,7 @@ def provenance(
 
 
 def prior_text(prior: Prior) -> str:
-    """Print a sum of terms, weights filled in, as text that `prior_from` reads."""
+    """Return a sum of terms, with weights filled in, as text that `prior_from` reads."""
     texts = []
     for term in prior.terms:
         spec = registry.describe(term.functional)
@@ -74,7 +74,7 @@ def prior_text(prior: Prior) -> str:
 
 
 def stop_text(stop: StoppingRule) -> str:
-    """Print a stopping rule as text that `stop_from` reads."""
+    """Return a stopping rule as text that `stop_from` reads."""
     if isinstance(stop, AnyOf):
         return " | ".join(stop_text(rule) for rule in stop.rules)
     if isinstance(stop, AllOf):
@@ -84,17 +84,17 @@ def stop_text(stop: StoppingRule) -> str:
 
 
 def data_hash(y: Tensor) -> str:
-    """SHA-256 of a tensor's bytes."""
+    """Return the SHA-256 of a tensor's bytes; equal values in another dtype differ."""
     return hashlib.sha256(y.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 def device_text(device: torch.device) -> str:
-    """Name a device as a person would."""
+    """Return a device's name: the model of a GPU, else the type."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def _packages(specs: Iterable[Spec]) -> dict[str, str]:
-    """Find the packages other than invprior that parts, and parts of parts, come from."""
+    """Return the packages besides invprior that the specs and the specs inside them name."""
     used = {name.partition("/")[0] for spec in specs for name in _names(spec)}
     return {e.package: e.version for e in registry.entries() if e.package in used - {registry.CORE}}
 
@@ -109,7 +109,7 @@ def _names(value: Value) -> Iterator[str]:
 
 
 def version_of(name: str) -> str:
-    """The installed version of a package."""
+    """Return the installed version of a package."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -122,14 +122,14 @@ Choice = tuple[str, str, str]
 def choices(
     problem: Problem, solver: Solver, why: str, state: State, stop: StoppingRule | None
 ) -> tuple[Choice, ...]:
-    """What a run was not told, what was taken, and the reason.
+    """Return what was chosen for the user in a run: subject, value and reason.
 
     Args:
-        problem: the problem; its noise was estimated where it has an estimate.
+        problem: the problem, with an estimate of the noise when it was not given.
         solver: the solver that runs.
-        why: why `auto` picked it; "" where it was given.
-        state: the solver's state, which knows its step size.
-        stop: the solver's own rule; None where one was given.
+        why: why `auto` picked it; "" for a given solver.
+        state: the solver's state, which holds the step size.
+        stop: the solver's own stopping rule; None when one was given.
     """
     found: list[Choice] = []
     if problem.noise is not None:
@@ -141,6 +141,7 @@ def choices(
     if problem.reparameterization is not None:
         found.extend(problem.reparameterization.choices)
     if stop is not None:
+        # The first line of a rule's docstring says what the rule does.
         reasons = (inspect.getdoc(type(rule)) or "" for rule in parts_of(stop))
         found.append(
             ("stop", stop_text(stop), " ".join(reason.partition("\n")[0] for reason in reasons))

@@ -1,4 +1,4 @@
-"""From what a user writes (text, specs, arrays, paths, own objects) to a checked `Problem`."""
+"""Build a checked `Problem` from text, specs, arrays, paths or objects."""
 
 from __future__ import annotations
 
@@ -27,13 +27,22 @@ from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.weights.base import WeightRule
 
 ImageLike: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
-AUTO = "auto"  # the noise that is left to be estimated, as when none is named
+AUTO = "auto"  # as a noise: estimated from y, as when none is given
 
 
 def image_batch(
     y: ImageLike, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Turn a tensor, an array or a file into (B, C, H, W); a tensor stays on its own device."""
+    """Convert a tensor, an array or a file to a batch of images, (B, C, H, W).
+
+    Args:
+        y: the images, in any form that `solve` takes.
+        device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
+        dtype: a float type.
+
+    Raises:
+        OptionError: the dtype is not a float type, or the device is missing.
+    """
     if device is None and not isinstance(y, Tensor):
         device = default_device()
     if not dtype.is_floating_point:
@@ -41,16 +50,16 @@ def image_batch(
     tensor = to_tensor(y)
     try:
         return tensor.to(device=device, dtype=dtype)
-    except (RuntimeError, AssertionError) as error:  # torch has no type of its own for this
+    except (RuntimeError, AssertionError) as error:  # torch has no single error for this
         reason = str(error).partition("\n")[0].rstrip(".")
         raise OptionError(
-            f'The option "device" must be one that this machine has; got "{device}" ({reason}). '
+            f'The option "device" must be a device of this machine; got "{device}" ({reason}). '
             'Use "cpu".'
         ) from None
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -60,7 +69,7 @@ def operator_for(
     image: Shape | None = None,
     measurement: Shape | None = None,
 ) -> Operator:
-    """Make the operator for an image's or a measurement's shape (without the batch)."""
+    """Make the operator for the shape of an image or of a measurement, without the batch dimension."""
     if isinstance(operator, Operator):
         return operator
     if not isinstance(operator, str | Spec | Recipe):
@@ -75,7 +84,7 @@ def operator_for(
 
 
 def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior:
-    """Make the sum of weighted terms, from text such as `dip + tv:weight=0.1`."""
+    """Make a sum of weighted terms, from text such as `dip + tv:weight=0.1`."""
     if isinstance(prior, Functional | Prior):
         return as_prior(prior)
     specs = (
@@ -86,22 +95,22 @@ def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior
         else prior
     )
     if not isinstance(specs, Sequence):
-        as_prior(specs)  # raises
+        as_prior(specs)  # raises the error for what is not a prior
     terms = all_of(*(partial(_term, spec) for spec in specs))
     return Prior(tuple(t for term in terms for t in term.terms))
 
 
 def _term(spec: Spec) -> Prior:
-    """Every prior but a reparameterisation takes `weight` beside its own options."""
+    """Make a term; every prior except a reparameterisation takes `weight` beside its own options."""
     options = dict(spec.options)
     weight = options.pop("weight", None)
     cls = registry.load(registry.find("priors", spec.name))
-    if issubclass(cls, Reparameterization):
+    if issubclass(cls, Reparameterization):  # its error for a given weight lists its options
         return as_prior(registry.create("priors", spec))
     faults = []
     number = (
         isinstance(weight, int | float)
-        and not isinstance(weight, bool)
+        and not isinstance(weight, bool)  # True is an int
         and 0 <= weight < float("inf")
     )
     if weight == "auto":
@@ -135,7 +144,7 @@ def stop_from(stop: str | Spec | RuleSpec | StoppingRule) -> StoppingRule:
 
 
 def solver_from(solver: str | Spec | Solver) -> Solver:
-    """Make a solver."""
+    """Make a solver from its spec; a solver is returned unchanged."""
     if isinstance(solver, Solver):
         return solver
     if not isinstance(solver, str | Spec):
@@ -145,7 +154,7 @@ def solver_from(solver: str | Spec | Solver) -> Solver:
 
 
 def weight_rule_from(rule: str | Spec | WeightRule) -> WeightRule:
-    """Make a rule that chooses weights."""
+    """Make a weight rule from its spec; a rule is returned unchanged."""
     if isinstance(rule, WeightRule):
         return rule
     if not isinstance(rule, str | Spec):
@@ -155,7 +164,7 @@ def weight_rule_from(rule: str | Spec | WeightRule) -> WeightRule:
 
 
 def noise_from(noise: str | Spec) -> Noise | None:
-    """Make the noise model; None for `auto`, white Gaussian noise that is estimated."""
+    """Make the noise model; None for `auto`, white Gaussian noise of an estimated level."""
     if str(noise).strip() == AUTO:
         return None
     made: Noise = registry.create("noises", noise)
@@ -165,7 +174,7 @@ def noise_from(noise: str | Spec) -> Noise | None:
 def fidelity_from(
     fidelity: str | Spec | Fidelity | None, noise: str | Spec | Noise | None
 ) -> Fidelity:
-    """Make the fidelity; without one, the noise's log-likelihood; without that, least squares."""
+    """Make the fidelity: by default the noise's negative log-likelihood, without a noise least squares."""
     if isinstance(noise, str | Spec):
         noise = noise_from(noise)
     if isinstance(fidelity, str | Spec):
@@ -190,10 +199,10 @@ def build(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[Problem]:
-    """Make one checked problem for each image of y; arguments as for `solve`.
+    """Make a checked problem for each image of y; the arguments are those of `solve`.
 
     Raises:
-        InvpriorError: with the faults of all parts at once.
+        InvpriorError: an argument is wrong; the message lists the faults of all parts.
     """
     if nan not in ("refuse", "mask"):
         raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
@@ -207,6 +216,7 @@ def build(
     likelihood = placed(likelihood, measured)
     terms = Prior(tuple(Term(placed(t.functional, measured), t.given_weight) for t in terms.terms))
     problems = []
+    # One problem an image: each has its own noise level and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
         problems.append(Problem(operator=own, y=known, prior=terms, fidelity=likelihood))
@@ -214,7 +224,11 @@ def build(
 
 
 def all_of(*makers: Callable[[], Any]) -> list[Any]:
-    """Make every part, and tell the faults of all of them at once."""
+    """Call every maker and return the results.
+
+    Raises:
+        InvpriorError: the fault of one maker, or an OptionError with those of several.
+    """
     made, faults = [], []
     for make in makers:
         try:
@@ -229,15 +243,14 @@ def all_of(*makers: Callable[[], Any]) -> list[Any]:
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what torch's generators cannot take.
+    """Refuse a seed that torch's generators cannot take.
 
     Raises:
-        OptionError: it is no whole number of 64 bits.
+        OptionError: it is not an integer of 64 bits, signed or unsigned.
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
-        raise OptionError(f'The option "seed" must be a whole number of 64 bits; got {seed!r}.')
+        raise OptionError(f'The option "seed" must be an integer of 64 bits; got {seed!r}.')
 
 
 def _wrong(what: str, kind: str, got: object) -> OptionError:
     return OptionError(f"The {what} must be a name, a spec or {kind}; got {type(got).__name__}.")
-

@@ -1,4 +1,4 @@
-"""Simulated measurements: y = noise(A(x)) from a known image."""
+"""Simulated measurements y = noise(A(x)) of a known image."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from invprior.operators.base import Operator, Recipe
 from invprior.registry.spec import Spec
 
 DENOISE_NOISE = "gaussian:sigma=0.098"  # 25 of 255, the usual denoising benchmark
-OTHER_NOISE = "gaussian:sigma=0.01"  # a good camera's
+OTHER_NOISE = "gaussian:sigma=0.01"  # 2.55 of 255, that of a good camera
 
 
 def default_noise(operator: str) -> str:
-    """The noise simulated when none is named: strong where noise is the whole problem, else weak."""
+    """Return the noise to simulate when none is given: strong for denoising, else weak."""
     return DENOISE_NOISE if operator.partition(":")[0].strip() == "denoise" else OTHER_NOISE
 
 
@@ -37,13 +37,13 @@ def simulate(
     Args:
         truth: the image, in any form that `solve` takes.
         operator: the forward operator.
-        noise: the noise model; it leaves entries without data at zero.
-        seed: of the noise; another stream than the solver's of the same seed.
-        device: where to compute; a tensor's own device, else the GPU when there is one.
-        dtype: of the measurement.
+        noise: the noise model. Entries without data stay zero.
+        seed: seed of the noise. Its random stream differs from that of a solver with the same seed.
+        device: where to compute; by default a tensor's own device, else the GPU when there is one.
+        dtype: dtype of the measurement.
 
     Returns:
-        The measurement, (B, *measurement_shape), and the operator, made for the image's size.
+        The measurement, (B, *measurement_shape), and the operator for the image's size.
     """
     x = image_batch(truth, device, dtype)
     made = placed(operator_for(operator, image=tuple(x.shape[1:])), x)
@@ -55,4 +55,3 @@ def simulate(
     with torch.no_grad():
         y = model.sample(made(x), derived_generator(seed, "noise"))
         return (y if made.observation_mask is None else y * made.observation_mask), made
-

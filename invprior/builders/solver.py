@@ -1,4 +1,4 @@
-"""Which solver runs. It is selected once a run and handed on."""
+"""The selection of a solver, made once per run and passed on."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Selection:
     Attributes:
         problem: the problem.
         solver: the solver, with the options that depend on the problem filled in.
-        why: why `auto` picked it; "" for a solver that was given.
+        why: why `auto` picked it; "" for a given solver.
         objective: the problem's terms as the solver uses them.
-        open: the solver before its options were filled in.
+        open: the solver before its options were filled in, for use on a changed problem.
     """
 
     problem: Problem
@@ -34,25 +34,27 @@ class Selection:
     open: Solver
 
     def on(self, problem: Problem) -> Selection:
-        """Keep the solver for a problem that has changed, as by a chosen weight.
+        """Select the same solver for a changed problem, such as one with a chosen weight.
 
         Raises:
-            IncompatibleError: the solver does not fit it any more.
+            IncompatibleError: the solver does not fit the changed problem.
         """
         if problem is self.problem:
             return self
+        # From the open solver: an option filled in for the old problem may be wrong for this one, as
+        # Adam's back-projection is for Stein's risk.
         return _checked(problem, self.open, self.why)
 
 
 def select_solver(problem: Problem, solver: str | Spec | Solver | Selection) -> Selection:
-    """Make the solver, let `auto` pick one, and check that it fits.
+    """Make the solver, or pick one for `auto`, and check that it fits the problem.
 
     Args:
         problem: the problem.
-        solver: a solver, its spec, or what an earlier call has selected.
+        solver: a solver, its spec, or the result of an earlier call.
 
     Raises:
-        IncompatibleError: the solver does not fit the problem; with the solvers that do.
+        IncompatibleError: the solver does not fit the problem; the message names solvers that do.
     """
     if isinstance(solver, Selection):
         return solver.on(problem)
@@ -71,7 +73,7 @@ def select_solver(problem: Problem, solver: str | Spec | Solver | Selection) -> 
 
 
 def check_compatible(problem: Problem, solver: Solver) -> Objective:
-    """Route the problem; a refusal names the solvers that fit.
+    """Route the problem to a solver; the error message names the solvers that fit.
 
     Raises:
         IncompatibleError: the solver does not fit the problem.
@@ -81,7 +83,7 @@ def check_compatible(problem: Problem, solver: Solver) -> Objective:
     except IncompatibleError as error:
         fitting = _fitting(problem)
         if not fitting or type(solver) in map(type, fitting.values()):
-            raise  # what the solver was given is at fault, not the solver
+            raise  # the solver's options are at fault, so naming it again would not help
         *first, last = fitting
         raise IncompatibleError(
             f"{error} Use {', '.join(first)}{' or ' * bool(first)}{last}."
@@ -94,7 +96,7 @@ def _checked(problem: Problem, solver: Solver, why: str) -> Selection:
 
 
 def _fitting(problem: Problem) -> dict[str, Solver]:
-    """Make each of invprior's own solvers that fits the problem, by name."""
+    """Return invprior's own solvers that fit the problem, by name; a broken plugin cannot interfere."""
     found: dict[str, Solver] = {}
     for entry in registry.entries("solvers"):
         if entry.package != registry.CORE or entry.name == "auto":

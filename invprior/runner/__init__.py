@@ -1,1 +1,1 @@
-"""Run a solver to its stop: once, as an ensemble, or in tiles."""
+"""Runs of a solver until it stops: one, an ensemble, or one per tile."""

@@ -1,4 +1,4 @@
-"""The loop: `iterate`, open to research code, and `solve`, which runs it to a stop."""
+"""The loop: `iterate` leaves it to the caller, and `solve` runs it until a stopping rule is met."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ def iterate(
     x0: Tensor | None = None,
     seed: int = 0,
 ) -> Iterator[Iterate]:
-    """Run a solver step by step, for ever: the caller's loop decides when to stop.
+    """Run a solver step by step, without end; the caller's loop decides when to stop.
 
-    Terms of the prior without a weight take their default; `choose_weights` gives them one that suits the measurement.
+    Open weights of the prior take their defaults. `choose_weights` chooses them from the measurement.
 
     Args:
         problem: the problem, see `invprior.build`.
         solver: a solver or its spec.
-        x0: where to begin, (1, C, H, W); a damped pseudo-inverse of the measurement when absent.
-        seed: of every random number in the run.
+        x0: the initial estimate, (1, C, H, W); by default a damped pseudo-inverse of the measurement.
+        seed: seed of every random number in the run.
 
     Raises:
-        IncompatibleError: the solver does not fit the problem; before any step, with the solvers
-            that do.
+        IncompatibleError: the solver does not fit the problem. Raised before any step, and the
+            message names solvers that do.
         DivergedError: an iterate became non-finite or exploded.
     """
-    # Selected here, not in the generator: a solver that does not fit is refused at the call.
+    # Selected here and not in the generator, so that an unfit solver is refused at the call.
     selection = select_solver(problem, solver)
     return _endless(selection, x0, seed)
 
@@ -105,7 +105,7 @@ def solve(
 ) -> Solution:
     """Restore an image: minimise E(A x; y) + R(x).
 
-    Every part is a spec ("tv:weight=8"), or an object of a class of invprior's or of your own.
+    Every part is a spec such as "tv:weight=8", or an object of a class of invprior or of your own.
 
     Args:
         y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
@@ -113,41 +113,40 @@ def solve(
             Images of a batch are solved one by one.
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
-        fidelity: E; the noise's log-likelihood when absent.
-        noise: what is known of the noise, "gaussian:sigma=0.1"; what it leaves open, and all of it when
-            "auto" or absent, is estimated from y.
-        solver: how to minimise; "auto" picks one that fits.
-        stop: when to stop; the solver's or the prior's own rule when absent.
-        steps: stop after so many iterations at the latest.
-        x0: where to begin; a damped pseudo-inverse of y when absent. A network begins at random
+        fidelity: E; by default the noise's negative log-likelihood.
+        noise: the noise model, such as "gaussian:sigma=0.1". Its open parameters are estimated from y, and so is
+            white Gaussian noise when it is "auto" or absent.
+        solver: the algorithm; "auto" picks one that fits.
+        stop: the stopping rule; by default the solver's or the prior's own.
+        steps: the largest number of iterations.
+        x0: the initial estimate; by default a damped pseudo-inverse of y. A network starts from random
             weights.
-        seed: of every random number in the run; the same seed gives the same bits on the CPU.
+        seed: seed of every random number in the run; the same seed gives the same bits on the CPU.
         nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
-        device: where to compute; a tensor's own device, else the GPU when there is one.
-        dtype: of every computation.
+        device: where to compute; by default a tensor's own device, else the GPU when there is one.
+        dtype: dtype of the computation.
         callbacks: each is called with every `Iterate`.
-        record_every: write a row of the history every so many steps; 0 for none.
-        runs: independent runs of a prior that draws random numbers, each with a seed of its own, the first with
-            `seed`; x is then their mean, `deviation` their standard deviation, `members` the runs. A note says when
-            they disagree.
-        checkpoint: a folder in which the run keeps its state, so that the same call goes on where a killed one was;
-            removed when the run has ended. Callbacks see only what comes after. A batch keeps one for each image,
-            and the results of those that are done.
+        record_every: number of steps between rows of the history; 0 for none.
+        runs: number of independent runs of a prior that draws random numbers. The first takes `seed`, the others take
+            seeds derived from it. x is then the mean, `deviation` the standard deviation and `members` the runs. A
+            note warns when they disagree.
+        checkpoint: a folder for the run's state, so that the same call resumes a killed run; removed when the run
+            ends. Callbacks are not called again for earlier steps. A batch has a checkpoint for each image, and
+            keeps the results of finished images.
         checkpoint_every: seconds between checkpoints, and before the first.
-        memory_limit: memory that the run may take beyond what Python and its libraries hold, "4GB" or in bytes. A run
-            that needs more takes narrower precision, recomputes layers or works in overlapping tiles, and a note says
-            so; when absent, a run that needs more than is free is refused.
-        weight: the rule by which terms of the prior without a weight get one: "sure", "filled", "gcv",
-            "holdout", "discrepancy", "l-curve", "default", which keeps the priors' own, or "auto", which picks a
-            rule that fits.
+        memory_limit: memory that the run may take beyond what Python and its libraries hold, such as "4GB", or in
+            bytes. A run that needs more uses bfloat16, recomputes layers or works in overlapping tiles, and a note
+            names the change. Without a limit, a run that needs more than is free is refused.
+        weight: the rule that chooses open weights: "sure", "filled", "gcv", "holdout", "discrepancy", "l-curve",
+            "default", which keeps the priors' defaults, or "auto", which picks a rule that fits.
 
     Raises:
-        InvpriorError: bad input, before any step; all option faults at once.
-        DivergedError: the run exploded; its `solution` is the best iterate before.
-        Interrupted: on Ctrl-C; its `solution` is the estimate so far.
+        InvpriorError: an argument is wrong. Raised before any step; the message lists all faults of options.
+        DivergedError: the run diverged; its `solution` is the best earlier iterate.
+        Interrupted: Ctrl-C was pressed; its `solution` is the estimate so far.
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise OptionError(f'The option "steps" must be a whole number >= 1; got {steps!r}.')
+        raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
     check_seed(seed)
     problems, solver, rule, weight = all_of(
         lambda: build(
@@ -166,14 +165,14 @@ def solve(
     )
     if steps is not None:
         rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
-    guess = None if x0 is None else image_batch(x0, problems[0].y.device, dtype)
-    if guess is not None and len(guess) not in (1, len(problems)):
+    start = None if x0 is None else image_batch(x0, problems[0].y.device, dtype)
+    if start is not None and len(start) not in (1, len(problems)):
         raise MeasurementError(
-            f"x0 must hold one image or {len(problems)}, one for each of y; got {len(guess)}."
+            f"x0 must hold one image, or {len(problems)}, one for each image of y; got {len(start)}."
         )
     for problem in problems:
         ensemble.check(runs, problem)
-    kept = _checkpoint(checkpoint, checkpoint_every)
+    store = _checkpoint(checkpoint, checkpoint_every)
     several = len(problems) > 1
     options = RunOptions(
         stop=rule,
@@ -189,17 +188,18 @@ def solve(
     for index, problem in enumerate(problems):
         own = replace(
             options,
-            x0=None if guess is None else guess[index % len(guess)][None],
-            checkpoint=kept.within(f"image-{index + 1}") if kept and several else kept,
+            x0=None if start is None else start[index % len(start)][None],
+            checkpoint=store.within(f"image-{index + 1}") if store and several else store,
         )
         try:
             done.append(_solve(select_solver(problem, solver), own))
         except (DivergedError, Interrupted) as error:
             if solved := [*done, *([error.solution] if error.solution else [])]:
-                error.solution = batch(solved)  # the images before it are not lost
+                error.solution = batch(solved)  # keeps the finished images
             raise
-    if kept is not None:
-        kept.remove()
+    # Not before the last image: a killed batch finds the finished images here.
+    if store is not None:
+        store.remove()
     return batch(done)
 
 
@@ -218,9 +218,9 @@ def solve_problem(
     memory_limit: str | int | None = None,
     weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
-    """Run one problem to its stop; arguments and errors as for `solve`."""
+    """Run one problem until it stops; arguments and errors are those of `solve`."""
     ensemble.check(runs, problem)
-    kept = _checkpoint(checkpoint, checkpoint_every)
+    store = _checkpoint(checkpoint, checkpoint_every)
     options = RunOptions(
         stop=stop,
         x0=x0,
@@ -228,21 +228,22 @@ def solve_problem(
         callbacks=callbacks,
         record_every=record_every,
         runs=runs,
-        checkpoint=kept,
+        checkpoint=store,
         memory_limit=memory_limit,
         weight=weight,
     )
     solution = _solve(select_solver(problem, solver), options)
-    if kept is not None:
-        kept.remove()
+    if store is not None:
+        store.remove()
     return solution
 
 
 def _solve(selection: Selection, options: RunOptions) -> Solution:
-    """Choose open weights, then run the problem by a plan that fits into memory."""
+    """Choose open weights, and run the problem by a plan that fits into memory."""
     plan = plan_memory(selection, options.memory_limit)
+    # A resumed run must keep the weights that it began with, so they come from its checkpoint.
     before = None if options.checkpoint is None else options.checkpoint.peek()
-    # A tile is weighed on its middle: some weight rules solve several views of the problem at once.
+    # Half a tile: some weight rules solve several views of the problem at once, within the same limit.
     side = WEIGHING_SIDE if plan.tile is None else min(WEIGHING_SIDE, plan.tile // 2)
     try:
         weighted = choose_weights(
@@ -264,8 +265,8 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
         return run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
 
     def member(index: int, own_seed: int) -> Solution:
-        kept = options.checkpoint and options.checkpoint.within(f"run-{index + 1}")
-        return once(replace(options, seed=own_seed, checkpoint=kept, part=True))
+        own = options.checkpoint and options.checkpoint.within(f"run-{index + 1}")
+        return once(replace(options, seed=own_seed, checkpoint=own, part=True))
 
     def annotated(solution: Solution) -> Solution:
         return annotate(plan.annotate(solution), weighted)

@@ -1,4 +1,4 @@
-"""The watch over a run: non-finite and exploding iterates never pass as results."""
+"""The monitor of a run: a non-finite or exploded iterate never becomes a result."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from invprior.problem.solution import DivergedError, Iterate, Solution, Stop
 from invprior.registry.options import plain_name
 from invprior.solvers.base import State
 
-_EXPLODED = 1e3  # times the larger of 1 and the measurement's largest value
+_EXPLODED = 1e3  # times max(1, max |y|), where intensities lie in [0, 1]
 
 
 class DivergenceMonitor:
     """Stops a run whose iterates become non-finite or explode.
 
-    It keeps the iterates 1, 2, 4, 8, ... (the last few of them), and asks for their energies only once a run has
-    diverged, to hand back the best: a healthy run pays for one look at x a step.
+    It keeps the last few of the iterates 1, 2, 4, 8, ... and computes their energies only after a divergence, to return
+    the best one. A healthy run pays only for the check of x.
+
+    Args:
+        objective: the problem's terms as the solver uses them.
     """
 
     def __init__(self, objective: Objective) -> None:
         y = objective.problem.y
         self.objective = objective
         self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
-        self.every = 1 if y.device.type == "cpu" else 20  # looking makes a GPU wait
+        self.every = 1 if y.device.type == "cpu" else 20  # a check makes a GPU wait
         self.kept: deque[Tensor] = deque(maxlen=8)
         self.step_size: float | None = None
 
     def __call__(self, now: Iterate, state: State) -> None:
-        """Check an iterate when its turn has come; errors as for `look`."""
+        """Check an iterate at its turn; raises as `look` does."""
         self.step_size = state.step_size
         power = now.step & (now.step - 1) == 0
+        # An iterate must be checked before it is kept as a candidate for the result.
         if power or now.step % self.every == 0:
             self.look(now)
         if power:
@@ -45,11 +49,11 @@ class DivergenceMonitor:
         """Check an iterate.
 
         Raises:
-            DivergedError: it is non-finite or has exploded; `solution` is the best one before.
+            DivergedError: it is non-finite or has exploded; `solution` is the best earlier one.
         """
         low, high = torch.aminmax(now.x)
         size = max(-float(low), float(high))
-        if not size <= self.limit:  # NaN compares false
+        if not size <= self.limit:  # written so that NaN fails
             what = "x became non-finite" if not math.isfinite(size) else f"x exploded to {size:.3g}"
             raise DivergedError(self._message(now, what), self._solution(now))
         if now.known_energy is not None and bool(now.known_energy.isnan()):
@@ -79,7 +83,7 @@ class DivergenceMonitor:
         best = min(
             range(len(kept)), key=lambda i: math.inf if math.isnan(energies[i]) else energies[i]
         )
-        message = f"diverged at iteration {now.step}; this is the best iterate before"
+        message = f"diverged at iteration {now.step}; this is the best earlier iterate"
         return Solution(
             kept[best].detach(), Stop("diverged", False, message), now.step, now.seconds
         )

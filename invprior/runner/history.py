@@ -1,4 +1,4 @@
-"""Callbacks: any callable that takes an `Iterate`. Here, the one that records the history."""
+"""Callbacks, which are callables that take an `Iterate`, and the one that records the history."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Callback: TypeAlias = Callable[[Iterate], object]
 
 
 class Recorder:
-    """Keeps step, seconds and energy, and any further measures, every so many steps.
+    """Records step, seconds, energy and further measures at regular steps.
 
-    Figures stay on the device until `rows` is read, so that recording never makes the device wait.
+    Values stay on the device until `rows` is read, so that recording never makes a GPU wait.
 
     Args:
-        every: record each step that is a multiple of this, and the first.
-        measures: further figures by name, each a function of the iterate's x, (1, C, H, W).
+        every: record the first step and each step that is a multiple of this.
+        measures: further columns by name, each a function of the iterate's x, (1, C, H, W).
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class Recorder:
         self._kept: list[tuple[int, float, dict[str, Tensor | float]]] = []
 
     def __call__(self, iterate: Iterate) -> None:
-        """Record the iterate when its turn has come."""
+        """Record the iterate if its step is due."""
         if iterate.step != 1 and iterate.step % self.every:
             return
         with torch.no_grad():
-            figures = {name: measure(iterate.x) for name, measure in self.measures.items()}
-        self._kept.append((iterate.step, iterate.seconds, {"energy": iterate.energy, **figures}))
+            values = {name: measure(iterate.x) for name, measure in self.measures.items()}
+        self._kept.append((iterate.step, iterate.seconds, {"energy": iterate.energy, **values}))
 
     def resume(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Go on from the rows of an earlier recorder."""
+        """Continue from the rows of an earlier recorder."""
         self._kept = [
             (
                 int(row["step"]),
@@ -51,8 +51,8 @@ class Recorder:
 
     @property
     def rows(self) -> tuple[Mapping[str, float], ...]:
-        """The table so far: rows of step, seconds, energy and the measures."""
+        """The rows so far, each with step, seconds, energy and the measures."""
         return tuple(
-            {"step": step, "seconds": seconds, **{k: float(v) for k, v in figures.items()}}
-            for step, seconds, figures in self._kept
+            {"step": step, "seconds": seconds, **{k: float(v) for k, v in values.items()}}
+            for step, seconds, values in self._kept
         )

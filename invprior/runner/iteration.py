@@ -1,4 +1,4 @@
-"""A solver under way, step by step."""
+"""A running solver: its state, advanced step by step."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from invprior.problem.solution import Iterate, Refit
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
 
-_ROUNDING = 1e-3  # what single precision may do to an inner product, with room
+_ROUNDING = 1e-3  # relative; above the rounding error of an inner product in single precision
 
 
 class Iteration:
-    """A solver's state, the watch over it, and the clock.
+    """A solver's state, its divergence monitor, and the clock.
 
     Args:
-        objective: the problem's terms as the solver sees them.
+        objective: the problem's terms as the solver uses them.
         solver: the solver.
-        x0: where to begin, (1, C, H, W), or None.
-        seed: of every random number in the run.
+        x0: the initial estimate, (1, C, H, W); None for the problem's own.
+        seed: seed of every random number in the run.
 
     Raises:
         MeasurementError: x0 has another shape.
@@ -51,10 +51,10 @@ class Iteration:
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
         start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
-        with torch.enable_grad():  # also where the caller has switched gradients off
+        with torch.enable_grad():  # the caller may be under no_grad
             self.state = solver.init(objective, start, generator)
         self.monitor.kept.append(self.state.x)
-        self._look_at_the_adjoint(start)
+        self._check_adjoint(start)
 
     step: int
     notes: tuple[str, ...]
@@ -65,7 +65,7 @@ class Iteration:
         return time.perf_counter() - self.began
 
     def advance(self) -> Iterate:
-        """Do one step.
+        """Take one step and return its iterate.
 
         Raises:
             DivergedError: the iterate is non-finite or has exploded.
@@ -74,7 +74,7 @@ class Iteration:
         with torch.enable_grad():
             self.state = self.solver.step(self.objective, self.state)
         self.step += 1
-        for note in self.state.notes:  # a new state may forget the notes of the last
+        for note in self.state.notes:  # a new state may not hold the notes of the last
             self.note(note)
         now = Iterate(
             self.step,
@@ -91,8 +91,9 @@ class Iteration:
         self.monitor(now, self.state)
         return now
 
-    def _look_at_the_adjoint(self, like: Tensor) -> None:
-        """Tell of an adjoint that is none: a run would end somewhere else than at the minimum, and look well."""
+    def _check_adjoint(self, like: Tensor) -> None:
+        """Add a note when the adjoint is wrong: the run would miss the minimum and still look good."""
+        # A note and not an error, since unmatched projector pairs are in use.
         operator = self.objective.problem.operator
         if isinstance(operator, LinearOperator) and like.is_floating_point():
             fault = adjoint_fault(operator, like, _ROUNDING)
@@ -103,16 +104,16 @@ class Iteration:
                 )
 
     def note(self, text: str) -> None:
-        """Tell the user something, once."""
+        """Log a note for the user, each text once."""
         if text not in self.notes:
             self.notes = (*self.notes, text)
             logging.getLogger("invprior").warning("%s", text)
 
     def refit(self, back: Refit) -> None:
-        """Go back to where the run was, and fit what was kept out too from there on."""
-        with torch.no_grad():
-            for tensor, kept in zip(self.state.mutable_state(), back.mutable_state, strict=True):
-                tensor.copy_(kept)
+        """Return to an earlier state, and fit all data from there."""
+        with torch.no_grad():  # in place: the optimiser refers to these tensors
+            for tensor, earlier in zip(self.state.mutable_state(), back.mutable_state, strict=True):
+                tensor.copy_(earlier)
         self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
         self._release()
 
@@ -121,7 +122,7 @@ class Iteration:
         self.objective = self.objective.on_all_data()
 
     def kept(self) -> dict[str, Any]:
-        """What a checkpoint must hold for the run to go on as if nothing had been."""
+        """Return what a checkpoint must hold for the run to resume with the same bits."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -133,7 +134,7 @@ class Iteration:
         }
 
     def resume(self, kept: dict[str, Any]) -> None:
-        """Go on from what `kept` returned."""
+        """Resume from the value that `kept` returned."""
         self.step, self.notes, self.state = kept["step"], kept["notes"], kept["state"]
         self.monitor.kept, self.monitor.step_size = kept["best"], kept["step_size"]
         self.began = time.perf_counter() - kept["seconds"]
@@ -143,10 +144,11 @@ class Iteration:
 
 @contextmanager
 def whole_steps() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block, so that no step is left half-done; a second Ctrl-C does not wait.
+    """Delay Ctrl-C until the end of the block, so that no step is left half-done; a second Ctrl-C is immediate.
 
-    Only where Python's own handler is in place, in the main thread; elsewhere nothing is changed.
+    This applies in the main thread and to Python's own handler. Elsewhere nothing changes.
     """
+    # Only the main thread may set handlers, and a program's own handler is not ours to replace.
     own = signal.getsignal(signal.SIGINT)
     if (
         own is not signal.default_int_handler
@@ -154,18 +156,18 @@ def whole_steps() -> Iterator[None]:
     ):
         yield
         return
-    asked = False
+    pressed = False
 
     def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
-        asked = True
+        pressed = True
 
     signal.signal(signal.SIGINT, remember)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, own)
-    if asked:
+    if pressed:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How a run goes: everything that `solve` is told beside the problem and its solver."""
+"""The options of a run: all arguments of `solve` except the problem and its solver."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ class RunOptions:
     """The options of one run, as `invprior.solve` documents them.
 
     Attributes:
-        part: whether the run is one of several. Its result is then kept in place of its state, as the others may take
-            long.
+        part: whether the run is one of several. Its checkpoint then keeps the result until all runs are done.
     """
 
     stop: StoppingRule | None = None

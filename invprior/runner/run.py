@@ -1,4 +1,4 @@
-"""One run of one problem, from its first step or its checkpoint to its stop."""
+"""One run of one problem, from its first step or its checkpoint until it stops."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Run:
 
     Args:
         selection: the problem and its solver.
-        options: how the run goes; what concerns several runs, memory and weights has been dealt with.
+        options: the options; those about several runs, memory and weights are not used here.
 
     Raises:
-        InvpriorError: what does not fit, before any step.
+        InvpriorError: the parts do not fit together.
     """
 
     def __init__(self, selection: Selection, options: RunOptions) -> None:
@@ -38,8 +38,10 @@ class Run:
         own_stop = selection.solver.default_stop(problem) if options.stop is None else None
         rule = options.stop or own_stop
         assert rule is not None
-        # A stream of its own: the measurement's noise may have been drawn from the same seed.
+        # A separate stream: the user may have drawn the measurement's noise from the same seed, and the rule
+        # self-reference then took that noise for a second, independent one.
         generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
+        # The rule first, as it may hold data out or change the fidelity; the solver is completed for the result.
         fitted = selection.on(rule.prepare(problem, generator))
         self.own_stop, self.options = own_stop, options
         self.solver, self.why, self.objective = fitted.solver, fitted.why, fitted.objective
@@ -56,7 +58,7 @@ class Run:
         }
 
     def solve(self) -> Solution:
-        """Run to the stop; errors as for `solve`."""
+        """Run until the rule stops it; errors are those of `solve`."""
         kept = None if self.checkpoint is None else self.checkpoint.load()
         changes = self._compared(kept)
         if kept is not None and kept.finished:
@@ -82,16 +84,17 @@ class Run:
             raise
 
     def _compared(self, kept: Kept | None) -> tuple[str, ...]:
+        """Refuse the checkpoint of another run; return what else has changed since it was written."""
         if kept is None or self.checkpoint is None:
             return ()
         return compare(kept.about, self.about, self.checkpoint.folder)
 
     def _begin(self, run: Iteration, kept: Kept | None) -> None:
-        """Go on from what was kept; without it, see that the state can be kept."""
+        """Resume from a checkpoint; without one, check that the state can be saved."""
         if kept is not None:
             self._resume(run, self._back(kept, self._state(run)))
         elif self.checkpoint is not None:
-            try:
+            try:  # before the first step, so that a state that cannot be saved is known at once
                 packed(self._state(run), self.about)
             except OptionError as error:
                 if self.checkpoint.strict:
@@ -100,11 +103,12 @@ class Run:
                 self.checkpoint = None
 
     def _steps(self, run: Iteration) -> tuple[Iterate, Stop]:
-        """Step until the rule ends it."""
+        """Step until the rule stops the run; return the last iterate and the stop."""
         whole, end = True, None
         try:
             while True:
                 whole = False
+                # The checkpoint is part of the block, so that Ctrl-C interrupts neither a step nor its saving.
                 with whole_steps() if self.checkpoint is not None else nullcontext():
                     now = run.advance()
                     if self.recorder is not None:
@@ -119,12 +123,12 @@ class Run:
                 for callback in self.options.callbacks:
                     callback(now)
                 if end is not None:
-                    run.monitor.look(now)
+                    run.monitor.look(now)  # on a GPU not every iterate has been checked
                     return now, end
         except KeyboardInterrupt:
             if run.step == 0:
                 raise Interrupted(None) from None
-            if whole and end is None:  # what was interrupted within a step is half-changed
+            if whole and end is None:  # a state interrupted within a step is inconsistent
                 self._save(run)
             message = f"interrupted after {run.step} steps; this is the estimate so far"
             stop = Stop("interrupted", False, message)
@@ -132,6 +136,7 @@ class Run:
 
     def _finish(self, run: Iteration, now: Iterate, end: Stop) -> Solution:
         solution = self._solution(run, now.x if end.x is None else end.x, end, now.seconds)
+        # One of several runs keeps its result until the others are done.
         if self.checkpoint is not None and self.options.part:
             self._write(run, solution, finished=True)
         elif self.checkpoint is not None:
@@ -174,7 +179,7 @@ class Run:
             self._write(run, self._state(run))
 
     def _write(self, run: Iteration, value: Any, *, finished: bool = False) -> None:
-        """Write the checkpoint; a full disk is no reason to end a run."""
+        """Write the checkpoint; a full disk becomes a note and does not end the run."""
         assert self.checkpoint is not None
         try:
             self.checkpoint.save(value, self.about, finished=finished)

@@ -1,4 +1,4 @@
-"""A large image solved tile by tile: each tile a small problem, the results blended."""
+"""Large images solved tile by tile: each tile is a small problem, and the results are blended."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def solve_in_tiles(
 ) -> Solution:
     """Solve a problem tile by tile; no run is larger than a tile.
 
-    Each tile is a problem of its own, with a seed of its own, that runs to its own stop; weights that sum to 1 blend
-    the results. Use `solve_problem` where memory allows: what a tile sees of the image is all that it knows.
+    Each tile is a separate problem with its own seed and its own stop. Weights that sum to 1 blend the results. Use
+    `solve_problem` where memory allows, since a tile ignores the image around it.
 
     Args:
         problem: the problem, whose operator acts locally.
         solver: the solver.
         tile: largest height and width of a tile, in pixels, more than twice the overlap.
-        overlap: least overlap of neighbours, in pixels, at least four times as far as a measurement sees.
-        stop: each tile's stopping rule; as for `solve_problem` when absent.
-        x0: where to begin, (1, C, H, W).
-        seed: from which the tiles' seeds are derived.
-        callbacks: each is called with every tile's iterates.
+        overlap: smallest overlap of neighbours, in pixels, at least four times the operator's halo.
+        stop: each tile's stopping rule; by default that of `solve_problem`.
+        x0: the initial estimate, (1, C, H, W).
+        seed: the seed from which the tiles' seeds are derived.
+        callbacks: each is called with the iterates of every tile.
         record_every: as for `solve_problem`; the history is the first tile's.
-        checkpoint: keeps finished tiles and the state of the one under way.
+        checkpoint: stores finished tiles and the state of the current one.
 
     Returns:
-        The image; its provenance says which tiles.
+        The image; its provenance records the tiles.
 
     Raises:
         OptionError: tile or overlap is too small.
-        IncompatibleError: the operator does not act on near pixels alone, or a tile knows no pixel.
-        DivergedError, Interrupted: their `solution` is the image so far, with a pseudo-inverse where no tile is.
+        IncompatibleError: the operator does not act locally, or no pixel of a tile is known.
+        DivergedError, Interrupted: their `solution` is the image so far, with x0 or a pseudo-inverse elsewhere.
     """
     options = RunOptions(
         stop=stop,
@@ -72,9 +72,10 @@ def solve_in_tiles(
 
 
 def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overlap: int) -> Solution:
-    """Run a selected solver tile by tile; arguments and errors as for `solve_in_tiles`."""
+    """Run a selected solver tile by tile; arguments and errors are those of `solve_in_tiles`."""
     problem, solver, x0 = selection.problem, selection.solver, options.x0
     tiles, parts = divided(problem, tile=tile, overlap=overlap)
+    # For the record only. Each tile takes its own default: it may have too few measurements for the image's rule.
     rule = options.stop or solver.default_stop(problem)
     record = provenance(problem, solver, selection.why, rule, options.seed)
     record["tiles"] = {"tile": tile, "overlap": overlap, "count": len(tiles)}
@@ -88,16 +89,17 @@ def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overla
             one.box.of(x).add_(window * solution.x)
             one.box.of(weight).add_(window)
         if len(done) < len(tiles):
+            # After an interruption, windows sum to less than 1; clamped, as they may round above it.
             x += (1 - weight).clamp_min(0) * (problem.pseudo_inverse() if x0 is None else x0.to(x))
         return replace(batch(done), x=x, provenance=record, images=())
 
     for index, (one, part) in enumerate(zip(tiles, parts, strict=True)):
-        kept = options.checkpoint
+        store = options.checkpoint
         own = replace(
             options,
             x0=None if x0 is None else one.box.of(x0),
             seed=derived_seed(options.seed, "tile", str(index)),
-            checkpoint=None if kept is None else kept.within(f"tile-{index + 1}"),
+            checkpoint=None if store is None else store.within(f"tile-{index + 1}"),
             part=True,
         )
         run = Run(selection.on(part), own)

@@ -178,17 +178,17 @@ def test_a_batch_says_which_image_did_not_end_well(y, quadratic):
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5, True, "3"])
 def test_steps_must_be_a_whole_number(y, steps):
-    with pytest.raises(OptionError, match='"steps" must be a whole number >= 1; got'):
+    with pytest.raises(OptionError, match='"steps" must be an integer >= 1; got'):
         solve(y, prior="tikhonov", steps=steps)
 
 
 @pytest.mark.parametrize(
     ("option", "what"),
     [
-        ({"seed": "a"}, '"seed" must be a whole number of 64 bits; got'),
-        ({"seed": 2**64}, '"seed" must be a whole number of 64 bits; got'),
+        ({"seed": "a"}, '"seed" must be an integer of 64 bits; got'),
+        ({"seed": 2**64}, '"seed" must be an integer of 64 bits; got'),
         ({"dtype": torch.int32}, '"dtype" must be a float type; got torch.int32'),
-        ({"device": "gpu"}, '"device" must be one that this machine has; got "gpu"'),
+        ({"device": "gpu"}, '"device" must be a device of this machine; got "gpu"'),
     ],
 )
 def test_the_other_options_are_checked(y, option, what):

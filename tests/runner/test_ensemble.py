@@ -51,7 +51,7 @@ def test_a_batch_of_several_runs(y, drawn):
 
 @pytest.mark.parametrize("runs", [0, -1, 1.5, True, "2"])
 def test_runs_is_a_whole_number(y, drawn, runs):
-    with pytest.raises(OptionError, match='"runs" must be a whole number >= 1; got'):
+    with pytest.raises(OptionError, match='"runs" must be an integer >= 1; got'):
         solve(y, prior=drawn, runs=runs)
 
 

@@ -130,8 +130,8 @@ def test_a_guide_and_a_mask_are_cut_with_the_image():
     ("operator", "sizes", "said"),
     [
         ("blur:boundary=circular", {}, "blur does not act locally"),
-        ("denoise", {"tile": 16, "overlap": 8}, '"tile" must be a whole number >= 19'),
-        ("blur:sigma=2", {"tile": 64, "overlap": 8}, '"overlap" must be a whole number >= '),
+        ("denoise", {"tile": 16, "overlap": 8}, '"tile" must be an integer >= 19'),
+        ("blur:sigma=2", {"tile": 64, "overlap": 8}, '"overlap" must be an integer >= '),
     ],
 )
 def test_what_cannot_be_cut_is_refused(operator, sizes, said):
