@@ -49,6 +49,7 @@ def _table(found: RegressionReport, *, everything: bool) -> Table:
     for v in found.verdicts:
         if not (everything or v.change or v.worse):
             continue
+        # The allowance is shown with the sign of a drop.
         values = f"{v.baseline:.4g}", f"{v.change:+.4f}", f"-{v.allowed:.4f}", str(v.pairs)
         verdict = "[bold red]worse[/]" if v.worse else "ok"
         texts = v.row.operator, v.row.noise or "-", v.row.method, v.row.metric

@@ -131,6 +131,7 @@ def _matches(job: Job, axis: str, pattern: str) -> bool:
 
 def todo(cells: Sequence[PlannedCell], *, refresh: bool, retry: bool) -> list[Job]:
     """Return the cells to compute: those without a record, and on request those of other code and those that failed."""
+    # "missing" also covers records that a raised limit or an installed package makes obsolete.
     wanted = {"missing", *(["stale"] * refresh), *(["failed"] * retry)}
     return [c.job for c in cells if c.state in wanted]
 
@@ -144,7 +145,7 @@ def events(
     if engine == "dask":
         yield from cluster.run(jobs, store.folder, address=address, workers=parallel.workers)
         return
-    workers = min(parallel.workers, len(jobs))
+    workers = min(parallel.workers, len(jobs))  # more would have nothing to do
     with ProcessPool(workers, parallel.threads, store.folder) as pool:
         yield from pool.run(jobs)
 

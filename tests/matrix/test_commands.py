@@ -1,6 +1,7 @@
 """`invprior matrix` and `invprior reproduce`, called in this process; cells have their own."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -207,8 +208,7 @@ def test_old_names_of_commands_work_and_name_the_new_ones():
     assert "rows compared" in output
     shown = call("matrix", "--help")
     assert "regression" in shown
-    assert "why" not in shown
-    assert "gate" not in shown
+    assert not re.search(r"^\W*(why|gate) ", shown, re.M)
 
 
 def test_old_words_of_files_and_options_work_and_are_noted(folder):

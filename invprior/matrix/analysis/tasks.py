@@ -79,6 +79,7 @@ class Task:
 
     def scores(self, measure: Measure) -> dict[str, Scores]:
         """Return the scores of the cells that are "ok", by method and pair."""
+        # A diverged run may have scores too, but they count in no mean.
         return {
             m: {
                 p: r.metrics[measure.name]
@@ -213,6 +214,7 @@ def _labels(cells: Sequence[Cell]) -> dict[Cell, str]:
     for (*_, method), row in rows.items():
         varying = [p for p in ("prior", "solver", "stop") if len({getattr(c, p) for c in row}) > 1]
         for cell in row:
+            # An empty text is the solver's own stopping rule.
             labels[cell] = ", ".join([method, *(getattr(cell, p) or "own rule" for p in varying)])
     return labels
 

@@ -61,6 +61,7 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
                 pass_fds=[theirs.fileno()],
+                # The path of this process, which may differ from the environment's.
                 env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,  # Ctrl-C reaches the run alone
             )

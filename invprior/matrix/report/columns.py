@@ -40,6 +40,7 @@ MethodField: TypeAlias = tuple[str, Callable[[MethodRow], object]]
 def cell_columns(measures: Sequence[Measure]) -> list[CellColumn]:
     """Return the columns of the page's table of every cell."""
 
+    # A function for each, since a lambda in a loop would see the last metric.
     def score(measure: Measure) -> CellColumn:
         def value(row: CellRow) -> Value:
             found = row.record.metrics.get(measure.name) if row.record else None
@@ -244,6 +245,7 @@ def _calls(row: MethodRow) -> Value:
 
 def _weights(row: MethodRow) -> Value:
     records = row.task.records[row.method].values()
+    # Over all records: a method that is not compared has weights too.
     found = {r.weights for r in records if r.cell.solver}  # without a solver there are no weights
     return text(", ".join(sorted(found)) or NOTHING)
 

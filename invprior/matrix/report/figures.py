@@ -142,6 +142,7 @@ def _times(axes: Axes, values: Sequence[float]) -> None:
     low, high = min(values) / 1.3, max(values) * 1.3
     axes.set_xscale("log")
     axes.set_xlim(low, high)
+    # The fewer decades there are, the more ticks fit into each.
     few = high > 200 * low
     steps = (1.0,) if few else (1.0, 2.0, 5.0) if high > 5 * low else (1, 1.5, 2, 3, 4, 5, 6, 7, 8)
     axes.xaxis.set_major_locator(LogLocator(subs=steps))

@@ -76,6 +76,7 @@ def strips(
         for row in task.records.values() for pair in pairs if pair in row
         for path in _paths(folder, row[pair]).values()
     }  # fmt: skip
+    # One decision for the page, so that all its images are compressed alike.
     lossy = sum(p.stat().st_size for p in needed if p.is_file()) > BUDGET
     return [
         [_strip(folder, task, pair, order, lossy) for pair in pairs]

@@ -46,6 +46,7 @@ class MethodRow:
     @property
     def compared(self) -> list[Record]:
         """The method's records that the comparison uses."""
+        # Costs are averaged over the same pairs as scores.
         row, pairs = self.task.records[self.method], self.comparison.pairs
         return [row[p] for p in pairs] if self.method in self.comparison.mean else []
 

@@ -132,6 +132,7 @@ def _mark(value: str) -> str:
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(value.split()))
 
 
+# Applied in one pass, so that no escape is escaped again.
 _TEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",

@@ -189,9 +189,7 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         "metrics": list(job.metrics),
         "size": job.setting.size,
         "seed": job.cell.seed,
-        "device": job.setting.device.partition(":")[
-            0
-        ],  # not the number of a GPU
+        "device": job.setting.device.partition(":")[0],  # not the number of a GPU
     }
 
 

@@ -23,6 +23,7 @@ from invprior.io import files, strict_json
 FORMAT = 2  # of records and folders; raised when a field changes its name or its meaning
 RECORDS, IMAGES = "records", "images"
 
+# In the order in which tables count them.
 Status: TypeAlias = Literal[
     "ok", "diverged", "timeout", "out-of-memory", "incompatible", "missing-package", "crashed"
 ]
@@ -172,6 +173,7 @@ class Record:
             # A later release may add fields without a new format; they are ignored.
             names = {f.name for f in fields(Record)}
             given = {k: v for k, v in values.items() if k in names}
+            # Only these have floats that may be infinite; elsewhere "inf" would be a text.
             scores = ("metrics", "baseline", "curve")
             given |= {k: strict_json.floats(given[k]) for k in scores if k in given}
             given["cell"] = Cell(**given["cell"])
