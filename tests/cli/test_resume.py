@@ -256,7 +256,7 @@ def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):
     options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
     cut(3, *options, "-o", "x.png")
     np.save(mask, ~np.load(mask))
-    assert "is of another run" in refused("solve", "--resume", "x.checkpoint")
+    assert "belongs to another run" in refused("solve", "--resume", "x.checkpoint")
     (folder / mask).unlink()
     assert "mask.npy does not exist" in refused("solve", "--resume", "x.checkpoint")
 
