@@ -51,7 +51,7 @@ def parametrize_checks(
     Args:
         objects: as for `check`; each gets the checks of its kind.
         expected_failures: the reason for each check that is known to fail, for every object that has the check. Those
-            that a class lists in an attribute of this name count too. The test fails when such a check passes after all.
+            that a class lists in an attribute of this name count too. The test fails when such a check passes.
 
     Raises:
         OptionError: an object is no plugin, or no object has a check of that name.

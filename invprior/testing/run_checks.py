@@ -26,7 +26,7 @@ def check(obj: Any, *, expected_failures: Mapping[str, str] | None = None) -> Re
         obj: an operator, fidelity, noise, prior, network, denoiser, solver, stopping rule or metric. A class stands for
             the object that it makes without options. An operator's class or recipe is checked at several image sizes.
         expected_failures: the reason for each check that is known to fail. Those that the object's class lists in an
-            attribute of this name count too. Such a check fails when it passes after all.
+            attribute of this name count too. If the object passes such a check, the verdict is a failure.
 
     Returns:
         A verdict for each check. A check that fails raises nothing.
