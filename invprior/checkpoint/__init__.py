@@ -1,1 +1,1 @@
-"""Save a run under way, and resume it."""
+"""Checkpoints: save the state of a run, and resume it."""

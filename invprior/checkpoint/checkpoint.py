@@ -1,4 +1,4 @@
-"""Checkpoints: a run's state in one file, written whole or not at all, so that a killed run can go on."""
+"""Checkpoints: the state of a run in one file, written atomically, from which a killed run resumes."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from invprior.errors import MeasurementError, OptionError
 from invprior.io import files
 
 FILE = "checkpoint.safetensors"
-# Raise it when a file's layout changes, and when a class that a state holds moves: the file names its module.
+# Raise it when the layout of the file changes, and when a class of a state moves: the file names its module.
 _FORMAT = "2"
-_SHARE = 20  # writing takes at most this part of the time
+_SHARE = 20  # of the run's time, writing takes at most 1 / _SHARE
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a checkpoint file holds.
+    """The content of a checkpoint file.
 
     Attributes:
-        finished: whether it is a result, or a run under way.
+        finished: true for a run's result, false for the state of an unfinished run.
         about: the run's provenance.
-        tensors, tree: see `packing.pack`.
+        tensors, tree: see `invprior.checkpoint.encode.pack`.
     """
 
     finished: bool
@@ -45,17 +45,20 @@ class Kept:
 
 
 class Checkpoint:
-    """A folder in which one run keeps its state; made when the first is written, removed when the run has ended.
+    """A folder for the state of one run, made for the first file and removed when the run ends.
 
     Args:
-        folder: where the file goes.
-        every: seconds from one writing to the next, and to the first; 0 writes after every step. Writing takes at
-            most a twentieth of the time otherwise, so what takes long is done less often.
+        folder: the folder of the file.
+        every: seconds between files, and before the first; 0 writes a file after every step. Otherwise writing takes
+            at most a twentieth of the run's time, so a slow disk gets fewer files.
         strict: whether a state that cannot be packed is an error; else it is a note.
-        fresh: whether what is there already is left alone until the first writing, and not gone on from.
-        keep: whether `remove` leaves the files to whoever owns the folder.
-        make_folder: called before the first writing into a fresh folder; makes a folder and returns it, which need
-            not be the one named above. Absent: the folder is made where it is named.
+        fresh: whether to ignore what the folder already holds, instead of resuming from it.
+        keep: whether `remove` leaves the files to the owner of the folder.
+        make_folder: makes the folder of a fresh checkpoint before its first file and returns it; it may differ from
+            `folder`. By default `folder` itself is made.
+
+    Raises:
+        OptionError: `every` is not a number >= 0.
     """
 
     def __init__(
@@ -80,23 +83,23 @@ class Checkpoint:
         self.parts: list[Checkpoint] = []
 
     def is_due(self) -> bool:
-        """Whether it is time to write."""
+        """Return whether the next file is due."""
         return time.perf_counter() >= self.due
 
     def delay(self) -> None:
-        """Try again later, after a writing that failed."""
+        """Postpone the next file after a failure, by a second or more."""
         self.due = time.perf_counter() + max(self.every, 1.0)
 
     def within(self, name: str) -> Checkpoint:
         """Return the checkpoint of a part, in a folder inside this one.
 
         Raises:
-            OptionError: this folder holds the checkpoint of a run without parts, which would be lost, or one of the
-                layout before format 2.
+            OptionError: the folder holds a checkpoint of a run without parts, which would be lost, or one of
+                format 1.
         """
         if not self.fresh:
             self._check_parts()
-        # A fresh folder may get its name only when the first part writes, so the part asks for it then.
+        # A fresh folder may get its name only when the first part writes a file, so the part asks for it then.
         part = Checkpoint(
             self.folder / name,
             self.every,
@@ -110,20 +113,20 @@ class Checkpoint:
     def _check_parts(self) -> None:
         if (self.folder / FILE).exists():
             raise OptionError(
-                f'The checkpoint in "{self.folder}" is of a single run of one image, and this call has several. '
+                f'The checkpoint in "{self.folder}" belongs to a single run of one image, and this call has several. '
                 "Give the options of that run, name another folder, or remove this one to start anew."
             )
-        if any(self.folder.glob(f"picture-*/{FILE}")):  # what format 1 called the folders "image-*"
+        if any(self.folder.glob(f"picture-*/{FILE}")):  # format 1's name for image-*
             raise OptionError(
                 f'The checkpoint in "{self.folder}" has format 1, which invprior {__version__} cannot read. Resume it '
                 "with the version that wrote it, name another folder, or remove this one to start anew."
             )
 
     def prepare(self) -> Path:
-        """Make the folder before something is written into it, and return it.
+        """Make the folder for a file, and return it.
 
         Raises:
-            MeasurementError: the system refuses.
+            MeasurementError: the folder cannot be made.
         """
         if self.fresh and self.make_folder is not None:
             self.folder = self.make_folder()
@@ -133,10 +136,10 @@ class Checkpoint:
         return self.folder
 
     def load(self) -> Kept | None:
-        """Read the file, if there is one.
+        """Read the file; None if there is none.
 
         Raises:
-            OptionError: it is damaged, or another version of invprior wrote it in another format.
+            OptionError: the file is damaged or has another format.
         """
         path = self.folder / FILE
         if self.fresh or not path.exists():
@@ -148,11 +151,11 @@ class Checkpoint:
             if header["format"] != _FORMAT:
                 raise _other_format(path, header)
             if header["crc32"] != _crc32(tensors):
-                raise ValueError("its checksum is not the one expected")
+                raise ValueError("its checksum differs")
             return Kept(header["finished"], header["about"], tensors, header["tree"])
         except OptionError:
             raise
-        except Exception as error:  # a damaged file can raise anything
+        except Exception as error:  # a damaged file can raise any error
             reason = str(error) or type(error).__name__
             raise OptionError(
                 f'The checkpoint "{path}" is damaged: {reason[0].lower()}{reason[1:]}. '
@@ -160,9 +163,9 @@ class Checkpoint:
             ) from None
 
     def peek(self) -> Mapping[str, Any] | None:
-        """What a run that was kept here, or the first of its parts, tells of itself; None where there is none.
+        """Return the provenance of the stored run or of its first part; None if nothing is stored.
 
-        A damaged file tells nothing: `load` will say so.
+        A damaged file is skipped here, and `load` reports it.
         """
         if self.fresh or not self.folder.is_dir():
             return None
@@ -176,11 +179,11 @@ class Checkpoint:
         return None
 
     def save(self, value: Any, about: Mapping[str, Any], *, finished: bool = False) -> None:
-        """Write the file; the one before stays until this one is whole.
+        """Write the file; the previous one stays until the new one is complete.
 
         Raises:
-            OptionError: the value holds something that cannot be kept.
-            MeasurementError: the system refuses.
+            OptionError: the value holds something that cannot be saved.
+            MeasurementError: the file cannot be written.
         """
         began = time.perf_counter()
         tensors, tree = packed(value, about)
@@ -198,15 +201,15 @@ class Checkpoint:
         self.due = now + max(self.every, _SHARE * (now - began)) if self.every > 0 else now
 
     def remove(self) -> None:
-        """Delete the files, those of parts too and what a killed writing left, and each folder if it is then empty.
+        """Delete the files, those of parts and of killed writes too, and each folder that is then empty.
 
-        Where `keep` is set, nothing is deleted.
+        With `keep`, nothing is deleted.
         """
         if self.keep:
             return
         for part in self.parts:
             part.remove()
-        if self.fresh:
+        if self.fresh:  # nothing written yet, so all that is there belongs to an earlier run
             return
         for path in [self.folder / FILE, *self.folder.glob(f".{FILE}.*.tmp")]:
             with suppress(OSError):
@@ -216,10 +219,10 @@ class Checkpoint:
 
 
 def made(folder: Path) -> Path:
-    """Make a folder, and those above it, where they are missing; return it.
+    """Make a folder and its parents if they are missing, and return it.
 
     Raises:
-        MeasurementError: the system refuses.
+        MeasurementError: the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -242,7 +245,7 @@ def packed(value: Any, about: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tre
     """Pack a run's state.
 
     Raises:
-        OptionError: it holds what cannot be kept; names the solver or the stopping rule, and the field.
+        OptionError: part of it cannot be saved; the message names the solver or stopping rule, and the field.
     """
     try:
         return pack(value, stateless="watch")
@@ -252,30 +255,31 @@ def packed(value: Any, about: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tre
         if part == "watch":
             owner = f"stopping rule {about['stop']}"
         raise OptionError(
-            f"The state of the {owner} must be tensors, modules, optimisers, generators, dataclasses, numbers and "
-            f"texts to be kept in a checkpoint; its {field or 'watcher'} is a {fault.kind}. "
-            "Keep it in one of these, or run without a checkpoint."
+            f"The state of the {owner} must consist of tensors, modules, optimisers, generators, dataclasses, numbers "
+            f"and text to be saved in a checkpoint; its {field or 'watcher'} is a {fault.kind}. "
+            "Use one of these types, or run without a checkpoint."
         ) from None
 
 
 def put_back(kept: Kept, fresh: Any, device: torch.device, where: Path) -> Any:
-    """Restore what a file held into a fresh object.
+    """Restore the content of a file into a fresh object.
 
     Raises:
-        OptionError: it does not fit.
+        OptionError: the content does not fit the object.
     """
     try:
         return restore(kept.tensors, kept.tree, fresh, device)
     except (Mismatch, KeyError, TypeError, RuntimeError) as fault:
         raise OptionError(
             f'The checkpoint in "{where}" does not fit this run: {fault}. '
-            "Use the versions that it was written with, or remove the folder to start anew."
+            "Use the versions that wrote it, or remove the folder to start anew."
         ) from None
 
 
 def _crc32(tensors: Mapping[str, Tensor]) -> int:
     total = 0
     for name in sorted(tensors):
+        # As bytes, since NumPy has no bfloat16.
         values: Any = tensors[name].reshape(-1).view(torch.uint8).numpy()
         total = zlib.crc32(values, total)
     return total

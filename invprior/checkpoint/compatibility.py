@@ -1,4 +1,4 @@
-"""Whether two runs are the same run, so that one may go on where the other was."""
+"""The check that a checkpoint belongs to a run, so that the run may resume from it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ from invprior.errors import OptionError
 from invprior.problem.problem import Problem
 from invprior.provenance import data_hash
 
+# A difference in these is another run. The stopping rule is missing on purpose: it may be changed to go on longer.
 _SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
          "measurement_sha256", "noise_level", "initial_estimate", "parts_sha256", "device_type")  # fmt: skip
+# These change at most the last bits.
 _ALIKE = ("device", "threads", "platform", "versions", "plugins")
 
 
 def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tuple[str, ...]:
-    """Refuse the checkpoint of another run; return what else has changed, a sentence each.
+    """Refuse the checkpoint of another run; return notes on what else has changed.
 
     Args:
         then: the provenance of the run that wrote the checkpoint, with `initial_estimate`, a hash or None,
             `parts_sha256`, see `parts_hash`, and `device_type`.
-        now: that of the run that is to go on from it.
+        now: the same of the run that resumes.
         where: the checkpoint's folder, for messages.
 
     Raises:
-        OptionError: it is another problem's, solver's or seed's.
+        OptionError: the problem, the solver or the seed differs.
     """
+    # As JSON, which has lists for tuples, like the record in the file.
     now = json.loads(json.dumps(now))
     differing = [name for name in _SAME if then.get(name) != now.get(name)]
     if differing:
         parts = [_difference(name, then.get(name), now.get(name)) for name in differing]
         raise OptionError(
-            f'The checkpoint in "{where}" is of another run: {"; ".join(parts)}. Give the options of that run, '
+            f'The checkpoint in "{where}" belongs to another run: {"; ".join(parts)}. Give the options of that run, '
             "name another folder, or remove this one to start anew."
         )
     before, after = (_flat({k: a.get(k) for k in _ALIKE}) for a in (then, now))
@@ -44,21 +47,21 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
     if not changed:
         return ()
     return (
-        f"the run goes on where another machine or version left it, so its last bits may differ: {', '.join(changed)}",
+        f"the run resumes on another machine or version, so its last bits may differ: {', '.join(changed)}",
     )
 
 
 def parts_hash(problem: Problem) -> str:
-    """SHA-256 of every tensor that the problem's parts hold, for those that no option names."""
+    """Return the SHA-256 of the tensors in the problem's parts, some of which appear in no option."""
     parts = [problem.operator, problem.fidelity, *(t.functional for t in problem.prior.terms)]
     tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
     return hashlib.sha256("".join(map(data_hash, tensors)).encode()).hexdigest()
 
 
 _TENSORS = {
-    "measurement_sha256": "its measurement is another",
-    "initial_estimate": "its first guess x0 is another",
-    "parts_sha256": "a tensor that its operator, fidelity or prior holds is another",
+    "measurement_sha256": "its measurement differs",
+    "initial_estimate": "its initial estimate x0 differs",
+    "parts_sha256": "a tensor in its operator, fidelity or prior differs",
 }
 
 

@@ -1,4 +1,4 @@
-"""The other direction of `packing`: put kept tensors and a tree back into a fresh object."""
+"""The inverse of `encode`: restore packed tensors and a tree into a fresh object."""
 
 from __future__ import annotations
 
@@ -15,35 +15,38 @@ from invprior.checkpoint.encode import Tree, dotted
 
 
 class Mismatch(ValueError):
-    """What was kept does not fit the fresh object."""
+    """The packed state does not fit the fresh object."""
 
 
 def restore(
     tensors: Mapping[str, Tensor], tree: Tree, fresh: Any = None, device: torch.device | str = "cpu"
 ) -> Any:
-    """Rebuild what `pack` was given.
+    """Rebuild the object that `pack` was given.
 
-    Modules, optimisers, generators and leaf tensors of the fresh object keep their identity and take the kept values,
-    so that whatever refers to them still does; other tensors are made anew, in the memory format they had.
-    Dataclasses that the fresh object lacks are made without their constructor, if their module is loaded.
+    Modules, optimisers, generators and leaf tensors of the fresh object keep their identity and take the packed
+    values, so that references to them stay valid. Other tensors are new and have their old memory format. Dataclasses
+    that the fresh object does not hold are made without their constructor, if their module is loaded.
 
     Args:
-        tensors: what `pack` returned first.
-        tree: what it returned second.
-        fresh: an object built in the same way as the packed one was at first; None where everything can be made anew.
-        device: of what was not on the CPU.
+        tensors: the tensors that `pack` returned.
+        tree: the tree that `pack` returned.
+        fresh: an object built like the packed one at its start; None if every part can be made without one.
+        device: device for the tensors that were not on the CPU.
 
     Raises:
-        Mismatch: they do not fit each other.
+        Mismatch: the packed state does not fit the fresh object.
     """
     return _Restorer(tensors, torch.device(device))(tree, fresh, "")
 
 
 class _Restorer:
+    """Restores one tree; each kind of node has a method of its name."""
+
     def __init__(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         self.tensors, self.device = tensors, device
         self.done: dict[str, Any] = {}
-        self.used: dict[int, object] = {}  # fresh objects that have been filled
+        # Fresh objects that are filled already, by id; two packed objects must not share one.
+        self.used: dict[int, object] = {}
 
     def __call__(self, node: Tree, fresh: Any, place: str) -> Any:
         if not isinstance(node, dict):
@@ -62,22 +65,22 @@ class _Restorer:
         return value
 
     def _begun(self, place: str, value: Any) -> Any:
-        """Register an object before its parts, which may refer to it."""
+        """Register an object before its parts are restored, since they may refer to it."""
         self.done[place] = value
         return value
 
     def _free(self, fresh: Any, kind: type) -> bool:
-        """Whether a fresh object is of the right kind and nothing has been put into it yet."""
+        """Claim a fresh object; return whether it has the right type and is still unused."""
         if type(fresh) is not kind or id(fresh) in self.used:
             return False
         self.used[id(fresh)] = fresh
         return True
 
     def _needed(self, node: Tree, fresh: Any, place: str) -> Any:
-        """The fresh object, which must be there: it cannot be made from what was kept."""
+        """Return the fresh object, which must exist: the packed state alone cannot make it."""
         if fresh is None or dotted(type(fresh)) != node.get("class", dotted(type(fresh))):
             raise Mismatch(
-                f"{place or 'it'} is not the {node.get('class', node['is'])} that was kept"
+                f"{place or 'it'} is not the {node.get('class', node['is'])} that was saved"
             )
         return fresh
 
@@ -130,7 +133,9 @@ class _Restorer:
             held.keys() != node["tensors"].keys()
             or module._modules.keys() != node["modules"].keys()
         ):
-            raise Mismatch(f"{place} has other parameters, buffers or parts than were kept")
+            raise Mismatch(
+                f"{place} has other parameters, buffers or submodules than the saved one"
+            )
         for name, kept in node["tensors"].items():
             self._held(kept, held[name], module, name, _join(place, name))
         for name, kept in node["modules"].items():
@@ -142,14 +147,16 @@ class _Restorer:
     def _held(
         self, node: Tree, now: Tensor | None, module: nn.Module, name: str, place: str
     ) -> None:
-        """Fill a parameter or a buffer; a buffer that refers to another tensor, or has none yet, is set."""
+        """Fill a parameter or a buffer; a buffer that shares its tensor, or is None, is assigned instead."""
         buffer = isinstance(node, dict) and node["is"] == "tensor" and not node.get("leaf")
         if buffer and now is not None and id(now) not in self.used:
             self.used[id(now)] = now
             self._copy(self._kept(node, place), now, place)
             self.done[place] = now
         elif name in module._parameters and (now is None) != (node is None):
-            raise Mismatch(f"{place} was {'absent' if node is None else 'there'} when it was kept")
+            raise Mismatch(
+                f"{place} was {'absent' if node is None else 'present'} when it was saved"
+            )
         else:
             setattr(module, name, self(node, now, place))
 
@@ -159,10 +166,10 @@ class _Restorer:
         if len(parameters) != len(node["parameters"]) or len(optimizer.param_groups) != len(
             node["groups"]
         ):
-            raise Mismatch(f"{place} has another number of parameters than were kept")
+            raise Mismatch(f"{place} has another number of parameters than the saved one")
         for i, (kept, now) in enumerate(zip(node["parameters"], parameters, strict=True)):
             if self(kept, now, _join(place, f"parameters.{i}")) is not now:
-                raise Mismatch(f"{place} optimises other tensors than were kept")
+                raise Mismatch(f"{place} optimises other tensors than the saved one")
         optimizer.state.clear()
         for i, (kept, now) in enumerate(zip(node["state"], parameters, strict=True)):
             if kept is not None:
@@ -208,7 +215,8 @@ class _Restorer:
     def _object(self, node: Tree, fresh: Any, place: str) -> Any:
         cls = _loaded(node["class"], object)
         if not dataclasses.is_dataclass(cls):
-            raise Mismatch(f"{place} is a {node['class']}, which is no dataclass any more")
+            raise Mismatch(f"{place} is a {node['class']}, which is not a dataclass any more")
+        # A frozen dataclass is made anew, never changed in place.
         if not self._free(fresh, cls) or cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             old, value = fresh if type(fresh) is cls else None, object.__new__(cls)
         else:
@@ -229,13 +237,13 @@ class _Restorer:
 
 
 def _loaded(name: str, base: type) -> type:
-    """A class by its name, if its module is in use already: reading a file imports nothing."""
+    """Return a class by its name if its module is loaded; a file must not cause an import."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, part, None)
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise Mismatch(f"there is no class {name} in use")
+        raise Mismatch(f"the class {name} is not loaded")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A run's state as tensors and plain JSON, and back: what a checkpoint holds."""
+"""The encoding of a run's state as tensors and plain JSON, the content of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-Tree: TypeAlias = Any  # what the json module reads and writes
+Tree: TypeAlias = Any  # a value of the json module
 
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, partial)
-_MACHINERY = frozenset(vars(nn.Module()))
+_MACHINERY = frozenset(vars(nn.Module()))  # torch's own attributes of every module
 
 
 class Unpackable(TypeError):
-    """A value that cannot be kept; `place` says where it stands, `kind` what it is."""
+    """A value that cannot be packed.
+
+    Attributes:
+        place: its position in the packed object, such as "optimizer.state".
+        kind: the name of its type.
+    """
 
     def __init__(self, place: str, value: object) -> None:
         self.place, self.kind = place, type(value).__name__
@@ -30,28 +35,29 @@ class Unpackable(TypeError):
 
 
 def dotted(cls: type) -> str:
-    """The name under which a class is found again."""
+    """Return a class's name as `module:Class`, by which it is found when restored."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def pack(value: object, *, stateless: str | None = None) -> tuple[dict[str, Tensor], Tree]:
     """Split an object into tensors and a tree.
 
-    Packed are tensors with their memory format and gradient, modules (parameters, all buffers, and their own
-    attributes but functions and classes), torch optimisers, random generators, anything with `state_dict` and
-    `load_state_dict`, dataclasses, lists, tuples, dicts with plain keys, deques, numbers, texts and None. What stands
-    in two places is kept once, and stands in two places again afterwards. Frozen plugins (solvers, rules, networks)
-    and constants such as a dtype are taken from the fresh object when it is restored.
+    It packs tensors with their memory format and gradient, torch optimisers, random generators, and objects with
+    `state_dict` and `load_state_dict`. It packs dataclasses, lists, tuples, dicts with plain keys, deques, numbers,
+    text and None. Of a module it packs parameters, all buffers, and its own attributes except functions and classes.
+
+    An object in two places is packed once, and is in both places again after `restore`. Frozen plugins (solvers, rules,
+    networks) and constants such as a dtype come from the fresh object of `restore`.
 
     Args:
         value: the object; it is not changed.
-        stateless: the part of `value` in which functions are taken for constants too.
+        stateless: name of the part of `value` in which functions count as constants too.
 
     Returns:
-        Copies of the tensors on the CPU, contiguous, by their place; and the tree.
+        Contiguous copies of the tensors on the CPU, by their place, and the tree.
 
     Raises:
-        Unpackable: some part is of another type.
+        Unpackable: some part has another type.
     """
     packer = _Packer(stateless)
     return packer.tensors, packer(value, "")
@@ -61,9 +67,8 @@ class _Packer:
     def __init__(self, stateless: str | None) -> None:
         self.stateless = stateless
         self.tensors: dict[str, Tensor] = {}
-        self.seen: dict[
-            int, tuple[str, object]
-        ] = {}  # the object too: a dead one's id is given again
+        # By id. The object too, since the id of a dead object is used again.
+        self.seen: dict[int, tuple[str, object]] = {}
 
     def __call__(self, value: Any, place: str) -> Tree:
         if value is None or isinstance(value, bool | int | str):
@@ -71,12 +76,13 @@ class _Packer:
         if isinstance(value, np.generic):
             return self(value.item(), place)
         if isinstance(value, float):
+            # JSON has no infinity and no NaN.
             return value if math.isfinite(value) else {"is": "float", "text": repr(value)}
         if isinstance(value, torch.dtype | torch.device | enum.Enum | PurePath):
             return {"is": "constant", "text": str(value)}
         if self._is_settled(value, place):
             return {"is": "constant"}
-        if isinstance(value, tuple):
+        if isinstance(value, tuple):  # immutable, so it is not looked up in `seen`
             return {"is": "tuple", "class": dotted(type(value)), "items": self._items(value, place)}
         if id(value) in self.seen:
             return {"is": "same", "as": self.seen[id(value)][0]}
@@ -113,7 +119,7 @@ class _Packer:
         raise Unpackable(place, value)
 
     def _is_settled(self, value: object, place: str) -> bool:
-        """Whether the fresh object's own will do."""
+        """Return whether the value comes from the fresh object when it is restored."""
         if isinstance(value, _FUNCTIONS):
             return place.partition(".")[0] == self.stateless
         frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
@@ -141,7 +147,7 @@ class _Packer:
             node["leaf"] = True
             if value.grad is not None:
                 node["grad"] = self(value.grad, _join(place, "grad"))
-        # The strides that torch itself would keep: none where entries overlap or leave gaps.
+        # As torch preserves them: strides with overlaps or gaps become contiguous.
         node["strides"] = list(torch.empty_like(plain, device="meta").stride())
         if plain.is_complex():
             node["complex"], plain = True, torch.view_as_real(plain.resolve_conj())
@@ -158,14 +164,16 @@ class _Packer:
             "modules": {n: self(m, _join(place, n)) for n, m in module._modules.items()},
             "attributes": {},
         }
-        if not type(module).__module__.startswith("torch."):  # torch's own hold settings alone
+        if not type(module).__module__.startswith(
+            "torch."
+        ):  # torch's own modules hold only settings
             for name, value in vars(module).items():
                 if name not in _MACHINERY:
                     self._attribute(node["attributes"], name, value, place)
         return node
 
     def _attribute(self, kept: dict[str, Tree], name: str, value: object, place: str) -> None:
-        """Keep a module's own attribute, unless it is code, which has no state to keep."""
+        """Pack a module's own attribute, unless it is code, which has no state."""
         if not isinstance(value, (*_FUNCTIONS, type)):
             kept[name] = self(value, _join(place, name))
 

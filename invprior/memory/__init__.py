@@ -1,1 +1,1 @@
-"""Forecast the memory of a run, and plan how it fits."""
+"""Memory: the forecast of what a run needs, and the plan by which it fits."""

@@ -1,4 +1,4 @@
-"""How much memory a run will need, told before it begins."""
+"""The forecast of a run's memory, made before its first step."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem, restrict, restrict_prior
 from invprior.solvers.base import Solver
 
-PROFILE_SIDE = (
-    64  # of the image that is rehearsed, in pixels: two cells of the deepest maps of most networks
-)
-_PICTURES = 16  # measurement, first guess, averages, iterates that the guard keeps, what goes back through A
-_SPARE = 1.1  # for what libraries take inside an operation; found by comparing with the peak of whole processes
+# Side of the smaller profiled image, in pixels. The deepest maps of most networks are then 2 x 2.
+PROFILE_SIDE = 64
+# The measurement, the initial estimate, averages, the monitor's iterates, and what A^H returns.
+_IMAGES = 16
+# For the scratch memory of libraries inside an operation; from comparisons with the peak of whole processes.
+_MARGIN = 1.1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Memory that a run needs at its peak, in bytes, beyond what Python and its libraries hold.
+    """Peak memory of a run in bytes, beyond what Python and its libraries hold.
 
     Attributes:
-        working: the solver's: for a network, its maps kept for the backward pass, and gradients.
-        weights: parameters, the optimiser's moments, and the copy of both that the run may return to.
-        images: the measurement, iterates and the like.
+        working: memory of the solver: for a network, its maps for the backward pass, and gradients.
+        weights: parameters, the optimiser's moments, and a copy of both for rollback and refit.
+        images: the measurement, iterates and other images.
     """
 
     working: int
@@ -35,18 +36,18 @@ class Estimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of the three."""
         return self.working + self.weights + self.images
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What was seen on two small parts of an image, from which larger ones follow.
+    """Profiles of two small parts of an image, extrapolated to larger sizes.
 
     Attributes:
         problem: the whole problem.
-        pixels: of the two parts, as the network pads them.
-        traces: what their runs held.
+        pixels: number of pixels of the two parts, after the network's padding.
+        traces: memory profiles of the two parts.
     """
 
     problem: Problem
@@ -55,65 +56,66 @@ class Forecast:
 
     @property
     def whole(self) -> Estimate:
-        """The memory for the image as it is."""
+        """The estimate for the whole image."""
         height, width = self.problem.operator.image_shape[-2:]
         return self.at(height, width)
 
     def at(self, height: int, width: int) -> Estimate:
-        """Estimate the memory for an image, or a tile, of some size in pixels."""
+        """Estimate the memory for an image or tile of a height and width in pixels."""
         (few, more), (small, large) = self.pixels, self.traces
         pixels = _covered(self.problem, (height, width))
-        times = (pixels - few) / (more - few) if more > few else 1.0
+        ratio = (pixels - few) / (more - few) if more > few else 1.0
 
-        def grown(a: int, b: int) -> int:
-            return max(round(a + times * (b - a)), 0)
+        def extrapolated(a: int, b: int) -> int:
+            return max(round(a + ratio * (b - a)), 0)
 
-        if len(small.timeline) == len(large.timeline):  # each moment grows at its own rate
-            peak = max(map(grown, small.timeline, large.timeline), default=0)
+        # Moment by moment, since the peak of a large image may lie at another operation than that of a small one.
+        if len(small.timeline) == len(large.timeline):
+            peak = max(map(extrapolated, small.timeline, large.timeline), default=0)
         else:
-            peak = grown(small.peak, large.peak)
-        parameters = grown(small.parameters, large.parameters)
-        moments = grown(small.moments, large.moments)
+            peak = extrapolated(small.peak, large.peak)
+        parameters = extrapolated(small.parameters, large.parameters)
+        moments = extrapolated(small.moments, large.moments)
         channels, item = self.problem.operator.image_shape[0], self.problem.y.element_size()
         return Estimate(
-            working=round(_SPARE * max(peak - parameters, 0)),
+            working=round(_MARGIN * max(peak - parameters, 0)),
             weights=2 * (parameters + moments),
-            images=_PICTURES * channels * height * width * item,
+            images=_IMAGES * channels * height * width * item,
         )
 
 
 def estimate(problem: Problem, solver: Solver) -> Estimate | None:
-    """Estimate a run's memory by rehearsing a step on two small parts of the image; no random state changes.
+    """Estimate a run's memory by profiling a step on two small parts of the image; no random state changes.
 
     Args:
         problem: the problem, at its full size.
-        solver: the solver that will run, as `Selection.solver`.
+        solver: the solver of the run, as `Selection.solver`.
 
     Returns:
-        None when it cannot be told: the image has no height and width, or a part of it cannot be solved alone.
+        The estimate. None when the image has no height and width, or when no small part can be solved alone.
     """
     found = forecast(problem, solver)
     return None if found is None else found.whole
 
 
 def forecast(problem: Problem, solver: Solver) -> Forecast | None:
-    """Rehearse; see `estimate`."""
+    """Profile two small parts of the image; see `estimate`."""
     if len(problem.operator.image_shape) != 3:
         return None
     first, second = _sizes(problem)
     try:
-        small, large = (_rehearsed(problem, solver, size) for size in (first, second))
-    except Exception:  # a part that fails says nothing about the whole, which may well run
+        small, large = (_profiled(problem, solver, size) for size in (first, second))
+    except Exception:  # a part may fail where the whole image runs
         return None
     pixels = _covered(problem, first), _covered(problem, second)
     return Forecast(problem, pixels, (small, large))
 
 
-def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace:
+def _profiled(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace:
     box = Box(0, 0, *size)
     try:
         part = restrict(problem, box)
-    except InvpriorError:  # an operator that acts on the whole image; denoising stands in for it
+    except InvpriorError:  # the operator acts on the whole image; denoising stands in for it
         shape = (problem.operator.image_shape[0], *size)
         y = problem.y.new_full((1, *shape), float(problem.y.mean()))
         prior = restrict_prior(problem.prior, box)
@@ -123,7 +125,7 @@ def _rehearsed(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace
 
 
 def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Two sizes to rehearse that differ for the network too; the image's own when it is small."""
+    """Return two sizes to profile, which differ after the network's padding unless the image is small."""
     height, width = problem.operator.image_shape[-2:]
     operator = problem.operator
     alignment = operator.alignment if isinstance(operator, LocalOperator) else 1

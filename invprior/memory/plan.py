@@ -1,4 +1,4 @@
-"""A plan by which a run fits into memory, made before the first step."""
+"""The plan by which a run fits into memory, made before the first step."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from invprior.problem.solution import Solution
 from invprior.registry.options import option_values, plain_name
 from invprior.solvers.base import Solver
 
-_OVERLAP = 64  # of tiles, in pixels; more where a measurement sees far
-_GRID = 32  # tile sizes that are tried are multiples of it, in pixels
+_OVERLAP = 64  # of tiles, in pixels; more when the operator's halo is large
+_GRID = 32  # tile sides are multiples of it, in pixels
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How a problem is solved within a limit.
+    """How to solve a problem within a memory limit.
 
     Attributes:
-        problem: the problem, perhaps with a prior set to need less memory.
-        needs: estimated memory, in bytes, beyond what Python and its libraries hold; None where none was made.
-        limit: the limit that was given, in bytes.
-        tile: side of the tiles, in pixels; None for the whole image at once.
-        overlap: of the tiles.
-        note: what was changed to stay within the limit, and the figures.
+        problem: the problem, perhaps with a prior that needs less memory.
+        needs: estimated memory in bytes, beyond what Python and its libraries hold; None without an estimate.
+        limit: the given limit in bytes.
+        tile: side of the tiles in pixels; None for the whole image at once.
+        overlap: overlap of the tiles in pixels.
+        note: what was changed to stay within the limit, with the sizes.
     """
 
     problem: Problem
@@ -45,7 +45,7 @@ class MemoryPlan:
     note: str | None = None
 
     def annotate(self, solution: Solution) -> Solution:
-        """Add the figures to a solution's provenance, and the note to its notes."""
+        """Return a solution with the sizes in its provenance and the note among its notes."""
         record: dict[str, Any] = dict(solution.provenance)
         if self.needs is not None:
             record["memory"] = {"estimated": self.needs, "limit": self.limit}
@@ -54,79 +54,81 @@ class MemoryPlan:
 
 
 def plan_memory(selection: Selection, limit: str | int | None) -> MemoryPlan:
-    """Plan how to solve a problem within the memory: the first plan that fits, the best first.
+    """Return the first plan that fits into memory.
 
-    The plans are the whole image as it is, then with a prior that needs less (`Reparameterization.leaner`), then
-    overlapping tiles, as large as possible, with the prior as it is and with one that needs less.
+    The first plan is the whole image, unchanged. The next ones use a prior that needs less memory
+    (`Reparameterization.leaner`). The last ones are overlapping tiles, as large as possible, with the prior unchanged
+    and then with each that needs less.
 
     Args:
         selection: the problem and its solver.
-        limit: memory that the run may take beyond what Python and its libraries hold, in bytes or as "4GB". When
-            absent, it is what the machine has free, and the only plan is the whole image as it is.
+        limit: memory that the run may take beyond what Python and its libraries hold, in bytes or as "4GB". Without a
+            limit, it is the free memory, and the whole image is the only plan.
 
     Raises:
-        OptionError: nothing fits; with the sizes.
-        IncompatibleError: no estimate can be made for the limit.
+        OptionError: no plan fits; the message gives the sizes.
+        IncompatibleError: there is a limit, and no estimate can be made.
     """
     problem, solver = selection.problem, selection.solver
-    room = None if limit is None else parse_size(limit)
+    allowed = None if limit is None else parse_size(limit)
     shape = problem.operator.image_shape
-    if room is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * PROFILE_SIDE**2):
+    if allowed is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * PROFILE_SIDE**2):
         return MemoryPlan(problem)  # no larger than what would be profiled
     plain = forecast(problem, solver)
     if plain is None:
-        if room is None:
+        if allowed is None:
             return MemoryPlan(problem)
         raise IncompatibleError(
-            "The memory of this run cannot be estimated, as no small part of the image can be solved alone. "
+            "The memory of this run cannot be estimated, since no small part of the image can be solved alone. "
             "Leave out memory_limit (--memory-limit)."
         )
     needs = plain.whole.total
-    if room is None:
+    if allowed is None:
         _check(needs, available(problem.y.device))
         return MemoryPlan(problem, needs)
-    if needs <= room:
-        return MemoryPlan(problem, needs, room)
-    found = _leaner_plan(plain, solver, room)
+    if needs <= allowed:
+        return MemoryPlan(problem, needs, allowed)
+    found = _leaner_plan(plain, solver, allowed)
     logging.getLogger("invprior").warning("%s", found.note)
     return found
 
 
-def _leaner_plan(plain: Forecast, solver: Solver, room: int) -> MemoryPlan:
-    before = f"the run needs about {size_text(plain.whole.total)} of memory, above the limit of {size_text(room)}"
+def _leaner_plan(plain: Forecast, solver: Solver, allowed: int) -> MemoryPlan:
+    """Return the first plan with a changed prior or with tiles that fits into the allowed bytes."""
+    before = f"the run needs about {size_text(plain.whole.total)} of memory, above the limit of {size_text(allowed)}"
     settings = list(_settings(plain, solver))
-    least, reason = plain.whole.total, ""
+    smallest, reason = plain.whole.total, ""
     for found, changed in settings[1:]:
         needs = found.whole.total
-        least = min(least, needs)
-        if needs <= room:
+        smallest = min(smallest, needs)
+        if needs <= allowed:
             note = f"{before}; it runs with {changed}, in about {size_text(needs)}"
-            return MemoryPlan(found.problem, needs, room, note=note)
+            return MemoryPlan(found.problem, needs, allowed, note=note)
     for found, changed in settings:
         for tile, overlap in _tilings(found.problem):
             needs = _in_tiles(found, tile)
-            least = min(least, needs)
-            if needs > room:
+            smallest = min(smallest, needs)
+            if needs > allowed:
                 continue
-            try:
+            try:  # smaller tiles would fail too: a tile without a known pixel stays one
                 tiles, _ = divided(found.problem, tile=tile, overlap=overlap)
             except InvpriorError as error:
                 reason = f" {error}"
                 break
             also = f" with {changed}" if changed else ""
             note = f"{before}; it runs in {len(tiles)} tiles of {tile} pixels{also}, in about {size_text(needs)}"
-            return MemoryPlan(found.problem, needs, room, tile, overlap, note)
+            return MemoryPlan(found.problem, needs, allowed, tile, overlap, note)
     if not acts_locally(plain.problem.operator):
         reason = f" {plain_name(type(plain.problem.operator))} does not act locally, so tiles do not help."
     raise OptionError(
-        f'The option "memory_limit" (--memory-limit) must be at least {size_text(least)} for this run, which needs about '
-        f"{size_text(plain.whole.total)} as it stands; got {size_text(room)}.{reason} Raise it, or use a smaller image or "
-        "network."
+        f'The option "memory_limit" (--memory-limit) must be at least {size_text(smallest)} for this run, which needs '
+        f"about {size_text(plain.whole.total)} unchanged; got {size_text(allowed)}.{reason} Raise it, or use a smaller "
+        "image or network."
     )
 
 
 def _settings(plain: Forecast, solver: Solver) -> Iterator[tuple[Forecast, str]]:
-    """The problem as it is and with its prior set to need less, and what that changes."""
+    """Yield the forecast unchanged and for each leaner prior, with the text of the options that change."""
     yield plain, ""
     problem = plain.problem
     prior = problem.reparameterization
@@ -157,15 +159,16 @@ def _tilings(problem: Problem) -> Iterator[tuple[int, int]]:
     operator = problem.operator
     if not acts_locally(operator):
         return
-    # Twice the halo that tiles need at least: what sees beyond a tile's border then counts nothing.
+    # Twice the smallest overlap that `divided` allows. Its outer quarter, where a tile has weight zero, is then
+    # two halos wide, so no measurement that sees beyond the border counts.
     overlap = max(_OVERLAP, 8 * operator.halo)
-    least = 2 * overlap + 3 * operator.alignment
-    steps = range((max(operator.image_shape[-2:]) - 1) // _GRID, (least - 1) // _GRID, -1)
+    smallest = 2 * overlap + 3 * operator.alignment
+    steps = range((max(operator.image_shape[-2:]) - 1) // _GRID, (smallest - 1) // _GRID, -1)
     yield from ((n * _GRID, overlap) for n in steps)
 
 
 def _in_tiles(found: Forecast, tile: int) -> int:
-    """Memory of a run in tiles: one tile's, and what is whole: y, x, weights, and the results (a tile's twice)."""
+    """Return the memory of a run in tiles: one tile, plus y, x, blending weights and results at full size."""
     channels, height, width = found.problem.operator.image_shape
     image = channels * height * width * found.problem.y.element_size()
     return found.at(min(tile, height), min(tile, width)).total + 6 * image
@@ -173,8 +176,9 @@ def _in_tiles(found: Forecast, tile: int) -> int:
 
 def _check(needs: int, free: int) -> None:
     if needs > free:
+        # The limit to try leaves a tenth for scratch memory that the estimate excludes.
         raise OptionError(
             f"This run needs about {size_text(needs)} of memory, and {size_text(free)} are free. Give a limit, such as "
-            f'memory_limit="{size_text(free // 10 * 9, "")}" (--memory-limit {size_text(free // 10 * 9, "")}): a leaner way '
-            "is then taken where there is one."
+            f'memory_limit="{size_text(free // 10 * 9, "")}" (--memory-limit {size_text(free // 10 * 9, "")}): a '
+            "plan that needs less memory is then used, if there is one."
         )

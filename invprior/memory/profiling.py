@@ -1,4 +1,4 @@
-"""Watching what tensors hold during a short run, to tell what a long one will need."""
+"""The memory profile of tensors in a short run, from which a long run's memory is estimated."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ from torch.utils._pytree import tree_leaves
 from invprior.problem.objective import Objective
 from invprior.solvers.base import Solver
 
-_STEPS = 2  # of a solver without an optimiser of torch's: the second also holds what the first left
+_STEPS = (
+    2  # for a solver without a torch optimiser; the second step also holds what the first one left
+)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a short run held, in bytes.
+    """The memory of a short run, in bytes.
 
     Attributes:
-        timeline: all tensors that it made and that were alive, after each of its operations.
-        parameters: the parameters of its optimiser, 0 without one.
-        moments: what the optimiser keeps from step to step.
+        timeline: bytes of the live tensors that the run made, after each of its operations.
+        parameters: bytes of its optimiser's parameters, 0 without an optimiser.
+        moments: bytes that the optimiser keeps between steps.
     """
 
     timeline: tuple[int, ...]
@@ -37,47 +39,47 @@ class Trace:
 
     @property
     def peak(self) -> int:
-        """The largest figure of the timeline."""
+        """The largest value of the timeline."""
         return max(self.timeline, default=0)
 
 
-class _Enough(Exception):
-    """The rehearsal has seen one step of an optimiser."""
+class _FirstUpdate(Exception):
+    """Ends the profile after the first step of an optimiser."""
 
 
 def profile(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
-    """Run a solver on a small problem, up to its optimiser's first step or for two steps without one.
+    """Run a solver on a small problem, until its optimiser's first step, or for two steps without an optimiser.
 
-    The global random state is as before afterwards.
+    The global random state is restored afterwards.
 
     Args:
-        objective: of the small problem.
+        objective: the objective of the small problem.
         solver: the solver.
-        x0: where it begins, (1, C, h, w).
+        x0: the initial estimate, (1, C, h, w).
     """
-    watch = _Live()
+    counter = _LiveBytes()
     used: list[torch.optim.Optimizer] = []
 
     def stop(optimizer: torch.optim.Optimizer) -> None:
         used.append(optimizer)
-        raise _Enough
+        raise _FirstUpdate
 
     devices = [x0.device] if x0.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.enable_grad(), _after_each_update(stop), watch:
+    with torch.random.fork_rng(devices), torch.enable_grad(), _after_each_update(stop), counter:
         try:
             state = solver.init(objective, x0, torch.Generator().manual_seed(0))
             for _ in range(_STEPS):
                 state = solver.step(objective, state)
-        except _Enough:
+        except _FirstUpdate:
             pass
-    parameters, moments = _kept(used[0]) if used else (0, 0)
-    return Trace(tuple(watch.timeline), parameters, moments)
+    parameters, moments = _optimizer_bytes(used[0]) if used else (0, 0)
+    return Trace(tuple(counter.timeline), parameters, moments)
 
 
 @contextmanager
 def _after_each_update(call: Callable[[torch.optim.Optimizer], None]) -> Iterator[None]:
-    """Call a function after each step of an optimiser of torch's, in this thread only."""
-    thread = threading.get_ident()
+    """Call a function after each step of a torch optimiser, in this thread only."""
+    thread = threading.get_ident()  # the hook is global, and another thread may be in a run
 
     def hook(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if threading.get_ident() == thread:
@@ -90,17 +92,17 @@ def _after_each_update(call: Callable[[torch.optim.Optimizer], None]) -> Iterato
         handle.remove()
 
 
-def _kept(optimizer: torch.optim.Optimizer) -> tuple[int, int]:
-    """Bytes of an optimiser's parameters and of what it keeps about them."""
+def _optimizer_bytes(optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+    """Return the bytes of an optimiser's parameters and of its state."""
     parameters = sum(p.nbytes for group in optimizer.param_groups for p in group["params"])
-    if isinstance(optimizer, torch.optim.LBFGS):  # its memory fills up later
+    if isinstance(optimizer, torch.optim.LBFGS):  # its history fills up later
         return parameters, parameters * (2 * optimizer.param_groups[0]["history_size"] + 4)
     states = tree_leaves([dict(state) for state in optimizer.state.values()])
     return parameters, sum(leaf.nbytes for leaf in states if isinstance(leaf, Tensor))
 
 
-class _Live(TorchDispatchMode):
-    """Counts the storages that operations make, from their making to their end."""
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of the live storages that operations made."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -117,6 +119,7 @@ class _Live(TorchDispatchMode):
         return result
 
     def _count(self, storage: torch.UntypedStorage) -> None:
+        # By storage, as views share one.
         key, size = storage._cdata, storage.nbytes()
         if key in self.alive:
             return

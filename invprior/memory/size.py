@@ -1,4 +1,4 @@
-"""Sizes in bytes: read, printed, and what a device has free."""
+"""Sizes in bytes: free memory of a device, and sizes as text."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from invprior.errors import OptionError
 
 
 def available(device: torch.device) -> int:
-    """Bytes that a run may still take on a device: free memory, or less where a container limits it."""
+    """Return the free memory of a device in bytes, within the limit of a container."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
+        # torch keeps freed blocks, which the driver counts as used.
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + cached)
     free = int(psutil.virtual_memory().available)
-    return min([free, *_container_room()])
+    return min([free, *_container_free()])
 
 
-def _container_room(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """What control groups, version 2 or 1, leave free; the cache of files counts as free."""
+def _container_free(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """Return the bytes that control groups, version 2 or 1, leave free; the file cache counts as free."""
     found = []
     for limit, used, cache in (
         ("memory.max", "memory.current", "memory.stat"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
     ):
         try:
-            most, now = (int((root / name).read_text()) for name in (limit, used))
+            maximum, now = (int((root / name).read_text()) for name in (limit, used))
             stat = dict(line.split() for line in (root / cache).read_text().splitlines())
-        except (OSError, ValueError):  # not there, or "max"
+        except (OSError, ValueError):  # no such group, or "max", which is no limit
             continue
-        found.append(max(most - now + int(stat.get("inactive_file", 0)), 0))
+        found.append(max(maximum - now + int(stat.get("inactive_file", 0)), 0))
     return found
 
 
@@ -42,10 +43,10 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
 
 
 def parse_size(size: str | int) -> int:
-    """Read a size in bytes, from a number or text such as "4GB", "1.5 GiB" or "800M".
+    """Read a size in bytes from a number, or from text such as "4GB", "1.5 GiB" or "800M".
 
     Raises:
-        OptionError: it is none, or not positive.
+        OptionError: it is not a size, or is not positive.
     """
     number = None
     if isinstance(size, int) and not isinstance(size, bool):
@@ -63,7 +64,7 @@ def parse_size(size: str | int) -> int:
 
 
 def size_text(size: int, space: str = " ") -> str:
-    """Print a number of bytes as a person would: 1.9 GB."""
+    """Return a number of bytes as text, such as 1.9 GB."""
     if size >= 1e9:
         return f"{size / 1e9:.1f}{space}GB"
     return f"{max(round(size / 1e6), 1)}{space}MB"

@@ -1,4 +1,4 @@
-"""The geometry of overlapping tiles: where they lie, and the weights with which they blend."""
+"""The geometry of overlapping tiles: their boxes and their blending weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from invprior.registry.options import plain_name
 
 @dataclass(frozen=True)
 class Tile:
-    """A box and the weights with which its solution counts.
+    """A box of the image, and the blending weights of its solution.
 
     Attributes:
-        box: where it lies.
-        window: (height, width), float32; the windows of all tiles sum to 1 at every pixel.
+        box: the box.
+        window: the weights, (height, width), float32; the windows of all tiles sum to 1 at every pixel.
     """
 
     box: Box
@@ -31,10 +31,10 @@ class Tile:
 
 
 def acts_locally(operator: Operator) -> TypeGuard[LocalOperator]:
-    """Whether an operator on images (C, H, W) can be cut into tiles."""
+    """Return whether an operator on images (C, H, W) can be cut into tiles."""
     if len(operator.image_shape) != 3 or not isinstance(operator, LocalOperator):
         return False
-    try:
+    try:  # whether it acts locally can depend on its options
         operator.restrict(Box(0, 0, *operator.image_shape[-2:]))
     except IncompatibleError:
         return False
@@ -42,15 +42,15 @@ def acts_locally(operator: Operator) -> TypeGuard[LocalOperator]:
 
 
 def divided(problem: Problem, *, tile: int, overlap: int) -> tuple[list[Tile], list[Problem]]:
-    """Cut a problem into tiles; arguments and errors as for `solve_in_tiles`."""
+    """Cut a problem into tiles; arguments and errors are those of `solve_in_tiles`."""
     operator = problem.operator
     name = plain_name(type(operator))
     if not acts_locally(operator):
         raise IncompatibleError(
-            f"The image cannot be cut into tiles, as {name} does not act locally."
+            f"The image cannot be cut into tiles, since {name} does not act locally."
         )
-    far = f"four times as far as a measurement of {name} sees"
-    _check("overlap", overlap, max(4 * operator.halo, 1), far)
+    # The outer quarter of an overlap has weight zero, so it must contain the halo.
+    _check("overlap", overlap, max(4 * operator.halo, 1), f"four times the halo of {name}")
     _check("tile", tile, 2 * overlap + 3 * operator.alignment, "more than twice the overlap")
     height, width = operator.image_shape[-2:]
     tiles = cover(height, width, tile=tile, overlap=overlap, alignment=operator.alignment)
@@ -62,25 +62,25 @@ def divided(problem: Problem, *, tile: int, overlap: int) -> tuple[list[Tile], l
         ) from None
 
 
-def _check(name: str, value: object, least: int, reason: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def _check(name: str, value: object, minimum: int, reason: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise OptionError(
-            f'The option "{name}" must be a whole number >= {least}, {reason}; got {value!r}.'
+            f'The option "{name}" must be an integer >= {minimum}, {reason}; got {value!r}.'
         )
 
 
 def cover(height: int, width: int, *, tile: int, overlap: int, alignment: int = 1) -> list[Tile]:
-    """Cover an image by as few tiles as will do, of nearly equal size, row by row.
+    """Cover an image by the smallest number of tiles of nearly equal size, row by row.
 
-    A tile counts nothing in the outer quarter of an overlap, where it knows its surroundings least; across the middle
-    half its weight rises as a squared sine.
+    A tile has weight zero in the outer quarter of an overlap, where it has the least context. Across the middle half of
+    the overlap its weight rises as a squared sine.
 
     Args:
-        height: the image's, in pixels.
-        width: the image's, in pixels.
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
         tile: largest height and width of a tile, at least twice the overlap plus three times the alignment.
-        overlap: least overlap of neighbours, in pixels.
-        alignment: tiles begin and end at multiples of it, or at the image's border.
+        overlap: smallest overlap of neighbours, in pixels.
+        alignment: tiles begin and end at its multiples, or at the image's border.
     """
     rows, columns = (_spans(size, tile, overlap, alignment) for size in (height, width))
     down, across = _windows(rows), _windows(columns)
@@ -92,7 +92,7 @@ def cover(height: int, width: int, *, tile: int, overlap: int, alignment: int = 
 
 
 def _spans(size: int, tile: int, overlap: int, alignment: int) -> list[tuple[int, int]]:
-    """Where tiles begin and end along one side."""
+    """Return the start and the end of each tile along one side."""
     if size <= tile:
         return [(0, size)]
     overlap = math.ceil(overlap / alignment) * alignment
@@ -105,12 +105,13 @@ def _spans(size: int, tile: int, overlap: int, alignment: int) -> list[tuple[int
 
 
 def _windows(spans: list[tuple[int, int]]) -> list[Tensor]:
-    """Weights along one side, which sum to 1."""
+    """Return the tiles' weights along one side, which sum to 1."""
     windows = [torch.ones(end - start) for start, end in spans]
     for (first, a), (second, b) in pairwise(zip(spans, windows, strict=True)):
         common = first[1] - second[0]
-        place = (torch.arange(common) + 0.5) / common
-        rising = torch.sin(math.pi / 2 * (2 * place - 0.5).clamp(0, 1)).square()
+        # Pixel centres, so that the two weights mirror each other.
+        position = (torch.arange(common) + 0.5) / common
+        rising = torch.sin(math.pi / 2 * (2 * position - 0.5).clamp(0, 1)).square()
         a[-common:] *= 1 - rising
         b[:common] *= rising
     return windows

@@ -244,8 +244,8 @@ def test_more_steps_may_be_allowed(image, tmp_path):
             "its fidelity is gaussian:sigma=0.05, not gaussian:sigma=0.1",
         ),
         ({"dtype": torch.float64}, "its dtype is float32, not float64"),
-        ({"x0": torch.zeros(16, 16)}, "its first guess x0 is another"),
-        ({"y": torch.full((16, 16), 0.5)}, "its measurement is another"),
+        ({"x0": torch.zeros(16, 16)}, "its initial estimate x0 differs"),
+        ({"y": torch.full((16, 16), 0.5)}, "its measurement differs"),
         ({"y": torch.full((16, 17), 0.5)}, r"its image shape is \[1, 16, 16\], not \[1, 16, 17\]"),
     ],
 )
@@ -253,7 +253,7 @@ def test_another_runs_checkpoint_is_refused(image, tmp_path, change, what):
     run = {"y": image, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
     cut(tmp_path, **{**run, "step": 4})
     before = (tmp_path / FILE).read_bytes()
-    with pytest.raises(OptionError, match=f"is of another run: .*{what}.*remove this one"):
+    with pytest.raises(OptionError, match=f"belongs to another run: .*{what}.*remove this one"):
         solve(**{**run, **change}, checkpoint=tmp_path)
     assert (tmp_path / FILE).read_bytes() == before
 
@@ -298,7 +298,7 @@ def test_a_damaged_checkpoint_is_refused(image, tmp_path):
     for data in damage((tmp_path / FILE).read_bytes()):
         (tmp_path / FILE).write_bytes(data)
         with pytest.raises(
-            OptionError, match=r"checkpoint .* (is damaged: .*|is of another run.*)"
+            OptionError, match=r"checkpoint .* (is damaged: .*|belongs to another run.*)"
         ):
             solve(image, checkpoint=tmp_path, **run)
 

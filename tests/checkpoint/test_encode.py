@@ -262,8 +262,8 @@ def test_what_cannot_be_packed_is_named(value, place, kind):
     ("old", "new", "what"),
     [
         (nn.Linear(2, 3), nn.Linear(2, 4), "weight was"),
-        (nn.Linear(2, 3), nn.Linear(2, 3, bias=False), "bias was there"),
-        (nn.Linear(2, 3), None, "is not the torch.nn.modules.linear:Linear that was kept"),
+        (nn.Linear(2, 3), nn.Linear(2, 3, bias=False), "bias was present"),
+        (nn.Linear(2, 3), None, "is not the torch.nn.modules.linear:Linear that was saved"),
         (nn.Linear(2, 3), nn.Conv2d(2, 3, 1), "is not the"),
         (
             torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1),

@@ -57,12 +57,12 @@ def test_it_grows_with_the_pixels(operator):
     assert large.images == 4 * small.images
 
 
-def test_what_is_told_for_a_larger_image_is_what_it_takes():
-    """The rehearsal of 64 and 128 pixels, extrapolated, against the count at the image's own size."""
+def test_the_estimate_for_a_larger_image_is_what_it_takes():
+    """The profiles of 64 and 128 pixels, extrapolated, against the count at the image's own size."""
     own = problem_of("dip:preset=fast", 192, 192)
-    told = estimate(own, Adam()).working
-    counted = memory._rehearsed(own, Adam(), (192, 192))
-    assert 1 <= told / (counted.peak - counted.parameters) < 1.15
+    estimated = estimate(own, Adam()).working
+    counted = memory._profiled(own, Adam(), (192, 192))
+    assert 1 <= estimated / (counted.peak - counted.parameters) < 1.15
 
 
 def test_pixels_take_a_few_images():

@@ -195,8 +195,8 @@ def test_a_container_may_have_less_than_the_machine(monkeypatch, tmp_path):
         ("memory.max", "5000"), ("memory.current", "3000"), ("memory.stat", "anon 1\ninactive_file 500\n")
     ):  # fmt: skip
         (tmp_path / name).write_text(content)
-    assert size._container_room(tmp_path) == [2500]
+    assert size._container_free(tmp_path) == [2500]
     (tmp_path / "memory.max").write_text("max")
-    assert size._container_room(tmp_path) == []
-    monkeypatch.setattr(size, "_container_room", lambda: [7])
+    assert size._container_free(tmp_path) == []
+    monkeypatch.setattr(size, "_container_free", lambda: [7])
     assert available(torch.device("cpu")) == 7

@@ -232,7 +232,7 @@ def test_another_rule_does_not_go_on_with_the_weight_of_the_first(measured, tmp_
     keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
     with pytest.raises(Interrupted):
         solve(measured, **run, **keep, weight=Wanted(factor=9.0), callbacks=[Cut(3)])
-    with pytest.raises(OptionError, match="is of another run: its prior is tv"):
+    with pytest.raises(OptionError, match="belongs to another run: its prior is tv"):
         solve(measured, **run, **keep, weight="default")
 
 
