@@ -43,8 +43,9 @@ from invprior.noise_estimation.base import QUANTISATION
 from invprior.operators.base import Operator
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.stopping.base import StoppingRule, Watcher
+from invprior.stopping.base import QualityWatcher, StoppingRule, Watcher
 from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.split import SplitProblem
 
 TUNING = ("astronaut", "chelsea", "coffee", "rocket")
 OPERATORS = ("denoise15", "denoise25", "denoise50", "superres4", "inpaint50", "blur:k1", "blur:k3")
@@ -240,13 +241,11 @@ def measured(
     watching = {
         text: rule
         for text, (rule, changed) in prepared.items()
-        if changed is problem
-        or (changed.held is None and changed.y is problem.y and changed.prior is problem.prior)
+        if fits_everything(changed, problem)
     }
     began = time.perf_counter()
     seen = [Observer(text, rule.start(prepared[text][1])) for text, rule in watching.items()]
-    whole = with_references(problem, prepared, watching)
-    best, best_step = followed(whole, seen, truth, options)
+    best, best_step = followed(problem, seen, truth, options)
     seconds = time.perf_counter() - began
     for one in seen:
         assert one.end is not None
@@ -259,14 +258,12 @@ def measured(
             yield Row(*case, text, best, best_step, *end)
 
 
-def with_references(
-    problem: Problem,
-    prepared: dict[str, tuple[StoppingRule, Problem]],
-    watching: dict[str, StoppingRule],
-) -> Problem:
-    """Return the problem with the second copy that a rule compares with; it does not change the run."""
-    found = [prepared[text][1] for text in watching if prepared[text][1].reference is not None]
-    return found[0] if found else problem
+def fits_everything(changed: Problem, problem: Problem) -> bool:
+    """Whether a rule that has prepared a problem only observes, since the run still fits all data."""
+    held_out = isinstance(changed, SplitProblem) and changed.held_out is not None
+    return (
+        not held_out and changed.prior is problem.prior and bool(torch.equal(changed.y, problem.y))
+    )
 
 
 def followed(
@@ -285,8 +282,7 @@ def followed(
             break
     for one in seen:
         if one.end is None:
-            better = getattr(one.watch, "best", None)
-            x = None if better is None else better()
+            x = one.watch.best() if isinstance(one.watch, QualityWatcher) else None
             one.end = now.step, score if x is None else psnr_of(x, truth), False
     return curve.best
 
