@@ -1,4 +1,4 @@
-"""What a forward operator is: `Operator`, `LinearOperator`, and `Recipe`, which awaits a size."""
+"""The base classes of forward operators, their chains, and `Recipe`, an operator without a size."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from invprior.numerics.linalg import conjugate_gradients, spectral_norm
 from invprior.registry.options import plain_name, short_repr
 from invprior.registry.plugin import Plugin, validate, wrap_plugin_errors
 
-Shape: TypeAlias = tuple[int, ...]  # without the batch: (C, H, W) for images
+Shape: TypeAlias = tuple[int, ...]  # without the batch dimension: (C, H, W) for images
 
 
 class Operator(nn.Module, ABC, metaclass=Plugin):
     """A forward operator y = A(x), perhaps non-linear.
 
-    A constructor takes `image_shape` first, then keyword-only options.
+    The constructor takes `image_shape` first, then keyword-only options.
 
     Attributes:
-        image_shape: shape of x without the batch, (C, H, W).
-        measurement_shape: shape of y without the batch.
+        image_shape: shape of x without the batch dimension, (C, H, W).
+        measurement_shape: shape of y without the batch dimension.
     """
 
     plugin_group: ClassVar[str] = "operators"
@@ -41,7 +41,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Apply A: (B, *image_shape) to (B, *measurement_shape); images of a batch do not mix."""
+        """Apply A to each image of a batch: (B, *image_shape) to (B, *measurement_shape)."""
 
     if TYPE_CHECKING:  # torch types a module's call as Any
 
@@ -49,12 +49,12 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @property
     def observation_mask(self) -> Tensor | None:
-        """Which entries of y carry data, boolean, broadcasts to (B, *measurement_shape); None means all."""
+        """True where y carries data, boolean, broadcastable to (B, *measurement_shape); None for all."""
         return None
 
     @property
     def is_identity(self) -> bool:
-        """Whether A x = x, so that noise alone is left to remove."""
+        """Whether A x = x, so that only noise is to remove."""
         return False
 
     @property
@@ -62,7 +62,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
         """Whether A x is x where `observation_mask` is true and 0 elsewhere."""
         return False
 
-    if TYPE_CHECKING:  # an override names its own options, which mypy accepts of no narrower type
+    if TYPE_CHECKING:  # an override names its own options, which mypy accepts only for this type
 
         @classmethod
         def image_shape_for(cls, *args: Any, **options: Any) -> Shape: ...  # noqa: D102
@@ -71,12 +71,7 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
         @classmethod
         def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-            """Return the shape of x for a measurement's shape; the same shape by default.
-
-            Args:
-                measurement_shape: without the batch, (C, H, W).
-                options: the options that the operator is given; an override lists those it needs by name.
-            """
+            """Return the shape of x for a shape of y, by default the same; an override names the options it needs."""
             return measurement_shape
 
     def __repr__(self) -> str:
@@ -84,27 +79,28 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Recipe:
-        """Check the options now, and wait for the image's size."""
+        """Check the options now; the operator is made when the image's size is known."""
         return Recipe(cls, options)
 
 
 class LinearOperator(Operator):
-    """A linear forward operator; all but `forward` have defaults, exact though not always fast."""
+    """A linear forward operator; every method but `forward` has a default, exact but not always fast."""
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply A^H: (B, *measurement_shape) to (B, *image_shape), by default by autograd."""
+        """Apply A^H: (B, *measurement_shape) to (B, *image_shape); by autograd unless overridden."""
+        # For a linear A, the derivative is the same at every x, so 0 will do.
         with torch.enable_grad():
             x = y.new_zeros(y.shape[0], *self.image_shape).requires_grad_()
             (result,) = torch.autograd.grad(self(x), x, y)
         return result
 
     def normal(self, x: Tensor) -> Tensor:
-        """Apply A^H A: (B, *image_shape) to the same."""
+        """Apply A^H A: (B, *image_shape) to the same shape."""
         return self.adjoint(self(x))
 
     @property
     def direct(self) -> bool:
-        """Whether `solve_damped` is a closed form, about as cheap as `normal`; else it iterates."""
+        """Whether `solve_damped` has a closed form, about as cheap as `normal`; else it iterates."""
         return False
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
@@ -124,7 +120,7 @@ class LinearOperator(Operator):
     def back_project(self, y: Tensor, damping: float) -> Tensor:
         """Apply A^H M, with M close to (A A^H + damping I)^-1, symmetric and positive definite.
 
-        A^H M (A x - y) is then the gradient of a misfit in which all that A keeps counts alike.
+        A^H M (A x - y) is then the gradient of a misfit that weights all components in the range of A alike.
 
         Args:
             y: (B, *measurement_shape).
@@ -133,7 +129,7 @@ class LinearOperator(Operator):
         return self.solve_damped(self.adjoint(y), damping)
 
     def norm(self) -> float:
-        """Upper bound on the spectral norm ||A||; by power iteration unless a class knows it."""
+        """Return an upper bound on the spectral norm ||A||; by power iteration unless overridden."""
         tensors = [*self.parameters(), *self.buffers()]
         device = tensors[0].device if tensors else None
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
@@ -141,84 +137,81 @@ class LinearOperator(Operator):
         return spectral_norm(self.normal, like)
 
     def __matmul__(self, inner: LinearOperator) -> LinearOperator:
-        """`A @ B` applies B first."""
+        """Return the chain A B, which applies B first."""
+        # Not validated: the option's type is recipes, and these operators exist already.
         made: LinearOperator = Compose.construct(inner.image_shape, operators=(inner, self))
         return made
 
 
 class LocalOperator(Operator):
-    """An operator whose measurements each see a neighbourhood of the image; tiles need it.
+    """An operator each of whose measurements depends on a neighbourhood of the image, as tiles need.
 
-    Derive from it beside `LinearOperator`, and write `restrict`.
+    Derive from it beside `LinearOperator`, and define `restrict`.
     """
 
     @property
     def alignment(self) -> int:
-        """The boxes that `restrict` takes begin and end at multiples of this, in pixels."""
+        """The boxes of `restrict` begin and end at multiples of this, in pixels."""
         return 1
 
     @property
     def halo(self) -> int:
-        """How many pixels beyond its own place a measurement sees."""
+        """The number of pixels on each side of its own that a measurement depends on."""
         return 0
 
     @abstractmethod
     def restrict(self, box: Box) -> tuple[Operator, Box]:
         """Restrict A to a box of the image.
 
-        Within `halo` of the box's border the restriction may differ from A, as it sees nothing beyond.
+        Within `halo` of the box's border the restriction may differ from A, since it lacks the pixels beyond.
 
         Args:
-            box: inside x, its sides at multiples of `alignment` or at the image's own.
+            box: a box inside x, its sides at multiples of `alignment` or at the image's border.
 
         Returns:
-            The operator on images of the box's size, and the box of y that it makes.
+            The operator on images of the box's size, and the corresponding box of y.
 
         Raises:
-            IncompatibleError: with these options the operator does not act locally.
+            IncompatibleError: the operator does not act locally with its options.
         """
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """An operator's class and its checked options, still without an image's size."""
+    """An operator's class and its checked options, before the image's size is known."""
 
     plugin_group: ClassVar[str] = "operators"
     operator: type[Operator]
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:  # here, and not again for every size
+    def __post_init__(self) -> None:  # checked once, not for every size
         object.__setattr__(self, "options", validate(self.operator, dict(self.options)))
 
     def __call__(self, image_shape: Shape) -> Operator:
-        """Make the operator for images of a shape (C, H, W).
-
-        Raises:
-            PluginError: the constructor of a plugin crashes.
-        """
+        """Make the operator for images of a shape, (C, H, W); a crash of its constructor is a PluginError."""
         with wrap_plugin_errors(self.operator):
             made: Operator = self.operator.construct(tuple(image_shape), **self.options)
             return made
 
     def for_measurement(self, measurement_shape: Shape) -> Operator:
-        """Make the operator whose measurements have a shape, (C, H, W)."""
+        """Make the operator for measurements of a shape, (C, H, W)."""
         return self(self.image_shape_for(measurement_shape))
 
     def described(self) -> tuple[type, Mapping[str, Any]]:
-        """The class and the options, from which `registry.describe` prints the spec."""
+        """Return the class and the options, from which `registry.describe` makes the spec."""
         return self.operator, self.options
 
     def image_shape_for(self, measurement_shape: Shape) -> Shape:
-        """Return the shape of x for a measurement's shape."""
+        """Return the shape of x for a shape of y."""
         with wrap_plugin_errors(self.operator):
             return self.operator.image_shape_for(tuple(measurement_shape), **self.options)
 
 
 class Compose(LinearOperator, LocalOperator):
-    """Linear operators one after the other, such as blur and then downsample; `A @ B` makes one.
+    """A chain of linear operators, such as a blur and then a downsampling; `A @ B` makes one.
 
     Args:
-        operators: the operators, the first applied first.
+        operators: the operators; the first one is applied first.
     """
 
     def __init__(self, image_shape: Shape, *, operators: tuple[Recipe, ...]) -> None:
@@ -241,49 +234,50 @@ class Compose(LinearOperator, LocalOperator):
             stages.append(stage)
             shape = stage.measurement_shape
         super().__init__(image_shape, shape)
-        self._stages = nn.ModuleList(stages)
+        self._stages = nn.ModuleList(stages)  # moves to a device with the chain
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, *, operators: tuple[Recipe, ...]) -> Shape:
-        """Run the chain backwards, from the last operator to the first."""
+        """Follow the shapes backwards, from the last operator to the first."""
         for recipe in reversed(operators):
             measurement_shape = recipe.image_shape_for(measurement_shape)
         return measurement_shape
 
     @property
     def operators(self) -> tuple[LinearOperator, ...]:
-        """The operators, the first applied first."""
+        """The operators; the first one is applied first."""
         return tuple(self._stages)  # type: ignore[arg-type]
 
     @property
     def observation_mask(self) -> Tensor | None:
-        """The last operator's."""
+        """The mask of the last operator."""
         return self.operators[-1].observation_mask
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply all operators in order."""
+        """Apply the operators in order."""
         for operator in self.operators:
             x = operator(x)
         return x
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Apply all adjoints in reverse order."""
+        """Apply the adjoints in reverse order."""
         for operator in reversed(self.operators):
             y = operator.adjoint(y)
         return y
 
     def norm(self) -> float:
-        """The product of the norms, which bounds the chain's."""
+        """Return the product of the norms, an upper bound."""
+        # Not power iteration on the chain, which may stop below the true norm.
         return math.prod(operator.norm() for operator in self.operators)
 
     @property
     def alignment(self) -> int:
-        """The product of the alignments, as each counts in its own operator's pixels."""
+        """The product of the alignments, each of which counts in the pixels of its own operator."""
         return math.prod(o.alignment for o in self.operators if isinstance(o, LocalOperator))
 
     @property
     def halo(self) -> int:
-        """The sum of the halos, in pixels of x."""
+        """The sum of the halos, each scaled to pixels of x."""
         total, scale = 0, 1
         for operator in self.operators:
             if isinstance(operator, LocalOperator):
@@ -292,7 +286,7 @@ class Compose(LinearOperator, LocalOperator):
         return total
 
     def restrict(self, box: Box) -> tuple[Compose, Box]:
-        """Restrict each operator to the box that the one before it makes."""
+        """Restrict each operator to the box that the previous one returns."""
         whole, parts = box, []
         for operator in self.operators:
             if not isinstance(operator, LocalOperator):

@@ -1,4 +1,4 @@
-"""Denoising: the measurement is the image itself."""
+"""Denoising: the measurement is the image plus noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invprior.operators.base import LinearOperator, LocalOperator, Shape
 
 
 class Denoise(LinearOperator, LocalOperator):
-    """The identity, y = x: what is left to undo is the noise."""
+    """The identity, y = x; only noise is to remove."""
 
     def __init__(self, image_shape: Shape) -> None:
         super().__init__(image_shape)
@@ -28,22 +28,22 @@ class Denoise(LinearOperator, LocalOperator):
 
     @property
     def is_identity(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     @property
     def direct(self) -> bool:
-        """Always in closed form."""
+        """Always true."""
         return True
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Closed form: rhs / (1 + damping)."""
+        """Return rhs / (1 + damping), the closed form."""
         return rhs / (1.0 + damping)
 
     def norm(self) -> float:
-        """1."""
+        """Return 1."""
         return 1.0
 
     def restrict(self, box: Box) -> tuple[Denoise, Box]:
-        """The identity of the box."""
+        """Return the identity on images of the box's size, and the box."""
         return Denoise((*self.image_shape[:-2], box.height, box.width)), box

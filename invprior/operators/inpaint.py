@@ -1,4 +1,4 @@
-"""Missing pixels."""
+"""Inpainting: some pixels are missing."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Length = Annotated[int, Ge(1)]
 
 
 class Inpaint(LinearOperator, LocalOperator):
-    """Some pixels are known, the others are missing in all channels; y is 0 where they are.
+    """Sampling of the known pixels; the others are missing in all channels, and y is 0 there.
 
-    Give one of mask, keep, boxes and text; with none, half of the pixels are kept.
+    Give one of mask, keep, boxes and text. Without any, half of the pixels are kept.
 
     Args:
-        mask: the path of an image, .npy or .npz file, of the image's size, not 0 where a pixel
-            is known; in Python also a tensor, (H, W).
+        mask: file of a mask of the image's size, an image, .npy or .npz, not 0 where a pixel is
+            known; in Python also a tensor, (H, W).
         keep: fraction of the pixels that are kept, drawn at random.
-        seed: of the draw; used with keep alone.
+        seed: seed of this draw; used with keep only.
         boxes: missing rectangles, each [top, left, height, width] in pixels.
         text: a text whose letters are missing, repeated all over the image.
     """
@@ -65,11 +65,12 @@ class Inpaint(LinearOperator, LocalOperator):
             keep = 0.5 if keep is None else keep
             known = _random(keep, seed, size)
         self.mask, self.keep, self.seed, self.boxes, self.text = mask, keep, seed, boxes, text
+        # Not persistent: the options make it again.
         self.register_buffer("known", known[None, None], persistent=False)
 
     @property
     def observation_mask(self) -> Tensor:
-        """Where pixels are known, (1, 1, H, W), boolean."""
+        """True where a pixel is known, boolean, (1, 1, H, W)."""
         return self.known
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,24 +87,24 @@ class Inpaint(LinearOperator, LocalOperator):
 
     @property
     def is_mask(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     @property
     def direct(self) -> bool:
-        """Always in closed form."""
+        """Always true."""
         return True
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Closed form, pixel by pixel."""
+        """Divide by the mask plus the damping, pixel by pixel."""
         return rhs / (self.known + damping)
 
     def norm(self) -> float:
-        """1."""
+        """Return 1."""
         return 1.0
 
     def restrict(self, box: Box) -> tuple[Inpaint, Box]:
-        """The mask's part in the box.
+        """Return the operator with the mask cut to the box, and the box.
 
         Raises:
             OptionError: no pixel of the box is known.
@@ -127,7 +128,8 @@ def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _random(keep: float, seed: int, size: tuple[int, int]) -> Tensor:
-    """Keep exactly the rounded number of pixels, and at least one."""
+    """Return a random mask that keeps exactly round(keep * pixels) pixels, and at least one."""
+    # Drawn on the CPU, so that a seed gives the same mask on every device.
     pixels = size[0] * size[1]
     order = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed))
     return (order < max(round(keep * pixels), 1)).view(size)
@@ -150,7 +152,7 @@ def _without_boxes(boxes: tuple[tuple[int, int, int, int], ...], size: tuple[int
 
 
 def _without_text(text: str, size: tuple[int, int]) -> Tensor:
-    """Print the text over and over, ten lines to an image, each shifted against the last."""
+    """Return a mask that is false on the text, repeated in about ten lines, each shifted against the last."""
     text = " ".join(text.split())
     if not text:
         raise OptionError("The text of inpaint must hold letters; got none.")
@@ -158,7 +160,7 @@ def _without_text(text: str, size: tuple[int, int]) -> Tensor:
     line_height = height + height // 3 + 1
     canvas = Image.new("L", (size[1], size[0]), 0)
     draw = ImageDraw.Draw(canvas)
-    draw.fontmode = "1"  # a pixel is missing or it is not
+    draw.fontmode = "1"  # without anti-aliasing: a pixel is either missing or known
     font = ImageFont.load_default(size=height)
     step = max(round(draw.textlength(text + " ", font=font)), 1)
     for line, top in enumerate(range(0, size[0], line_height)):

@@ -1,4 +1,4 @@
-"""Measurements left out of the fit; made by `nan="mask"`, not registered."""
+"""An operator with excluded measurements; `nan="mask"` makes it, and it is not registered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from invprior.registry.options import option_values, plain_name
 
 
 class Masked(LinearOperator, LocalOperator):
-    """A linear operator some of whose measurements are left out of the fit, entry by entry."""
+    """A linear operator with some measurements excluded from the fit, entry by entry.
+
+    Args:
+        inner: the operator.
+        known: true where a measurement counts, boolean, (1, *inner.measurement_shape).
+    """
 
     known: Tensor
 
@@ -24,7 +29,7 @@ class Masked(LinearOperator, LocalOperator):
 
     @property
     def observation_mask(self) -> Tensor:
-        """What is finite and what the operator itself observes."""
+        """True where an entry is finite and the operator itself observes it."""
         return (
             self.known
             if self.inner.observation_mask is None
@@ -32,30 +37,30 @@ class Masked(LinearOperator, LocalOperator):
         )
 
     def described(self) -> tuple[type, dict[str, Any]]:
-        """What provenance records: the operator; the mask is in the measurement."""
+        """Return the inner operator's class and options for provenance; the mask is in the measurement."""
         return option_values(self.inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the operator, and set what is left out to 0."""
+        """Apply the operator, and set excluded entries to 0."""
         prediction: Tensor = self.inner(x)
         return prediction * self.known
 
     def adjoint(self, y: Tensor) -> Tensor:
-        """Set what is left out to 0, and apply the adjoint."""
+        """Set excluded entries to 0, and apply the adjoint."""
         return self.inner.adjoint(y * self.known)
 
     @property
     def alignment(self) -> int:
-        """The operator's."""
+        """The alignment of the operator."""
         return self.inner.alignment if isinstance(self.inner, LocalOperator) else 1
 
     @property
     def halo(self) -> int:
-        """The operator's."""
+        """The halo of the operator."""
         return self.inner.halo if isinstance(self.inner, LocalOperator) else 0
 
     def restrict(self, box: Box) -> tuple[Masked, Box]:
-        """Restrict the operator, and the mask to what the box makes."""
+        """Restrict the operator to a box of x, and the mask to the corresponding box of y."""
         if not isinstance(self.inner, LocalOperator):
             raise IncompatibleError(f"{plain_name(type(self.inner))} does not act locally.")
         inner, measured = self.inner.restrict(box)
@@ -64,20 +69,20 @@ class Masked(LinearOperator, LocalOperator):
 
     @property
     def is_mask(self) -> bool:
-        """Where the operator itself changes no pixel."""
+        """Whether the operator itself is the identity or a mask."""
         return self.inner.is_identity or self.inner.is_mask
 
     @property
     def direct(self) -> bool:
-        """Where the operator only leaves pixels out."""
+        """Whether the result is a mask, which is diagonal."""
         return self.is_mask
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
-        """Closed form, pixel by pixel, where the operator only leaves pixels out; else by conjugate gradients."""
+        """Solve in closed form, pixel by pixel, for a mask; else by conjugate gradients."""
         if self.direct:
             return rhs / (self.observation_mask + damping)
         return super().solve_damped(rhs, damping)
 
     def norm(self) -> float:
-        """The operator's norm, since a mask only shrinks."""
+        """Return the operator's norm, a bound since a mask cannot increase a norm."""
         return self.inner.norm()

@@ -1,4 +1,4 @@
-"""The variable of Deep Image Prior: a network, its input, and the noise on both while it trains."""
+"""The variable of Deep Image Prior: a network and its input, with noise on both during the fit."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from invprior.errors import MeasurementError, OptionError
 from invprior.problem.functionals import Output
 
 
 class Generated(nn.Module):
-    """x = f_theta(z + noise), theta and perhaps z to be optimised.
+    """The image x = f_theta(z + noise), with theta and perhaps z to optimise.
 
     Args:
         network: maps z to an image at least as large as `size`.
         z: the input, (1, channels, h, w).
         size: height and width of the output, cut from the middle of the network's.
-        noise: standard deviation of what is added to z at every call in training mode.
-        weight_noise: standard deviation of what is added to the filters likewise, as a fraction of that of each
-            filter bank.
+        noise: standard deviation of the noise added to z at every call in training mode.
+        weight_noise: standard deviation of the noise added to the filters at such a call, as a fraction of that of
+            each filter bank.
         learn_input: whether z is a parameter too.
         low_precision: whether a float32 network computes in bfloat16.
-        generator: source of the noise, on the device where the module will be.
-        offset_factor: `forward` then also returns this multiple of the noise that it has added to z, as the offset of
-            the predictions; z has the image's channels.
+        generator: source of the noise, on the device of the module.
+        offset_factor: factor on the noise of z, whose product `forward` returns as the offset of the predictions; z
+            then has the image's channels. None for no offset.
     """
 
     z: Tensor
@@ -58,14 +59,15 @@ class Generated(nn.Module):
         self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
 
     def forward(self, shift: Tensor | None = None) -> Tensor | Output:
-        """Return the image, (1, C, H, W); with a shift, (1, channels, H, W), also that of z + shift."""
+        """Return the image, (1, C, H, W); with a shift, (1, channels, H, W), also the image of z + shift."""
         z, offset = self.z, None
         if self.training and self.noise > 0:
-            # Drawn as (h, w, channels): in another order of memory torch draws eight times slower.
+            # Drawn as (h, w, channels): torch draws eight times slower in another memory order.
             self.noisy.normal_(0, self.noise, generator=self.generator)
             noisy = self.noisy.movedim(-1, 0)[None]
             if self.offset_factor is not None:  # before the next line overwrites the noise
                 offset = (_middle(noisy, self.size) * self.offset_factor).contiguous()
+            # In place where z is no parameter, which saves a copy at every step.
             z = z + noisy if z.requires_grad else noisy.add_(z)
         if shift is not None:
             z = torch.cat((z, z + F.pad(shift, margins(self.size, z.shape[-2:]))))
@@ -78,28 +80,54 @@ class Generated(nn.Module):
         return x if offset is None else Output(x, offset)
 
     def _perturbed(self) -> dict[str, Tensor]:
-        """Filters with fresh noise; gradients reach the filters themselves."""
+        """Return the filters plus fresh noise; gradients reach the filters themselves."""
         found = {}
         for name, weight in self.network.named_parameters():
-            if weight.ndim > 1:
+            if weight.ndim > 1:  # filters, not biases and norms
                 draw = torch.empty_like(weight).normal_(generator=self.generator)
                 found[name] = weight + self.weight_noise * weight.detach().std() * draw
         return found
 
 
 class Members(nn.Module):
-    """Several networks side by side, each with an input and noise of its own."""
+    """An ensemble of networks, each with its own input and noise."""
 
     def __init__(self, members: list[Generated]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     def forward(self) -> Tensor | Output:
-        """Return every member's image, (K, C, H, W), and their offsets if they have any."""
+        """Return the members' images, (K, C, H, W), with their offsets if they have any."""
         made = [member() for member in self.members]
         if not isinstance(made[0], Output):
             return torch.cat(made)
         return Output(torch.cat([m.x for m in made]), torch.cat([m.offset for m in made]))
+
+
+def extend_guide(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
+    """Pad a guide with its border pixels to the size of the network's input; it stays in the middle.
+
+    Args:
+        guide: the guide image, (1, C, H, W).
+        size: height and width of the restoration.
+        whole: height and width of the network's input.
+
+    Raises:
+        MeasurementError: the guide is not of the restoration's size.
+        OptionError: the network's input is smaller than the image.
+    """
+    if tuple(guide.shape[-2:]) != size:
+        raise MeasurementError(
+            f"The guide of dip must have the restoration's height and width, {size}; got {tuple(guide.shape[-2:])}. "
+            "Crop or resize it."
+        )
+    (height, width), (tall, wide) = size, whole
+    if tall < height or wide < width:
+        raise OptionError(
+            f"The network of dip takes a z of {tall} x {wide} for this image, too small for a guide of its size. "
+            "Use skip, unet or resnet."
+        )
+    return F.pad(guide, margins(size, whole), mode="replicate")
 
 
 def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -109,6 +137,11 @@ def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def margins(inner: Sequence[int], outer: Sequence[int]) -> tuple[int, int, int, int]:
-    """Left, right, top and bottom margin of an image in the middle of a larger one, by heights and widths."""
+    """Return the left, right, top and bottom margins of an image in the middle of a larger one.
+
+    Args:
+        inner: height and width of the image.
+        outer: height and width of the larger one.
+    """
     down, across = outer[0] - inner[0], outer[1] - inner[1]
     return across // 2, across - across // 2, down // 2, down - down // 2

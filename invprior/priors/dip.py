@@ -1,4 +1,4 @@
-"""Deep Image Prior: the image is the output of a network fitted to this one measurement."""
+"""Deep Image Prior: the image is the output of a network that is fitted to this measurement alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
-from torch.nn import functional as F
 
 from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import QuadraticFidelity
@@ -19,7 +18,7 @@ from invprior.noise_estimation.base import is_rounding
 from invprior.numerics.box import Box
 from invprior.numerics.random import child_generator
 from invprior.priors._dip_presets import PRESETS, Input, Precision, PresetName
-from invprior.priors._generated import Generated, Members, margins
+from invprior.priors._generated import Generated, Members, extend_guide
 from invprior.problem.data import DataTerm
 from invprior.problem.functionals import Reparameterization
 from invprior.registry.options import option_values
@@ -31,50 +30,49 @@ T = TypeVar("T")
 class DIP(Reparameterization):
     """Deep Image Prior: x = f_theta(z), a convolutional network of a fixed random input z.
 
-    The network fits the image's structure long before the noise, so a run must stop in time. Without a stopping rule
-    invprior's own presets find the moment by the rule `holdout`, within `steps`; those of the paper run `steps`. Use
+    The network fits the structure of the image long before the noise, so a run must stop in time. Without a stopping
+    rule, invprior's own presets stop by the rule `holdout`, within `steps`, and those of the paper run all `steps`. Use
     another prior when seconds matter.
 
-    An option that is not given is the preset's, or what a network that is given wants for itself; the presets stand
-    on the page "Deep Image Prior" of the documentation.
+    An option that is not given takes the preset's value, or the value that a given network prefers. The page "Deep
+    Image Prior" of the documentation lists the presets.
 
-    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020, whose settings for each task are the presets
-    `paper-...` (`paper` is denoising); these fit the plain residual where the others let Adam back-project it.
-    weight_noise and rollback are in the authors' code, langevin is Cheng et al., "A Bayesian perspective on the Deep
-    Image Prior", CVPR 2019.
+    Source: Ulyanov, Vedaldi and Lempitsky, "Deep Image Prior", IJCV 2020. The presets `paper-...` are its settings for
+    each task (`paper` is denoising); they fit the plain residual, and the others the back-projected one. weight_noise
+    and rollback are in the authors' code. langevin is Cheng et al., "A Bayesian perspective on the Deep Image Prior",
+    CVPR 2019.
 
     Args:
         preset: a complete setting.
         net: the network.
-        input: what z is: uniform noise in [0, input_scale], normal noise of standard deviation
-            input_scale, the grid of coordinates (x, y) in [0, 1], a guide image of the same scene, or the measurement
-            itself, for denoising under Gaussian noise of standard deviation sigma. With n fresh at every iteration, the
-            network then sees y + n and is fitted to y - (sigma / input_noise)^2 n, whose noise is independent of what
-            it sees (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021): passing the noise on does not pay. "auto" is
-            the measurement where that is possible, and uniform noise elsewhere or when channels, input_scale,
-            input_noise or learn_input say something of z.
-        guide: the guide image's file, of the restoration's size, as a flash photograph of the scene; in Python also
-            a tensor, (C, H, W). It makes "guide" the input.
+        input: the input z: uniform noise in [0, input_scale], normal noise of standard deviation input_scale, the grid
+            of coordinates (x, y) in [0, 1], a guide image of the same scene, or the measurement. The measurement is for
+            denoising under Gaussian noise of standard deviation sigma. With n fresh at every iteration, the network
+            then sees y + n and is fitted to y - (sigma / input_noise)^2 n, whose noise is independent of y + n (Pang et
+            al., "Recorrupted-to-Recorrupted", CVPR 2021). It gains nothing by passing the noise on. "auto" is the
+            measurement where that is possible. It is uniform noise elsewhere, and when channels, input_scale,
+            input_noise or learn_input is given.
+        guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python
+            also a tensor, (C, H, W). It sets input to "guide".
         learn_input: whether z is optimised together with the network's weights.
         channels: channels of z; a grid has 2, a guide its own.
         input_scale: size of the noise in z.
-        input_noise: standard deviation of the noise that is added to z anew at every iteration; 0.7 of the
-            measurement's own where that is the input.
-        weight_noise: standard deviation of the noise that is added to the filters anew at every iteration, as a
-            fraction of each filter bank's own.
-        langevin: standard deviation of the noise that every step leaves in the filters, as a multiple of lr: the run
-            then samples networks instead of ending at one, and their average overfits later; 0 for none, 2 in its
-            paper.
-        members: how many networks are fitted side by side, each by itself; their mean is the result. Two take twice
-            the time of one, differ less from run to run, and gain about half a decibel on noisy images.
+        input_noise: standard deviation of the noise added to z, fresh at every iteration; by default 0.7 of the
+            measurement's own when z is the measurement.
+        weight_noise: standard deviation of the noise added to the filters, fresh at every iteration, as a fraction of
+            each filter bank's own.
+        langevin: standard deviation of the noise that every step leaves in the filters, as a multiple of lr. The run
+            then samples networks instead of converging to one, and their average overfits later. 0 for none; its paper
+            uses 2.
+        members: number of networks in the ensemble, each fitted by itself; their mean is the result. Two networks take
+            twice the time of one, differ less from run to run, and gain about half a decibel on noisy images.
         average: decay of the running average of the output, which is the result; 0 for none.
         lr: Adam's step size.
-        steps: iterations when no stopping rule is given; at most so many with invprior's own presets, which stop by
-            themselves.
-        precision: of the network's layers on float32 images: bfloat16 is faster
-            where the processor computes in it, and fits as quickly per iteration; auto uses it
-            there and only there. Weights, energy and result stay float32.
-        recompute: keep less for the backward pass and compute it again, with the same bits: about two thirds of the
+        steps: number of iterations when no stopping rule is given; the largest number with invprior's own presets,
+            which stop by themselves.
+        precision: precision of the network's layers on float32 images. bfloat16 is faster where the processor computes
+            in it, and fits as quickly per iteration; auto uses it only there. Weights, energy and result stay float32.
+        recompute: whether layers are computed again in the backward pass, with the same bits: about two thirds of the
             memory, for about a third more time.
     """
 
@@ -102,12 +100,14 @@ class DIP(Reparameterization):
         default = PRESETS[preset]
         self.preset = preset
         self.net = chosen(net, default.net)
+        # The option as it was given, for the record, and the image.
         self.guide, self._guide = guide, None if guide is None else _read(guide)
         if net is not None:
             default = default.suiting(net)
         self.input = chosen(input, default.input if guide is None else "guide")
-        of_z = any(option is not None for option in (channels, input_scale, input_noise))
-        if input is None and self.input == "auto" and (of_z or learn_input):
+        # These options describe a random z, so giving one asks for it.
+        describes_z = any(o is not None for o in (channels, input_scale, input_noise))
+        if input is None and self.input == "auto" and (describes_z or learn_input):
             self.input = "uniform"
         self.learn_input = learn_input
         self.channels, self.input_noise = channels, input_noise
@@ -131,7 +131,7 @@ class DIP(Reparameterization):
         self._check()
 
     def condition(self, data: DataTerm) -> DIP:
-        """Give the network the measurement, where that is its input.
+        """Return the prior with the measurement as its input, where the options ask for it.
 
         Raises:
             IncompatibleError: the operator is not the identity, or the noise is not Gaussian.
@@ -140,13 +140,14 @@ class DIP(Reparameterization):
             return self
         fits = data.operator.is_identity and isinstance(data.fidelity, QuadraticFidelity)
         sigma, auto = data.noise_level, self.input == "auto"
-        if auto and (not fits or is_rounding(sigma)):
+        if auto and (not fits or is_rounding(sigma)):  # nothing to pass on without noise
             return self
         if not fits:
             raise IncompatibleError(
-                "dip with input=measurement is for the operator denoise and Gaussian noise; leave input out."
+                "dip with input=measurement needs the operator denoise and Gaussian noise; leave input out."
             )
-        noise = _MORE_NOISE * sigma if auto else chosen(self.input_noise, _MORE_NOISE * sigma)
+        noise = _NOISE_FACTOR * sigma if auto else chosen(self.input_noise, _NOISE_FACTOR * sigma)
+        # As a guide, so that a conditioned prior returns itself when it is conditioned again.
         conditioned = self._with_guide(data.target, channels=None, input_noise=noise)
         conditioned._offset_factor = (sigma / noise) ** 2
         if auto:
@@ -154,7 +155,7 @@ class DIP(Reparameterization):
         return conditioned
 
     def reading(self, y: Tensor, noise: float) -> DIP:
-        """Return one network whose input is y, in full precision, as a derivative along it is taken."""
+        """Return a prior of one network whose input is y, in full precision, for a derivative along y."""
         return self._with_guide(
             y, channels=y.shape[1], input_noise=noise, members=1, precision="full"
         )
@@ -176,7 +177,7 @@ class DIP(Reparameterization):
             )
         if self.input == "measurement" and (self.channels is not None or self.input_noise == 0):
             raise OptionError(
-                "dip with input=measurement has the measurement's channels and needs input_noise above 0; "
+                "dip with input=measurement takes the measurement's channels and needs input_noise above 0; "
                 f"got channels={self.channels} and input_noise={self.input_noise}. Leave them out."
             )
         if (self.input == "guide") != (self._guide is not None):
@@ -191,11 +192,11 @@ class DIP(Reparameterization):
             )
 
     def build(self, x0: Tensor, generator: torch.Generator) -> Generated | Members:
-        """Make fresh networks and their inputs; they differ at each call, as the generator moves on.
+        """Make fresh networks and their inputs, different ones at each call.
 
         Args:
-            x0: gives the output's shape, dtype and device; its values are not used.
-            generator: source of the weights, of z and of the noise on them; on the CPU.
+            x0: an image with the shape, dtype and device of the output; its values are not used.
+            generator: source of the weights, of z and of the noise on both; on the CPU.
 
         Returns:
             A module whose `forward()` returns (members, C, H, W).
@@ -209,6 +210,7 @@ class DIP(Reparameterization):
     def _member(self, x0: Tensor, generator: torch.Generator) -> Generated:
         assert self.channels is not None
         assert self.input_noise is not None
+        # The order of these draws is part of a seed's result: weights, z, then the noise.
         network = self.net.build(self.channels, x0.shape[1], generator)
         if self.recompute:
             recompute(network)
@@ -232,23 +234,28 @@ class DIP(Reparameterization):
         image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return image
 
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of z."""
+        return self.net.input_size(height, width)
+
     def restrict(self, box: Box) -> DIP:
-        """The same setting, with the guide's part in the box if there is one."""
+        """Return this prior with the guide cut to the box, if it has one."""
         if self._guide is None:
             return self
         _, options = option_values(self)
         return DIP(**{**options, "guide": box.of(self._guide)})
 
     def leaner(self, device: torch.device) -> list[DIP]:
-        """In bfloat16 where the device computes in it, then with layers computed again, then with both."""
+        """Return variants in bfloat16, with recomputed layers, and with both."""
         fast, now = computes_in_bfloat16(device), (self.precision, self.recompute)
         low = "auto" if fast and self.precision == "auto" else "bfloat16"
-        ways = [(low, self.recompute), (self.precision, True)]
-        ways = [*(ways if fast else reversed(ways)), (low, True)]
+        # Emulated bfloat16 is slower than recomputing layers.
+        options = [(low, self.recompute), (self.precision, True)]
+        options = [*(options if fast else reversed(options)), (low, True)]
         _, own = option_values(self)
         return [
             DIP(**{**own, "precision": precision, "recompute": again})
-            for precision, again in dict.fromkeys(ways)
+            for precision, again in dict.fromkeys(options)
             if (precision, again) != now
         ]
 
@@ -260,14 +267,15 @@ class DIP(Reparameterization):
             x = torch.linspace(0, 1, width).expand(height, width)
             return torch.stack((x, y))[None]
         if self._guide is not None:
-            return _extended(self._guide, size, (height, width))
+            return extend_guide(self._guide, size, (height, width))
         assert self.channels is not None
         draw = torch.randn if self.input == "normal" else torch.rand
         return draw(1, self.channels, height, width, generator=generator) * self.input_scale
 
 
-_MORE_NOISE = 0.7  # times sigma: with more, smooth images gain and detailed ones lose, with less the other way round
-_WHY = "independent Gaussian noise is passed on by no network that sees another copy of it than it fits"
+# Times sigma. With more noise smooth images gain and detailed ones lose; with less, the other way round.
+_NOISE_FACTOR = 0.7
+_WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
 
 
 def _read(guide: str | Path | Tensor) -> Tensor:
@@ -278,24 +286,8 @@ def _read(guide: str | Path | Tensor) -> Tensor:
     return image.detach().cpu().float()
 
 
-def _extended(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:
-    """Continue the guide by its border pixels to the size that the network needs, itself in the middle."""
-    if tuple(guide.shape[-2:]) != size:
-        raise MeasurementError(
-            f"The guide of dip must have the restoration's height and width, {size}; got {tuple(guide.shape[-2:])}. "
-            "Crop or resize it."
-        )
-    (height, width), (tall, wide) = size, whole
-    if tall < height or wide < width:
-        raise OptionError(
-            f"The network of dip takes a z of {tall} x {wide} for this image, too small for a guide of its size. "
-            "Use skip, unet or resnet."
-        )
-    return F.pad(guide, margins(size, whole), mode="replicate")
-
-
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16; emulated, it is slower than float32."""
+    """Return whether the device has instructions for bfloat16; emulated, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in older torch
@@ -303,5 +295,5 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 
 def chosen(given: T | None, preset: T) -> T:
-    """An option that was given beats the preset's."""
+    """Return a given option, or the preset's when it is None."""
     return preset if given is None else given

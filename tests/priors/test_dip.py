@@ -222,11 +222,11 @@ def test_the_measurement_as_input_denoises_further():
 @pytest.mark.parametrize(
     ("options", "more", "text"),
     [
-        ({"channels": 3}, {}, "has the measurement's channels"),
+        ({"channels": 3}, {}, "takes the measurement's channels"),
         ({"input_noise": 0}, {}, "needs input_noise above 0"),
         ({"guide": guide(3, 8, 8)}, {}, "only when, input is"),
-        ({}, {"operator": "blur"}, "for the operator denoise and Gaussian noise"),
-        ({}, {"noise": "poisson"}, "for the operator denoise and Gaussian noise"),
+        ({}, {"operator": "blur"}, "needs the operator denoise and Gaussian noise"),
+        ({}, {"noise": "poisson"}, "needs the operator denoise and Gaussian noise"),
     ],
 )
 def test_the_measurement_as_input_is_refused_where_it_means_nothing(options, more, text):
