@@ -46,7 +46,7 @@ def provenance(
         "image_shape": list(problem.operator.image_shape),
         "measurement_shape": list(problem.operator.measurement_shape),
         "measurements": problem.measurements,
-        "measurement_sha256": data_hash(y),
+        "measurement_sha256": data_hash(y),  # after masking, so of what was fitted
         "dtype": str(y.dtype).removeprefix("torch."),
         "device": device_text(y.device),
         "threads": torch.get_num_threads(),
@@ -68,6 +68,7 @@ def prior_text(prior: Prior) -> str:
     for term in prior.terms:
         spec = registry.describe(term.functional)
         if not isinstance(term.functional, Reparameterization):
+            # First, where users write it.
             spec = Spec(spec.name, {"weight": float(term.weight), **spec.options})
         texts.append(str(spec))
     return " + ".join(texts)

@@ -212,6 +212,7 @@ def build(
         lambda: prior_from(prior),
         lambda: fidelity_from(fidelity, noise),
     )
+    # Copies where they must move, as the user's objects stay on their device.
     forward = placed(forward, measured)
     likelihood = placed(likelihood, measured)
     terms = Prior(tuple(Term(placed(t.functional, measured), t.given_weight) for t in terms.terms))
@@ -235,7 +236,7 @@ def all_of(*makers: Callable[[], Any]) -> list[Any]:
             made.append(make())
         except InvpriorError as error:
             faults.append(error)
-    if len(faults) == 1:
+    if len(faults) == 1:  # keeps its own class
         raise faults[0]
     if faults:
         raise OptionError("\n".join(map(str, faults)))

@@ -169,6 +169,7 @@ class Checkpoint:
         """
         if self.fresh or not self.folder.is_dir():
             return None
+        # The run's own file has the shortest path; then comes the first part.
         for path in sorted(self.folder.rglob(FILE), key=lambda p: (len(p.parts), p)):
             try:
                 with safe_open(path, "pt") as file:
@@ -194,6 +195,7 @@ class Checkpoint:
             "tree": tree,
             "crc32": _crc32(tensors),
         }
+        # One file, so that one rename replaces tensors and tree together.
         data = save(tensors, {"invprior": json.dumps(header)})
         with files.atomic(self.prepare() / FILE, overwrite=True) as file:
             file.write(data)
@@ -277,6 +279,7 @@ def put_back(kept: Kept, fresh: Any, device: torch.device, where: Path) -> Any:
 
 
 def _crc32(tensors: Mapping[str, Tensor]) -> int:
+    """Return a checksum of the tensors; safetensors has none."""
     total = 0
     for name in sorted(tensors):
         # As bytes, since NumPy has no bfloat16.

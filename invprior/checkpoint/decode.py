@@ -52,7 +52,7 @@ class _Restorer:
         if not isinstance(node, dict):
             return node
         kind = node["is"]
-        if kind == "same":
+        if kind == "same":  # restored before: packing walks the tree in the same order
             return self.done[node["as"]]
         if kind == "float":
             return float(node["text"])
@@ -125,6 +125,7 @@ class _Restorer:
 
     def _module(self, node: Tree, fresh: Any, place: str) -> nn.Module:
         module: nn.Module = self._begun(place, self._needed(node, fresh, place))
+        # train() would also set the flags of submodules, which have their own.
         module.train(node["training"]) if not node["modules"] else setattr(
             module, "training", node["training"]
         )
@@ -170,6 +171,7 @@ class _Restorer:
         for i, (kept, now) in enumerate(zip(node["parameters"], parameters, strict=True)):
             if self(kept, now, _join(place, f"parameters.{i}")) is not now:
                 raise Mismatch(f"{place} optimises other tensors than the saved one")
+        # After the parameters, which are the keys of the state.
         optimizer.state.clear()
         for i, (kept, now) in enumerate(zip(node["state"], parameters, strict=True)):
             if kept is not None:
@@ -192,6 +194,7 @@ class _Restorer:
 
     def _tuple(self, node: Tree, fresh: Any, place: str) -> tuple[Any, ...]:
         old = list(fresh) if isinstance(fresh, tuple) else []
+        # A named tuple's constructor takes its items one by one.
         items, cls = self._items(node["items"], old, place), _loaded(node["class"], tuple)
         return cls(*items) if hasattr(cls, "_fields") else cls(items)  # type: ignore[no-any-return]
 

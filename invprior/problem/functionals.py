@@ -29,6 +29,7 @@ from invprior.registry.plugin import Plugin
 from invprior.registry.spec import Spec, parse
 
 
+# A module, so that a prior's tensors move to the measurement's device with it.
 class Functional(nn.Module, ABC, metaclass=Plugin):
     """Base class of every prior; derive from one of the three forms instead.
 
@@ -79,7 +80,7 @@ class Penalty(Functional):
 
     def gradient(self, x: Tensor) -> Tensor:
         """Compute the gradient of R at x, (B, C, H, W), by autograd unless overridden."""
-        with torch.enable_grad():
+        with torch.enable_grad():  # solvers that take this gradient run under no_grad
             x = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.value(x).sum(), x)
         return gradient
@@ -147,7 +148,7 @@ class Reparameterization(Functional):
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
     """
 
-    term_options: ClassVar[tuple[str, ...]] = ()
+    term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
@@ -195,6 +196,10 @@ class Reparameterization(Functional):
         raise IncompatibleError(
             f"{plain_name(type(self))} has no input that can be the measurement."
         )
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of the network's input for an image's; images of one input cost the same."""
+        return height, width
 
     @abstractmethod
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
@@ -263,6 +268,7 @@ class Prior:
                 raise OptionError(
                     f"{name} sets x = f(z) and takes no weight; weight the terms added to it."
                 )
+        # An open weight counts as 1: 0.1 * TV() has the weight 0.1, whatever the default.
         return Prior(
             tuple(
                 Term(t.functional, weight * (1.0 if t.given_weight is None else t.given_weight))

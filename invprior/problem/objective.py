@@ -129,6 +129,7 @@ def route(
         faults.append(
             f"{solver} updates pixels, and {_name(problem.reparameterization)} sets x = f(z)"
         )
+    # The prox of a fidelity takes every measurement, and pixels have no network that predicts the others.
     if data.held_out is not None and (problem.reparameterization is None or fidelity == "prox"):
         faults.append(f"{solver} fits every measurement, and the stopping rule holds some out")
     elif data.held_out is not None and len(data.held_out) > 1 and not members:
@@ -174,7 +175,7 @@ def route(
     if prox == "one" and len(proximal) > 1:
         names = " and ".join(_name(p) for _, p in proximal)
         faults.append(f"{solver} takes one term through its prox, and {names} need theirs")
-    if faults:
+    if faults:  # only now, so that one message has all of them
         raise IncompatibleError("; ".join(faults) + ".")
     return Objective(problem, data, tuple(smooth), tuple(proximal))
 

@@ -54,7 +54,7 @@ class Problem:
     weights: WeightChoice | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", self.y.detach())
+        object.__setattr__(self, "y", self.y.detach())  # the dataclass is frozen
         expected = (1, *self.operator.measurement_shape)
         if tuple(self.y.shape) != expected:
             raise MeasurementError(
@@ -128,7 +128,7 @@ class Problem:
         if network is None:
             return self
         prior = network.condition(self.data)
-        if prior is network:
+        if prior is network:  # keeps the problem, and with it the cached properties
             return self
         terms = (
             replace(t, functional=prior) if t.functional is network else t for t in self.prior.terms

@@ -53,7 +53,9 @@ class Iterate:
     def change(self) -> Tensor:
         """||x - previous x|| / ||previous x||, a scalar on the device; computed when read."""
         norm = torch.linalg.vector_norm
-        change: Tensor = norm(self.x - self.previous) / norm(self.previous).clamp_min(1e-12)
+        change: Tensor = norm(self.x - self.previous) / norm(self.previous).clamp_min(
+            1e-12
+        )  # a run may begin at 0
         return change
 
 
@@ -149,6 +151,7 @@ class DivergedError(InvpriorError):
         self.solution = solution
 
 
+# A KeyboardInterrupt, so that code which handles Ctrl-C handles it too.
 class Interrupted(KeyboardInterrupt):
     """The run was interrupted by Ctrl-C.
 

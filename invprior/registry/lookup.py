@@ -101,7 +101,7 @@ def create(group: str, spec: Spec | str, **more: Any) -> Any:
     cls = load(entry)
     try:
         return cls.from_options({**spec.options, **more})
-    except InvpriorError:
+    except InvpriorError:  # the options are at fault, not the plugin
         raise
     except (Exception, SystemExit) as error:
         raise crashed(entry, error) from error

@@ -51,7 +51,9 @@ class Spec:
 
     def __post_init__(self) -> None:
         options = {key.replace("-", "_"): value for key, value in self.options.items()}
-        object.__setattr__(self, "options", MappingProxyType(options))
+        object.__setattr__(
+            self, "options", MappingProxyType(options)
+        )  # read-only, as specs are hashed
 
     def __hash__(self) -> int:  # only the names: 1 equals 1.0, and equal specs may differ in order
         return hash((self.name, frozenset(self.options)))
@@ -210,6 +212,7 @@ class _Parser:
             except tomllib.TOMLDecodeError:
                 self.at -= len(quoted)
                 raise self.fault(f"{quoted} is not a TOML string") from None
+        # Before bare words, which match numbers too.
         if (number := self.match(_NUMBER)) is not None:
             return _number(number)
         bare = self.match(_BARE)

@@ -163,7 +163,7 @@ def solve(
         lambda: None if stop is None else stop_from(stop),
         lambda: weight_rule_from(weight),
     )
-    if steps is not None:
+    if steps is not None:  # a limit beside a given rule, not in place of it
         rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
     start = None if x0 is None else image_batch(x0, problems[0].y.device, dtype)
     if start is not None and len(start) not in (1, len(problems)):
@@ -255,7 +255,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
             side=side,
             before=None if before is None else before.get("weights"),
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # no estimate exists yet
         raise Interrupted(None) from None
     final = selection.on(weighted)
 

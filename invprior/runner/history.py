@@ -52,6 +52,7 @@ class Recorder:
     @property
     def rows(self) -> tuple[Mapping[str, float], ...]:
         """The rows so far, each with step, seconds, energy and the measures."""
+        # float() waits for the device; it must not move to __call__.
         return tuple(
             {"step": step, "seconds": seconds, **{k: float(v) for k, v in values.items()}}
             for step, seconds, values in self._kept

@@ -84,7 +84,9 @@ def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overla
     def blended() -> Solution:
         x = problem.y.new_zeros(1, *problem.operator.image_shape)
         weight = x.new_zeros(x.shape[-2:])
-        for solution, one in zip(done, tiles, strict=False):
+        for solution, one in zip(
+            done, tiles, strict=False
+        ):  # fewer solutions after an interruption
             window = one.window.to(x)
             one.box.of(x).add_(window * solution.x)
             one.box.of(weight).add_(window)
