@@ -1,4 +1,4 @@
-"""What a stopping rule is, and how rules join with `|` and `&`."""
+"""The interface of a stopping rule, and the joining of rules with `|` and `&`."""
 
 from __future__ import annotations
 
@@ -19,51 +19,58 @@ Watcher: TypeAlias = Callable[[Iterate], Stop | None]
 
 
 class QualityWatcher(ABC):
-    """A watcher that judges the estimate, so that a budget which ends the run first can ask it.
+    """A watcher that judges the estimate and knows the best one so far.
+
+    A budget that ends the run first returns that estimate.
 
     Attributes:
-        met: whether the rule has found its moment. A budget may then end the run well.
+        met: whether the rule has found its step. A budget that ends the run afterwards is then a good end.
     """
 
     met: bool = False
 
     @abstractmethod
     def __call__(self, iterate: Iterate) -> Stop | None:
-        """Look at an iterate; return a `Stop` to end the run."""
+        """Take an iterate; return a `Stop` to end the run, else None."""
 
     def best(self) -> Tensor | None:
-        """Return the best image so far, (1, C, H, W); None where there is none yet."""
+        """Return the best image so far, (1, C, H, W); None if there is none yet."""
         return None
 
 
 class StoppingRule(ABC, metaclass=Plugin):
     """A rule that ends a run; a frozen, keyword-only dataclass.
 
-    All state lives in the watcher that `start` returns.
+    All state is in the watcher that `start` returns.
 
     Attributes:
-        budget: whether the rule only limits the cost and says nothing about quality.
+        budget: whether the rule only limits the cost, without regard to quality.
     """
 
     plugin_group: ClassVar[str] = "stopping"
     budget: ClassVar[bool] = False
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
-        """Return the problem that the run fits, as a hold-out rule leaves measurements out; unchanged by default.
+        """Return the problem that the run fits; unchanged by default.
+
+        A hold-out rule, for example, returns a problem without some of the measurements.
 
         Args:
-            problem: the problem as the user stated it.
+            problem: the user's problem.
             generator: the source of every random number.
         """
         return problem
 
     @abstractmethod
     def start(self, problem: Problem) -> Watcher:
-        """Begin to watch a run: the callable sees every iterate and returns a `Stop` to end it.
+        """Return a watcher: a callable that takes every iterate and returns a `Stop` to end the run.
 
-        A watcher that remembers anything must be a dataclass with `__call__`, whose fields a checkpoint can keep:
-        numbers, texts, tensors, lists and dicts of them. A plain function counts as one without memory. A watcher that
-        knows the best image so far derives from `QualityWatcher`.
+        A watcher with memory must be a dataclass with `__call__`. Its fields must be what a checkpoint can store:
+        numbers, strings, tensors, and lists and dicts of them. A plain function counts as a watcher without memory. A
+        watcher that knows the best image so far derives from `QualityWatcher`.
+
+        Args:
+            problem: the problem that `prepare` returned.
         """
 
     def __or__(self, other: StoppingRule) -> StoppingRule:
@@ -77,7 +84,8 @@ class StoppingRule(ABC, metaclass=Plugin):
 class _Joint(StoppingRule):
     rules: tuple[StoppingRule, ...]
 
-    def __post_init__(self) -> None:  # (a | b) | c is a | b | c
+    def __post_init__(self) -> None:
+        # Flatten: (a | b) | c is a | b | c.
         inner = (r.rules if type(r) is type(self) else (r,) for r in self.rules)
         object.__setattr__(self, "rules", tuple(rule for rules in inner for rule in rules))
 
@@ -88,21 +96,21 @@ class _Joint(StoppingRule):
 
 
 class AnyOf(_Joint):
-    """Stops with the first of its rules.
+    """Stops when any of its rules is met.
 
-    A budget that runs out before a rule of quality is met is not a good end.
+    A budget that is spent before a rule of quality is met makes a run that did not end well.
     """
 
     def start(self, problem: Problem) -> Watcher:
-        """Watch with every rule."""
+        """Return a watcher that asks every rule."""
         return _Any(self.rules, [rule.start(problem) for rule in self.rules])
 
 
 class AllOf(_Joint):
-    """Stops once every rule has asked to, each at its own time."""
+    """Stops once every rule has been met, each at its own step."""
 
     def start(self, problem: Problem) -> Watcher:
-        """Watch with every rule, and remember which have fired."""
+        """Return a watcher that remembers which rules have been met."""
         return _All([rule.start(problem) for rule in self.rules])
 
 
@@ -113,16 +121,19 @@ class _Any:
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         watched = list(zip(self.rules, self.watchers, strict=True))
+        # Every watcher must see every iterate, so none is skipped after the first stop.
         stops = [(rule, stop) for rule, watcher in watched if (stop := watcher(iterate))]
-        open_ = [rule for rule, w in watched if not (_is_budget(rule) or _is_met(w))]
-        hoped = [_name(rule) for rule in open_]
+        unmet = [_name(rule) for rule, w in watched if not (_is_budget(rule) or _is_met(w))]
+        # Rules of quality before budgets: when both stop at one step, the end is good.
         for rule, stop in sorted(stops, key=lambda pair: _is_budget(pair[0])):
-            if _is_budget(rule) and hoped:
-                unmet = f"before {' or '.join(hoped)} was met"
-                remedy = f"{stop.message}, {unmet}; allow more if the image matters"
-                found = (w.best() for w in self.watchers if isinstance(w, QualityWatcher))
-                better = next((x for x in found if x is not None), None)
-                return Stop(stop.name, False, remedy, better)
+            if _is_budget(rule) and unmet:
+                message = (
+                    f"{stop.message}, before {' or '.join(unmet)} was met; "
+                    "raise the limit if quality matters"
+                )
+                candidates = (w.best() for w in self.watchers if isinstance(w, QualityWatcher))
+                best = next((x for x in candidates if x is not None), None)
+                return Stop(stop.name, False, message, best)
             return stop
         return None
 
@@ -134,6 +145,7 @@ class _All:
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         for index, watcher in enumerate(self.watchers):
+            # A rule that has been met is not asked again: its condition may fail later.
             if index not in self.fired and (stop := watcher(iterate)):
                 self.fired[index] = stop
         if len(self.fired) < len(self.watchers):
@@ -146,7 +158,7 @@ class _All:
 
 
 def parts_of(rule: StoppingRule) -> list[StoppingRule]:
-    """List the single rules that a rule is made of."""
+    """Return the single rules that a rule is joined from; itself if it is single."""
     if isinstance(rule, _Joint):
         return [part for inner in rule.rules for part in parts_of(inner)]
     return [rule]

@@ -1,4 +1,4 @@
-"""Stop when the residual has come down to the noise."""
+"""Stop when the residual has fallen to the noise level."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from invprior.stopping.base import StoppingRule, Watcher
 class Discrepancy(StoppingRule):
     """Stops when the residual is no larger than the noise: ||Ax - y|| <= factor * sqrt(N) * sigma.
 
-    sigma is the fidelity's, or estimated from y. Source: Morozov 1966.
+    sigma is the fidelity's, or estimated from y; N is the number of measurements. A wrong sigma stops too early or too
+    late.
+
+    Source: Morozov 1966.
 
     Args:
-        factor: the safety factor; 1 trusts sigma.
-        every: look at every so many steps (each look applies the operator once).
+        factor: safety factor; 1 trusts sigma.
+        every: steps between two checks, each of which applies the operator once.
     """
 
     factor: Annotated[float, Gt(0)] = 1.0
     every: Annotated[int, Ge(1)] = 5
 
     def start(self, problem: Problem) -> Watcher:
-        """Compute the residual of the estimate that would be returned."""
+        """Return a watcher of the residual of the estimate that would be returned."""
         goal = self.factor * problem.noise_level * problem.measurements**0.5
 
         def watch(iterate: Iterate) -> Stop | None:
@@ -36,12 +39,12 @@ class Discrepancy(StoppingRule):
                 return None
             with torch.no_grad():
                 residual = float(torch.linalg.vector_norm(problem.operator(iterate.x) - problem.y))
-            if not residual <= goal:  # NaN is no end
+            if not residual <= goal:  # written so that NaN does not stop
                 return None
             return Stop(
                 "discrepancy",
                 True,
-                f"the residual came down to the noise, sigma {problem.noise_level:.4f}",
+                f"the residual fell to the noise level, sigma {problem.noise_level:.4f}",
             )
 
         return watch

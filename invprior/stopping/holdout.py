@@ -1,4 +1,4 @@
-"""Stop when measurements that were kept out of the fit are predicted best."""
+"""Stop when the error at held-out measurements is lowest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invprior.errors import MeasurementError
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Refit, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import LEAST, Lowest, LowestWatch, Mark
+from invprior.stopping.lowest import LEAST, BestState, Lowest, LowestWatch
 from invprior.stopping.split import SplitProblem, split
 
 
@@ -22,27 +22,32 @@ from invprior.stopping.split import SplitProblem, split
 class Holdout(StoppingRule):
     """Keeps some measurements out of the fit and stops when the estimate predicts them best.
 
-    For any operator, any fidelity and unknown noise, as long as the noise of neighbours is independent. Of K networks
-    fitted side by side each keeps out others, so that their mean, which is the result, has seen all. The error of the
-    mean at what it has not seen follows from the members' own: by how much the mean fits better than they do on average
-    is the same there as where all have seen the measurement, exactly so for a Gaussian fidelity (Krogh and Vedelsby
-    1995, "Neural network ensembles, cross validation, and active learning").
+    It suits any operator, any fidelity and an unknown noise level, if the noise of neighbours is independent.
 
-    What the operator hides, as a blur does, no measurement tells of. There the networks' own differences count: they
-    invent details independently, and the squared error which that leaves in their mean is added, as far as it is larger
-    in the image than in what is measured of it. It takes two networks.
+    Each network of an ensemble holds out different measurements, so their mean, which is the result, has seen all of
+    them. The error of the mean follows from the members' errors at their own held-out measurements. The mean fits
+    better than the members do on average, and by the same amount at fitted and at held-out measurements. For a Gaussian
+    fidelity this is exact (Krogh and Vedelsby 1995, "Neural network ensembles, cross validation, and active learning").
 
-    Goes on for a while after the best estimate, then goes back to it and on from there for some steps with all
-    measurements: nothing is lost by what was kept out, and a fit of all is best a little later than it predicts.
+    No measurement shows what the operator hides, as a blur does. The networks invent such detail independently. The
+    rule therefore adds the squared error that their differences leave in the mean, as far as it is larger in the image
+    than in the measurements. This takes two networks or more.
+
+    After the best estimate the run continues for a while, to confirm the minimum. It then returns to that estimate and
+    takes some more steps with all measurements. Nothing is lost by the held-out data, and a fit of all measurements is
+    best a little later than the rule predicts.
 
     Args:
-        fraction: of the measurements that each network does not see.
-        every: look at every so many steps; each look applies the operator once.
-        patience: how long to go on without a better estimate, as a share of the steps to the last.
-        refit: how long to go on with all measurements, as a share of the steps to the best estimate; 0 to return that.
-        limit: where the run ends anyway; the refit begins in time for that, even if the estimate still gets better.
+        fraction: fraction of the measurements that each network does not fit.
+        every: steps between two checks, each of which applies the operator once.
+        patience: how long to continue without a better estimate, as a fraction of the steps to the best one.
+        refit: how long to continue with all measurements, as a fraction of the steps to the best estimate; 0 returns
+            that estimate.
+        limit: step at which the run ends in any case; the refit starts in time for it, even if the estimate still
+            improves.
     """
 
+    # These defaults were chosen on four of scikit-image's images, apart from the test sets in docs/stopping.md.
     fraction: Annotated[float, Gt(0), Le(0.5)] = 0.05
     every: Annotated[int, Ge(1)] = 5
     patience: Annotated[float, Gt(0)] = 0.25
@@ -50,7 +55,7 @@ class Holdout(StoppingRule):
     limit: Annotated[int, Ge(1)] | None = None
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
-        """Choose what each network does not see.
+        """Return the problem with a set of held-out measurements for each network.
 
         Raises:
             MeasurementError: there are too few measurements.
@@ -58,128 +63,158 @@ class Holdout(StoppingRule):
         network = problem.reparameterization
         members = 1 if network is None else network.members
         shape = problem.operator.measurement_shape
+        # Drawn on the CPU, so that every device holds out the same measurements.
         held = _scattered(shape, members, self.fraction, generator).to(problem.y.device)
         if problem.observation_mask is not None:
             held = held & problem.observation_mask
         fewest = int(held.flatten(1).sum(1).min())
-        if fewest < _FEWEST:
+        if fewest < _MIN_HELD_OUT:
             raise MeasurementError(
-                f"The stopping rule holdout must have at least {_FEWEST} measurements to keep out; it would have "
-                f"{fewest} of {problem.measurements}. Use a larger fraction, or another rule such as max-steps."
+                f"The stopping rule holdout needs at least {_MIN_HELD_OUT} measurements to hold out; got {fewest} of "
+                f"{problem.measurements}. Use a larger fraction, or another rule such as max-steps."
             )
         return split(problem, held_out=held)
 
     def start(self, problem: Problem) -> Watcher:
-        """Compute the error of what was kept out, every so many steps."""
+        """Return a watcher of the error at the held-out measurements."""
         assert isinstance(problem, SplitProblem)  # `prepare` has made it
         assert problem.held_out is not None
         return _Watch(Lowest(self.patience, LEAST), self, problem.held_out)
 
 
-_FEWEST = 32
+# Fewer held-out measurements are refused.
+_MIN_HELD_OUT = 32
 
 
 @dataclass
 class _Watch(LowestWatch):
+    """Looks for the lowest error, then counts the steps of the refit.
+
+    Attributes:
+        rule: the rule.
+        held: the held-out measurements of each member, boolean, (K, *measurement_shape).
+        best_state: the solver's state at the lowest error.
+        refit_end: the step at which the refit ends; None before it starts.
+    """
+
     rule: Holdout
     held: Tensor
-    mark: Mark = field(default_factory=Mark)
-    until: int | None = None
+    best_state: BestState = field(default_factory=BestState)
+    refit_end: int | None = None
 
     @property
     def met(self) -> bool:  # type: ignore[override]
-        """Whether the best estimate has been found, and the run goes on with all measurements."""
-        return self.until is not None
+        """Whether the best estimate has been found and the run now fits all measurements."""
+        return self.refit_end is not None
 
     def best(self) -> Tensor | None:
-        """The image that predicts best; from the refit on, what the run has."""
+        """Return the image with the lowest error; None from the refit on, so that the run's own is used."""
         return None if self.met else super().best()
 
     def __call__(self, iterate: Iterate) -> Stop | None:
         what = "held-out error was lowest"
-        if self.until is not None:
+        if self.refit_end is not None:
             return self._end(iterate, what)
         if iterate.step % self.rule.every:
             return None
         error = unseen_error(iterate, self.held)
+        # Without noise the error falls to the end. A run that met its limit then, with measurements still unfitted,
+        # lost 0.4 to 0.7 dB.
         limit = math.inf if self.rule.limit is None else self.rule.limit
-        due = iterate.step * (1 + self.rule.refit) >= limit
-        end = self.look(iterate, error, self.rule, what, due=due)
+        at_limit = iterate.step * (1 + self.rule.refit) >= limit
+        end = self.look(iterate, error, self.rule, what, at_limit=at_limit)
         if self.rule.refit > 0:
-            self.mark.follow(self.lowest, iterate)
-        if end is None or self.mark.members is None:
+            self.best_state.follow(self.lowest, iterate)
+        # A solver without mutable state cannot be taken back, so the run ends with the best image.
+        if end is None or self.best_state.members is None:
             return end
-        self.until = iterate.step + max(1, round(self.rule.refit * self.mark.step))
-        return replace(end, refit=Refit(self.mark.mutable_state, self.mark.members))
+        self.refit_end = iterate.step + max(1, round(self.rule.refit * self.best_state.step))
+        return replace(end, refit=Refit(self.best_state.mutable_state, self.best_state.members))
 
     def _end(self, iterate: Iterate, what: str) -> Stop | None:
-        assert self.until is not None
-        if iterate.step < self.until:
+        assert self.refit_end is not None
+        if iterate.step < self.refit_end:
             return None
-        return Stop("holdout", True, f"{what} at step {self.mark.step}; refitted on all data")
+        return Stop("holdout", True, f"{what} at step {self.best_state.step}; refitted on all data")
 
 
 @torch.no_grad()
 def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
-    """The fidelity of the estimate at measurements that it has not seen, and what none can see, per measurement.
+    """Estimate the fidelity of the members' mean at unseen measurements, plus the error that none of them shows.
 
     Args:
-        iterate: its members, (K, C, H, W).
-        held: what each member has not seen, (K, *measurement_shape).
+        iterate: an iterate with K members, (K, C, H, W).
+        held: the held-out measurements of each member, boolean, (K, *measurement_shape).
 
     Returns:
-        A scalar on the device.
+        The error per measurement, a scalar on the device.
     """
     problem = iterate.objective.problem
     fidelity, y = problem.fidelity, problem.y
     predictions = problem.operator(iterate.members)
     each = y.expand_as(predictions)
-    floor = fidelity.value(y, y)
+    floor = fidelity.value(y, y)  # not 0 for every fidelity
 
     def misfit(prediction: Tensor, where: Tensor) -> Tensor:
+        # Where a measurement is not counted, the prediction is replaced by it.
         against = each[: len(prediction)]
         return fidelity.value(torch.where(where, prediction, against), against) - floor
 
     unseen = (misfit(predictions, held) / held.flatten(1).sum(1)).mean()
+    # One network has no disagreement to learn from.
     if len(held) == 1:
         return unseen
+    # The mean's advantage over its members, measured where every member has fitted the data.
     seen = ~held.any(0, keepdim=True)
     if problem.observation_mask is not None:
         seen = seen & problem.observation_mask
     gap = (
         misfit(predictions, seen).mean() - misfit(predictions.mean(0, keepdim=True), seen).squeeze()
     )
-    shown = problem.observation_mask
-    invisible = _error_of_mean(iterate.members, None) - _error_of_mean(predictions, shown)
+    # The error of the mean that shows in the image but not in the measurements, in units of 2 sigma^2 as E is.
+    mask = problem.observation_mask
+    invisible = _error_of_mean(iterate.members, None) - _error_of_mean(predictions, mask)
     return unseen - gap / seen.sum() + invisible.clamp_min(0) / (2 * problem.noise_level**2)
 
 
 def _error_of_mean(members: Tensor, where: Tensor | None) -> Tensor:
-    """The squared error of the members' mean that their own differences show, per entry."""
+    """Estimate the squared error of the members' mean from their differences, per entry.
+
+    Args:
+        members: (K, ...), K >= 2, with independent errors.
+        where: the entries that count, boolean; None for all.
+    """
     apart = (members - members.mean(0, keepdim=True)).abs().square()
     counts = torch.ones_like(apart[:1]) if where is None else where.expand_as(apart[:1])
+    # The sample variance is divided by K - 1, and that of a mean by K more.
     return (apart * counts).sum() / counts.sum() / (len(members) * (len(members) - 1))
 
 
-_CELL = 10  # pixels a side
+# Side of a cell in pixels. It gives each member the same number of held-out pixels, 5 of 100 at the default fraction.
+_CELL = 10
 
 
 def _scattered(
     shape: tuple[int, ...], members: int, fraction: float, generator: torch.Generator
 ) -> Tensor:
-    """Choose entries for each member, boolean, (members, *shape), evenly spread, none for two members where possible.
+    """Draw evenly spread entries for each member, different ones where the fraction allows.
 
-    Of an image, (C, H, W), whole pixels are chosen: the channels of one often share their noise. It is cut into cells,
-    each of which gives as many pixels to each member.
+    Of an image, (C, H, W), pixels are drawn with all their channels, which often share their noise. The image is cut
+    into cells, each of which gives the same number of pixels to each member.
+
+    Returns:
+        A boolean tensor, (members, *shape).
     """
     rows, columns = shape[1:] if len(shape) == 3 else (1, math.prod(shape))
     tall, wide = (_CELL, _CELL) if len(shape) == 3 else (1, _CELL**2)
     down, across = math.ceil(rows / tall), math.ceil(columns / wide)
     order = torch.rand(down, across, tall * wide, generator=generator).argsort(-1)
+    # Each cell's pixels are shuffled and dealt out in hands of `share`; member k takes hand k.
     share = max(1, round(fraction * tall * wide))
     different = tall * wide // share
     held = torch.stack([order // share == member % different for member in range(members)])
     grid = held.view(members, down, across, tall, wide).transpose(2, 3)
+    # Cells may reach over the border; the overhang is cut off.
     whole = grid.reshape(members, 1, down * tall, across * wide)[..., :rows, :columns]
     if len(shape) == 3:
         return whole.expand(members, *shape)

@@ -17,14 +17,14 @@ class MaxSteps(StoppingRule):
     """Stops after a number of iterations.
 
     Args:
-        steps: iterations.
+        steps: number of iterations.
     """
 
     budget: ClassVar[bool] = True
     steps: Annotated[int, Ge(1)] = 1000
 
     def start(self, problem: Problem) -> Watcher:
-        """Count."""
+        """Return a watcher that counts steps."""
 
         def watch(iterate: Iterate) -> Stop | None:
             if iterate.step < self.steps:

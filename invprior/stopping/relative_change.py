@@ -16,30 +16,30 @@ from invprior.stopping.base import StoppingRule, Watcher
 class RelativeChange(StoppingRule):
     """Stops when ||x_k - x_(k-1)|| / ||x_(k-1)|| stays small.
 
-    For convex problems, not for an untrained network.
+    For convex problems, not for an untrained network, which does not converge to an answer.
 
     Args:
-        tolerance: the change that counts as none.
-        patience: how many steps in a row it must stay below.
+        tolerance: relative change below which a step counts as small.
+        patience: number of small steps in a row.
     """
 
     tolerance: Annotated[float, Gt(0)] = 1e-4
     patience: Annotated[int, Ge(1)] = 2
 
     def start(self, problem: Problem) -> Watcher:
-        """Count the quiet steps."""
-        return _Quiet(self)
+        """Return a watcher that counts small steps in a row."""
+        return _SmallSteps(self)
 
 
 @dataclass
-class _Quiet:
+class _SmallSteps:
     rule: RelativeChange
     steps: int = 0
 
     def __call__(self, iterate: Iterate) -> Stop | None:
-        quiet = float(iterate.change) <= self.rule.tolerance
-        self.steps = self.steps + 1 if quiet else 0
+        small = float(iterate.change) <= self.rule.tolerance
+        self.steps = self.steps + 1 if small else 0
         if self.steps < self.rule.patience:
             return None
-        message = f"the image changed by less than {self.rule.tolerance:g} a step"
+        message = f"the image changed by less than {self.rule.tolerance:g} per step"
         return Stop("relative-change", True, message)

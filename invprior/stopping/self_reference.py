@@ -1,4 +1,4 @@
-"""Stop when a second, independent copy of the measurement is predicted best."""
+"""Stop when the error at a second, independent copy of the measurement is lowest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from invprior.fidelities.base import QuadraticFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
+from invprior.registry.options import plain_name
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
 from invprior.stopping.split import SplitProblem, split
@@ -23,22 +24,24 @@ from invprior.stopping.split import SplitProblem, split
 class SelfReference(StoppingRule):
     """Fits one noisy copy of the measurement and stops when the estimate predicts another one best.
 
-    The copies are made from the one measurement y. "noise": y + a n is fitted and y - n / a watched, with Gaussian n of
-    the noise's own standard deviation: the noise of the two is then independent, for any operator, at the price of a
-    fit to more noise. "channels": y is fitted, and each channel of the estimate compared with y's next channel, shifted
-    and scaled to its mean and deviation: the noise of channels is independent, and their structure alike. The
-    construction with a mask is the rule `holdout`.
+    Both copies come from the one measurement y:
 
-    Goes on for a while after the best estimate, and returns that.
+    * "noise" fits y + a n and predicts y - n / a, where n is Gaussian with the standard deviation of the noise. The
+      noise of the two copies is independent, for any operator, but the fit sees more noise.
+    * "channels" fits y and compares each channel of the estimate with y's next channel, shifted and scaled to its mean
+      and deviation. The noise of the channels is independent, and their structure is alike.
+
+    The construction with a mask is the rule `holdout`. After the best estimate the run continues for a while, to
+    confirm the minimum, and returns that estimate.
 
     Sources: Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021; Huang et al., "A Principled Self-Referenced Early
     Stopping Approach for Deep Image Prior", arXiv 2605.25299, 2026.
 
     Args:
-        copies: how they are made.
-        alpha: a; small values add little noise to the fit and much to what is watched.
-        every: look at every so many steps; each look applies the operator once.
-        patience: how long to go on without a better estimate, as a share of the steps to the last.
+        copies: how the copies are made.
+        alpha: a; small values add little noise to the fitted copy and much to the predicted one.
+        every: steps between two checks, each of which applies the operator once.
+        patience: how long to continue without a better estimate, as a fraction of the steps to the best one.
     """
 
     copies: Literal["noise", "channels"] = "noise"
@@ -47,24 +50,25 @@ class SelfReference(StoppingRule):
     patience: Annotated[float, Gt(0)] = 0.25
 
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
-        """Make the copies.
+        """Return the problem with one copy as its measurement and the other as its reference.
 
         Raises:
-            IncompatibleError: the noise is not Gaussian, or the measurement has one channel only.
+            IncompatibleError: the noise is not Gaussian, or the measurement has only one channel.
         """
         y = problem.y
         if self.copies == "channels":
             if y.dim() != 4 or y.shape[1] < 2:
                 raise IncompatibleError(
-                    f"self-reference:copies=channels needs an image of several channels; the measurement is "
-                    f"{tuple(y.shape)}. Use copies=noise, or holdout."
+                    f"self-reference:copies=channels needs an image of several channels; the measurement has the "
+                    f"shape {tuple(y.shape)}. Use copies=noise, or holdout."
                 )
             return split(problem, reference=_next_channel(y))
         if not isinstance(problem.fidelity, QuadraticFidelity):
             raise IncompatibleError(
-                "self-reference:copies=noise makes copies with independent Gaussian noise, and the fidelity is "
-                "another. Use holdout."
+                "self-reference:copies=noise needs a Gaussian fidelity, as it makes copies with independent Gaussian "
+                f"noise; got {plain_name(type(problem.fidelity))}. Use holdout."
             )
+        # Independent, because the covariance of e + a n and e - n / a is sigma^2 I - sigma^2 I = 0.
         sigma = problem.noise_level
         noise = (torch.randn(y.shape, generator=generator) * sigma).to(y)
         return split(
@@ -75,7 +79,7 @@ class SelfReference(StoppingRule):
         )
 
     def start(self, problem: Problem) -> Watcher:
-        """Compare with the second copy, every so many steps."""
+        """Return a watcher of the error at the second copy."""
         assert isinstance(problem, SplitProblem)  # `prepare` has made it
         assert problem.reference is not None
         return _Watch(Lowest(self.patience, LEAST), self, problem.reference)
@@ -89,22 +93,23 @@ class _Watch(LowestWatch):
     def __call__(self, iterate: Iterate) -> Stop | None:
         if iterate.step % self.rule.every:
             return None
-        what = "the error on the second copy of the measurement was lowest"
+        what = "the error at the second copy of the measurement was lowest"
         return self.look(iterate, _error(iterate, self.reference), self.rule, what)
 
 
 @torch.no_grad()
 def _error(iterate: Iterate, reference: Tensor) -> Tensor:
     problem = iterate.objective.problem
-    off = problem.operator(iterate.x) - reference
+    difference = problem.operator(iterate.x) - reference
     if problem.observation_mask is not None:
-        off = off * problem.observation_mask
-    return off.square().mean()
+        difference = difference * problem.observation_mask
+    return difference.square().mean()
 
 
 def _next_channel(y: Tensor) -> Tensor:
-    """Each channel's successor, with the mean and the deviation of the channel that it stands for."""
+    """Return each channel's successor with the mean and the deviation of the channel itself, of y's shape."""
     other = y.roll(-1, 1)
-    mean, off = y.mean((-2, -1), keepdim=True), y.std((-2, -1), keepdim=True)
-    their_mean, their_off = other.mean((-2, -1), keepdim=True), other.std((-2, -1), keepdim=True)
-    return (other - their_mean) * (off / their_off.clamp_min(1e-12)) + mean
+    mean, deviation = y.mean((-2, -1), keepdim=True), y.std((-2, -1), keepdim=True)
+    other_mean = other.mean((-2, -1), keepdim=True)
+    other_deviation = other.std((-2, -1), keepdim=True)
+    return (other - other_mean) * (deviation / other_deviation.clamp_min(1e-12)) + mean

@@ -1,4 +1,4 @@
-"""A problem of which a stopping rule keeps a part to validate the estimate on."""
+"""A problem of which a stopping rule keeps a part to validate the estimate."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from invprior.problem.problem import Problem
 
 @dataclass(frozen=True, repr=False)
 class SplitProblem(Problem):
-    """A problem as a run fits it, and what validates its estimates.
+    """A problem as a run fits it, with the data that validate its estimates.
 
     Attributes:
-        held_out: the measurements that each of K networks does not fit, boolean, (K, *operator.measurement_shape).
-        reference: another copy of y, of the same shape, that is not fitted.
+        held_out: the measurements that each of K networks does not fit, boolean, (K, *operator.measurement_shape);
+            None if all are fitted.
+        reference: another copy of y, of the same shape, that is not fitted; None without one.
     """
 
     held_out: Tensor | None = None
@@ -25,11 +26,17 @@ class SplitProblem(Problem):
 
     @property
     def data(self) -> DataTerm:
-        """The data term without what is held out."""
+        """The data term without the held-out measurements."""
         return replace(super().data, held_out=self.held_out)
 
 
 def split(problem: Problem, **changes: Any) -> SplitProblem:
-    """Return the problem with some fields changed, `held_out` and `reference` among them."""
+    """Return the problem as a `SplitProblem` with some fields changed.
+
+    Args:
+        problem: the problem, which may be split already.
+        **changes: new values of its fields, `held_out` and `reference` among them.
+    """
+    # Not `replace`, which would keep the class `Problem`.
     known = {f.name: getattr(problem, f.name) for f in fields(problem)}
     return SplitProblem(**{**known, **changes})

@@ -1,4 +1,4 @@
-"""Stop after a time."""
+"""Stop after a given time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from invprior.stopping.base import StoppingRule, Watcher
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLimit(StoppingRule):
-    """Stops once a time has passed; the step that is under way is finished.
+    """Stops once a given time has passed, after the step in progress.
 
     Args:
-        seconds: time since the run began, in seconds; what it took before an interruption counts.
+        seconds: time since the start of the run, in seconds, including the time before an interruption.
     """
 
     budget: ClassVar[bool] = True
     seconds: Annotated[float, Gt(0)] = 60.0
 
     def start(self, problem: Problem) -> Watcher:
-        """Compare the run's own clock."""
+        """Return a watcher of the run's clock, which a checkpoint preserves."""
 
         def watch(iterate: Iterate) -> Stop | None:
             if iterate.seconds < self.seconds:

@@ -1,4 +1,4 @@
-"""How stopping rules join."""
+"""The joining of stopping rules."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from invprior.stopping.time_limit import TimeLimit
 
 @dataclass(frozen=True, kw_only=True)
 class At(StoppingRule):
-    """Stops at one step only, and says that an earlier image was better."""
+    """Stops at one step only, and may return an earlier, better image."""
 
     when: int = 1
     ok: bool = True
@@ -32,7 +32,7 @@ class At(StoppingRule):
 
 
 def first_stop(rule, last=20):
-    """The step at which a rule stops, and its stop."""
+    """Return the step at which a rule stops, and its stop."""
     watch = rule.start(None)
     for step in range(1, last + 1):
         if stop := watch(SimpleNamespace(step=step, seconds=float(step))):
@@ -45,7 +45,7 @@ def test_any_stops_with_the_first():
     assert (step, stop.name, stop.ok, stop.message) == (3, "at", True, "at 3")
 
 
-def test_any_passes_on_what_its_rule_says():
+def test_any_returns_the_stop_of_its_rule():
     image = torch.zeros(1)
     _, stop = first_stop(At(when=2, ok=False, better=image) | MaxSteps(steps=9))
     assert not stop.ok
@@ -67,7 +67,7 @@ def test_a_budget_before_quality_is_not_ok(rule):
     step, stop = first_stop(rule)
     assert step == 3
     assert not stop.ok
-    assert "before " in stop.message
+    assert ", before " in stop.message
     assert "at was met" in stop.message
 
 
@@ -87,7 +87,7 @@ def test_budgets_alone_are_a_good_end():
         assert (step, stop.ok) == (3, True)
 
 
-def test_all_waits_for_every_rule_each_at_its_own_time():
+def test_all_waits_for_every_rule_each_at_its_own_step():
     step, stop = first_stop(At(when=2) & At(when=6) & MaxSteps(steps=4))
     assert (step, stop.ok) == (6, True)
     assert stop.name == "at & at & max-steps"
@@ -106,7 +106,7 @@ def test_each_run_has_its_own_memory():
     assert first_stop(rule)[0] == first_stop(rule)[0] == 4
 
 
-def test_joints_of_one_kind_are_flat():
+def test_joined_rules_of_one_kind_are_flat():
     a, b, c = MaxSteps(steps=1), MaxSteps(steps=2), MaxSteps(steps=3)
     assert (a | b) | c == a | (b | c) == AnyOf((a, b, c))
     assert (a & b) & c == a & (b & c) == AllOf((a, b, c))

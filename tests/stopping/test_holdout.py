@@ -1,4 +1,4 @@
-"""The hold-out rule: what is kept out, how its error is read, and the end that it finds."""
+"""The hold-out rule: the held-out sets, the error estimate, the stop and the refit."""
 
 import re
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from invprior.stopping.lowest import Lowest
 
 @pytest.fixture
 def y():
-    """A ramp with noise, large enough to keep some of it out."""
+    """A ramp with noise, large enough to hold some of it out."""
     ramp = torch.linspace(0, 1, 48).expand(1, 1, 48, 48)
     return ramp + 0.1 * torch.randn(ramp.shape, generator=torch.Generator().manual_seed(0))
 
@@ -30,7 +30,7 @@ def prepared(y, rule=None, seed=0, **options):
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.05, 0.3])
-def test_each_network_keeps_out_pixels_of_its_own(fraction):
+def test_each_network_holds_out_pixels_of_its_own(fraction):
     y = torch.rand((1, 3, 50, 47), generator=torch.Generator().manual_seed(0))
     held = prepared(y, Holdout(fraction=fraction)).held_out
     assert held.shape == (2, 3, 50, 47)
@@ -40,14 +40,14 @@ def test_each_network_keeps_out_pixels_of_its_own(fraction):
     assert not torch.equal(held, prepared(y, Holdout(fraction=fraction), seed=1).held_out)
 
 
-def test_missing_pixels_are_not_kept_out(y):
+def test_missing_pixels_are_not_held_out(y):
     problem = prepared(y, operator="inpaint:keep=0.5")
     assert not (problem.held_out & ~problem.observation_mask).any()
     with pytest.raises(MeasurementError, match="at least 32 measurements"):
         prepared(y[..., :8, :8])
 
 
-def test_what_is_kept_out_has_no_say_in_the_fit(y):
+def test_held_out_measurements_do_not_affect_the_fit(y):
     problem = prepared(y)
     first = next(iter(iterate(problem, "adam"))).members
     other = prepared(y, seed=0)
@@ -55,7 +55,7 @@ def test_what_is_kept_out_has_no_say_in_the_fit(y):
     second = next(iter(iterate(other, "adam"))).members
     after = [list(run) for run in (_few(problem), _few(other))]
     assert torch.equal(first, second)
-    assert torch.equal(after[0][-1][0], after[1][-1][0])  # it did not see these
+    assert torch.equal(after[0][-1][0], after[1][-1][0])  # the first network holds these out
     assert not torch.equal(after[0][-1][1], after[1][-1][1])
 
 
@@ -67,7 +67,7 @@ def _few(problem):
 
 
 def test_the_error_of_the_mean_follows_from_the_members():
-    """With members of independent errors the estimate equals the error of their mean at unseen pixels."""
+    """For members with independent errors, the estimate equals the error of their mean at unseen pixels."""
     g = torch.Generator().manual_seed(0)
     truth = torch.rand((1, 3, 256, 256), generator=g)
     y = truth + 0.1 * torch.randn(truth.shape, generator=g)
@@ -78,7 +78,7 @@ def test_the_error_of_the_mean_follows_from_the_members():
     assert float(unseen_error(now, problem.held_out)) == pytest.approx(expected, rel=0.03)
 
 
-def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
+def test_disagreement_counts_where_the_operator_hides_detail(y):
     problem = prepared(y, operator="blur:sigma=3")
     rows, columns = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
     hidden = 0.1 * (1.0 - 2.0 * ((rows + columns) % 2))
@@ -92,24 +92,24 @@ def test_what_the_operator_hides_counts_by_how_far_the_members_disagree(y):
     assert error(apart) - error(alike) == pytest.approx(0.1**2 / (2 * 0.1**2), rel=0.02)
     plain = prepared(y)
     now = SimpleNamespace(members=apart, objective=SimpleNamespace(problem=plain))
-    assert float(unseen_error(now, plain.held_out)) < error(apart)  # there it was seen
+    assert float(unseen_error(now, plain.held_out)) < error(apart)  # this operator hides nothing
 
 
-def test_the_lowest_figure_keeps_its_image():
+def test_the_image_of_the_lowest_value_is_kept():
     lowest = Lowest(0.5, 4)
-    figures = [5.0, 3.0, float("nan"), 2.0, 4.0, 4.0, 4.0, 1.0]
+    values = [5.0, 3.0, float("nan"), 2.0, 4.0, 4.0, 4.0, 1.0]
     over = [
         lowest(SimpleNamespace(step=s, x=torch.tensor(float(s))), torch.tensor(v))
-        for s, v in enumerate(figures, 1)
+        for s, v in enumerate(values, 1)
     ]
     assert over == [False] * 8
-    assert (lowest.best, float(lowest.x), float(lowest.figure)) == (8, 8.0, 1.0)
+    assert (lowest.best, float(lowest.x), float(lowest.value)) == (8, 8.0, 1.0)
     later = SimpleNamespace(step=12, x=torch.tensor(12.0))
     assert lowest(later, torch.tensor(2.0))
     assert float(lowest.x) == 8.0
 
 
-def test_a_run_ends_before_the_noise_is_learned(y):
+def test_a_run_stops_before_the_noise_is_learned(y):
     found = solve(y, prior=SMALL, noise="gaussian:sigma=0.1", stop="holdout", steps=1500)
     assert found.stop.name == "holdout"
     assert found.steps < 1500
@@ -117,7 +117,7 @@ def test_a_run_ends_before_the_noise_is_learned(y):
 
 @pytest.fixture
 def noise():
-    """Nothing but noise, of which a network should learn nothing: the best step is an early one."""
+    """Pure noise, of which a network should learn nothing: the best step is an early one."""
     return 0.5 + 0.1 * torch.randn((1, 1, 32, 32), generator=torch.Generator().manual_seed(1))
 
 
@@ -125,7 +125,7 @@ TINY = "dip:net=skip(down=[2],skip=0),channels=1,lr=0.1,average=0,members=1,inpu
 RULE = "holdout:refit=1 | max-steps:steps=1500"
 
 
-def test_it_goes_back_to_the_best_and_fits_all(noise):
+def test_it_returns_to_the_best_step_and_refits_all_data(noise):
     seen = []
     run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
     found = solve(noise, stop=RULE, **run)
@@ -135,7 +135,7 @@ def test_it_goes_back_to_the_best_and_fits_all(noise):
     assert (found.stop.name, found.stop.ok) == ("holdout", True)
     assert torch.equal(found.x, refit[-1].x)
     assert torch.equal(refit[0].latest, seen[best].latest)  # the same weights' output
-    assert not torch.equal(refit[1].latest, seen[best + 1].latest)  # but another fit
+    assert not torch.equal(refit[1].latest, seen[best + 1].latest)  # but fitted to all data
 
 
 def test_without_a_refit_it_returns_the_best(noise):
@@ -152,7 +152,7 @@ def test_the_refit_begins_in_time_for_the_limit(y):
     run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
     found = solve(y, stop="holdout:refit=0.5,limit=60 | max-steps:steps=60", **run)
     refit = [i.step for i in seen if i.objective.data.held_out is None]
-    assert refit[0] == 41  # 40 and half of it
+    assert refit[0] == 41  # after 40 steps, half of 40 fits into 60
     assert found.stop.ok
     assert found.steps <= 60
 
@@ -168,7 +168,7 @@ def test_a_budget_may_end_the_refit(noise):
 
 
 @pytest.mark.parametrize("left", [2, 60])
-def test_a_run_cut_off_before_or_in_the_refit_goes_on_bit_by_bit(noise, tmp_path, left):
+def test_an_interrupted_run_resumes_with_the_same_bits(noise, tmp_path, left):
     run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "stop": RULE}
     whole = solve(noise, **run)
 

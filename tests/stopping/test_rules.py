@@ -32,7 +32,7 @@ def test_time_limit_reads_the_runs_clock():
     assert stops(TimeLimit(seconds=0.5), iterates) == [False, False, True]
 
 
-def test_relative_change_wants_quiet_steps_in_a_row():
+def test_relative_change_needs_small_steps_in_a_row():
     changes = [1e-5, 1.0, 1e-5, 1e-5, 1e-3]
     iterates = [SimpleNamespace(step=s, change=torch.tensor(c)) for s, c in enumerate(changes, 1)]
     assert stops(RelativeChange(tolerance=1e-4, patience=2), iterates) == [False] * 3 + [
@@ -65,7 +65,7 @@ def test_discrepancy_compares_the_residual_with_the_noise(y, factor):
     ]
 
 
-def test_discrepancy_looks_every_so_often(y):
+def test_discrepancy_checks_every_few_steps(y):
     (problem,) = build(y, prior="tikhonov", noise="gaussian:sigma=0.1")
     iterates = [SimpleNamespace(step=s, x=y) for s in range(1, 7)]
     assert stops(Discrepancy(every=3), iterates, problem) == [

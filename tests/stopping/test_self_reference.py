@@ -1,4 +1,4 @@
-"""Two copies of one measurement."""
+"""The rule `self-reference`: two copies of one measurement."""
 
 from types import SimpleNamespace
 

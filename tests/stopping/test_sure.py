@@ -1,4 +1,4 @@
-"""Stein's unbiased risk as the fit and as the end."""
+"""Stein's unbiased risk estimate as the objective and as the stopping criterion."""
 
 import pytest
 import torch
@@ -48,8 +48,8 @@ def test_the_divergence_is_probed_in_a_fresh_direction_at_every_step(y):
     assert not torch.equal(seen[1], seen[2])
 
 
-def test_the_divergence_has_a_say_in_every_fit(y):
-    """Back-projection would take the risk for the plain square."""
+def test_the_divergence_enters_every_fit(y):
+    """Back-projection would fit the plain square and ignore the divergence."""
     run = {"prior": SMALL, "noise": "gaussian:sigma=0.1", "steps": 30}
     found = solve(y, stop="sure", **run)
     assert "back_projection=false" in found.provenance["solver"]
