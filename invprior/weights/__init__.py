@@ -1,1 +1,1 @@
-"""Rules that choose a prior's weight from the measurement."""
+"""Rules that choose the weight of a prior from the measurement."""

@@ -1,4 +1,4 @@
-"""The rule that picks a rule."""
+"""The rule that selects a rule."""
 
 from __future__ import annotations
 
@@ -18,24 +18,28 @@ from invprior.weights.filled import Filled, missing_pixels
 from invprior.weights.holdout import Holdout
 from invprior.weights.sure import SURE
 
-_DAMPING = (
-    3.0  # times the variance: of 1, 3 and 10 the best under two blur kernels, for three priors
-)
+# Times the variance of the noise. Of 1, 3 and 10, the best for three priors under two blur kernels.
+_DAMPING = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Auto(WeightRule):
-    """Picks a rule by the operator and the noise, and says why.
+    """Selects a rule by the operator and the noise, and reports why.
 
-    For Gaussian noise filled where pixels are missing, else sure: of A x for denoising and strong downsampling, of x
-    under a blur, damped by three times the noise's variance. holdout for other noise; the default weights where the
-    operator is not linear. The measurements are in docs/weights.md.
+    * Gaussian noise, missing pixels: filled.
+    * Gaussian noise, denoising or strong downsampling: sure, which estimates the error of A x.
+    * Gaussian noise, other operators such as a blur: sure with a damping of three times the variance of the noise. It
+      estimates the error of x.
+    * Other noise: holdout.
+    * An operator that is not linear: the default weights.
+
+    docs/weights.md has the measurements.
     """
 
-    criterion_name: ClassVar[str] = "that of the rule it picks"
+    criterion_name: ClassVar[str] = "the criterion of the selected rule"
 
     def choose(self, problem: Problem) -> tuple[WeightRule, str]:
-        """Return the rule that fits the problem, and why."""
+        """Return the rule for the problem, and the reason."""
         if not isinstance(problem.operator, LinearOperator):
             name = plain_name(type(problem.operator))
             return Default(), f"{name} is not linear, and the rules need a linear operator"
@@ -44,16 +48,19 @@ class Auto(WeightRule):
             name = plain_name(type(fidelity))
             return (
                 Holdout(),
-                f"the fidelity is {name}, and held-out measurements need no Gaussian noise",
+                f"the fidelity is {name}, and holdout needs no Gaussian noise",
             )
+        # Alone, sure lost 0.23 dB on inpainting, and holdout 1.7 dB on denoising.
         if missing_pixels(problem):
-            return Filled(), "the noise is Gaussian, and how well holes are filled counts too"
+            return Filled(), "the noise is Gaussian, and the error at missing pixels counts too"
         why = "the noise is Gaussian, so the error can be estimated without bias"
+        # Where A keeps less than half of x, most of the error of x cannot be estimated with any damping.
         if operator.is_identity or 2 * problem.measurements < math.prod(operator.image_shape):
             return SURE(), why
+        # The error of A x is blind to detail that the operator has damped: under a blur it cost 0.6 dB with pnp.
         damping = float(f"{_DAMPING / fidelity.precision:.3g}")
-        return SURE(damping=damping), f"{why}, that of the image where the operator has kept it"
+        return SURE(damping=damping), f"{why}, for the part of the image that the operator keeps"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:
-        """Start what `choose` returns."""
+        """Start the rule that `choose` returns."""
         return self.choose(problem)[0].start(problem, generator)

@@ -1,4 +1,4 @@
-"""What a weight rule is: the problems to solve at each weight, and the criterion that the best weight minimises."""
+"""The interface of a weight rule: the problems to solve at each weight, and the criterion to minimise."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ Criterion: TypeAlias = Callable[[Problem, Sequence[Tensor]], float]
 
 @dataclass(frozen=True)
 class Trial:
-    """What is solved at every weight.
+    """The problems that are solved at every weight, and the criterion that compares the weights.
 
     Attributes:
-        views: problems with the prior still open. All are solved in step with each other, so that their results
-            differ by what was changed in them and not by where the solver has stopped. Empty where the criterion
-            needs no solver.
-        criterion: a function of the problem at the weight under trial and of the views' results, each (1, C, H, W).
+        views: problems whose prior has no weight yet. All take the same number of solver steps, so their results differ
+            only by what differs in the problems. Empty if the criterion needs no solver.
+        criterion: a function of the problem at the weight on trial and of the views' restorations, each (1, C, H, W).
             The best weight minimises it.
-        slack: differences of the criterion that mean nothing. Among weights within it of the best, the one nearest to
-            the default is taken.
+        slack: differences of the criterion that are not significant. Among the weights within it of the best, the one
+            nearest to the default is taken.
     """
 
     views: tuple[Problem, ...]
@@ -40,10 +39,10 @@ class Trial:
 
 
 class WeightRule(ABC, metaclass=Plugin):
-    """A way to choose the weight of a prior without the truth; a frozen, keyword-only dataclass.
+    """A rule that chooses the weight of a prior without the ground truth; a frozen, keyword-only dataclass.
 
     Attributes:
-        criterion_name: the name of its criterion, for the axis of a plot.
+        criterion_name: the name of the criterion, for the axis of a plot.
     """
 
     plugin_group: ClassVar[str] = "weights"
@@ -51,10 +50,10 @@ class WeightRule(ABC, metaclass=Plugin):
 
     @abstractmethod
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:
-        """Prepare what is solved at each weight; None keeps the default weights.
+        """Return the problems and the criterion of the search; None keeps the default weights.
 
         Args:
-            problem: the problem; its open weights stand at their defaults.
+            problem: the problem; weights that were not given have their default values.
             generator: the source of every random number.
 
         Raises:
@@ -62,12 +61,16 @@ class WeightRule(ABC, metaclass=Plugin):
         """
 
     def choose(self, problem: Problem) -> tuple[WeightRule, str]:
-        """Return the rule that acts, and why; `auto` returns another."""
+        """Return the rule that is applied, and the reason; `auto` returns another than itself."""
         return self, "the rule was given"
 
 
 def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
-    """The noise's variance.
+    """Return the variance of Gaussian noise; refuse any other problem on behalf of a rule.
+
+    Args:
+        problem: the problem.
+        rule: the rule, for messages.
 
     Raises:
         IncompatibleError: the operator is not linear, or the noise is not Gaussian.
@@ -81,13 +84,13 @@ def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
         )
     if not isinstance(fidelity, QuadraticFidelity):
         raise IncompatibleError(
-            f"The weight rule {name} needs the fidelity of Gaussian noise, and {plain_name(type(fidelity))} is "
-            "another. Use holdout (--weight holdout), or give the weight."
+            f"The weight rule {name} needs a Gaussian fidelity; got {plain_name(type(fidelity))}. "
+            "Use holdout (--weight holdout), or give the weight."
         )
     return 1.0 / fidelity.precision
 
 
 def residual(problem: Problem, x: Tensor) -> Tensor:
-    """Ax - y, (1, *measurement_shape); 0 where nothing was measured."""
+    """Return Ax - y, (1, *measurement_shape), with 0 where nothing was measured."""
     r: Tensor = problem.operator(x) - problem.y
     return r if problem.observation_mask is None else r * problem.observation_mask

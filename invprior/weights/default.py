@@ -1,4 +1,4 @@
-"""No rule: the defaults."""
+"""The rule that keeps the default weights."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from invprior.weights.base import WeightRule
 
 @dataclass(frozen=True, kw_only=True)
 class Default(WeightRule):
-    """Keeps the weights that the priors come with: nothing is solved in advance.
+    """Keeps the default weights of the priors, without a search.
 
-    They are a fair guess at any noise level, and cost up to 2 dB on some images.
+    They are a fair guess at any noise level, but cost up to 2 dB on some images.
     """
 
     criterion_name: ClassVar[str] = "none"
 
     def start(self, problem: Problem, generator: torch.Generator) -> None:
-        """Nothing is tried."""
+        """Return None: nothing is solved in advance."""
 
     def choose(self, problem: Problem) -> tuple[WeightRule, str]:
-        """Itself."""
-        return self, "the default weights were asked for"
+        """Return the rule itself."""
+        return self, "the default weights were requested"

@@ -1,4 +1,4 @@
-"""The error of the whole image where some of its pixels are missing."""
+"""The error of the whole image when some of its pixels are missing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from invprior.weights.sure import SURE
 
 @dataclass(frozen=True, kw_only=True)
 class Filled(WeightRule):
-    """Minimises the error of known and of missing pixels together: sure for the known, holdout for the missing.
+    """Minimises the error of known and missing pixels together: sure for the known, holdout for the missing.
 
-    Either alone sees only its own part: sure cannot tell how well holes are filled, and holdout not how well noise is
-    removed. Both criteria are errors in units of sigma^2, so they add, each by its number of pixels. For operators
-    that leave pixels of the image out, and Gaussian noise.
+    Each of the two sees only its own part. sure does not measure how well missing pixels are filled, and holdout does
+    not measure how well noise is removed. Both criteria are errors in units of sigma^2, so they add, weighted by their
+    numbers of pixels. For operators that only leave pixels out, and for Gaussian noise.
 
     Args:
-        fraction: of the known pixels, held out at random to stand for the missing ones.
+        fraction: fraction of the known pixels that is held out at random in place of the missing ones.
     """
 
     fraction: Annotated[float, Gt(0), Lt(1)] = 0.1
@@ -35,17 +35,17 @@ class Filled(WeightRule):
     criterion_name: ClassVar[str] = "estimated error per pixel, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
-        """The views of both.
+        """Return a trial with the views of both rules.
 
         Raises:
-            IncompatibleError: the operator does more than leave pixels out, or the noise is not Gaussian.
+            IncompatibleError: the operator does not only leave pixels out, or the noise is not Gaussian.
         """
         gaussian_variance(problem, self)
         missing = missing_pixels(problem)
         if missing is None:
             raise IncompatibleError(
-                "The weight rule filled needs an operator that leaves pixels out and does nothing else, and "
-                f"{plain_name(type(problem.operator))} is another. Use sure (--weight sure)."
+                "The weight rule filled needs an operator that only leaves pixels out; got "
+                f"{plain_name(type(problem.operator))}. Use sure (--weight sure)."
             )
         known = SURE().start(problem, generator)
         held = Holdout(fraction=self.fraction).start(problem, generator)
@@ -53,16 +53,15 @@ class Filled(WeightRule):
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             noise = known.criterion(weighted, images[:count])
-            filling = (
-                2 * held.criterion(weighted, images[count:]) - 1
-            )  # E is half the error, and holds the noise
+            # E is half the squared error in units of sigma^2, and the held-out pixels add their own noise, 1.
+            filling = 2 * held.criterion(weighted, images[count:]) - 1
             return (1 - missing) * noise + missing * filling
 
         return Trial((*known.views, *held.views), criterion)
 
 
 def missing_pixels(problem: Problem) -> float | None:
-    """Which part of the image is missing, where the operator leaves pixels out and does nothing else; else None."""
+    """Return the fraction of missing pixels if the operator only leaves pixels out, else None."""
     if not problem.operator.is_mask:
         return None
     return 1 - problem.measurements / problem.y.numel()

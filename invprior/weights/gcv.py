@@ -18,23 +18,25 @@ from invprior.weights.degrees_of_freedom import followed
 class GCV(WeightRule):
     """Minimises N ||Ax - y||^2 / (N - trace(d(Ax)/dy))^2, which needs no noise level.
 
-    It estimates the error of predicting each measurement from all others. With priors that are not quadratic the trace
-    is that of the derivative at y. Choose it where sigma is doubtful; sure is better where it is known.
+    It estimates the error of predicting each measurement from all others. For a prior that is not quadratic, the trace
+    is that of the derivative at y. Use it when sigma is doubtful; sure is better when sigma is known.
 
-    Source: Golub, Heath and Wahba 1979; the trace by a random probe after Girard 1989.
+    Sources: Golub, Heath and Wahba 1979; Girard 1989, for the trace by a random probe.
     """
 
-    criterion_name: ClassVar[str] = "cross-validated error, per measurement, in units of sigma^2"
+    criterion_name: ClassVar[str] = "cross-validated error per measurement, in units of sigma^2"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
-        """The problem, and one with the probe added to y."""
-        variance = gaussian_variance(problem, self)  # a unit alone: it moves no minimum
-        views, follow = followed(problem, variance, generator)
+        """Return a trial of the problem and of one with the probe added to y."""
+        # Only a unit of the criterion and of the probe: sigma does not move the minimum.
+        variance = gaussian_variance(problem, self)
+        views, evaluate = followed(problem, variance, generator)
         count = problem.measurements
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
-            r, freedom = follow(weighted, images)
-            misfit, left = float(r.square().sum()) / variance, 1.0 - freedom / count
+            r, degrees = evaluate(weighted, images)
+            misfit, left = float(r.square().sum()) / variance, 1.0 - degrees / count
+            # An estimated trace may exceed N, where the formula would fall again.
             return misfit / count / left**2 if left > 0 else float("inf")
 
         return Trial(views, criterion)

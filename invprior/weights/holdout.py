@@ -1,4 +1,4 @@
-"""Held-out measurements."""
+"""Cross-validation with one set of held-out measurements."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from invprior.weights.base import Trial, WeightRule
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout(WeightRule):
-    """Fits some of the measurements and asks which weight predicts the others best, by their likelihood.
+    """Fits some of the measurements and minimises the negative log-likelihood of the others.
 
-    It needs no noise level and no Gaussian noise, only that the noise of two measurements be independent. It sees how
-    well holes are filled, more than how well noise is removed, so it is no rule for denoising. Pixels are held out in
-    all channels together.
+    It needs no noise level and no Gaussian noise, only independent noise of the measurements. It measures how well
+    missing pixels are filled more than how well noise is removed, so it is not for denoising. Pixels are held out with
+    all their channels.
+
+    Source: Stone 1974, for cross-validation.
 
     Args:
-        fraction: of the measurements, held out at random.
-
-    Source: cross-validation, Stone 1974.
+        fraction: fraction of the measurements that is held out at random.
     """
 
     fraction: Annotated[float, Gt(0), Lt(1)] = 0.1
 
-    criterion_name: ClassVar[str] = "E of the held-out measurements, each"
+    criterion_name: ClassVar[str] = "E per held-out measurement"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
-        """The problem without the held-out measurements.
+        """Return a trial of the problem without the held-out measurements.
 
         Raises:
-            IncompatibleError: the operator is not linear, or the draw leaves nothing on either side.
+            IncompatibleError: the operator is not linear, or no measurement is held out, or none is left to fit.
         """
         operator, y = problem.operator, problem.y
         if not isinstance(operator, LinearOperator):
@@ -48,6 +48,7 @@ class Holdout(WeightRule):
                 f"The weight rule holdout needs a linear operator, and {plain_name(type(operator))} is not one. "
                 "Use default (--weight default), or give the weight."
             )
+        # The channels of a pixel often share their noise, so they are held out together.
         places = (1, *y.shape[1:]) if y.dim() != 4 else (1, 1, *y.shape[2:])
         drawn = (torch.rand(places, generator=generator) < self.fraction).to(y.device)
         observation_mask = (

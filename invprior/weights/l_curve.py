@@ -1,4 +1,4 @@
-"""The L-curve."""
+"""The corner of the L-curve."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from invprior.weights.base import Trial, WeightRule, gaussian_variance, residual
 class LCurve(WeightRule):
     """Takes the corner of the curve of log R(x) over log ||Ax - y||^2, the point of slope -1.
 
-    That is where the product of the two is least. It needs no noise level, and every term's value; on strong noise it
-    is often wrong by far, as its curve has no corner then.
+    The product of the two is smallest there. The rule needs no noise level, but the value of every term. Under strong
+    noise the curve has no corner, and the weight is often far off.
 
-    Sources: Hansen 1992; the product, Reginska 1996, "A regularization parameter in discrete ill-posed problems".
+    Sources: Hansen 1992; Reginska 1996, "A regularization parameter in discrete ill-posed problems", for the product.
     """
 
     criterion_name: ClassVar[str] = "product of ||Ax - y||^2 and R(x), each per measurement"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
-        """The problem alone.
+        """Return a trial of the problem itself.
 
         Raises:
-            IncompatibleError: a term has no value.
+            IncompatibleError: a term has no value, or the noise is not Gaussian.
         """
         gaussian_variance(problem, self)
         terms = [t for t in problem.prior.terms if t.weight > 0]
@@ -45,6 +45,7 @@ class LCurve(WeightRule):
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             x = images[0]
+            # R at fixed weights: those on trial would add a factor that moves the minimum.
             size = sum(
                 float(t.weight * t.functional.value(x))
                 for t in terms

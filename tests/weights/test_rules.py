@@ -1,4 +1,4 @@
-"""What each rule measures, beside the truth or beside its definition."""
+"""The criterion of each rule, compared with the ground truth or with its definition."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def weighted(problem, weight):
 
 
 @pytest.mark.parametrize("functional", [Tikhonov(), Tikhonov(order=0), Wavelet(wavelet="haar")])
-def test_the_closed_form_of_the_freedom_is_the_trace_of_the_derivative(functional):
+def test_the_closed_form_of_the_degrees_of_freedom_is_the_trace_of_the_derivative(functional):
     v = torch.rand(1, 3, 8, 6, generator=generator(), dtype=torch.float64)
     basis = torch.eye(v.numel(), dtype=torch.float64).view(-1, *v.shape[1:])
     step = 1e-6
@@ -51,7 +51,7 @@ def test_the_closed_form_of_the_freedom_is_the_trace_of_the_derivative(functiona
     assert functional.degrees_of_freedom(v, 0.05) == pytest.approx(trace, rel=1e-4)
 
 
-def test_what_has_no_closed_form_says_so():
+def test_without_a_closed_form_there_are_no_degrees_of_freedom():
     v = torch.zeros(1, 1, 8, 8)
     assert Wavelet(kind="l0", wavelet="haar").degrees_of_freedom(v, 0.1) is None
     assert Wavelet(wavelet="bior4.4").degrees_of_freedom(v, 0.1) is None
@@ -60,7 +60,7 @@ def test_what_has_no_closed_form_says_so():
 
 @pytest.mark.parametrize("weight", [10.0, 60.0, 200.0])
 def test_sure_is_the_error_of_the_restoration(truth, weight):
-    """Both by the closed form and by the probe, which `tikhonov` under a blur of width 0 needs."""
+    """By the closed form, and by the probe that `tikhonov` under a blur of width 0 needs."""
     for operator in ("denoise", "blur:sigma=0.01"):
         problem = weighted(problem_of(truth, operator=operator), weight)
         trial = SURE().start(problem, generator())
@@ -106,7 +106,7 @@ def test_gcv_needs_no_noise_level(truth):
     assert figures[0] == pytest.approx(figures[1], rel=1e-6)
 
 
-def test_discrepancy_is_nil_where_the_residual_is_the_noise(truth):
+def test_discrepancy_is_zero_where_the_residual_is_the_noise(truth):
     problem = problem_of(truth)
     trial = weight_rule_from("discrepancy").start(problem, generator())
     noise = torch.randn(truth.shape, generator=generator())
@@ -123,7 +123,7 @@ def test_the_l_curve_is_the_product_of_misfit_and_prior(truth):
     assert trial.criterion(problem, [x]) == pytest.approx(product / truth.numel() ** 2, rel=1e-4)
 
 
-def test_holdout_asks_the_measurements_that_were_not_fitted(truth):
+def test_holdout_uses_the_measurements_that_were_not_fitted(truth):
     problem = problem_of(truth.expand(1, 3, 32, 32), operator="inpaint:keep=0.5")
     trial = Holdout(fraction=0.2).start(problem, generator())
     (view,) = trial.views
@@ -145,7 +145,9 @@ def test_filled_counts_known_and_missing_pixels(truth):
     known, held = SURE().start(problem, generator()), Holdout().start(problem, generator())
     same = [truth, truth + 0.1 * problem.y, truth]
     expected = 0.7 * known.criterion(problem, same[:2])
-    assert trial.criterion(problem, same) == pytest.approx(expected, abs=0.15)  # the held-out are met
+    assert trial.criterion(problem, same) == pytest.approx(
+        expected, abs=0.15
+    )  # the held-out are met
     assert len(held.views) == 1
 
 
@@ -168,9 +170,9 @@ def test_auto_picks_by_operator_and_noise(truth, options, rule):
 @pytest.mark.parametrize(
     ("rule", "options", "message"),
     [
-        ("sure", {"fidelity": "laplace:scale=0.1"}, "sure needs the fidelity of Gaussian noise, and laplace"),
-        ("gcv", {"fidelity": "poisson"}, "gcv needs the fidelity of Gaussian noise"),
-        ("filled", {"operator": "blur:sigma=1"}, "leaves pixels out and does nothing else, and blur"),
+        ("sure", {"fidelity": "laplace:scale=0.1"}, "sure needs a Gaussian fidelity; got laplace"),
+        ("gcv", {"fidelity": "poisson"}, "gcv needs a Gaussian fidelity"),
+        ("filled", {"operator": "blur:sigma=1"}, "only leaves pixels out; got blur"),
         ("l-curve", {"prior": "pnp"}, "pnp has only a prox"),
     ],
 )  # fmt: skip
