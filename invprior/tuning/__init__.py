@@ -1,1 +1,1 @@
-"""Choose the weights of a prior from the measurement."""
+"""The automatic choice of the weights of a prior."""

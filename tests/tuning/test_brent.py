@@ -31,7 +31,7 @@ def test_it_finds_a_minimum_within_a_tenth_in_ten_calls(where):
     assert len(calls) == len(set(calls)) <= 10
 
 
-def test_neighbouring_factors_follow_each_other_in_the_sweep():
+def test_successive_factors_of_the_sweep_are_neighbours():
     _, calls = counted(lambda f: f)
     function, calls = counted(lambda f: f)
     smallest(function)
@@ -39,7 +39,7 @@ def test_neighbouring_factors_follow_each_other_in_the_sweep():
 
 
 @pytest.mark.parametrize("power", [1, -1])
-def test_the_end_of_the_range_is_told(power):
+def test_the_end_of_the_range_is_reported(power):
     factor, at_end = smallest(lambda f: f**power)
     assert at_end
     assert factor == pytest.approx(RANGE**-power)
@@ -58,7 +58,7 @@ def test_what_is_not_finite_is_avoided():
     assert factor == pytest.approx(math.exp(0.5), rel=0.15)
 
 
-def test_nothing_finite_ends_too():
+def test_a_search_without_a_finite_value_ends():
     function, calls = counted(lambda f: math.inf)
     smallest(function)
     assert len(calls) <= 10

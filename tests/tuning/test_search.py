@@ -1,4 +1,4 @@
-"""The automatic weight: what it reaches, what it leaves alone, and what is told of it."""
+"""The automatic weight: its quality, what it leaves unchanged, and how it is reported."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NOISE = f"gaussian:sigma={SIGMA}"
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted(WeightRule):
-    """Knows the factor from the start, and counts the tries."""
+    """A rule that prefers a given factor and counts the trials."""
 
     factor: float = 3.0
     blind: bool = False
@@ -70,7 +70,7 @@ def test_it_is_near_the_best_weight_and_better_than_the_default(truth, measured,
     assert error(found.x, truth) < 0.95 * grid[3]
 
 
-def test_everything_is_told(measured):
+def test_the_choice_is_reported(measured):
     found = solve(measured, prior="tikhonov", noise=NOISE)
     choice = found.weights
     ((name, weight),) = choice.terms
@@ -85,7 +85,7 @@ def test_everything_is_told(measured):
     assert found.notes == ()
 
 
-def test_the_record_is_json_and_comes_back(measured):
+def test_the_record_is_json_and_can_be_read_back(measured):
     choice = solve(measured, prior="tikhonov", noise=NOISE).weights
     record = choice.record()
     assert json.loads(json.dumps(record)) == record
@@ -116,7 +116,7 @@ def test_auto_can_be_written_and_so_can_the_rule(measured):
         solve(measured, prior="tikhonov", weight="suree")
 
 
-def test_the_default_can_be_asked_for(measured):
+def test_the_default_can_be_requested(measured):
     found = solve(measured, prior="tikhonov", noise=NOISE, weight="default")
     assert found.provenance["prior"].startswith("tikhonov:weight=60.0")
     assert found.provenance["weights"]["automatic"] is False
@@ -139,22 +139,22 @@ def test_without_an_open_weight_the_problem_stays(measured):
         assert choose_weights(problem, rule=Wanted()) is problem
 
 
-def test_beside_a_network_a_tenth_of_the_default_is_taken_and_told(y, drawn, quadratic):
+def test_beside_a_network_a_tenth_of_the_default_is_used_with_a_note(y, drawn, quadratic):
     found = solve(y, prior=drawn + quadratic, noise=NOISE)
     assert found.weights.terms[0][1] == 0.1
     assert found.weights.rule == ""
     (note,) = found.notes
-    assert "0.1 of the default weight is taken" in note
+    assert "0.1 of the default weight is used" in note
     assert "drawn sets x = f(z)" in note
 
 
-def test_beside_a_network_the_default_can_be_asked_for(y, drawn, quadratic):
+def test_beside_a_network_the_default_can_be_requested(y, drawn, quadratic):
     found = solve(y, prior=drawn + quadratic, noise=NOISE, weight="default")
     assert found.weights.terms[0][1] == 1.0
     assert not found.notes
 
 
-def test_through_an_operator_that_is_not_linear_the_default_is_kept_and_told(y, quadratic):
+def test_for_an_operator_that_is_not_linear_the_default_is_kept_with_a_note(y, quadratic):
     class Squared(Operator):
         def forward(self, x):
             return x.square()
@@ -181,10 +181,10 @@ def test_each_image_of_a_batch_gets_its_own_weight(measured):
 
 
 @pytest.mark.parametrize("factor", [1e4, 1e-4])
-def test_the_end_of_the_range_is_told(measured, factor):
+def test_the_end_of_the_range_adds_a_note(measured, factor):
     found = solve(measured, prior="tikhonov", noise=NOISE, weight=Wanted(factor=factor), steps=2)
     (note,) = found.notes
-    assert "at the end of the range that is tried" in note
+    assert "at the end of the search range" in note
     assert found.weights.factor == pytest.approx(RANGE if factor > 1 else 1 / RANGE, rel=0.01)
 
 
@@ -208,7 +208,7 @@ def test_a_large_image_is_judged_by_its_middle(measured):
     assert "middle" not in choose_weights(circular, rule="sure", side=20).weights.why
 
 
-def test_a_run_that_goes_on_takes_the_weight_it_began_with(measured, tmp_path):
+def test_a_resumed_run_keeps_its_weight(measured, tmp_path):
     run = {
         "prior": "tv",
         "noise": NOISE,
@@ -227,7 +227,7 @@ def test_a_run_that_goes_on_takes_the_weight_it_began_with(measured, tmp_path):
     assert found.weights.record() == whole.weights.record()
 
 
-def test_another_rule_does_not_go_on_with_the_weight_of_the_first(measured, tmp_path):
+def test_another_rule_does_not_resume_with_the_weight_of_the_first(measured, tmp_path):
     run = {"prior": "tv", "noise": NOISE, "solver": "pdhg", "steps": 8}
     keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
     with pytest.raises(Interrupted):
@@ -237,7 +237,7 @@ def test_another_rule_does_not_go_on_with_the_weight_of_the_first(measured, tmp_
 
 
 def test_the_refusals_of_the_rules_come_before_any_step(measured):
-    with pytest.raises(IncompatibleError, match="needs an operator that leaves pixels out"):
+    with pytest.raises(IncompatibleError, match="needs an operator that only leaves pixels out"):
         solve(measured, prior="tikhonov", weight="filled")
 
 

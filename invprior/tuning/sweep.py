@@ -1,0 +1,117 @@
+"""The trials of a search: a rule's criterion at one factor on the default weights after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from invprior.errors import IncompatibleError, OptionError
+from invprior.problem.functionals import Prior, Proximable, Term
+from invprior.problem.problem import Problem
+from invprior.problem.solution import DivergedError
+from invprior.solvers.base import Solver, State
+from invprior.stopping.max_steps import MaxSteps
+from invprior.weights.base import Trial
+
+# A trial ends when a step changes the image by less than this fraction of the noise level (root mean square).
+_TOLERANCE = 0.01
+_TRIAL_STEPS = 150  # maximum number of steps of a trial
+
+
+class Sweep:
+    """The function to minimise: the rule's criterion at a factor.
+
+    Args:
+        trial: the rule's views and its criterion.
+        problem: the problem, or its middle part.
+        places: the indices of the terms without a given weight.
+        solver: the solver.
+        x0: the initial estimate, (1, C, H, W), or None for each view's own.
+
+    Attributes:
+        values: the criterion by the factors tried.
+        last_error: the message of the last solver that failed, or "".
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        problem: Problem,
+        places: Sequence[int],
+        solver: Solver,
+        x0: Tensor | None,
+    ) -> None:
+        self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
+        self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
+        self.last = list(self.first)
+        self.values: dict[float, float] = {}
+        self.last_error = ""
+        functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
+        self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
+
+    def __call__(self, factor: float) -> float:
+        """Return the rule's criterion at a factor; infinity if a solver fails."""
+        prior = scaled(self.problem.prior, self.places, factor)
+        try:
+            images = self._solved([replace(view, prior=prior) for view in self.trial.views])
+            value = float(self.trial.criterion(replace(self.problem, prior=prior), images))
+        except (IncompatibleError, DivergedError, OptionError) as error:
+            self.last_error, value = str(error), math.inf
+        value = value if math.isfinite(value) else math.inf
+        self.values[factor_of(prior, self.places)] = value
+        return value
+
+    def _solved(self, views: list[Problem]) -> list[Tensor]:
+        if not views:
+            return []
+        # A solver with a schedule, such as hqs, must run it to its end.
+        rule = self.solver.default_stop(views[0])
+        fixed = rule.steps if isinstance(rule, MaxSteps) else None
+        objectives = [self.solver.route(view) for view in views]
+        # The last result is a valid start only for a convex problem, whose minimum does not depend on the start.
+        starts = self.last if self.convex and fixed is None else self.first
+        tolerance = _TOLERANCE * self.problem.noise_level
+        with torch.enable_grad():
+            states: list[State] = [
+                self.solver.init(o, x, torch.Generator().manual_seed(0))
+                for o, x in zip(objectives, starts, strict=True)
+            ]
+            # The views take the same number of steps, by the change of the first. Their differences then measure the
+            # derivative of the inexact solver itself.
+            for _ in range(fixed or _TRIAL_STEPS):
+                before = states[0].x
+                states = [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
+                change = float((states[0].x - before).square().mean().sqrt())
+                if not math.isfinite(change):
+                    raise DivergedError("the solver diverged")
+                if fixed is None and change < tolerance:
+                    break
+        images = [state.x.detach() for state in states]
+        if self.convex:
+            self.last = images
+        return images
+
+
+def scaled(prior: Prior, places: Sequence[int], factor: float) -> Prior:
+    """Return the prior with some weights at `factor` times their defaults, rounded to three digits.
+
+    Args:
+        prior: the prior.
+        places: the indices of the terms without a given weight.
+        factor: positive.
+    """
+    terms = list(prior.terms)
+    for place in places:
+        functional = terms[place].functional
+        terms[place] = Term(functional, float(f"{functional.default_weight * factor:.3g}"))
+    return Prior(tuple(terms))
+
+
+def factor_of(prior: Prior, places: Sequence[int]) -> float:
+    """Return the factor on the default of the first open term after rounding."""
+    first = prior.terms[places[0]]
+    return first.weight / first.functional.default_weight
