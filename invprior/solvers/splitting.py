@@ -74,6 +74,7 @@ class NetworkStep:
         Returns:
             The mean of the last outputs, (1, C, H, W).
         """
+        # The moments persist, so each call continues where the last one ended, although rho and the targets have moved.
         for _ in range(self.inner):
             output, offset = objective.output(self.variable)
             energy = objective.differentiable(output, offset)

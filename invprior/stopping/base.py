@@ -169,6 +169,7 @@ def _is_met(watcher: Watcher) -> bool:
 
 
 def _is_budget(rule: StoppingRule) -> bool:
+    # A joined rule is a budget only if all of its parts are.
     return all(map(_is_budget, rule.rules)) if isinstance(rule, _Joint) else rule.budget
 
 

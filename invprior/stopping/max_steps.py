@@ -29,6 +29,7 @@ class MaxSteps(StoppingRule):
         def watch(iterate: Iterate) -> Stop | None:
             if iterate.step < self.steps:
                 return None
+            # A good end by itself; beside a rule of quality, `AnyOf` decides.
             return Stop("max-steps", True, f"reached {self.steps} steps")
 
         return watch

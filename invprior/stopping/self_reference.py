@@ -70,6 +70,8 @@ class SelfReference(StoppingRule):
             )
         # Independent, because the covariance of e + a n and e - n / a is sigma^2 I - sigma^2 I = 0.
         sigma = problem.noise_level
+        # The run derives the generator's seed: research code often draws the noise of y and solves with the same seed,
+        # and n would then equal that noise.
         noise = (torch.randn(y.shape, generator=generator) * sigma).to(y)
         return split(
             problem,

@@ -170,6 +170,7 @@ class Probed(Reparameterization):
         # The risk estimate is no misfit that could be back-projected.
         adam = {**inner.solver_spec.options, "back_projection": False}
         self.default_solver = Spec("adam", adam)
+        # To the solver, the pair is an ensemble of two.
         self.steps, self.members = inner.steps, 2
 
     def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:

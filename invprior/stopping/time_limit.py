@@ -27,6 +27,7 @@ class TimeLimit(StoppingRule):
         """Return a watcher of the run's clock, which a checkpoint preserves."""
 
         def watch(iterate: Iterate) -> Stop | None:
+            # Not a clock of the watcher's own, which would start again when a run is resumed.
             if iterate.seconds < self.seconds:
                 return None
             return Stop(

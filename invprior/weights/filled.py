@@ -57,6 +57,7 @@ class Filled(WeightRule):
             filling = 2 * held.criterion(weighted, images[count:]) - 1
             return (1 - missing) * noise + missing * filling
 
+        # One trial, so that the views of both rules take the same number of steps.
         return Trial((*known.views, *held.views), criterion)
 
 

@@ -63,6 +63,7 @@ class Holdout(WeightRule):
                 "The weight rule holdout needs more measurements; "
                 f"got {problem.measurements}. Give the weight, or use default (--weight default)."
             )
+        # A mask on the operator hides the held-out measurements from every solver.
         fitted = replace(problem, operator=Masked(operator, kept))
         truth = y[held][None]
 
