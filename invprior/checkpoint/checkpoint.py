@@ -114,12 +114,12 @@ class Checkpoint:
         if (self.folder / FILE).exists():
             raise OptionError(
                 f'The checkpoint in "{self.folder}" belongs to a single run of one image, and this call has several. '
-                "Give the options of that run, name another folder, or remove this one to start anew."
+                "Give the options of that run, name another folder, or remove this one to start over."
             )
         if any(self.folder.glob(f"picture-*/{FILE}")):  # format 1's name for image-*
             raise OptionError(
                 f'The checkpoint in "{self.folder}" has format 1, which invprior {__version__} cannot read. Resume it '
-                "with the version that wrote it, name another folder, or remove this one to start anew."
+                "with the version that wrote it, name another folder, or remove this one to start over."
             )
 
     def prepare(self) -> Path:
@@ -159,7 +159,7 @@ class Checkpoint:
             reason = str(error) or type(error).__name__
             raise OptionError(
                 f'The checkpoint "{path}" is damaged: {reason[0].lower()}{reason[1:]}. '
-                "Remove it to start anew."
+                "Remove it to start over."
             ) from None
 
     def peek(self) -> Mapping[str, Any] | None:
@@ -239,7 +239,7 @@ def _other_format(path: Path, header: Mapping[str, Any]) -> OptionError:
     writer = header["about"].get("versions", {}).get("invprior", "of another version")
     return OptionError(
         f'The checkpoint "{path}" has format {header["format"]}, written by invprior {writer}; invprior {__version__} '
-        f"reads format {_FORMAT}. Resume it with the version that wrote it, or remove it to start anew."
+        f"reads format {_FORMAT}. Resume it with the version that wrote it, or remove it to start over."
     )
 
 
@@ -274,7 +274,7 @@ def put_back(kept: Kept, fresh: Any, device: torch.device, where: Path) -> Any:
     except (Mismatch, KeyError, TypeError, RuntimeError) as fault:
         raise OptionError(
             f'The checkpoint in "{where}" does not fit this run: {fault}. '
-            "Use the versions that wrote it, or remove the folder to start anew."
+            "Use the versions that wrote it, or remove the folder to start over."
         ) from None
 
 

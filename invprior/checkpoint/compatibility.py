@@ -38,7 +38,7 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
         parts = [_difference(name, then.get(name), now.get(name)) for name in differing]
         raise OptionError(
             f'The checkpoint in "{where}" belongs to another run: {"; ".join(parts)}. Give the options of that run, '
-            "name another folder, or remove this one to start anew."
+            "name another folder, or remove this one to start over."
         )
     before, after = (_flat({k: a.get(k) for k in _ALIKE}) for a in (then, now))
     changed = [

@@ -48,8 +48,8 @@ class DIP(Reparameterization):
         input: the input z: uniform noise in [0, input_scale], normal noise of standard deviation input_scale, the grid
             of coordinates (x, y) in [0, 1], a guide image of the same scene, or the measurement. The measurement is for
             denoising under Gaussian noise of standard deviation sigma. With n fresh at every iteration, the network
-            then sees y + n and is fitted to y - (sigma / input_noise)^2 n, whose noise is independent of y + n (Pang et
-            al., "Recorrupted-to-Recorrupted", CVPR 2021). It gains nothing by passing the noise on. "auto" is the
+            then sees y + n and is fitted to y - (sigma / input_noise)^2 n (Pang et al., "Recorrupted-to-Recorrupted",
+            CVPR 2021). The noises of both are independent, so passing the noise on gains nothing. "auto" is the
             measurement where that is possible. It is uniform noise elsewhere, and when channels, input_scale,
             input_noise or learn_input is given.
         guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python

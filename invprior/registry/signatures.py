@@ -1,7 +1,7 @@
 """The check that a plugin's class can be called like every plugin of its kind.
 
-A method whose arguments differ from those of its base class would fail in the middle of a run, with a
-Python error that names neither the plugin nor its package.
+A method whose arguments differ from those of its base class would fail in the middle of a run. Python's
+error would name neither the plugin nor its package.
 """
 
 from __future__ import annotations

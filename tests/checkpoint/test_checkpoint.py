@@ -170,7 +170,7 @@ def test_a_state_that_cannot_be_kept_is_refused_before_any_step(image, tmp_path)
             callbacks=[Cut(1)],
         )
     assert "its past.x.0 is a function" in str(caught.value)
-    assert "solver closed must be tensors" in str(caught.value)
+    assert "solver closed must consist of tensors" in str(caught.value)
     assert not (tmp_path / "c").exists()
 
 
@@ -187,7 +187,7 @@ class Opaque(StoppingRule):
 
 def test_a_rule_that_cannot_be_kept_is_named(image, tmp_path):
     with pytest.raises(
-        OptionError, match=r"stopping rule .*:Opaque must be.*its watcher is a Counting"
+        OptionError, match=r"stopping rule .*:Opaque must consist of.*its watcher is a Counting"
     ):
         solve(image, prior="tv:weight=8", stop=Opaque(), checkpoint=tmp_path)
     with pytest.raises(OptionError, match=r"its watchers\.0 is a Counting"):
@@ -418,9 +418,9 @@ def test_one_runs_checkpoint_is_not_passed_over_by_several(image, tmp_path):
     with pytest.raises(Interrupted):
         solve(image, callbacks=[Cut(3)], **run)
     before = (tmp_path / "c" / FILE).read_bytes()
-    with pytest.raises(OptionError, match="of a single run of one image"):
+    with pytest.raises(OptionError, match="belongs to a single run of one image"):
         solve(image, runs=2, **run)
-    with pytest.raises(OptionError, match="of a single run of one image"):
+    with pytest.raises(OptionError, match="belongs to a single run of one image"):
         solve(torch.cat([image, image]), **run)
     assert (tmp_path / "c" / FILE).read_bytes() == before
 
@@ -451,7 +451,7 @@ def test_an_operator_with_another_tensor_is_another_run(image, tmp_path):
 
     with pytest.raises(Interrupted):
         run(1.0, callbacks=[Cut(3)])
-    with pytest.raises(OptionError, match="a tensor that its operator"):
+    with pytest.raises(OptionError, match="a tensor in its operator"):
         run(2.0)
 
 

@@ -205,7 +205,7 @@ def test_x0_is_where_the_run_begins(y, quadratic):
     torch.testing.assert_close(both.x, torch.cat([start, 2 * start]), **near)
     one = solve(torch.cat([y, y]), x0=start[0], **run)
     torch.testing.assert_close(one.x, torch.cat([start, start]), **near)
-    with pytest.raises(MeasurementError, match="x0 must hold one image or 2"):
+    with pytest.raises(MeasurementError, match="x0 must hold one image, or 2"):
         solve(torch.cat([y, y]), x0=torch.cat([start] * 3), **run)
     with pytest.raises(MeasurementError, match=r"shape \(1, 2, 6, 5\); got \(1, 2, 6, 4\)"):
         solve(y, x0=start[..., :4], **run)

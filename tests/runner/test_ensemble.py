@@ -119,7 +119,7 @@ def test_one_run_that_ended_elsewhere_is_named():
     images = runs(4, 0.01)
     images[2] += 0.1
     note = disagreement(images, 0.5)
-    assert "run 3 ended at a distance of 0.1" in note
+    assert "run 3 is at a distance of 0.1" in note
     images = runs(4, 0.01)
     images[2] += 0.01
     assert disagreement(images, 0.5) is None
