@@ -19,7 +19,7 @@ from invprior.registry.spec import Spec, Value
 from invprior.solvers.base import Solver, State
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule, parts_of
 
-_LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")
+LIBRARIES = ("invprior", "torch", "numpy", "scipy", "pywavelets", "scikit-image")
 
 
 def provenance(
@@ -52,7 +52,7 @@ def provenance(
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: version_of(name) for name in _LIBRARIES},
+        "versions": {name: version_of(name) for name in LIBRARIES},
         "plugins": _packages(map(registry.describe, parts)),
     }
     if problem.weights is not None:

@@ -32,7 +32,8 @@ def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]
     context = command.context_class(command, info_name=path[-1], parent=parent)
     inner = getattr(command, "commands", None)  # groups alone have it
     if inner is not None:
-        for name, child in inner.items():
+        shown = {name: child for name, child in inner.items() if not child.hidden}
+        for name, child in shown.items():
             yield from _sections(child, (*path, name), context)
         return
     usage = " ".join([*path, *command.collect_usage_pieces(context)])

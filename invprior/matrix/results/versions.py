@@ -19,12 +19,12 @@ _EXCLUDED = ("cli", "matrix", "experiments", "testing")  # folders that no resto
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of invprior, Python and the numeric libraries, and the fingerprint of invprior's source."""
-    from invprior.provenance import _LIBRARIES, version_of  # imports torch
+    from invprior.provenance import LIBRARIES, version_of  # imports torch
 
     found = {"invprior": invprior.__version__, "code": _own_code()}
     found["python"] = platform.python_version()
     # invprior's own version is above: its metadata may be older in a development install.
-    return found | {name: version_of(name) for name in _LIBRARIES if name != "invprior"}
+    return found | {name: version_of(name) for name in LIBRARIES if name != "invprior"}
 
 
 def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
