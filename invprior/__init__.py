@@ -3,7 +3,7 @@
     import invprior
     solution = invprior.solve(y, operator="blur:sigma=1.6", prior="tv")
 
-Names are imported when they are first used, so that `import invprior` costs nothing.
+A name is imported on its first use, so that `import invprior` does not import torch.
 """
 
 from __future__ import annotations
@@ -94,5 +94,5 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"invprior.{_HOME[name]}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
+    globals()[name] = value  # the next use does not come here
     return value
