@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
+import torch
 from torch import Tensor
 
-from invprior.errors import IncompatibleError
+from invprior.errors import IncompatibleError, OptionError
 from invprior.registry.plugin import Plugin
+
+Range: TypeAlias = tuple[float, float]
 
 
 class Metric(ABC, metaclass=Plugin):
@@ -28,7 +31,7 @@ class Metric(ABC, metaclass=Plugin):
         """Score each image of a batch.
 
         Args:
-            x: images, (B, C, H, W), intensities in [0, 1].
+            x: images, (B, C, H, W), on the scale of the ground truth.
             truth: the ground truth, of the same shape.
 
         Returns:
@@ -47,3 +50,39 @@ def check_shapes(x: Tensor, truth: Tensor) -> None:
             f"An image and its ground truth must have the same shape; got {tuple(x.shape)} "
             f"and {tuple(truth.shape)}."
         )
+
+
+def check_range(data_range: Range | None, name: str) -> None:
+    """Refuse a range without width.
+
+    Raises:
+        OptionError: the lower intensity of the metric `name` is not the first one.
+    """
+    if data_range is not None and not data_range[0] < data_range[1]:
+        raise OptionError(
+            f"The data_range of {name} must be the lower and the higher intensity, in this order; "
+            f"got [{data_range[0]:g}, {data_range[1]:g}]. Give for example [0, 255]."
+        )
+
+
+def range_of(truth: Tensor, data_range: Range | None) -> tuple[Tensor, Tensor]:
+    """Return the lowest and the highest intensity of each ground truth.
+
+    Args:
+        truth: the ground truth, (B, C, H, W).
+        data_range: both intensities; when absent, [0, 1] for a truth inside it, and otherwise the
+            truth's own minimum and maximum. A constant truth outside [0, 1] has the range between
+            0 and itself.
+
+    Returns:
+        Two tensors, (B, 1, 1, 1).
+    """
+    low, high = truth.amin((1, 2, 3), keepdim=True), truth.amax((1, 2, 3), keepdim=True)
+    if data_range is not None:
+        return torch.full_like(low, data_range[0]), torch.full_like(high, data_range[1])
+    constant = low == high
+    unit = (low >= 0) & (high <= 1)
+    return (
+        torch.where(constant, low.clamp_max(0), low).masked_fill(unit, 0),
+        torch.where(constant, high.clamp_min(0), high).masked_fill(unit, 1),
+    )

@@ -55,3 +55,48 @@ def test_wrong_shapes_and_crops_are_refused():
         PSNR(crop=16).measure(x, truth)
     with pytest.raises(OptionError, match="crop"):
         PSNR(crop=-1)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 255.0, 4095.0, 65535.0, -1000.0])
+def test_equal_images_score_infinity_on_any_scale(scale):
+    _, truth = pair()
+    assert math.isinf(float(PSNR().measure(scale * truth, scale * truth)))
+    assert math.isinf(float(PSNR(luma=True).measure(scale * truth, scale * truth)))
+
+
+def test_without_a_range_it_is_that_of_a_truth_outside_0_to_1():
+    x, truth = pair("camera")
+    low, high = float(truth.min()), float(truth.max())
+    expected = peak_signal_noise_ratio(
+        truth.numpy(), x.clamp(low, high).numpy(), data_range=high - low
+    )
+    for scale, offset in ((255.0, 0.0), (4095.0, -1000.0), (0.5, -1.0)):
+        score = PSNR().measure(scale * x + offset, scale * truth + offset)
+        assert float(score) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_given_range_clips_and_scales():
+    x, truth = pair()
+    expected = PSNR().measure(x, truth)
+    score = PSNR(data_range=(0, 255)).measure(255 * x, 255 * truth)
+    torch.testing.assert_close(score, expected, atol=1e-4, rtol=0)
+    assert torch.equal(PSNR(data_range=(0, 1)).measure(x, truth), expected)
+
+
+def test_each_image_of_a_batch_has_its_own_range():
+    x, truth = pair()
+    scores = PSNR().measure(torch.cat([x, 255 * x]), torch.cat([truth, 255 * truth]))
+    assert scores[0] == PSNR().measure(x, truth)[0]
+    assert scores[1] == PSNR().measure(255 * x, 255 * truth)[0]
+
+
+def test_a_constant_truth_is_compared_on_the_range_from_0():
+    truth = torch.full((1, 1, 8, 8), 200.0)
+    assert float(PSNR().measure(truth - 20.0, truth)) == pytest.approx(20.0, abs=1e-4)
+    assert float(PSNR().measure(20.0 - truth, -truth)) == pytest.approx(20.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [(1, 0), (2, 2), (0, math.inf), (math.nan, 1)])
+def test_an_impossible_range_is_refused(wrong):
+    with pytest.raises(OptionError, match=r'data_range"? of psnr must be'):
+        PSNR(data_range=wrong)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from invprior import samples
-from invprior.errors import IncompatibleError
+from invprior.errors import IncompatibleError, OptionError
 from invprior.metrics.ssim import SSIM
 
 
@@ -52,3 +52,29 @@ def test_small_images_and_wrong_shapes_are_refused():
     with pytest.raises(IncompatibleError, match="same shape"):
         SSIM().measure(torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 21))
     assert SSIM().measure(torch.zeros(1, 1, 11, 11), torch.zeros(1, 1, 11, 11)) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-3, 255.0, 4095.0, -1000.0])
+def test_equal_images_score_1_on_any_scale(scale):
+    truth = samples.load("camera", 32).x
+    assert float(SSIM().measure(scale * truth, scale * truth)) == pytest.approx(1, abs=1e-6)
+
+
+def test_scale_and_offset_do_not_move_it():
+    truth = samples.load("camera", 48).x.double()
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    x = truth + 0.1 * noise
+    low, high = float(truth.min()), float(truth.max())
+    expected = by_hand(*(((t - low) / (high - low)).clamp(0, 1)[0, 0] for t in (x, truth)))
+    for scale, offset in ((255.0, 0.0), (4095.0, -1000.0), (0.5, -1.0)):
+        score = SSIM().measure(scale * x + offset, scale * truth + offset)
+        assert float(score) == pytest.approx(expected, abs=1e-6)
+    plain = float(SSIM().measure(x, truth))
+    given = SSIM(data_range=(0, 255)).measure(255 * x, 255 * truth)
+    assert float(given) == pytest.approx(plain, abs=1e-9)
+    assert float(SSIM(data_range=(0, 1)).measure(x, truth)) == plain
+
+
+def test_an_impossible_range_is_refused():
+    with pytest.raises(OptionError, match="data_range of ssim must be the lower"):
+        SSIM(data_range=(1, 0))
