@@ -103,30 +103,91 @@ def perron_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int 
     return math.sqrt(bound) * (1.0 + 1e-6)  # covers the rounding of the ratios
 
 
-def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 100) -> float:
-    """Estimate the norm of A by power iteration on `normal` = A^H A, and raise it a little.
+def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 60) -> float:
+    """Return an upper bound on the norm of A, at most a few percent above it.
 
-    Power iteration approaches the norm from below. The result is therefore raised by 1 % and by the
-    last relative change, so that a step of 1 / norm^2 is safe.
+    Lanczos' iteration on A^H A from a random vector approaches the squared norm from below. Its
+    polynomials bound the squared norm from above: the p_j with v_j = p_j(A^H A) v_0 is at most
+    1 / |c| at the square of the norm, where c is the random vector's component along the
+    corresponding singular vector, and p_j grows fast beyond its roots. The bound fails only if |c|
+    is a millionth of its usual size, with a probability below 1e-6. So it also finds a norm that
+    belongs to one direction of a million. Only the last two vectors are kept, because a loss of
+    orthogonality repeats Ritz values and does not move the largest one.
 
     Args:
         normal: the map x to A^H A x.
         like: a tensor of x's shape, dtype and device, (1, ...).
-        steps: largest number of iterations. They end when the estimate changes by less than 1e-4,
-            relatively.
+        steps: largest number of applications of `normal`. They end when the bound is within 1 % of
+            the largest Ritz value. After 60 steps it is within 2 % also for dense spectra.
+
+    Source: Hochstenbach 2013, "Probabilistic upper bounds for the matrix two-norm".
     """
     # A fixed seed on the CPU: the same norm in every run and on every device.
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
-    previous, change = 0.0, 1.0
+    v = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
+    v = v / torch.linalg.vector_norm(v)
+    before = torch.zeros_like(v)
+    # The density of c at 0 is that of a normal distribution of variance 1 / n.
+    least = _MISSED * math.sqrt(math.pi / (2 * like.numel()))
+    rounding = torch.finfo(like.dtype).eps
+    diagonal: list[float] = []
+    beside: list[float] = []
+    top = 0.0
     for _ in range(steps):
-        length = float(torch.linalg.vector_norm(x))
-        if length == 0.0:  # A x = 0 for a random x, so A is 0
-            return 0.0
-        x = normal(x / length)
-        value = float(torch.linalg.vector_norm(x))
-        change = abs(value - previous) / max(value, 1e-30)
-        previous = value
-        if change < 1e-4:
+        rest = normal(v)
+        diagonal.append(float((v * rest).sum()))
+        rest = rest - diagonal[-1] * v - (beside[-1] if beside else 0.0) * before
+        # Twice, because rounding leaves more than a small rest may contain.
+        rest = rest - (v * rest).sum() * v - (before * rest).sum() * before
+        length = float(torch.linalg.vector_norm(rest))
+        if not math.isfinite(length + diagonal[-1]):
+            return math.nan
+        beside.append(length)
+        top = _largest_ritz_value(diagonal, beside)
+        # A rest of 0 means that the vectors span all that A does to v.
+        if length <= 1e-3 * rounding * top or _excludes(1.02 * top, diagonal, beside, least):
             break
-    return float(previous**0.5 * (1.01 + change))
+        before, v = v, rest / length
+        # Without this, a rest of rounding errors would lean on the vector that it came from.
+        v = v - (before * v).sum() * before
+        v = v / torch.linalg.vector_norm(v)
+    if top == 0.0:
+        return 0.0
+    bound = _bound(top, diagonal, beside, least)
+    return math.sqrt(bound) * (1.0 + 16 * rounding)
+
+
+_MISSED = 1e-6  # probability that the bound of `spectral_norm` does not hold
+
+
+def _largest_ritz_value(diagonal: list[float], beside: list[float]) -> float:
+    off = torch.tensor(beside[:-1], dtype=torch.float64)
+    matrix = torch.tensor(diagonal, dtype=torch.float64).diag()
+    # The absolute value serves a wrong adjoint, with which A^H A may be negative.
+    return float(torch.linalg.eigvalsh(matrix + off.diag(1) + off.diag(-1)).abs().max())
+
+
+def _excludes(t: float, diagonal: list[float], beside: list[float], least: float) -> bool:
+    """Return whether a Lanczos polynomial exceeds 1 / least at t, above the largest Ritz value."""
+    p, last, coupling = 1.0, 0.0, 0.0
+    for a, b in zip(diagonal, beside, strict=True):
+        if b == 0.0:
+            return True
+        p, last, coupling = ((t - a) * p - coupling * last) / b, p, b
+        if p * least >= 1.0:
+            return True
+    return False
+
+
+def _bound(top: float, diagonal: list[float], beside: list[float], least: float) -> float:
+    """Return the smallest excluded value above the largest Ritz value, to 0.01 %."""
+    low, high = top, 1.0001 * top
+    while not _excludes(high, diagonal, beside, least):
+        low, high = high, high + 2 * (high - top)
+    while high - low > 1e-4 * top:
+        middle = 0.5 * (low + high)
+        if _excludes(middle, diagonal, beside, least):
+            high = middle
+        else:
+            low = middle
+    return high
