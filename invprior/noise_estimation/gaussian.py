@@ -19,10 +19,11 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     """Estimate the standard deviation of white noise that is the same at every intensity.
 
     The estimate uses the high frequencies of the smoothest blocks (`bands_of`, `level_of`). It accounts for values
-    that were clipped, as in 8-bit files, and leaves missing pixels out. A blurred image has less energy at high
-    frequencies, so its estimate is better than a sharp image's. Texture that fills the whole image counts partly as
-    noise. Noise that is not white, as in JPEG files, is not measured correctly. A measurement that is not an image, or
-    is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which gives a crude value.
+    that were clipped, as in 8-bit files. It leaves out missing pixels. A blurred
+    image has less energy at high frequencies, so its estimate is better than a sharp image's. Texture that fills the
+    whole image counts partly as noise. Noise that is not white, as in JPEG files, is not measured correctly. A
+    measurement that is not an image, or is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which
+    gives a crude value. The rows of an image run along its longer side.
 
     Args:
         y: one measurement, (1, C, H, W), or (1, ...) of another shape.
@@ -34,7 +35,7 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     """
     y, known = prepare(y, observation_mask)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
-        return _from_rows(y.flatten(0, -2), known.flatten(0, -2))
+        return _from_rows(_rows(y), _rows(known))
     levels = [_channel(*pair) for pair in zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)]
     found = [level for level in levels if level is not None]
     if not found:
@@ -78,6 +79,14 @@ def _channel(image: Tensor, known: Tensor) -> Level | None:
         return None
     mean, bounds = bands.mean, limits(image[known])
     return level_of(bands, lambda variance: kept_share(mean, math.sqrt(variance), bounds))
+
+
+def _rows(y: Tensor) -> Tensor:
+    """Return the rows of samples of a measurement, (N, length); those of an image run along its longer side."""
+    if y.dim() == 4 and y.shape[2] > y.shape[3]:
+        y = y.transpose(2, 3)
+    long = [n for n in y.shape if n > 1]  # a column of samples, (N, 1), is one row
+    return y.reshape(-1, long[-1] if long else 1)
 
 
 def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:

@@ -42,12 +42,17 @@ def estimate_poisson(y: Tensor, observation_mask: Tensor | None = None) -> Noise
         list(zip(values.flatten(0, 1), known.flatten(0, 1), strict=True)) if y.dim() == 4 else []
     )
     found = [one for pair in pairs if (one := _channel(*pair)) is not None]
-    mean = float(values[known].clamp_min(0).mean()) if found else 0.0
-    if mean <= 0:
+    mean = float(values[known].clamp_min(0).mean()) if bool(known.any()) else 0.0
+    if mean <= 0 or not found:
+        why = (
+            "the measurement shows no light"
+            if mean <= 0
+            else "the measurement is no image of at least 8 x 8 pixels, or too little of it is known"
+        )
         return replace(
             no_estimate(max(len(pairs), 1)),
             peak=_ASSUMED,
-            doubt=f"the measurement shows no light, so {_ASSUMED:g} is assumed",
+            doubt=f"{why}, so {_ASSUMED:g} is assumed",
         )
     gain, error = pooled([one.level for one in found])
     gain = max(gain, QUANTISATION**2 / mean)

@@ -127,6 +127,24 @@ def test_other_measurements_are_rows_of_a_smooth_signal(shape):
     assert "treated as rows of a smooth signal" in found.note
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("short", [1, 2, 3, 7])
+def test_a_tall_strip_is_measured_as_a_wide_one(short, channels):
+    ramp = torch.linspace(0, 1, 900).expand(1, channels, short, 900)
+    wide = ramp + 0.1 * torch.randn(ramp.shape, generator=torch.Generator().manual_seed(0))
+    wide[..., 5] = torch.nan
+    found = estimate_gaussian(wide)
+    assert found.sigma == pytest.approx(0.1, rel=0.1)
+    assert estimate_gaussian(wide.transpose(2, 3)) == found
+    mask = torch.rand((short, 900), generator=torch.Generator().manual_seed(1)) < 0.8
+    assert estimate_gaussian(wide.mT, mask.T) == estimate_gaussian(wide, mask)
+
+
+def test_a_column_of_samples_is_a_row():
+    y = 0.1 * torch.randn(900, generator=torch.Generator().manual_seed(0))
+    assert estimate_gaussian(y.view(1, 900, 1)) == estimate_gaussian(y.view(1, 900))
+
+
 def test_y_is_not_changed():
     y = torch.full((1, 1, 32, 32), torch.nan)
     estimate_gaussian(y)

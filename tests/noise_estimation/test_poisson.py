@@ -46,6 +46,13 @@ def test_darkness_gives_an_assumed_peak(y):
     assert "shows no light" in found.note
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 400), (1, 1, 400, 1), (1, 1, 7, 7), (1, 400)])
+def test_too_small_an_image_gives_an_assumed_peak_for_that_reason(shape):
+    found = estimate_poisson(torch.full(shape, 0.5))
+    assert found.peak == 255
+    assert "no image of at least 8 x 8" in found.note
+
+
 def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
     y, _ = counted("astronaut", "poisson:peak=40")
     (problem,) = build(y, prior="tv", noise="poisson")
