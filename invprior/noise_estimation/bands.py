@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invprior.noise_estimation.constant_areas import constant_areas
+
 SIDE = 8  # side of a block in pixels; larger where pixels are missing
 _LOW, _MIDDLE = 7, 10  # last diagonals i + j of the bands in a complete block's cosine transform
 _MOST = 40_000  # largest number of blocks; more would not improve the estimate
@@ -47,7 +49,7 @@ def bands_of(image: Tensor, known: Tensor) -> Bands | None:
     Complete blocks take the orthonormal cosine transform, and the bands are sets of its coefficients. When too few
     blocks are complete, the known pixels of each block are fitted by least squares twice: with the lowest cosines, and
     with some more. The energy of the first fit is the low band, what the second fit adds is the middle band, and the
-    residual is the high band.
+    residual is the high band. Pixels of `constant_areas` count as missing.
 
     Args:
         image: one channel, (H, W), float64, finite.
@@ -59,10 +61,14 @@ def bands_of(image: Tensor, known: Tensor) -> Bands | None:
     if min(image.shape) < SIDE:
         return None
     stride = _stride(image.shape, SIDE)
+    constant = constant_areas(image, known)
+    known = known & ~constant
     complete = _cut(known, SIDE, stride).all(1)
-    if int(complete.sum()) >= min(_FEW, len(complete) // 2 + 1):
+    # Blocks of nothing but a constant area are as if the image ended before them.
+    blocks = int((~_cut(constant, SIDE, stride).all(1)).sum())
+    if int(complete.sum()) >= min(_FEW, blocks // 2 + 1):
         return _complete(_cut(image, SIDE, stride)[complete], stride)
-    return _incomplete(image, known)
+    return _incomplete(image, known, int(known.sum()) / int((~constant).sum()))
 
 
 def _complete(blocks: Tensor, stride: int) -> Bands:
@@ -81,10 +87,9 @@ def _complete(blocks: Tensor, stride: int) -> Bands:
     )
 
 
-def _incomplete(image: Tensor, known: Tensor) -> Bands | None:
+def _incomplete(image: Tensor, known: Tensor, share: float) -> Bands | None:
     # Larger blocks where known pixels are few, until a block has enough of them for two fits.
     side = SIDE
-    share = float(known.double().mean())
     while share * side**2 < _KNOWN and side < min(_LARGEST, *image.shape):
         side = min(side + 4, *image.shape)
     stride = _stride(image.shape, side, most=_MOST // 4)  # a fit costs more than a transform

@@ -10,6 +10,7 @@ from torch import Tensor
 from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import QUANTISATION, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
+from invprior.noise_estimation.constant_areas import constant_areas
 from invprior.noise_estimation.level import Level, level_of, pooled
 
 _FEWEST = 32  # second differences of rows; with fewer there is no estimate
@@ -19,7 +20,7 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     """Estimate the standard deviation of white noise that is the same at every intensity.
 
     The estimate uses the high frequencies of the smoothest blocks (`bands_of`, `level_of`). It accounts for values
-    that were clipped, as in 8-bit files. It leaves out missing pixels. A blurred
+    that were clipped, as in 8-bit files. It leaves out missing pixels and areas of exactly equal values. A blurred
     image has less energy at high frequencies, so its estimate is better than a sharp image's. Texture that fills the
     whole image counts partly as noise. Noise that is not white, as in JPEG files, is not measured correctly. A
     measurement that is not an image, or is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which
@@ -90,6 +91,7 @@ def _rows(y: Tensor) -> Tensor:
 
 
 def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:
+    known = known & ~constant_areas(y, known, extremes=True)  # nothing corrects for clipping here
     # Second differences vanish on a line; the sum of their squared weights is 6.
     bend = (y[..., :-2] - 2 * y[..., 1:-1] + y[..., 2:]) / math.sqrt(6)
     bend = bend[known[..., :-2] & known[..., 1:-1] & known[..., 2:]]

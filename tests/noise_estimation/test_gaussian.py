@@ -145,6 +145,60 @@ def test_a_column_of_samples_is_a_row():
     assert estimate_gaussian(y.view(1, 900, 1)) == estimate_gaussian(y.view(1, 900))
 
 
+def noisy(seed=0):
+    t = samples.load("camera", 48).x
+    return t + 0.05 * torch.randn(t.shape, generator=torch.Generator().manual_seed(seed))
+
+
+FRAMES = {"all around": (12, 12), "above and below": (12, 0), "thin": (4, 0), "beside": (0, 20)}
+frames = pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES.keys())
+
+
+@frames
+@pytest.mark.parametrize("background", [0.0, 0.37, 0.5, 1.0, -1.0, 5.0])
+@pytest.mark.parametrize("bits", [None, 8])
+def test_constant_areas_do_not_count(frame, background, bits):
+    y = noisy() if bits is None else (noisy().clamp(0, 1) * 255).round() / 255
+    down, across = frame
+    framed = torch.nn.functional.pad(y, (across, across, down, down), value=background)
+    found = estimate_gaussian(framed)
+    assert found.sigma == pytest.approx(0.05, rel=0.15)
+    assert found.note is None
+
+
+def test_a_rotated_frame_does_not_count():
+    from skimage.transform import rotate
+
+    x = samples.load("camera", 256).x
+    y = x + 0.05 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    turned = rotate(y[0, 0].double().numpy(), 10, order=0, cval=0.2)
+    found = estimate_gaussian(torch.from_numpy(turned)[None, None])
+    assert found.sigma == pytest.approx(0.05, rel=0.1)
+
+
+def test_a_constant_area_with_missing_pixels_does_not_count():
+    framed = torch.nn.functional.pad(noisy(), (12, 12, 12, 12), value=0.5)
+    known = torch.rand((72, 72), generator=torch.Generator().manual_seed(0)) < 0.7
+    found = estimate_gaussian(framed, known)
+    assert found.sigma == pytest.approx(0.05, rel=0.15)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 3.0])
+def test_a_constant_row_of_samples_does_not_count(value):
+    noise = 0.1 * torch.randn((1, 1, 1, 600), generator=torch.Generator().manual_seed(0))
+    found = estimate_gaussian(torch.nn.functional.pad(noise, (900, 900), value=value))
+    assert found.sigma == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_constant_image_and_a_drawing_have_the_least_level(value):
+    flat = torch.full((1, 1, 96, 96), value)
+    assert estimate_gaussian(flat).sigma == QUANTISATION
+    flat[..., 20:70, 20:60] = 0.3
+    flat[..., 40:90, 50:80] = 0.7
+    assert estimate_gaussian(flat).sigma == QUANTISATION
+
+
 def test_y_is_not_changed():
     y = torch.full((1, 1, 32, 32), torch.nan)
     estimate_gaussian(y)

@@ -53,6 +53,16 @@ def test_too_small_an_image_gives_an_assumed_peak_for_that_reason(shape):
     assert "no image of at least 8 x 8" in found.note
 
 
+@pytest.mark.parametrize("background", [0.0, 0.37, 0.5, 1.0])
+def test_constant_areas_do_not_count(background):
+    y, _ = counted("camera", "poisson:peak=30")
+    framed = torch.full((1, 1, 320, 320), background)
+    framed[..., 64:256, 64:256] = y
+    found = estimate_poisson(framed)
+    assert found.peak == pytest.approx(30, rel=0.1)
+    assert found.note is None
+
+
 def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
     y, _ = counted("astronaut", "poisson:peak=40")
     (problem,) = build(y, prior="tv", noise="poisson")
