@@ -7,7 +7,6 @@ from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from invprior import registry
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
+from invprior.io.arraylike import ArrayLike
 from invprior.io.images import to_tensor
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
@@ -26,7 +26,8 @@ from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.weights.base import WeightRule
 
-ImageLike: TypeAlias = "Tensor | np.ndarray[Any, Any] | str | PathLike[str]"
+# An array is any object with `__array__`: numpy's, masked or not, Pillow's and xarray's.
+ImageLike: TypeAlias = "Tensor | ArrayLike | str | PathLike[str]"
 AUTO = "auto"  # as a noise: estimated from y, as when none is given
 
 
@@ -42,12 +43,13 @@ def image_batch(
 
     Raises:
         OptionError: the dtype is not a float type, or the device is missing.
+        MeasurementError: the images cannot be read, or are complex or of an integer type of unclear range.
     """
     if device is None and not isinstance(y, Tensor):
         device = default_device()
     if not dtype.is_floating_point:
         raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
-    tensor = to_tensor(y)
+    tensor = to_tensor(y, dtype)
     try:
         return tensor.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError) as error:  # torch has no single error for this

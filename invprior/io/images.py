@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io import codecs, files
+from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
 from invprior.io.codecs import Array
 
 # Integer types that hold images, and the value that stands for 1. Looked up by name, because numpy's
 # dtypes of another byte order are not equal and torch has dtypes of its own.
 TOPS = {"bool": 1, "uint8": 255, "uint16": 65535}
+Precision: TypeAlias = np.dtype[np.float32] | np.dtype[np.float64]
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -164,44 +168,71 @@ def save(
         codecs.encode(file, suffix, array, alpha=like is not None and like.alpha is not None)
 
 
-def to_tensor(value: Tensor | Array | str | PathLike[str]) -> Tensor:
+def to_tensor(
+    value: Tensor | ArrayLike | str | PathLike[str], dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Convert a tensor, an array or a file to float images, (B, C, H, W).
 
-    Integers are scaled to [0, 1] by the maximum of their type.
+    uint8, uint16 and booleans are scaled to [0, 1] by the maximum of their type. Entries that are
+    masked become NaN.
 
     Args:
         value: a tensor (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its float32 or
-            float64; a numpy array (H, W) or (H, W, C), which becomes float32; or the path of a
-            file.
+            float64; a numpy array (H, W) or (H, W, C), masked or not; an image of Pillow, an array
+            of xarray or any object with `__array__`; or the path of a file. Alpha is left out.
+        dtype: float64 reads arrays and files and scales integers in float64; another type does so
+            in float32.
 
     Raises:
-        MeasurementError: another shape or type.
+        MeasurementError: another shape or type, such as complex values or an integer type whose
+            range is not that of images.
     """
+    precision = FLOAT64 if dtype == torch.float64 else FLOAT32
     if isinstance(value, str | PathLike):
-        return load(value).x
-    if isinstance(value, np.ndarray):
-        try:
-            return torch.from_numpy(np.ascontiguousarray(_scaled(value).transpose(2, 0, 1)))[None]
-        except ValueError as error:
-            raise MeasurementError(f"The array cannot be an image: {error}.") from None
-    if not isinstance(value, Tensor):
+        return _from_file(Path(value), precision)
+    if isinstance(value, Tensor):
+        return _from_tensor(value, dtype)
+    found = read_array(value)
+    if found is None:
         raise MeasurementError(
-            "An image must be a tensor, a numpy array or a file's path; "
+            "An image must be a tensor, an array, an image of Pillow or a file's path; "
             f"got {type(value).__name__}."
         )
+    array, missing = found
+    refuse_complex(array.dtype, "An array of images")
+    try:
+        values = _scaled(array, precision)
+    except ValueError as error:
+        raise MeasurementError(f"The array cannot be an image: {error}.") from None
+    if missing is not None:
+        values = np.where(missing.reshape(values.shape), precision.type(np.nan), values)
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+
+
+def _from_file(path: Path, precision: Precision) -> Tensor:
+    image = load(path)
+    if precision == FLOAT32:
+        return image.x
+    # `Image.x` is float32, so the file is decoded again.
+    array, alpha = codecs.decode(path.read_bytes(), _suffix(path))
+    values = _scaled(array, precision)
+    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+    return planes[:, :-1].contiguous() if alpha else planes
+
+
+def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
     if not 2 <= value.dim() <= 4 or value.numel() == 0:
         raise MeasurementError(
             "A tensor of images must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
             f"got {tuple(value.shape)}. Reshape it."
         )
-    top = TOPS.get(str(value.dtype).removeprefix("torch."))
+    refuse_complex(value.dtype, "A tensor of images")
+    name = str(value.dtype).removeprefix("torch.")
+    top = TOPS.get(name)
     if top is not None:
-        value = value.to(torch.float32) / top
+        value = value.to(torch.float64 if dtype == torch.float64 else torch.float32) / top
     elif not value.is_floating_point():
-        raise MeasurementError(
-            f"A tensor of images must hold floats, uint8, uint16 or booleans; got {value.dtype}. "
-            "Scale it to [0, 1] and convert it to float32."
-        )
+        raise MeasurementError(f"A tensor cannot be images: {_unclear(name)}.")
     elif value.dtype not in (torch.float32, torch.float64):
         value = value.to(torch.float32)
     return value.reshape((1,) * (4 - value.dim()) + tuple(value.shape))
@@ -233,8 +264,8 @@ def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | 
     return "float64" if x.dtype == torch.float64 and "float64" in held else held[0]
 
 
-def _scaled(array: Array) -> NDArray[np.float32]:
-    """Check an array (H, W) or (H, W, C); return it as (H, W, C), float32, integers in [0, 1]."""
+def _scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
+    """Check an array (H, W) or (H, W, C); return it as (H, W, C), floats, integers in [0, 1]."""
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.size == 0:
@@ -247,10 +278,18 @@ def _scaled(array: Array) -> NDArray[np.float32]:
             "(transpose), or pass a torch tensor (C, H, W)"
         )
     if array.dtype.kind == "f":
-        return array.astype(np.float32)
+        return array.astype(precision)
     top = TOPS.get(array.dtype.name)
     if top is not None:
-        return array.astype(np.float32) / np.float32(top)
-    raise ValueError(
-        f"its values are {array.dtype}, expected uint8, uint16, floats or booleans; convert them"
+        values: NDArray[Any] = array.astype(precision)
+        values /= precision.type(top)
+        return values
+    raise ValueError(_unclear(array.dtype.name))
+
+
+def _unclear(dtype: str) -> str:
+    # Nearly every such array holds 8 or 12 bits, or signed units: its type's range is a bad scale.
+    return (
+        f"its values are {dtype}, expected uint8, uint16, booleans or floats; convert them to "
+        "float32, which keeps the values, or divide them by the value of white"
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from invprior.errors import IncompatibleError, MeasurementError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
+from invprior.io.arraylike import refuse_complex
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.numerics.box import Box
 from invprior.numerics.devices import placed
@@ -42,7 +43,7 @@ class Problem:
         weights: how the prior's open weights were chosen; None when they were not.
 
     Raises:
-        MeasurementError: y has another shape or holds NaN or infinity.
+        MeasurementError: y has another shape, is complex, or holds NaN or infinity.
         IncompatibleError: the prior reparameterises x twice.
     """
 
@@ -54,6 +55,7 @@ class Problem:
     weights: WeightChoice | None = None
 
     def __post_init__(self) -> None:
+        refuse_complex(self.y.dtype, "The measurement")
         object.__setattr__(self, "y", self.y.detach())  # the dataclass is frozen
         expected = (1, *self.operator.measurement_shape)
         if tuple(self.y.shape) != expected:

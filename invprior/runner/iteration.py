@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import MeasurementError
+from invprior.io.arraylike import refuse_complex
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
 from invprior.problem.objective import Objective
@@ -35,16 +36,14 @@ class Iteration:
         seed: seed of every random number in the run.
 
     Raises:
-        MeasurementError: x0 has another shape.
+        MeasurementError: x0 has another shape, is complex, or holds NaN or infinity.
     """
 
     def __init__(self, objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> None:
         problem = objective.problem
         expected = (1, *problem.operator.image_shape)
-        if x0 is not None and tuple(x0.shape) != expected:
-            raise MeasurementError(
-                f"The initial estimate x0 must have the shape {expected}; got {tuple(x0.shape)}."
-            )
+        if x0 is not None:
+            _check_start(x0, expected)
         self.objective, self.solver = objective, solver
         self.monitor = DivergenceMonitor(objective)
         self.step, self.notes, self.released = 0, (), False
@@ -140,6 +139,21 @@ class Iteration:
         self.began = time.perf_counter() - kept["seconds"]
         if kept["released"]:
             self._release()
+
+
+def _check_start(x0: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuse an initial estimate of another shape, or with values that no run can take."""
+    if tuple(x0.shape) != expected:
+        raise MeasurementError(
+            f"The initial estimate x0 must have the shape {expected}; got {tuple(x0.shape)}."
+        )
+    refuse_complex(x0.dtype, "The initial estimate x0")
+    if not bool(torch.isfinite(x0).all()):
+        count = int((~torch.isfinite(x0)).sum())
+        raise MeasurementError(
+            f"The initial estimate x0 must be finite; {count} of its {x0.numel()} values are NaN or "
+            "infinite. Replace them, or leave x0 out."
+        )
 
 
 @contextmanager
