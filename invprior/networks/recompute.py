@@ -93,6 +93,7 @@ def _wrap(block: nn.Module) -> None:
 
 
 def _checkpointed(plain: _Plain, *inputs: Any) -> Any:
+    # The reentrant variant gives no gradients to weights when no input needs one, as z does not.
     return checkpoint(_Call(plain), *inputs, use_reentrant=False)
 
 

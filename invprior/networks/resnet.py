@@ -51,6 +51,7 @@ class ResNet(Network):
     @property
     def natural_lr(self) -> float:
         """The authors' step size, 0.001."""
+        # At a step size of 0.02, which then was dip's default, it lost 4 dB.
         return 0.001
 
     def build(self, in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Module:

@@ -122,6 +122,7 @@ class Pyramid(nn.Module):
         out: Tensor = self.enter[0](self._part(z, self.ratios[0]))
         for level, join in enumerate(self.join, start=1):
             ratio = self.ratios[level]
+            # The quotient is exact: `__post_init__` refuses ratios that are no multiples.
             coarser = F.interpolate(
                 out, scale_factor=self.ratios[level - 1] // ratio, mode=self.upsample
             )

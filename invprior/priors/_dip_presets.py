@@ -37,6 +37,7 @@ class Preset:
     """A complete set of DIP's options, with the meaning that `DIP` documents."""
 
     net: Network
+    # The defaults down to `steps` are those of the paper for denoising.
     input: Input = "uniform"
     channels: int = 32
     input_scale: float = 0.1
@@ -87,11 +88,14 @@ PRESETS: dict[PresetName, Preset] = {
     # On F16 at 256 x 256 with noise of 25 grey levels and a random z, one network reaches 30.4 dB in about 600 steps.
     # The default before it, with twice the step size, reached 29.8 dB in 1,350. The mean of two networks has 30.8 dB.
     "default": Preset(
+        # `Joint` folds nearest upsampling and zero padding into one cheap convolution.
+        # The wide skip connections begin at the second scale, as maps at full resolution are dear.
         net=Skip(down=_NARROW, skip=(0, 64), padding="zero", upsample="nearest"),
         input="auto",
         channels=8,
         input_noise=0.03,
         members=2,
+        # Only a limit, as invprior's own presets stop by themselves.
         steps=1500,
     ),
     "fast": Preset(

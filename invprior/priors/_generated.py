@@ -56,6 +56,7 @@ class Generated(nn.Module):
         else:
             self.register_buffer("z", z)
         channels, *sides = z.shape[1:]
+        # Scratch memory that every call fills anew, so it is no part of a state dict.
         self.register_buffer("noisy", z.new_empty(*sides, channels), persistent=False)
 
     def forward(self, shift: Tensor | None = None) -> Tensor | Output:
@@ -70,6 +71,7 @@ class Generated(nn.Module):
             # In place where z is no parameter, which saves a copy at every step.
             z = z + noisy if z.requires_grad else noisy.add_(z)
         if shift is not None:
+            # In one batch, so that both images have the same noise on z and on the filters.
             z = torch.cat((z, z + F.pad(shift, margins(self.size, z.shape[-2:]))))
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
             if self.training and self.weight_noise > 0:
@@ -85,6 +87,7 @@ class Generated(nn.Module):
         for name, weight in self.network.named_parameters():
             if weight.ndim > 1:  # filters, not biases and norms
                 draw = torch.empty_like(weight).normal_(generator=self.generator)
+                # Detached, so that the size of the noise is a constant for the gradient.
                 found[name] = weight + self.weight_noise * weight.detach().std() * draw
         return found
 

@@ -230,7 +230,7 @@ class DIP(Reparameterization):
             generator=noise,
             offset_factor=self._offset_factor,
         )
-        image.to(x0)
+        image.to(x0)  # its dtype too, so that float64 images get a float64 network
         image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return image
 
@@ -289,7 +289,7 @@ def _read(guide: str | Path | Tensor) -> Tensor:
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Return whether the device has instructions for bfloat16; emulated, it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.cuda.get_device_capability(device) >= (8, 0)  # Ampere, the first with bfloat16
     tests = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # missing in older torch
     return device.type == "cpu" and any(getattr(torch.cpu, t, bool)() for t in tests)
 
