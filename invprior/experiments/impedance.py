@@ -137,6 +137,7 @@ def impedance(
         InvpriorError: the input is wrong, before any step.
         DivergedError: a fit diverged.
     """
+    # Together, so that one message lists every fault.
     x, terms, model, limit, _ = all_of(
         lambda: single_image(truth),
         lambda: _alone(prior_from(prior)),
@@ -156,6 +157,7 @@ def impedance(
     losses: dict[str, tuple[float, ...]] = {}
     provenance = {}
     for name, problem in problems.items():
+        # One seed, so that all fits have the same weights and z, and only the target differs.
         solution = solve_problem(
             problem,
             solver,
@@ -195,6 +197,7 @@ def targets_for(
         kept together; and uniform white noise in [0, 1], as in the paper.
     """
     noisy, _ = simulate(x, operator="denoise", noise=noise, seed=seed)
+    # Both draws are on the CPU, so that a seed has the same targets on every device.
     order = torch.randperm(x[0, 0].numel(), generator=derived_generator(seed, "shuffle"))
     white = torch.rand(x.shape, generator=derived_generator(seed, "white noise"))
     return {

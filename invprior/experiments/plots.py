@@ -53,6 +53,7 @@ def impedance(losses: Mapping[str, Sequence[float]]) -> Figure:
         axes.plot(range(1, len(loss) + 1), loss, color=colour, linestyle=dash, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    # At least 2, as an axis from 1 to 1 has no width.
     axes.set_xlim(1, max(2, *(len(loss) for loss in losses.values())))
     axes.set_xlabel("iteration")
     axes.set_ylabel("mean squared error, intensities in [0, 1]")

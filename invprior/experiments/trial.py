@@ -113,6 +113,7 @@ class Task:
         lr = self.rates.get(spec.name.rpartition("/")[2], net.natural_lr)
         wanted = {"lr": lr, "input_noise": net.natural_noise}
         options = {name: value for name, value in wanted.items() if value is not None}
+        # dip's default of two networks would double the weights and the time of every row.
         made: DIP = registry.create("priors", "dip", net=net, members=1, **options)
         return made
 
@@ -131,6 +132,7 @@ class Task:
                 callbacks=[curve],
                 record_every=0,  # the callback records the curve
             )
+        # Before InvpriorError, its base class: a diverged run has an earlier iterate to score.
         except DivergedError as error:
             if error.solution is None:
                 return Trial(text, label, False, str(error), parameters=parameters)
@@ -184,6 +186,7 @@ class _Curve:
 
     def __call__(self, iterate: Iterate) -> None:
         began = time.perf_counter()
+        # The clock of the run includes the earlier calls of this callback.
         self.seconds = iterate.seconds - self.spent
         self.last = iterate
         if iterate.step == 1 or iterate.step % EVERY == 0:
