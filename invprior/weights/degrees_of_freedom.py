@@ -63,6 +63,7 @@ def followed(
     signs = [random_signs(problem, generator) for _ in range(count)]
     # M is symmetric, so it may act on the probe, once, in place of on every answer.
     probes = [b if weigh is None else weigh(b) for b in signs]
+    # `replace` hands on the noise's estimate, so it is not made again from the perturbed y.
     perturbed = [replace(problem, y=problem.y + size * b) for b in signs]
 
     def estimated(weighted: Problem, images: Sequence[Tensor]) -> tuple[Tensor, float]:
@@ -78,6 +79,7 @@ def followed(
 
 def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:
     """Return a random vector of 1 and -1, of y's shape, with 0 where nothing is measured."""
+    # Drawn on the CPU, so that a seed has the same signs on every device.
     signs = torch.randint(0, 2, problem.y.shape, generator=generator).to(problem.y) * 2 - 1
     return signs if problem.observation_mask is None else signs * problem.observation_mask
 

@@ -39,6 +39,7 @@ class Discrepancy(WeightRule):
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             size = float(residual(problem, images[0]).square().sum())
             # A minimum in place of the equation; k times too large is as bad as k times too small.
+            # A perfect fit leaves 0, whose logarithm would raise an error, hence 1e-30.
             return math.log(max(size, 1e-30) / goal) ** 2
 
         return Trial((problem,), criterion)

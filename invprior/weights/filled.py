@@ -40,6 +40,7 @@ class Filled(WeightRule):
         Raises:
             IncompatibleError: the operator does not only leave pixels out, or the noise is not Gaussian.
         """
+        # Only to refuse other noise by this rule's own name; `SURE` takes the variance itself.
         gaussian_variance(problem, self)
         missing = missing_pixels(problem)
         if missing is None:

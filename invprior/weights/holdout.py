@@ -65,9 +65,11 @@ class Holdout(WeightRule):
             )
         # A mask on the operator hides the held-out measurements from every solver.
         fitted = replace(problem, operator=Masked(operator, kept))
+        # With a batch dimension, since a fidelity sums over all dimensions but the first.
         truth = y[held][None]
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
+            # By the bare operator: the masked one predicts 0 where a measurement is held out.
             prediction = operator(images[0])[held][None]
             return float(problem.fidelity.value(prediction, truth).sum()) / truth.numel()
 

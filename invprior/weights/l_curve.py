@@ -34,6 +34,7 @@ class LCurve(WeightRule):
         Raises:
             IncompatibleError: a term has no value, or the noise is not Gaussian.
         """
+        # Only to refuse other noise, for which the squared residual is not the misfit.
         gaussian_variance(problem, self)
         terms = [t for t in problem.prior.terms if t.weight > 0]
         for term in terms:
