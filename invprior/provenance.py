@@ -49,6 +49,7 @@ def provenance(
         "measurement_sha256": data_hash(y),  # after masking, so of what was fitted
         "dtype": str(y.dtype).removeprefix("torch."),
         "device": device_text(y.device),
+        # Their number changes the order of sums, and so the last bits.
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -80,6 +81,7 @@ def stop_text(stop: StoppingRule) -> str:
         return " | ".join(stop_text(rule) for rule in stop.rules)
     if isinstance(stop, AllOf):
         inner = [(stop_text(rule), isinstance(rule, AnyOf)) for rule in stop.rules]
+        # & binds more tightly than |, so only a group of alternatives needs brackets.
         return " & ".join(f"({text})" if group else text for text, group in inner)
     return str(registry.describe(stop))
 
@@ -96,6 +98,7 @@ def device_text(device: torch.device) -> str:
 
 def _packages(specs: Iterable[Spec]) -> dict[str, str]:
     """Return the packages besides invprior that the specs and the specs inside them name."""
+    # `describe` gives a plugin of another package the name package/name.
     used = {name.partition("/")[0] for spec in specs for name in _names(spec)}
     return {e.package: e.version for e in registry.entries() if e.package in used - {registry.CORE}}
 

@@ -81,7 +81,9 @@ class Penalty(Functional):
     def gradient(self, x: Tensor) -> Tensor:
         """Compute the gradient of R at x, (B, C, H, W), by autograd unless overridden."""
         with torch.enable_grad():  # solvers that take this gradient run under no_grad
+            # detach() makes a new tensor, so the caller's x keeps its own requires_grad.
             x = x.detach().requires_grad_()
+            # No image influences another one's value, so the sum gives each its own gradient.
             (gradient,) = torch.autograd.grad(self.value(x).sum(), x)
         return gradient
 

@@ -85,6 +85,7 @@ class Pixels(nn.Module):
 
     def __init__(self, x0: Tensor) -> None:
         super().__init__()
+        # A copy, as the optimiser updates it in place and x0 belongs to the caller.
         self.x = nn.Parameter(x0.detach().clone())
 
     def forward(self) -> Tensor:
@@ -151,6 +152,7 @@ def route(
     for term in problem.prior.terms:
         functional = term.functional
         # A reparameterisation is the variable, not a term of the objective.
+        # A weight of 0 turns a term off, so the term must not exclude a solver.
         if isinstance(functional, Reparameterization) or term.weight == 0:
             continue
         takes_prox = isinstance(functional, Proximable) and prox != "no"

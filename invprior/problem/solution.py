@@ -180,6 +180,7 @@ def batch(parts: list[Solution]) -> Solution:
         provenance=parts[0].provenance,
         images=tuple(parts),
         notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),  # each note once
+        # For all images or for none: with gaps it would not line up with x.
         deviation=torch.cat(spread) if len(spread) == len(parts) else None,
         tuning_seconds=sum(p.tuning_seconds for p in parts),
         choices=parts[0].choices,

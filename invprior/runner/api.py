@@ -148,6 +148,7 @@ def solve(
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
     check_seed(seed)
+    # Together, so that one message lists every fault.
     problems, solver, rule, weight = all_of(
         lambda: build(
             y,
@@ -170,6 +171,7 @@ def solve(
         raise MeasurementError(
             f"x0 must hold one image, or {len(problems)}, one for each image of y; got {len(start)}."
         )
+    # For all images before the first run, so that a fault of the last one costs no time.
     for problem in problems:
         ensemble.check(runs, problem)
     store = _checkpoint(checkpoint, checkpoint_every)
@@ -188,6 +190,7 @@ def solve(
     for index, problem in enumerate(problems):
         own = replace(
             options,
+            # Always index 0 if one estimate serves all images; the check above allows no third case.
             x0=None if start is None else start[index % len(start)][None],
             checkpoint=store.within(f"image-{index + 1}") if store and several else store,
         )
@@ -240,6 +243,7 @@ def solve_problem(
 
 def _solve(selection: Selection, options: RunOptions) -> Solution:
     """Choose open weights, and run the problem by a plan that fits into memory."""
+    # The plan comes first, since it may change the prior whose weights are chosen.
     plan = plan_memory(selection, options.memory_limit)
     # A resumed run must keep the weights that it began with, so they come from its checkpoint.
     before = None if options.checkpoint is None else options.checkpoint.peek()
@@ -283,5 +287,6 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:
     if given is None or isinstance(given, Checkpoint):
         return given
+    # Before the run, so that a folder that cannot be made costs no step.
     files.makeable(Path(given), "Name another place for the checkpoint.")
     return Checkpoint(Path(given), every)

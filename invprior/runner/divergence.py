@@ -32,6 +32,7 @@ class DivergenceMonitor:
         self.objective = objective
         self.limit = _EXPLODED * max(1.0, float(y.abs().max()))
         self.every = 1 if y.device.type == "cpu" else 20  # a check makes a GPU wait
+        # `memory.forecast` counts these images, so a longer queue needs more there too.
         self.kept: deque[Tensor] = deque(maxlen=8)
         self.step_size: float | None = None
 
@@ -43,6 +44,7 @@ class DivergenceMonitor:
         if power or now.step % self.every == 0:
             self.look(now)
         if power:
+            # Not copied: a solver must not change an earlier x in place, and `check` tests that.
             self.kept.append(now.x)
 
     def look(self, now: Iterate) -> None:
@@ -56,6 +58,7 @@ class DivergenceMonitor:
         if not size <= self.limit:  # written so that NaN fails
             what = "x became non-finite" if not math.isfinite(size) else f"x exploded to {size:.3g}"
             raise DivergedError(self._message(now, what), self._solution(now))
+        # Only a known energy, as computing one would cost each check an application of A.
         if now.known_energy is not None and bool(now.known_energy.isnan()):
             raise DivergedError(self._message(now, "the energy became NaN"), self._solution(now))
 
@@ -75,9 +78,11 @@ class DivergenceMonitor:
                 values[plain_name(type(term.functional))] = float(
                     term.weight * term.functional.value(x).sum()
                 )
+        # NaN counts as the largest, since max() would depend on the order of the terms.
         return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])
 
     def _solution(self, now: Iterate) -> Solution:
+        # Never empty: `Iteration` puts the initial estimate there before the first step.
         kept = list(self.kept)
         energies = [float(self.objective.energy(x)) for x in kept]
         best = min(

@@ -63,6 +63,7 @@ def joined(members: list[Solution], noise_level: float) -> Solution:
         members: the runs' solutions, each x (1, C, H, W); a single one has no deviation.
         noise_level: standard deviation of the noise in the measurement.
     """
+    # For the stop, the sums and the notes. The x that it stacks is not used for several runs.
     whole = batch(members)
     if len(members) == 1:
         return replace(whole, members=tuple(members))
@@ -101,6 +102,7 @@ def disagreement(images: Tensor, noise_level: float) -> str | None:
     scale = flat.shape[1] ** 0.5
     # Not by a matrix product: for runs that nearly agree, its distances would be rounding errors.
     distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist") / scale
+    # A NaN distance becomes infinite, so that a run of NaN is the outlier.
     nearest = distances.fill_diagonal_(torch.inf).nan_to_num(torch.inf, torch.inf).amin(1)
     median, (largest, which) = float(nearest.median()), (float(v) for v in nearest.max(0))
     if len(flat) > 2 and largest > max(_OUTLIER * median, _VISIBLE):

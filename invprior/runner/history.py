@@ -36,6 +36,7 @@ class Recorder:
             return
         with torch.no_grad():
             values = {name: measure(iterate.x) for name, measure in self.measures.items()}
+        # Reading the energy may compute it, so it is read only for steps that are due.
         self._kept.append((iterate.step, iterate.seconds, {"energy": iterate.energy, **values}))
 
     def resume(self, rows: Sequence[Mapping[str, float]]) -> None:

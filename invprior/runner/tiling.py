@@ -93,6 +93,7 @@ def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overla
         if len(done) < len(tiles):
             # After an interruption, windows sum to less than 1; clamped, as they may round above it.
             x += (1 - weight).clamp_min(0) * (problem.pseudo_inverse() if x0 is None else x0.to(x))
+        # Tiles are no images of a batch, so the solution does not list them.
         return replace(batch(done), x=x, provenance=record, images=())
 
     for index, (one, part) in enumerate(zip(tiles, parts, strict=True)):
