@@ -88,6 +88,7 @@ class Checkpoint:
 
     def delay(self) -> None:
         """Postpone the next file after a failure, by a second or more."""
+        # Also with every=0, which would try a full disk again after each step.
         self.due = time.perf_counter() + max(self.every, 1.0)
 
     def within(self, name: str) -> Checkpoint:
@@ -148,6 +149,7 @@ class Checkpoint:
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {})["invprior"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # The format first, as a checksum of another layout would call a sound file damaged.
             if header["format"] != _FORMAT:
                 raise _other_format(path, header)
             if header["crc32"] != _crc32(tensors):

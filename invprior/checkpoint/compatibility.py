@@ -13,6 +13,7 @@ from invprior.problem.problem import Problem
 from invprior.provenance import data_hash
 
 # A difference in these is another run. The stopping rule is missing on purpose: it may be changed to go on longer.
+# device_type is here because a random stream cannot continue on another type of device.
 _SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
          "measurement_sha256", "noise_level", "initial_estimate", "parts_sha256", "device_type")  # fmt: skip
 # These change at most the last bits.

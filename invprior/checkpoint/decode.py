@@ -169,6 +169,7 @@ class _Restorer:
         ):
             raise Mismatch(f"{place} has another number of parameters than the saved one")
         for i, (kept, now) in enumerate(zip(node["parameters"], parameters, strict=True)):
+            # In place, so that the module and its optimiser still share the tensor.
             if self(kept, now, _join(place, f"parameters.{i}")) is not now:
                 raise Mismatch(f"{place} optimises other tensors than the saved one")
         # After the parameters, which are the keys of the state.

@@ -72,6 +72,7 @@ class _Packer:
 
     def __call__(self, value: Any, place: str) -> Tree:
         if value is None or isinstance(value, bool | int | str):
+            # An IntEnum or a StrEnum is an int or a str too, and JSON takes its plain value.
             return value.value if isinstance(value, enum.Enum) else value
         if isinstance(value, np.generic):
             return self(value.item(), place)
@@ -107,6 +108,7 @@ class _Packer:
         if isinstance(value, deque):
             return {"is": "deque", "most": value.maxlen, "items": self._items(value, place)}
         if isinstance(value, dict):
+            # As pairs, since JSON turns the keys of an object into text.
             return {"is": "dict", "items": self._pairs(value, place)}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {
@@ -135,6 +137,7 @@ class _Packer:
         return [[key, self(value, _join(place, key))] for key, value in values.items()]
 
     def _fields(self, value: Any, place: str) -> dict[str, Tree]:
+        # Cached properties and attributes that were set later are no fields.
         names = dict.fromkeys(
             [*(f.name for f in dataclasses.fields(value)), *getattr(value, "__dict__", ())]
         )
@@ -151,6 +154,7 @@ class _Packer:
         node["strides"] = list(torch.empty_like(plain, device="meta").stride())
         if plain.is_complex():
             node["complex"], plain = True, torch.view_as_real(plain.resolve_conj())
+        # A contiguous copy, as safetensors refuses strided and shared memory.
         self.tensors[place] = torch.empty(plain.shape, dtype=plain.dtype).copy_(plain)
         return node
 
@@ -184,6 +188,7 @@ class _Packer:
             "is": "optimizer",
             "class": dotted(type(optimizer)),
             "parameters": self._items(parameters, _join(place, "parameters")),
+            # By position: the optimiser's own keys are the parameters themselves.
             "state": [
                 self(optimizer.state.get(p), _join(place, f"state.{i}"))
                 for i, p in enumerate(parameters)

@@ -64,6 +64,7 @@ class Forecast:
         """Estimate the memory for an image or tile of a height and width in pixels."""
         (few, more), (small, large) = self.pixels, self.traces
         pixels = _covered(self.problem, (height, width))
+        # An image no larger than the parts was profiled whole, so nothing is extrapolated.
         ratio = (pixels - few) / (more - few) if more > few else 1.0
 
         def extrapolated(a: int, b: int) -> int:
@@ -78,6 +79,7 @@ class Forecast:
         moments = extrapolated(small.moments, large.moments)
         channels, item = self.problem.operator.image_shape[0], self.problem.y.element_size()
         return Estimate(
+            # The timeline includes the parameters, which `weights` counts.
             working=round(_MARGIN * max(peak - parameters, 0)),
             weights=2 * (parameters + moments),
             images=_IMAGES * channels * height * width * item,

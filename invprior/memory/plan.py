@@ -98,6 +98,7 @@ def _leaner_plan(plain: Forecast, solver: Solver, allowed: int) -> MemoryPlan:
     before = f"the run needs about {size_text(plain.whole.total)} of memory, above the limit of {size_text(allowed)}"
     settings = list(_settings(plain, solver))
     smallest, reason = plain.whole.total, ""
+    # The first setting is the unchanged run, which does not fit.
     for found, changed in settings[1:]:
         needs = found.whole.total
         smallest = min(smallest, needs)

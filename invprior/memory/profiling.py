@@ -64,6 +64,7 @@ def profile(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
         used.append(optimizer)
         raise _FirstUpdate
 
+    # By default, fork_rng would save and restore the state of every GPU.
     devices = [x0.device] if x0.device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.enable_grad(), _after_each_update(stop), counter:
         try:
@@ -85,6 +86,7 @@ def _after_each_update(call: Callable[[torch.optim.Optimizer], None]) -> Iterato
         if threading.get_ident() == thread:
             call(optimizer)
 
+    # After a step and not before it, as an optimiser makes its moments in its first step.
     handle = register_optimizer_step_post_hook(hook)
     try:
         yield

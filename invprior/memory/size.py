@@ -19,6 +19,7 @@ def available(device: torch.device) -> int:
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + cached)
     free = int(psutil.virtual_memory().available)
+    # Inside a container, psutil reports the memory of the whole machine.
     return min([free, *_container_free()])
 
 

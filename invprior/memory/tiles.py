@@ -101,6 +101,7 @@ def _spans(size: int, tile: int, overlap: int, alignment: int) -> list[tuple[int
     length = math.ceil((size + (count - 1) * overlap) / count / alignment) * alignment
     starts = [i * (size - length) // (count - 1) // alignment * alignment for i in range(count)]
     ends = [start + length for start in starts[:-1]]
+    # The last tile ends at the border, which need not be a multiple of the alignment.
     return list(zip(starts, [*ends, size], strict=True))
 
 
@@ -112,6 +113,7 @@ def _windows(spans: list[tuple[int, int]]) -> list[Tensor]:
         # Pixel centres, so that the two weights mirror each other.
         position = (torch.arange(common) + 0.5) / common
         rising = torch.sin(math.pi / 2 * (2 * position - 0.5).clamp(0, 1)).square()
+        # As a tile is at least twice the overlap, its blends with both neighbours do not meet.
         a[-common:] *= 1 - rising
         b[:common] *= rising
     return windows
