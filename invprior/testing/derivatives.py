@@ -86,6 +86,7 @@ def _local_lipschitz(gradient: Callable[[Tensor], Tensor], x: Tensor) -> float:
     """Return a lower bound on the Lipschitz constant, by power iteration on the gradient's change at x."""
     step, found = 1e-4, 0.0
     base, v = gradient(x), noise(*x.shape, seed=5)
+    # It need not converge: every step gives a lower bound.
     for _ in range(12):
         v = v / v.norm()
         v = (gradient(x + step * v) - base) / step
@@ -96,4 +97,5 @@ def _local_lipschitz(gradient: Callable[[Tensor], Tensor], x: Tensor) -> float:
 
 
 def _directions(x: Tensor) -> list[Tensor]:
+    # Fixed seeds, since gradient and slopes are compared along the same directions.
     return [noise(*x.shape, seed=10 + i).to(x) for i in range(_DIRECTIONS)]

@@ -43,6 +43,7 @@ class MethodCall:
 
     def to(self, dtype: torch.dtype) -> MethodCall:
         """Return the same call in another precision, on a copy of the plugin."""
+        # A module's `to` works in place, and the plugin belongs to the caller.
         plugin = copy.deepcopy(self.plugin)
         if isinstance(plugin, nn.Module):
             plugin.to(dtype)

@@ -36,7 +36,7 @@ def minimises(value: Values, prox: Prox, v: Tensor, *, descend: bool = True) -> 
         Fault: with the distance of the result from the minimiser, or with the tau that the prox used.
     """
     for tau in TAUS:
-
+        # tau is bound as a default, since a closure would see the loop's latest one.
         def energy(x: Tensor, tau: float = tau) -> Tensor:
             return tau * value(x) + 0.5 * (x - v).square().flatten(1).sum(1)
 
@@ -86,6 +86,7 @@ def stretch_note(stretch: float) -> str:
 
 
 def _others(prox: Prox, found: Tensor, v: Tensor, tau: float) -> list[Tensor]:
+    # Results for other tau reveal a prox that scales tau; `_how` then names the factor.
     others = [prox(v, tau / 2), prox(v, 2 * tau), v, torch.zeros_like(v)]
     others += [found + t * (v - found) for t in (-0.3, -0.1, -0.03, 0.03, 0.1, 0.3)]
     others += [found + 0.01 * noise(*v.shape, seed=30 + i).to(v) for i in range(3)]

@@ -18,6 +18,7 @@ def images(*shape: int, seed: int = 0) -> Tensor:
     x = 0.3 + 0.2 * torch.rand(shape, generator=seeded(seed), dtype=torch.float64)
     height, width = shape[-2:]
     x[..., : height // 2, width // 3 :] += 0.4
+    # Darker and mirrored, as equal images would hide a method that mixes them.
     x[1:] = 0.6 * x[1:].flip(-1)
     return x
 

@@ -143,6 +143,7 @@ def _apply(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     target = kwargs.get("device")
     # A GPU also accepts CPU tensors without dimensions, and CPU tensors as indices.
     on_cpu = [t for t in tensors if not isinstance(t, _SimulatedTensor) and t.dim() > 0]
+    # Transfers see both devices on purpose.
     copies = func is torch.ops.aten._to_copy.default or func is torch.ops.aten.copy_.default
     if simulated and on_cpu and not copies and "index" not in func.__name__:
         raise MixedDevices(f"{func.__name__} gets a CPU tensor {tuple(on_cpu[0].shape)}")

@@ -35,6 +35,7 @@ class SizedOperator:
         """Two random measurements, complex if the operator's are."""
         clean = self.operator(self.x)
         y = noise(2, *self.operator.measurement_shape, seed=2).to(clean)
+        # Its real and imaginary parts differ, so that a missing conjugate shows.
         return y * (0.6 + 0.8j) + 1j * y.flip(-1) if clean.is_complex() else y
 
     @property

@@ -98,12 +98,14 @@ def tensor_method_checks(
         for call in calls(obj):
             with global_random_state_unused(call.name):
                 first, second = call(), call()
+            # NaN never equals NaN, but the same NaN twice is repeatable.
             if not torch.equal(first.nan_to_num(), second.nan_to_num()):
                 apart = distance(second, first)
                 raise Fault(
                     f"{call.name} gives another result when called again (relative difference {apart:.0e})"
                 )
 
+    # The functions' names become those of the checks, which users write in `expected_failures`.
     found = checks_for(form, shape, dtype, device, batch_apart, input_untouched, repeatable)
     return tuple(c for c in found if batch or c.run is not batch_apart)
 

@@ -23,6 +23,7 @@ def fresh_each_time(build: Build) -> None:
     source = seeded(3)
     with global_random_state_unused("build"):
         first, second = build(source), build(source)
+    # Cloned, as `build` may return one module again and draw into its tensors.
     kept = {name: value.clone() for name, value in first.state_dict().items()}
     again, other = build(seeded(3)).state_dict(), second.state_dict()
     if any(not torch.equal(value, again[name]) for name, value in kept.items()):
