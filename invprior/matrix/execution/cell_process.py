@@ -42,6 +42,7 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    # A crash in C code then prints its place, which the worker reads from this output.
     faulthandler.enable(2)
     usual = resource.getrlimit(resource.RLIMIT_DATA)
     _limit_memory(job)

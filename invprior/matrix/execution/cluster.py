@@ -95,6 +95,7 @@ def _store(future: Any, job: Job, folder: Path) -> dict[str, Any]:
         made = failure(job, "crashed", reason)
     else:
         text, images = future.result()
+        # The images before the record: a cell with a record counts as done.
         for name, content in images.items():
             with files.atomic(folder / name, overwrite=True) as file:
                 file.write(content)

@@ -44,6 +44,7 @@ class CallCounter:
                 count(result)
             return result
 
+        # On the object and not on its class, so that other operators count nothing.
         setattr(operator, name, counted)
 
     def _count_forward(self, result: Tensor) -> None:

@@ -45,6 +45,7 @@ class CurveRecorder:
         self.last = now
         if not self.before and now.step >= self.next:
             self._append(now)
+            # Up to step 6 the growth is less than one step.
             self.next = max(now.step + 1, int(now.step * _GROWTH))
         if began - self.reported > _PERIOD:
             self.reported = began

@@ -59,10 +59,12 @@ def _wait(pid: int, job: Job, run: socket.socket) -> tuple[int, tuple[Status, st
     Returns:
         The wait status, and the limit that was exceeded, if any.
     """
+    # A forked cell shares the worker's pages, which are not its own need.
     until, own = time.monotonic() + job.seconds, resident_memory(os.getpid())
     exceeded: tuple[Status, str] | None = None
     wait = 0.002  # short at first: many cells take milliseconds
     while True:
+        # Polled, as the worker also watches the cell's limits and its run.
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             with suppress(OSError):

@@ -29,6 +29,7 @@ def styles(methods: Sequence[str]) -> Styles:
     """Return a unique combination of colour, marker and dash for each method."""
     count = len(FAMILIES)
     return {
+        # Shifted by the round, so that a colour gets another marker when it comes again.
         m: (FAMILIES[i % count], MARKERS[(i + i // count) % len(MARKERS)], DASHES[i // count % len(DASHES)])
         for i, m in enumerate(methods)
     }  # fmt: skip
@@ -59,6 +60,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     _times(axes, [times[m] for m in shown])
     means = [comparison.mean[m].mean for m in shown]
     # By the means alone, so that long intervals do not set the scale.
+    # Equal means span nothing; then it is 5 % of the value, and 1 around 0.
     room = 0.35 * (max(means) - min(means)) or 0.05 * abs(means[0]) or 1.0
     axes.set_ylim(min(means) - room, max(means) + room)
     axes.set_xlabel("time of the reconstruction [s]")

@@ -162,6 +162,7 @@ def _open(path: Path | None) -> Image.Image | str:
         return "no image was kept"
     try:
         with Image.open(path) as image:
+            # Pillow reads pixels lazily, and the file is closed after this block.
             image.load()
             grey = len(image.getbands()) < 3
             return image.convert("L" if grey else "RGB")

@@ -112,6 +112,7 @@ def latex(table: Table) -> str:
         [
             r"\begin{table}",
             r"  \centering",
+            # Without notes, a space would be left before the brace.
             rf"  \caption{{{_tex(table.title)}. {notes}}}".replace(". }", ".}"),
             rf"  \label{{tab:{table.key}}}",
             r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
