@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from invprior.errors import MeasurementError, did_you_mean
+from invprior.errors import MeasurementError, OptionError, did_you_mean
 from invprior.io import images
+from invprior.io.codecs import Array
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
@@ -28,37 +29,126 @@ def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
         MeasurementError: the file is missing or cannot be read, or its array is not 2-D or not
             finite.
     """
+    return torch.from_numpy(np.ascontiguousarray(_read(Path(path), what, index).values))
+
+
+def read_mask(path: str | Path) -> tuple[Tensor, bool]:
+    """Read which pixels a mask marks as known, see `known_pixels`.
+
+    Where the visible colours of an image are constant, as in a brush layer, its alpha channel is the mask.
+
+    Args:
+        path: a .npy, .npz or image file.
+
+    Returns:
+        True where a pixel is known, boolean, (H, W), and whether the alpha channel was used.
+
+    Raises:
+        MeasurementError: as `read_plane` and `known_pixels` raise.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise MeasurementError(f"The {what} file {path} does not exist.")
+    plane = _read(path, "mask")
+    values, alpha = plane.values, plane.alpha
+    transparent = False
+    if alpha is not None:
+        # The colour of a fully transparent pixel is arbitrary; programs write anything there.
+        visible = values[alpha > 0]
+        constant = visible.size == 0 or visible.min() == visible.max()
+        transparent = bool(constant and alpha.min() < alpha.max())
+    mask = torch.from_numpy(np.ascontiguousarray(alpha if transparent else values))
+    return known_pixels(mask, f"The mask in {path}", integers=plane.integers), transparent
+
+
+def known_pixels(mask: Tensor, what: str, *, integers: bool) -> Tensor:
+    """Return where a mask exceeds half of its range, boolean, (H, W).
+
+    The range ends at the largest value, and at 1 for floats in [0, 1]. So masks of 0 and 1, of 0 and 255, soft ones,
+    and those with the ringing of JPEG all keep their meaning.
+
+    Args:
+        mask: (H, W), of any real type or boolean, 0 where a pixel is missing.
+        what: the subject of messages, such as "The mask".
+        integers: whether the values came from integers or booleans.
+
+    Raises:
+        MeasurementError: it is complex, not 2-D, not finite or negative somewhere.
+        OptionError: it marks no pixel as known.
+    """
+    if mask.is_complex():
+        raise MeasurementError(f"{what} must be real; it is complex. Save its magnitude.")
+    if mask.dim() != 2 or mask.numel() == 0:
+        raise MeasurementError(
+            f"{what} must have two dimensions, height and width; its shape is {tuple(mask.shape)}."
+        )
+    values = mask.detach().cpu().to(torch.float64)
+    if not bool(values.isfinite().all()):
+        raise MeasurementError(f"{what} must be finite; it holds NaN or infinity.")
+    lowest, highest = float(values.min()), float(values.max())
+    if lowest < 0:
+        raise MeasurementError(
+            f"{what} must hold values from 0 (missing) up (known); its smallest value is {lowest:g}."
+        )
+    half = (highest if integers else max(highest, 1.0)) / 2
+    if highest <= half:
+        raise OptionError(
+            f"{what} must leave some pixels known; got none. Its largest value is {highest:g}, and a pixel is known "
+            f"above {half:g}."
+        )
+    return values > half
+
+
+class _Plane(NamedTuple):
+    """Finite numbers from a file.
+
+    Attributes:
+        values: (H, W), float64.
+        alpha: of an image, (H, W), in [0, 1], or None.
+        integers: whether the file holds integers or booleans.
+    """
+
+    values: Array
+    alpha: Array | None = None
+    integers: bool = False
+
+
+def _read(path: Path, what: str, index: str | None = None) -> _Plane:
     try:
-        array = _read(path, what, index)
+        if not path.is_file():
+            raise MeasurementError(f"The {what} file {path} does not exist.")
+        array, like = _decoded(path, what, index)
     except MeasurementError:
         raise
     except Exception as error:  # numpy and the image libraries raise nearly every type
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise MeasurementError(f"The {what} file {path} cannot be read: {reason}") from None
+    if array.dtype.kind not in "biuf":
+        kind = "complex" if array.dtype.kind == "c" else str(array.dtype)
+        raise MeasurementError(f"The {what} in {path} must hold real numbers; it is {kind}.")
     if array.ndim != 2 or 0 in array.shape:
         raise MeasurementError(
             f"The {what} in {path} must have two dimensions; its shape is {array.shape}."
         )
     if not np.isfinite(array).all():
         raise MeasurementError(f"The {what} in {path} must be finite; it holds NaN or infinity.")
-    return torch.from_numpy(np.ascontiguousarray(array))
+    values = array.astype(np.float64)
+    if like is None:
+        return _Plane(values, None, array.dtype.kind in "biu")
+    alpha = None if like.alpha is None else like.alpha[0, 0].numpy().astype(np.float64)
+    return _Plane(values, alpha, like.depth.startswith("uint"))
 
 
-def _read(path: Path, what: str, index: str | None) -> NDArray[np.float64]:
+def _decoded(path: Path, what: str, index: str | None) -> tuple[Array, images.Image | None]:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            array = archive[_name(path, what, archive.files, index)]
-            return np.asarray(array, np.float64)
+            return np.asarray(archive[_name(path, what, archive.files, index)]), None
     if index is not None:
         raise MeasurementError(f"{path} holds one {what}; index is for .npz files.")
     if suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        return np.asarray(np.load(path, allow_pickle=False)), None
     # An image's values come scaled to [0, 1]; those of .npy and .npz must stay as they are.
-    return images.load(path).x[0].mean(0).numpy().astype(np.float64)
+    image = images.load(path)
+    return image.x[0].mean(0).numpy(), image
 
 
 def _name(path: Path, what: str, names: list[str], index: str | None) -> str:

@@ -28,11 +28,13 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
     Attributes:
         image_shape: shape of x without the batch dimension, (C, H, W).
         measurement_shape: shape of y without the batch dimension.
+        notes: what the user should know about the operator, one sentence each; each run reports them.
     """
 
     plugin_group: ClassVar[str] = "operators"
     image_shape: Shape
     measurement_shape: Shape
+    notes: tuple[str, ...] = ()
 
     def __init__(self, image_shape: Shape, measurement_shape: Shape | None = None) -> None:
         super().__init__()
@@ -217,8 +219,7 @@ class Compose(LinearOperator, LocalOperator):
     def __init__(self, image_shape: Shape, *, operators: tuple[Recipe, ...]) -> None:
         if not operators:
             raise OptionError("The operators of compose must be one or more; got none.")
-        stages: list[Operator] = []
-        shape = tuple(image_shape)
+        stages, shape = list[Operator](), tuple(image_shape)
         for given in operators:
             stage = given(shape) if isinstance(given, Recipe) else given  # `A @ B` gives operators
             if not isinstance(stage, LinearOperator):
@@ -235,6 +236,7 @@ class Compose(LinearOperator, LocalOperator):
             shape = stage.measurement_shape
         super().__init__(image_shape, shape)
         self._stages = nn.ModuleList(stages)  # moves to a device with the chain
+        self.notes = tuple(note for stage in stages for note in stage.notes)
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, *, operators: tuple[Recipe, ...]) -> Shape:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError
-from invprior.io.arrays import read_plane
+from invprior.io.arrays import known_pixels, read_mask
 from invprior.numerics.box import Box
 from invprior.operators.base import LinearOperator, LocalOperator, Shape
 
@@ -26,8 +26,10 @@ class Inpaint(LinearOperator, LocalOperator):
     Give one of mask, keep, boxes and text. Without any, half of the pixels are kept.
 
     Args:
-        mask: file of a mask of the image's size, an image, .npy or .npz, not 0 where a pixel is
-            known; in Python also a tensor, (H, W).
+        mask: file of a mask of the image's size, an image, .npy or .npz; in Python also a tensor, (H, W). A pixel is
+            known where the mask exceeds half of its range: 0.5 for values in [0, 1], half of the largest value
+            otherwise. An image of one colour with an alpha channel, such as a brush layer, is read by its alpha:
+            opaque pixels are known.
         keep: fraction of the pixels that are kept, drawn at random.
         seed: seed of this draw; used with keep only.
         boxes: missing rectangles, each [top, left, height, width] in pixels.
@@ -56,7 +58,7 @@ class Inpaint(LinearOperator, LocalOperator):
             )
         size = (image_shape[-2], image_shape[-1])
         if mask is not None:
-            known = _from_mask(mask, size)
+            known, self.notes = _from_mask(mask, size)
         elif boxes is not None:
             known = _without_boxes(boxes, size)
         elif text is not None:
@@ -110,21 +112,49 @@ class Inpaint(LinearOperator, LocalOperator):
             OptionError: no pixel of the box is known.
         """
         shape = (*self.image_shape[:-2], box.height, box.width)
-        return Inpaint(shape, mask=box.of(self.known)[0, 0]), box
+        part = Inpaint(shape, mask=box.of(self.known)[0, 0])
+        part.notes = self.notes  # a hole may fill a box, and says nothing about the image's mask
+        return part, box
 
 
-def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> Tensor:
+def _from_mask(mask: str | Path | Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[str, ...]]:
+    """Return the known pixels and the notes on them."""
     if isinstance(mask, Tensor):
-        known, where = mask.detach().cpu() != 0, ""
+        integers = not mask.is_floating_point()
+        known = known_pixels(mask, "The mask", integers=integers)
+        transparent, where, name = False, "", "the mask"
     else:
-        known, where = read_plane(mask, "mask") != 0, f" in {mask}"
+        known, transparent = read_mask(mask)
+        where, name = f" in {mask}", Path(mask).name
     if tuple(known.shape) != size:
         shape = "x".join(map(str, known.shape))
         raise MeasurementError(
             f"The mask{where} must have the image's size, {size[0]}x{size[1]} (height x width); "
             f"it is {shape}."
         )
-    return _some(known, f"The mask{where}")
+    missing = 1 - float(known.double().mean())
+    doubt = _doubt(missing)
+    if isinstance(mask, Tensor) and not doubt:  # made on purpose, so a count says nothing new
+        return known, ()
+    count = f"{_percent(missing)} of the pixels are missing" if missing else "no pixel is missing"
+    how = ", those where its alpha channel is transparent" if transparent else ""
+    return known, (f"{name}: {count}{how}{doubt}",)
+
+
+def _doubt(missing: float) -> str:
+    """Return what to check when a share of missing pixels is implausible, else ""."""
+    if missing == 0:
+        return "; check that it is black where pixels are missing"
+    # Damage and text cover less. A mask that marks the damage in white exceeds this.
+    if missing > 0.9:
+        return "; check that it is white where pixels are known, not inverted"
+    return ""
+
+
+def _percent(share: float) -> str:
+    """Return a percentage with one decimal, or two where one would read as none or all."""
+    digits = 1 if 0.0005 <= share <= 0.9995 else 2
+    return f"{100 * share:.{digits}f} %"
 
 
 def _random(keep: float, seed: int, size: tuple[int, int]) -> Tensor:

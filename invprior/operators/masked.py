@@ -24,7 +24,7 @@ class Masked(LinearOperator, LocalOperator):
 
     def __init__(self, inner: LinearOperator, known: Tensor) -> None:
         super().__init__(inner.image_shape, inner.measurement_shape)
-        self.inner = inner
+        self.inner, self.notes = inner, inner.notes
         self.register_buffer("known", known)
 
     @property

@@ -69,9 +69,11 @@ class Run:
         except KeyboardInterrupt:
             raise Interrupted(None) from None
         self._begin(run, kept)
-        noise = self.objective.problem.noise
-        doubts = () if noise is None or noise.note is None else (noise.note,)
-        for note in (*changes, *doubts):
+        problem = self.objective.problem
+        doubts = (
+            () if problem.noise is None or problem.noise.note is None else (problem.noise.note,)
+        )
+        for note in (*changes, *problem.operator.notes, *doubts):
             run.note(note)
         try:
             return self._finish(run, *self._steps(run))
