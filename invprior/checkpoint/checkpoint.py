@@ -155,6 +155,7 @@ class Checkpoint:
             if header["crc32"] != _crc32(tensors):
                 raise ValueError("its checksum differs")
             return Kept(header["finished"], header["about"], tensors, header["tree"])
+        # Another format is no damage.
         except OptionError:
             raise
         except Exception as error:  # a damaged file can raise any error
@@ -211,6 +212,7 @@ class Checkpoint:
         """
         if self.keep:
             return
+        # Parts first, as only an empty folder can be removed.
         for part in self.parts:
             part.remove()
         if self.fresh:  # nothing written yet, so all that is there belongs to an earlier run

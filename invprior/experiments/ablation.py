@@ -232,6 +232,7 @@ def _row(trial: Trial) -> dict[str, object]:
 
 
 def _curve(trial: Trial) -> plots.Curve:
+    # Only trials with an image are drawn, and these have both.
     assert trial.seconds is not None
     assert trial.psnr is not None
     steps, _, psnrs = zip(*trial.curve, strict=True)

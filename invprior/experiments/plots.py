@@ -133,6 +133,7 @@ def _plain_ticks(axis: Axis, values: Sequence[float]) -> None:
     steps = (1.0, 2.0, 5.0) if long else (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    # Over less than a decade, matplotlib would label minor ticks too, as powers of 10.
     axis.set_minor_formatter(NullFormatter())
 
 

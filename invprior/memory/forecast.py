@@ -134,6 +134,7 @@ def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
     side = -(-PROFILE_SIDE // alignment) * alignment
     while True:
         small = min(side, height), min(side, width)
+        # Along the longer side, so that the two parts differ in a narrow image too.
         longer = (1, 2) if width >= height else (2, 1)
         large = min(longer[0] * side, height), min(longer[1] * side, width)
         if _covered(problem, large) > _covered(problem, small) or side >= max(height, width):

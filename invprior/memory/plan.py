@@ -151,6 +151,7 @@ def _with(problem: Problem, leaner: Reparameterization) -> Problem:
 
 def _difference(before: Reparameterization, after: Reparameterization) -> str:
     (_, old), (_, new) = option_values(before), option_values(after)
+    # A guide is a tensor, and comparing tensors gives no single truth value.
     pairs = ((k, v) for k, v in new.items() if not isinstance(v, Tensor) and old.get(k) != v)
     return ", ".join(f"{k}={str(v).lower()}" for k, v in pairs)
 

@@ -44,6 +44,7 @@ class Iterate:
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
+    # A cached_property writes to __dict__, which a frozen dataclass does not guard.
     @cached_property
     def energy(self) -> Tensor:
         """E(A x; y) + R(x), a scalar on the device; the solver's last value, else computed when read."""

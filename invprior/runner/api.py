@@ -190,7 +190,7 @@ def solve(
     for index, problem in enumerate(problems):
         own = replace(
             options,
-            # Always index 0 if one estimate serves all images; the check above allows no third case.
+            # Index 0 for all images if there is one estimate; the check above allows no third case.
             x0=None if start is None else start[index % len(start)][None],
             checkpoint=store.within(f"image-{index + 1}") if store and several else store,
         )

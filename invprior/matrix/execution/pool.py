@@ -57,6 +57,7 @@ class Worker:
     def give(self, job: Job, folder: Path) -> None:
         """Send it a cell. If it has died meanwhile, `read` reports that."""
         self.job = job
+        # Absolute, as a cell works in the folder of its data.
         request = {"job": job.to_json(), "folder": str(folder.absolute())}
         with suppress(OSError):
             self.connection.sendall((json.dumps(request) + "\n").encode())

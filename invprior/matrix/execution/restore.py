@@ -96,6 +96,7 @@ def _solve(
     else:
         problem, stop = scaled(problem, stop, factor)
     tuning = now(problem.y) - began
+    # One step on its own, since a first step also prepares what later ones use.
     with suppress(DivergedError):  # the run below reports it
         next(iterate(problem, job.cell.solver, seed=seed))
     warm_up = now(problem.y) - began - tuning
