@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
+from invprior.builders.inference import differentiable
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
@@ -31,6 +32,8 @@ ImageLike: TypeAlias = "Tensor | ArrayLike | str | PathLike[str]"
 AUTO = "auto"  # as a noise: estimated from y, as when none is given
 
 
+# Callers may be in inference mode. Tensors made there cannot take part in autograd later, which solvers need.
+@torch.inference_mode(False)
 def image_batch(
     y: ImageLike, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
@@ -51,13 +54,14 @@ def image_batch(
         raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
     tensor = to_tensor(y, dtype)
     try:
-        return tensor.to(device=device, dtype=dtype)
+        tensor = tensor.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError) as error:  # torch has no single error for this
         reason = str(error).partition("\n")[0].rstrip(".")
         raise OptionError(
             f'The option "device" must be a device of this machine; got "{device}" ({reason}). '
             'Use "cpu".'
         ) from None
+    return tensor.clone() if tensor.is_inference() else tensor
 
 
 def default_device() -> torch.device:
@@ -65,6 +69,7 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+@torch.inference_mode(False)
 def operator_for(
     operator: str | Spec | Recipe | Operator,
     *,
@@ -190,6 +195,7 @@ def fidelity_from(
     return noise.fidelity() if isinstance(noise, Noise) else Gaussian()
 
 
+@torch.inference_mode(False)
 def build(
     y: ImageLike,
     *,
@@ -215,9 +221,14 @@ def build(
         lambda: fidelity_from(fidelity, noise),
     )
     # Copies where they must move, as the user's objects stay on their device.
-    forward = placed(forward, measured)
-    likelihood = placed(likelihood, measured)
-    terms = Prior(tuple(Term(placed(t.functional, measured), t.given_weight) for t in terms.terms))
+    forward = differentiable(placed(forward, measured))
+    likelihood = differentiable(placed(likelihood, measured))
+    terms = Prior(
+        tuple(
+            Term(differentiable(placed(t.functional, measured)), t.given_weight)
+            for t in terms.terms
+        )
+    )
     problems = []
     # One problem an image: each has its own noise level and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):

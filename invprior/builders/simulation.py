@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
+from invprior.builders.inference import differentiable
 from invprior.builders.problem import ImageLike, image_batch, operator_for
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
@@ -23,6 +24,7 @@ def default_noise(operator: str) -> str:
     return DENOISE_NOISE if operator.partition(":")[0].strip() == "denoise" else OTHER_NOISE
 
 
+@torch.inference_mode(False)
 def simulate(
     truth: ImageLike,
     *,
@@ -46,7 +48,7 @@ def simulate(
         The measurement, (B, *measurement_shape), and the operator for the image's size.
     """
     x = image_batch(truth, device, dtype)
-    made = placed(operator_for(operator, image=tuple(x.shape[1:])), x)
+    made = differentiable(placed(operator_for(operator, image=tuple(x.shape[1:])), x))
     model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
     if not isinstance(model, Noise):
         raise OptionError(

@@ -54,9 +54,12 @@ class Problem:
     noise: NoiseEstimate | None = None
     weights: WeightChoice | None = None
 
+    @torch.inference_mode(False)
     def __post_init__(self) -> None:
         refuse_complex(self.y.dtype, "The measurement")
-        object.__setattr__(self, "y", self.y.detach())  # the dataclass is frozen
+        # Autograd cannot save a tensor that was made in inference mode.
+        y = self.y.clone() if self.y.is_inference() else self.y.detach()
+        object.__setattr__(self, "y", y)  # the dataclass is frozen
         expected = (1, *self.operator.measurement_shape)
         if tuple(self.y.shape) != expected:
             raise MeasurementError(
@@ -124,6 +127,7 @@ class Problem:
         )
         return next(found, None)
 
+    @torch.inference_mode(False)
     def conditioned(self) -> Problem:
         """Return the problem with its prior conditioned on the data, see `Reparameterization.condition`."""
         network = self.reparameterization
@@ -142,6 +146,7 @@ class Problem:
         """Whether every term of the prior is constant, as for `none`."""
         return all(t.functional.is_flat for t in self.prior.terms if t.weight > 0)
 
+    @torch.inference_mode(False)
     def pseudo_inverse(self) -> Tensor:
         """Return the mean of the measurement plus the damped pseudo-inverse of the rest, (1, *image_shape).
 
@@ -156,8 +161,10 @@ class Problem:
         constant = self.y.new_full(shape, mean)
         damping = 0.01 * self.operator.norm() ** 2
         rest = self.operator.adjoint(self.y - self.operator(constant))
-        return (constant + self.operator.solve_damped(rest, damping)).detach()
+        # In y's dtype, whatever the operator's arithmetic with torch's default dtype made of it.
+        return (constant + self.operator.solve_damped(rest, damping)).detach().to(self.y.dtype)
 
+    @torch.inference_mode(False)
     def initial_estimate(self) -> Tensor:
         """Return the default x0, (1, *image_shape): the pseudo-inverse, smoothed when there is a prior.
 
@@ -178,6 +185,7 @@ class Problem:
             )
 
 
+@torch.inference_mode(False)
 def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     """Mask the operator where y is not finite, and set y to 0 there.
 

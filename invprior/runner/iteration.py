@@ -39,6 +39,8 @@ class Iteration:
         MeasurementError: x0 has another shape, is complex, or holds NaN or infinity.
     """
 
+    # Its tensors go through autograd at every step, so none may be made in inference mode.
+    @torch.inference_mode(False)
     def __init__(self, objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> None:
         problem = objective.problem
         expected = (1, *problem.operator.image_shape)
@@ -50,6 +52,8 @@ class Iteration:
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
         start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
+        if start.is_inference():
+            start = start.clone()
         with torch.enable_grad():  # the caller may be under no_grad
             self.state = solver.init(objective, start, generator)
         self.monitor.kept.append(self.state.x)
@@ -63,6 +67,7 @@ class Iteration:
         """Time spent so far."""
         return time.perf_counter() - self.began
 
+    @torch.inference_mode(False)
     def advance(self) -> Iterate:
         """Take one step and return its iterate.
 
@@ -108,6 +113,7 @@ class Iteration:
             self.notes = (*self.notes, text)
             logging.getLogger("invprior").warning("%s", text)
 
+    @torch.inference_mode(False)
     def refit(self, back: Refit) -> None:
         """Return to an earlier state, and fit all data from there."""
         with torch.no_grad():  # in place: the optimiser refers to these tensors
