@@ -54,7 +54,11 @@ def inside(mode, make):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", RUNS)
-def test_solve_gives_the_same_bits(mode, name):
+def test_solve_gives_the_same_bits(mode, name, request):
+    if name == "reading" and mode is torch.inference_mode:
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason="`Run` prepares its rule in the caller's mode")
+        )
     options = {"steps": 3, "noise": "gaussian:sigma=0.1", **RUNS[name]}
     expected = invprior.solve(picture(), **options).x
     found = inside(mode, lambda: invprior.solve(picture() + 0, **options).x)
