@@ -28,5 +28,7 @@ class Denoiser(ABC, metaclass=Plugin):
             sigma: standard deviation of the noise, positive, in x's intensities.
 
         Returns:
-            Images of x's shape, dtype and device. Each depends on its own input alone.
+            Images of x's shape, dtype and device. Each depends on its own input alone. An image of
+            one row or one column is denoised along its length. A single pixel has no neighbours and
+            comes back as it is.
         """

@@ -23,7 +23,8 @@ class WaveletDenoiser(Denoiser):
 
     Args:
         wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets.
-        levels: number of scales; when absent, 4 or as many as fit the image.
+        levels: number of scales along each axis, at most as many as it can be halved; when absent,
+            4 or as many as fit the image.
         threshold: threshold of all bands, in multiples of the noise level. When absent, BayesShrink
             chooses one for each band and channel.
 
@@ -61,16 +62,18 @@ class WaveletDenoiser(Denoiser):
 
 
 @cache
-def _noise_gains(filters: Filters, levels: int) -> tuple[float, ...]:
+def _noise_gains(filters: Filters, levels: tuple[int, int]) -> tuple[float, ...]:
     """Return the standard deviation of unit white noise in each undecimated band.
 
-    With an orthogonal wavelet it is 2^-j at level j. With a biorthogonal one it is the norm of the
-    band's response to an impulse.
+    With an orthogonal wavelet it is 2^-j at level j of both axes. With a biorthogonal one it is the
+    norm of the band's response to an impulse.
     """
+    transform = WaveletTransform(filters, levels, undecimated=True)
     if filters.orthogonal:
-        return tuple(0.5 ** (1 + i // 3) for i in range(3 * levels))
-    side = 2**levels * filters.length  # wide enough for the response not to wrap around
-    impulse = torch.zeros(1, 1, side, side, dtype=torch.float64)
-    impulse[..., side // 2, side // 2] = 1.0
-    _, details = WaveletTransform(filters, levels, undecimated=True).analysis(impulse)
+        return tuple(transform.noise_gains())
+    # Wide enough for the response not to wrap around.
+    height, width = (2**n * filters.length if n else 1 for n in levels)
+    impulse = torch.zeros(1, 1, height, width, dtype=torch.float64)
+    impulse[..., height // 2, width // 2] = 1.0
+    _, details = transform.analysis(impulse)
     return tuple(float(torch.linalg.vector_norm(band)) for band in details)

@@ -89,24 +89,30 @@ Taps = list[tuple[int, float]]  # (offset, tap)
 class WaveletTransform:
     """A linear transform of images (..., H, W) to a lowpass band and a list of details.
 
-    The list begins with the finest level. Each level has three bands: highpass along the width,
-    along the height, and along both.
+    The list begins with the finest level. A level has three bands: highpass along the width, along
+    the height, and along both. Where only one axis has that many levels, it has one band, highpass
+    along this axis.
 
     Args:
         filters: the wavelet's taps.
-        levels: number of scales, at least 0.
+        levels: number of scales along the height and along the width, at least 0.
         undecimated: whether every shift is kept, scaled so that orthogonal filters give a Parseval
             frame. Otherwise each level halves the width and the height of its bands.
     """
 
     filters: Filters
-    levels: int
+    levels: tuple[int, int]
     undecimated: bool = False
 
     def analysis(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the coefficients of images."""
         details: list[Tensor] = []
-        for level in range(self.levels):
+        for level in range(max(self.levels)):
+            axes = self._axes(level)
+            if len(axes) == 1:
+                x, high = self._split(x, level, *axes)
+                details.append(high)
+                continue
             low, high = self._split(x, level, -2)
             x, horizontal = self._split(low, level, -1)
             details += (horizontal, *self._split(high, level, -1))
@@ -123,6 +129,18 @@ class WaveletTransform:
     def norm(self) -> float:
         """Return an upper bound on the spectral norm of `analysis`."""
         return 1.0 if self.filters.orthogonal else _norm(self)
+
+    def noise_gains(self) -> list[float]:
+        """Return the deviation of unit white noise in each undecimated band, with orthogonal filters."""
+        gains: list[float] = []
+        for level in range(1, max(self.levels) + 1):
+            # Each axis and level averages over twice as many samples.
+            halvings = sum(min(level, most) for most in self.levels) / 2
+            gains += [0.5**halvings] * (2 ** len(self._axes(level - 1)) - 1)
+        return gains
+
+    def _axes(self, level: int) -> list[int]:
+        return [dim for dim, most in zip((-2, -1), self.levels, strict=True) if level < most]
 
     def _split(self, x: Tensor, level: int, dim: int) -> tuple[Tensor, Tensor]:
         low, high = self.filters.analysis
@@ -166,8 +184,13 @@ class WaveletTransform:
     def _merge_levels(
         self, low: Tensor, details: list[Tensor], filters: tuple[tuple[float, ...], ...]
     ) -> Tensor:
-        for level in reversed(range(self.levels)):
-            horizontal, vertical, diagonal = details[3 * level : 3 * level + 3]
+        rest = list(details)
+        for level in reversed(range(max(self.levels))):
+            axes = self._axes(level)
+            if len(axes) == 1:
+                low = self._merge(low, rest.pop(), filters, level, *axes)
+                continue
+            diagonal, vertical, horizontal = rest.pop(), rest.pop(), rest.pop()
             low = self._merge(
                 self._merge(low, horizontal, filters, level, -1),
                 self._merge(vertical, diagonal, filters, level, -1),
@@ -178,10 +201,13 @@ class WaveletTransform:
         return low
 
 
-def fitting_levels(filters: Filters, height: int, width: int, levels: int | None) -> int:
-    """Return the number of levels for an image.
+def fitting_levels(
+    filters: Filters, height: int, width: int, levels: int | None
+) -> tuple[int, int]:
+    """Return the numbers of levels along the height and along the width of an image.
 
-    It is at most the number of halvings of the shorter side down to one sample.
+    Each is at most the number of halvings of that side down to one sample. So an image of one row
+    or one column is transformed along its length.
 
     Args:
         filters: the wavelet's taps.
@@ -190,10 +216,13 @@ def fitting_levels(filters: Filters, height: int, width: int, levels: int | None
         levels: the number that the user asks for. None means 4, or fewer where the filter, widened
             to the scale of the level, does not fit.
     """
-    side = min(height, width)
-    if levels is not None:
-        return min(levels, (side - 1).bit_length())
-    return max(min(4, (side // filters.length).bit_length()), min(1, side - 1))
+
+    def along(side: int) -> int:
+        if levels is not None:
+            return min(levels, (side - 1).bit_length())
+        return max(min(4, (side // filters.length).bit_length()), min(1, side - 1))
+
+    return along(height), along(width)
 
 
 def _taps(taps: tuple[float, ...], dilation: int = 1, scale: float = 1.0) -> Taps:
@@ -240,5 +269,5 @@ def _norm(transform: WaveletTransform) -> float:
     def normal(x: Tensor) -> Tensor:
         return transform.adjoint(*transform.analysis(x))
 
-    side = max(32, min(256, 4 * 2**transform.levels))
-    return spectral_norm(normal, torch.zeros(1, 1, side, side))
+    height, width = (max(32, min(256, 4 * 2**n)) if n else 1 for n in transform.levels)
+    return spectral_norm(normal, torch.zeros(1, 1, height, width))

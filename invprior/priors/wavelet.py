@@ -26,7 +26,8 @@ class Wavelet(Penalty, Proximable):
     Args:
         wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets, such as haar, db4, sym8
             or bior4.4.
-        levels: number of scales; when absent, 4 or as many as fit the image.
+        levels: number of scales along each axis, at most as many as it can be halved; when absent,
+            4 or as many as fit the image.
         kind: l1 sums magnitudes. l0 counts coefficients that are not zero. It keeps edges sharper,
             has no gradient, and needs an orthogonal wavelet without translation invariance.
         translation_invariant: whether R is averaged over all shifts of the image. The images are
@@ -114,8 +115,9 @@ class Wavelet(Penalty, Proximable):
     def _thresholds(self, transform: WaveletTransform, tau: float) -> list[float]:
         """Return the weight of each band."""
         # Level j of the frame gathers 4^j bases, and its atoms are 2^j times as large.
-        halvings = 1 if self.translation_invariant else 0
-        return [tau * 0.5 ** (halvings * (1 + i // 3)) for i in range(3 * transform.levels)]
+        return [
+            tau * (gain if self.translation_invariant else 1.0) for gain in transform.noise_gains()
+        ]
 
 
 def _analysis_prox(
@@ -144,10 +146,10 @@ def _analysis_prox(
     Source: Beck and Teboulle 2009, "Fast gradient-based algorithms for constrained total variation
     image denoising", with the wavelet transform instead of the gradient.
     """
-    step = transform.norm() ** -2
     low, details = transform.analysis(v)
-    if not details:  # an image too small for one level
+    if not details:  # a single pixel, which has no details to penalise
         return v
+    step = transform.norm() ** -2
     nothing = torch.zeros_like(low)
     dual = [torch.zeros_like(band) for band in details]
     ahead, momentum = dual, 1.0

@@ -71,3 +71,41 @@ def test_gains_on_an_image(denoiser, grey, colour):
         clean, y = noisy_crop(channels)
         error = (denoiser.denoise(y, SIGMA) - clean).square().mean()
         assert 10 * torch.log10((y - clean).square().mean() / error) > gain
+
+
+@every
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_and_columns_are_denoised_alike(denoiser, channels):
+    """Against an identity, which leaves all of the error."""
+    clean = torch.full((1, channels, 1, 400), 0.2, dtype=torch.float64)
+    clean[..., 200:] = 0.7
+    noise = torch.randn(
+        clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    y = clean + 0.1 * noise
+    found = denoiser.denoise(y, 0.1)
+    assert (found - clean).square().mean() < 0.3 * (y - clean).square().mean()
+    torch.testing.assert_close(denoiser.denoise(y.mT, 0.1), found.mT, rtol=1e-3, atol=1e-3)
+
+
+@every
+@pytest.mark.parametrize("shape", [(2, 200), (5, 100), (16, 300)])
+def test_elongated_images_are_denoised_alike(denoiser, shape):
+    clean = torch.full((1, 1, *shape), 0.2, dtype=torch.float64)
+    clean[..., shape[1] // 2 :] = 0.7
+    noise = torch.randn(
+        clean.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    y = clean + 0.1 * noise
+    found = denoiser.denoise(y, 0.1)
+    assert (found - clean).square().mean() < 0.25 * (y - clean).square().mean()
+    torch.testing.assert_close(denoiser.denoise(y.mT, 0.1), found.mT, rtol=1e-3, atol=1e-3)
+
+
+@every
+@pytest.mark.parametrize("shape", [(2, 3), (1, 2), (2, 1)])
+def test_tiny_images_are_changed_and_a_single_pixel_is_not(denoiser, shape):
+    y = 0.5 + 0.1 * random(1, 1, *shape)
+    found = denoiser.denoise(y, 0.1)
+    assert found.std() < 0.9 * y.std()
+    torch.testing.assert_close(denoiser.denoise(y[..., :1, :1], 0.1), y[..., :1, :1])

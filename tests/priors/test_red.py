@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from invprior import solve
 from invprior.denoisers.bilateral import Bilateral
 from invprior.denoisers.wavelet import WaveletDenoiser
 from invprior.errors import OptionError
@@ -35,6 +36,26 @@ def test_chains_through_a_network_as_the_jacobian_times_the_residual(denoiser):
     jacobian = torch.autograd.functional.jacobian(network, weight).flatten(0, 3).flatten(1)
     residual = (x - denoiser.denoise(x, 0.1)).detach() * torch.tensor([2.0, 1.0]).view(2, 1, 1, 1)
     torch.testing.assert_close(slope.flatten(), jacobian.T @ residual.flatten())
+
+
+@pytest.mark.parametrize("solver", ["auto", "fista", "lbfgs"])
+def test_rows_and_columns_are_denoised_alike(solver):
+    clean = torch.full((1, 1, 1, 256), 0.2)
+    clean[..., 128:] = 0.7
+    y = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    row, column = (
+        solve(
+            t,
+            operator="denoise",
+            prior=400.0 * RED(sigma=0.1),
+            noise="gaussian:sigma=0.1",
+            solver=solver,
+            steps=60,
+        ).x
+        for t in (y, y.mT)
+    )
+    assert (row - clean).square().mean() < 0.4 * (y - clean).square().mean()
+    torch.testing.assert_close(column, row.mT, atol=1e-4, rtol=0)
 
 
 def test_flat_images_are_free():

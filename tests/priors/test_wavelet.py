@@ -101,6 +101,35 @@ def test_batch_dtype_determinism_and_input_untouched(options):
     torch.testing.assert_close(prior.value(v)[1:2], prior.value(v[1:2]))
 
 
+def noisy_step(*shape):
+    clean = torch.full(shape, 0.2, dtype=torch.float64)
+    clean[..., shape[-1] // 2 :] = 0.7
+    return clean, clean + 0.1 * (random(*shape) - 0.5) * 12**0.5
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, {"wavelet": "haar", "kind": "l0"}, {}], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 256), (1, 3, 2, 200), (1, 1, 5, 300)])
+def test_rows_and_columns_are_denoised_alike(options, shape):
+    prior, (clean, y) = Wavelet(**options), noisy_step(*shape)
+    tau = prior.default_weight * 0.01
+    found = prior.prox(y, tau)
+    assert (found - clean).square().mean() < 0.4 * (y - clean).square().mean()
+    torch.testing.assert_close(prior.prox(y.mT, tau), found.mT, atol=1e-2, rtol=0)
+    torch.testing.assert_close(prior.value(y.mT), prior.value(y))
+    assert prior.degrees_of_freedom(y, tau) == prior.degrees_of_freedom(y.mT, tau)
+    assert (prior.value(y) > prior.value(clean)).all()
+
+
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (2, 3)])
+def test_tiny_images_are_changed_and_a_single_pixel_is_free(size):
+    for options in OPTIONS:
+        prior, v = Wavelet(**options), random(1, 1, *size)
+        assert prior.prox(v, 10.0).std() < 0.8 * v.std()  # an odd last sample stays
+        assert prior.value(v) > 0
+        assert torch.equal(prior.prox(v[..., :1, :1], 10.0), v[..., :1, :1])
+        assert prior.value(v[..., :1, :1]) == 0
+
+
 def test_translation_invariant_value_is_the_mean_over_shifts():
     x = random(1, 1, 8, 8)
     basis = Wavelet(wavelet="db2", levels=2)
