@@ -23,7 +23,8 @@ Length = Annotated[int, Ge(1)]
 class Inpaint(LinearOperator, LocalOperator):
     """Sampling of the known pixels; the others are missing in all channels, and y is 0 there.
 
-    Give one of mask, keep, boxes and text. Without any, half of the pixels are kept.
+    Give one of mask, keep, boxes and text. Without any, a simulation keeps a random half of the pixels, and a given
+    measurement is refused.
 
     Args:
         mask: file of a mask of the image's size, an image, .npy or .npz; in Python also a tensor, (H, W). A pixel is
@@ -69,6 +70,31 @@ class Inpaint(LinearOperator, LocalOperator):
         self.mask, self.keep, self.seed, self.boxes, self.text = mask, keep, seed, boxes, text
         # Not persistent: the options make it again.
         self.register_buffer("known", known[None, None], persistent=False)
+
+    @classmethod
+    def image_shape_for(
+        cls,
+        measurement_shape: Shape,
+        *,
+        mask: object = None,
+        keep: object = None,
+        seed: object = 0,
+        boxes: object = None,
+        text: object = None,
+    ) -> Shape:
+        """Return the same shape; a measurement needs the pixels that are missing in it.
+
+        Raises:
+            OptionError: none of mask, keep, boxes and text is given.
+        """
+        # A random half serves to simulate a measurement; of a real one it would drop half of the data.
+        if mask is None and keep is None and boxes is None and text is None:
+            raise OptionError(
+                "inpaint on a measurement must be given one of mask, boxes, text or keep; got none. Give the mask of "
+                "the missing pixels, as in inpaint:mask=mask.png; to try it on an image without missing pixels, "
+                "simulate the measurement (--simulate, invprior.simulate)."
+            )
+        return measurement_shape
 
     @property
     def observation_mask(self) -> Tensor:

@@ -285,3 +285,12 @@ def test_ctrl_c_while_writing(run, folder, monkeypatch, name):
     assert "no file was left half-written" in result.stderr
     assert not list(folder.glob(".*"))
     assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("operator", ["inpaint", "inpaint:seed=1"])
+def test_inpainting_of_a_measurement_needs_its_mask(refused, solve, y, operator):
+    message = refused("solve", y, "--operator", operator)
+    assert "mask=mask.png" in message
+    assert "--simulate" in message
+    solve(y, "--operator", operator, "--simulate")
+    solve("sample:camera:16", "--operator", operator)

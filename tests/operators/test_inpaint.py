@@ -248,3 +248,17 @@ def test_wrong_options(tmp_path: Path) -> None:
         Inpaint(SHAPE, mask=tmp_path / "m.png")
     with pytest.raises(MeasurementError, match="does not exist"):
         Inpaint(SHAPE, mask="absent.png")
+
+
+def test_a_measurement_needs_to_know_what_is_missing(tmp_path: Path) -> None:
+    y = rand((1, *SHAPE))
+    for operator in ("inpaint", "inpaint:seed=3", 'compose:operators=["denoise","inpaint"]'):
+        with pytest.raises(OptionError, match=r"mask, boxes, text or keep.*mask=mask\.png"):
+            invprior.build(y, operator=operator)
+    np.save(tmp_path / "m.npy", np.eye(12, 17))
+    for given in ("keep=0.5", f"mask={tmp_path}/m.npy", "boxes=[[0,0,2,2]]", "text=a"):
+        assert invprior.build(y, operator=f"inpaint:{given}")
+    measured, a = invprior.simulate(y, operator="inpaint", noise="gaussian:sigma=0.1")
+    assert isinstance(a, Inpaint)
+    assert a.keep == 0.5
+    assert invprior.build(measured, operator=a)
