@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import invprior
+from invprior.fidelities.base import Fidelity
 from invprior.problem.functionals import Reparameterization
 from invprior.solvers.adam import Adam
 
@@ -93,6 +94,66 @@ def test_a_passing_spike_is_no_collapse():
         assert watch(step, torch.tensor(energy), y) is None
     found = [watch(step, torch.tensor(20.0), y) for step in range(101, 111)]
     assert any(found)
+
+
+class Log(Fidelity):
+    """A negative log-likelihood with its logarithm of a density: below 0 where the noise is weak."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.shift = shift
+
+    def value(self, prediction, y):
+        return (0.5 * ((prediction - y) / 0.05).square() - self.shift).flatten(1).sum(1)
+
+    @property
+    def noise_level(self):
+        return 0.05
+
+
+def shifted(shift, steps, **options):
+    y = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(2))
+    (problem,) = invprior.build(y, prior=Spoilt(**options), fidelity=Log(shift))
+    solver = Adam(lr=0.02, rollback=True, average=0.0, back_projection=False, langevin=0.0)
+    objective = solver.route(problem)
+    state = solver.init(objective, problem.initial_estimate(), torch.Generator())
+    for _ in range(steps):
+        state = solver.step(objective, state)
+    return state
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0, 10.0, 1e4])
+def test_an_energy_that_falls_below_0_is_no_collapse(shift):
+    state = shifted(shift, 300, at=0)
+    assert float(state.energy) < 0
+    assert state.rollback.returns == 0
+    assert state.notes == ()
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5, 2.0, 10.0])
+@pytest.mark.parametrize("damage", [30.0, float("nan")])
+def test_a_collapse_from_an_energy_below_0_is_undone(shift, damage):
+    state = shifted(shift, 200, damage=damage)
+    assert "the fit collapsed at step 130" in state.notes[0]
+    assert len(state.notes) == 1
+    assert state.optimizer.param_groups[0]["lr"] == 0.01
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_energies_of_either_sign_are_watched(sign):
+    """An energy in units of its own; a constant added to it must not make a collapse."""
+    weights = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([weights], lr=0.1)
+    weights.sum().backward()
+    optimizer.step()
+    from invprior.solvers.rollback import Rollback
+
+    watch, x = Rollback(optimizer, torch.zeros(1, 1, 2, 2)), torch.zeros(1, 1, 2, 2)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(1, 400):
+        level = 100.0 * 0.98**step + sign * 50.0 + torch.randn((), generator=generator)
+        assert watch(step, level, x) is None
+    assert any(watch(step, torch.tensor(400.0), x) for step in range(400, 420))
 
 
 def test_langevin_noise_moves_the_filters_alone_by_its_own_stream():
