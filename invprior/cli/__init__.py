@@ -5,12 +5,18 @@ No module here imports torch before a command needs it, so that `--help` and `li
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
 
 def main() -> None:
     """Run `invprior`."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name or a sign that the terminal's encoding lacks is printed as an escape; it must not end a command
+        # whose work is done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from invprior.cli.app import app
 

@@ -156,12 +156,15 @@ def settle(
     # PNG holds integers in 1 or 3 channels; everything else goes into a TIFF.
     suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
     if output is None:
+        # Space for a number behind it. A long name of an image must not stop its restoration.
+        title = files.shortened(title, 200)
         outputs = Outputs.in_folder(
             DEFAULT_FOLDER / title, suffix, simulated, several, curve, fresh=True
         )
         # A fresh folder holds no file that could be in the way.
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
+    files.check_name(output)
     if output.is_dir():
         outputs = Outputs.in_folder(output, suffix, simulated, several, curve)
     elif not output.suffix:
@@ -173,4 +176,5 @@ def settle(
     images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
+    files.check_name(outputs.checkpoint)
     return outputs

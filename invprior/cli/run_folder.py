@@ -77,6 +77,7 @@ class RunFolder:
         Raises:
             OptionError: there is none, it is damaged, or another version wrote it in another format.
         """
+        files.check_name(place)
         folder = next((f for f in (place, place / "checkpoint") if (f / _RUN).is_file()), None)
         if folder is None:
             raise OptionError(

@@ -26,6 +26,7 @@ def solve(context: typer.Context, options: Options) -> None:
     """
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.cli.progress import notes_on_stderr
+    from invprior.cli.run_folder import resume_command
     from invprior.cli.session import Session
     from invprior.cli.summary import explained
     from invprior.io import strict_json
@@ -36,8 +37,18 @@ def solve(context: typer.Context, options: Options) -> None:
             session = Session.resume(options.resume, options.steps)
         else:
             session = Session.prepare(options, command=sys.argv[1:])
-        solution = session.run(quiet=options.quiet or options.as_json)
-        record = session.write(solution)
+        try:
+            solution = session.run(quiet=options.quiet or options.as_json)
+            record = session.write(solution)
+        except (
+            KeyboardInterrupt
+        ):  # before the first step, or again while the results are being written
+            if not session.folder.begun:
+                raise
+            resume = resume_command(session.folder.path)
+            text = f"Interrupted; no file was left half-written. Resume with: {resume}"
+            err.print(escape(text), soft_wrap=True)
+            raise typer.Exit(130) from None
     if options.as_json:
         print(strict_json.dumps(record, indent=2))
     elif not options.quiet:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError, did_you_mean
-from invprior.io import images
+from invprior.io import files, images
 from invprior.io.codecs import Array
 
 
@@ -112,6 +112,7 @@ class _Plane(NamedTuple):
 
 
 def _read(path: Path, what: str, index: str | None = None) -> _Plane:
+    files.check_name(path)
     try:
         if not path.is_file():
             raise MeasurementError(f"The {what} file {path} does not exist.")

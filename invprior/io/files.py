@@ -11,15 +11,41 @@ from typing import BinaryIO
 
 from invprior.errors import MeasurementError
 
+LONGEST = 255  # bytes of a file's name, on nearly every file system
+
+
+def check_name(path: str | Path) -> Path:
+    """Refuse a path with a name that no file system holds; the system's own calls would raise OSError.
+
+    Raises:
+        MeasurementError: the name of the file or of a folder is longer than 255 bytes.
+    """
+    path = Path(path)
+    for part in path.parts:
+        size = len(os.fsencode(part))
+        if size > LONGEST:
+            raise MeasurementError(
+                f'The name "{part[:40]}..." must have at most {LONGEST} bytes; it has {size}. '
+                "Choose a shorter name."
+            )
+    return path
+
+
+def shortened(name: str, size: int) -> str:
+    """Return the beginning of a name that fits into a number of bytes, in whole characters."""
+    while len(os.fsencode(name)) > size:
+        name = name[:-1]
+    return name
+
 
 def writable(path: str | Path, *, overwrite: bool = False) -> Path:
     """Check that a file can be written, without creating it; call this before a long run.
 
     Raises:
-        MeasurementError: the file exists and must not be replaced, or its folder is missing or
-            read-only.
+        MeasurementError: the file exists and must not be replaced, its name is too long, or its
+            folder is missing or read-only.
     """
-    path = Path(path)
+    path = check_name(path)
     folder = path.parent
     if path.is_dir():
         raise MeasurementError(f'Cannot write "{path}": it is a folder. Name a file inside it.')
@@ -58,6 +84,7 @@ def makeable(folder: Path, remedy: str) -> None:
     Raises:
         MeasurementError: a file is in the way, or the folder above is read-only.
     """
+    check_name(folder)
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         fault = "is read-only" if existing.is_dir() else "is a file"
@@ -77,7 +104,7 @@ def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """
     path = writable(path, overwrite=overwrite)
     # In the same folder, since a rename is atomic only within one file system.
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{shortened(path.name, 200)}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file

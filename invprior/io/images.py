@@ -50,7 +50,7 @@ def load(path: str | PathLike[str]) -> Image:
     Raises:
         MeasurementError: the file is missing or broken, or is not an image of a known format.
     """
-    path = Path(path)
+    path = files.check_name(path)
     if path.is_dir():
         raise MeasurementError(f'"{path}" is a folder; name an image inside it.')
     if not path.exists():
