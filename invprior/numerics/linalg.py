@@ -125,7 +125,7 @@ def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: in
     # A fixed seed on the CPU: the same norm in every run and on every device.
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
-    v = v / torch.linalg.vector_norm(v)
+    v = v / _length(v)
     before = torch.zeros_like(v)
     # The density of c at 0 is that of a normal distribution of variance 1 / n.
     least = _MISSED * math.sqrt(math.pi / (2 * like.numel()))
@@ -135,11 +135,11 @@ def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: in
     top = 0.0
     for _ in range(steps):
         rest = normal(v)
-        diagonal.append(float((v * rest).sum()))
+        diagonal.append(_product(v, rest))
         rest = rest - diagonal[-1] * v - (beside[-1] if beside else 0.0) * before
         # Twice, because rounding leaves more than a small rest may contain.
-        rest = rest - (v * rest).sum() * v - (before * rest).sum() * before
-        length = float(torch.linalg.vector_norm(rest))
+        rest = rest - _product(v, rest) * v - _product(before, rest) * before
+        length = _length(rest)
         if not math.isfinite(length + diagonal[-1]):
             return math.nan
         beside.append(length)
@@ -149,8 +149,8 @@ def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: in
             break
         before, v = v, rest / length
         # Without this, a rest of rounding errors would lean on the vector that it came from.
-        v = v - (before * v).sum() * before
-        v = v / torch.linalg.vector_norm(v)
+        v = v - _product(before, v) * before
+        v = v / _length(v)
     if top == 0.0:
         return 0.0
     bound = _bound(top, diagonal, beside, least)
@@ -158,6 +158,20 @@ def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: in
 
 
 _MISSED = 1e-6  # probability that the bound of `spectral_norm` does not hold
+
+
+def _product(a: Tensor, b: Tensor) -> float:
+    # A sum of millions of float32 values in float32 can miss the norm by more than the bound's margin.
+    return float((a * b).sum(dtype=_precise(a)))
+
+
+def _length(a: Tensor) -> float:
+    # Squares in float32 would underflow for an operator of norm 1e-10.
+    return float(torch.linalg.vector_norm(a, dtype=_precise(a)))
+
+
+def _precise(a: Tensor) -> torch.dtype:
+    return a.dtype if a.device.type == "mps" else torch.float64  # MPS has no float64
 
 
 def _largest_ritz_value(diagonal: list[float], beside: list[float]) -> float:
