@@ -131,7 +131,7 @@ class LinearOperator(Operator):
         return self.solve_damped(self.adjoint(y), damping)
 
     def norm(self) -> float:
-        """Return an upper bound on the spectral norm ||A||; by power iteration unless overridden."""
+        """Return an upper bound on the spectral norm ||A||; by the Lanczos method unless overridden."""
         tensors = [*self.parameters(), *self.buffers()]
         device = tensors[0].device if tensors else None
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
@@ -269,7 +269,7 @@ class Compose(LinearOperator, LocalOperator):
 
     def norm(self) -> float:
         """Return the product of the norms, an upper bound."""
-        # Not power iteration on the chain, which may stop below the true norm.
+        # Each norm is often known exactly; a bound of the chain would take iterations.
         return math.prod(operator.norm() for operator in self.operators)
 
     @property

@@ -131,7 +131,7 @@ class Blur(LinearOperator, LocalOperator):
         return self.adjoint(weighed[..., :height, :width])
 
     def norm(self) -> float:
-        """Return the largest eigenvalue when it is known, else a bound tightened by power iteration."""
+        """Return the largest eigenvalue when it is known, else an upper bound by iteration."""
         return self._norm
 
     @property

@@ -33,7 +33,7 @@ class Mine(LinearOperator):
         return self._gain(y) * y
 
     def norm(self) -> float:
-        """Return an upper bound on the norm; without this method power iteration estimates one."""
+        """Return an upper bound on the norm; without this method the Lanczos method finds one."""
         return 1.0  # the gain in the centre; solvers diverge if the bound is too small
 
     def _gain(self, like: Tensor) -> Tensor:
