@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeAlias
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.inference import differentiable
+from invprior.builders.notes import noise_notes
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
@@ -229,11 +231,15 @@ def build(
             for t in terms.terms
         )
     )
+    model = None
+    if fidelity is None:  # the noise was the fidelity's source
+        model = noise_from(noise) if isinstance(noise, str | Spec) else noise
     problems = []
     # One problem an image: each has its own noise level and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
-        problems.append(Problem(operator=own, y=known, prior=terms, fidelity=likelihood))
+        problem = Problem(operator=own, y=known, prior=terms, fidelity=likelihood)
+        problems.append(replace(problem, notes=noise_notes(problem, model)))
     return problems
 
 

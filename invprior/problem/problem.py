@@ -41,6 +41,7 @@ class Problem:
         fidelity: E; an open noise parameter is estimated from y.
         noise: the estimate of the noise in y. It is made here when the fidelity's noise parameter is open, else None.
         weights: how the prior's open weights were chosen; None when they were not.
+        notes: what the user should know about the data, one sentence each; every run reports them.
 
     Raises:
         MeasurementError: y has another shape, is complex, or holds NaN or infinity.
@@ -53,6 +54,7 @@ class Problem:
     fidelity: Fidelity = field(default_factory=Gaussian)
     noise: NoiseEstimate | None = None
     weights: WeightChoice | None = None
+    notes: tuple[str, ...] = ()
 
     @torch.inference_mode(False)
     def __post_init__(self) -> None:
@@ -217,7 +219,7 @@ def restrict(problem: Problem, box: Box) -> Problem:
     part, measured = operator.restrict(box)
     y = measured.of(problem.y)
     prior = restrict_prior(problem.prior, box)
-    return Problem(placed(part, y), y, prior, problem.fidelity, problem.noise)
+    return Problem(placed(part, y), y, prior, problem.fidelity, problem.noise, notes=problem.notes)
 
 
 def restrict_prior(prior: Prior, box: Box) -> Prior:

@@ -58,6 +58,8 @@ class Iteration:
             self.state = solver.init(objective, start, generator)
         self.monitor.kept.append(self.state.x)
         self._check_adjoint(start)
+        for text in problem.notes:
+            self.note(text)
 
     step: int
     notes: tuple[str, ...]
