@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from invprior.errors import InvpriorError
+from invprior.io import lock
 
 P = ParamSpec("P")
 
@@ -33,5 +34,7 @@ def reporting(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             err.print("Interrupted; no file was left half-written.")
             raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
+        finally:
+            lock.release()
 
     return run

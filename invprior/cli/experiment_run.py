@@ -19,7 +19,7 @@ from invprior.cli.outputs import settle
 from invprior.errors import OptionError
 from invprior.experiments.ablation import AblationResult
 from invprior.experiments.impedance import ImpedanceResult
-from invprior.io import files, images, samples, strict_json
+from invprior.io import files, images, lock, samples, strict_json
 from invprior.problem.solution import Iterate
 
 RECORD = "record.json"
@@ -96,6 +96,7 @@ def claim(
     folder = output
     for name in [*names, RECORD]:
         files.writable(folder / name, overwrite=overwrite)
+    lock.acquire(folder / "checkpoint")  # the name that `solve` locks for this folder
     return lambda: folder
 
 

@@ -16,7 +16,7 @@ from invprior.cli.inputs import Inputs
 from invprior.cli.outputs import Outputs
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
-from invprior.io import files
+from invprior.io import files, lock
 
 # Raise it when an option, a file's name or a key of run.json changes. Format 1 had no number in the file.
 _FORMAT = 2
@@ -54,14 +54,20 @@ class RunFolder:
         self.directory, self.begun, self.writing = str(Path.cwd()), False, False
 
     @staticmethod
-    def check(outputs: Outputs, overwrite: bool) -> None:
-        """Refuse to start where an unfinished run keeps its state.
+    def check(outputs: Outputs, overwrite: bool, checkpoint: bool = True) -> None:
+        """Lock the outputs, and refuse to start where an unfinished run keeps its state.
 
         Raises:
-            MeasurementError: there is one.
+            MeasurementError: there is one, or another run writes there.
         """
         folder = outputs.checkpoint
-        if not outputs.fresh and not overwrite and (folder / _RUN).exists():
+        if not outputs.fresh:  # a fresh folder is made by this run, so no other can hold it
+            lock.acquire(folder)
+            for (
+                path
+            ) in outputs.paths:  # again, as the run that held the lock may have ended just now
+                files.writable(path, overwrite=overwrite)
+        if checkpoint and not outputs.fresh and not overwrite and (folder / _RUN).exists():
             raise MeasurementError(
                 f'"{folder}" holds an unfinished run. Resume it with: {resume_command(folder)}; '
                 "or discard it with --overwrite."
@@ -109,11 +115,12 @@ class RunFolder:
         return self.checkpoint.folder
 
     def check_results(self) -> None:
-        """Refuse to replace files that another run has written in the meantime.
+        """Lock the outputs, and refuse to replace files that another run has written in the meantime.
 
         Raises:
-            MeasurementError: there are some.
+            MeasurementError: there are some, or another run writes there.
         """
+        lock.acquire(self.outputs.checkpoint)
         if self.writing or self.options.overwrite:
             return
         for path in self.outputs.paths:
@@ -126,6 +133,7 @@ class RunFolder:
         """Make the folder and write into it what the run started from."""
         self.outputs = self.outputs.claimed()
         folder = self.outputs.checkpoint
+        lock.acquire(folder)  # a fresh folder has its name only now
         _clear(folder)  # left by an earlier run, which --overwrite discards
         made(folder)
         self.inputs.save(folder / _IMAGES)

@@ -68,8 +68,7 @@ class Session:
             curve=options.weight_curve,
             overwrite=options.overwrite,
         )
-        if options.checkpoint:
-            RunFolder.check(outputs, options.overwrite)
+        RunFolder.check(outputs, options.overwrite, options.checkpoint)
         folder = RunFolder(outputs, options, inputs, command)
         return Session(selection, parts, options, inputs, folder)
 

@@ -14,7 +14,7 @@ from invprior.errors import MeasurementError
 LONGEST = 255  # bytes of a file's name, on nearly every file system
 
 
-def check_name(path: str | Path) -> Path:
+def check_name(path: str | os.PathLike[str]) -> Path:
     """Refuse a path with a name that no file system holds; the system's own calls would raise OSError.
 
     Raises:

@@ -68,7 +68,7 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder
     wait_for(made / "checkpoint" / FILE, cut)
     cut.send_signal(signal.SIGKILL)
     cut.communicate()
-    assert names(made) == ["checkpoint"]
+    assert names(made) == [".checkpoint.lock", "checkpoint"]  # the lock of the dead process
     (folder / "truth.npy").unlink()  # the folder holds all that is needed
     (folder / "moved").mkdir()
     made = made.rename(folder / "moved" / "here")
@@ -249,7 +249,7 @@ def test_damage_is_reported(refused, cut, y, folder, name):
     path = folder / "x.checkpoint" / name
     path.write_bytes(path.read_bytes()[:40])
     message = refused("solve", "--resume", "x.checkpoint")
-    assert "anew" in message
+    assert "anew" in message or "start over" in message
 
 
 def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):

@@ -1,0 +1,111 @@
+"""A lock on an output, so that of two runs into the same files the second is refused at its start."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from invprior.errors import MeasurementError
+from invprior.io import files
+
+_held: set[Path] = set()
+_WRITING = 10.0  # seconds after which a lock without readable content is a dead process's
+
+
+def acquire(output: Path) -> None:
+    """Create the lock file of an output, until `release` or the end of this process.
+
+    The file names the process and the machine. A lock whose process on this machine has ended is replaced.
+
+    Args:
+        output: the path that names the output; the lock is a hidden file beside it.
+
+    Raises:
+        MeasurementError: another run holds the lock, or the file cannot be written.
+    """
+    path = output.absolute()
+    path = path.with_name(f".{files.shortened(path.name, 240)}.lock")
+    if path in _held:
+        return
+    facts = {"pid": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
+    for _ in range(5):  # a stale lock that is removed may be taken by another process first
+        try:
+            with path.open("x") as file:
+                json.dump(facts, file)
+            _held.add(path)
+            return
+        except FileExistsError:
+            _remove_if_stale(path)
+        except OSError as error:
+            raise MeasurementError(
+                f'Cannot write "{path}": {error.strerror or error}. Choose another folder.'
+            ) from None
+    raise MeasurementError(f'Cannot take the lock "{path}"; other runs hold it. Try again later.')
+
+
+def release() -> None:
+    """Remove the locks that this process holds."""
+    while _held:
+        with suppress(OSError):
+            _held.pop().unlink()
+
+
+def _remove_if_stale(path: Path) -> None:
+    """Remove the lock of a dead process.
+
+    Raises:
+        MeasurementError: its process is alive, or runs on another machine and may be.
+    """
+    try:
+        text = path.read_text()
+        age = time.time() - path.stat().st_mtime
+    except OSError:  # released meanwhile
+        return
+    try:
+        facts = json.loads(text)
+        who = f"process {int(facts['pid'])} on {facts['host']}"
+        alive = facts["host"] != socket.gethostname() or _alive(facts)
+    except (ValueError, KeyError, TypeError):  # being written, or cut by a crash
+        who, alive = "another process", age < _WRITING
+    if alive:
+        output = path.with_name(path.name.removeprefix(".").removesuffix(".lock"))
+        raise MeasurementError(
+            f'Another run writes to the files of "{output}": {who}. Wait for its end or choose another output. If '
+            f'that process has ended, remove "{path}".'
+        )
+    # Renamed first: another process may have replaced the stale lock by its own in between.
+    taken = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    with suppress(OSError):
+        path.rename(taken)
+        if taken.read_text() != text:
+            taken.rename(path)
+        else:
+            taken.unlink()
+
+
+def _alive(facts: dict[str, Any]) -> bool:
+    pid = int(facts["pid"])
+    if os.name == "nt":  # there, signal 0 would end the process
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        pass
+    # A new process may have taken the number; where the system shows when it began, the two differ.
+    return facts["began"] is None or facts["began"] == _began(pid)
+
+
+def _began(pid: int) -> str | None:
+    """Return when a process began, in ticks since the machine's start, on Linux; else None."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
