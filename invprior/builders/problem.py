@@ -8,13 +8,14 @@ from functools import partial
 from os import PathLike
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from invprior import registry
 from invprior.builders.inference import differentiable
 from invprior.builders.notes import noise_notes
-from invprior.errors import InvpriorError, OptionError
+from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.io.arraylike import ArrayLike
@@ -37,14 +38,19 @@ AUTO = "auto"  # as a noise: estimated from y, as when none is given
 # Callers may be in inference mode. Tensors made there cannot take part in autograd later, which solvers need.
 @torch.inference_mode(False)
 def image_batch(
-    y: ImageLike, device: str | torch.device | None = None, dtype: torch.dtype = torch.float32
+    y: ImageLike,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    shape: Shape | None = None,
 ) -> Tensor:
-    """Convert a tensor, an array or a file to a batch of images, (B, C, H, W).
+    """Convert a tensor, an array or a file to a batch of images, (B, C, H, W), or of measurements, (B, *shape).
 
     Args:
         y: the images, in any form that `solve` takes.
         device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
         dtype: a float type.
+        shape: shape of a measurement without the batch dimension. With other than three dimensions, a tensor or an
+            array must have it, with or without a batch dimension in front; None reads images.
 
     Raises:
         OptionError: the dtype is not a float type, or the device is missing.
@@ -54,7 +60,7 @@ def image_batch(
         device = default_device()
     if not dtype.is_floating_point:
         raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
-    tensor = to_tensor(y, dtype)
+    tensor = to_tensor(y, dtype) if shape is None else _measurements(y, dtype, shape)
     try:
         tensor = tensor.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError) as error:  # torch has no single error for this
@@ -64,6 +70,21 @@ def image_batch(
             'Use "cpu".'
         ) from None
     return tensor.clone() if tensor.is_inference() else tensor
+
+
+def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape) -> Tensor:
+    # Three dimensions are those of an image, which arrays hold with the channels last.
+    if len(shape) == 3 or not (isinstance(y, Tensor) or hasattr(y, "__array__")):
+        return to_tensor(y, dtype)
+    given: Any = y if isinstance(y, Tensor) else np.asanyarray(y)  # keeps a mask
+    found = tuple(given.shape)
+    if shape not in (found, found[1:]):
+        raise MeasurementError(
+            f"The measurement must have the shape {shape} that the operator gives, or (B, "
+            f"{', '.join(map(str, shape))}) for a batch; got {found}."
+        )
+    count = 1 if found == shape else found[0]
+    return to_tensor(given.reshape(count, -1), dtype).reshape(count, *shape)
 
 
 def default_device() -> torch.device:
@@ -216,7 +237,9 @@ def build(
     """
     if nan not in ("refuse", "mask"):
         raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
-    measured = image_batch(y, device, dtype)
+    # Only an object knows its measurement's shape; specs are made for the shape of an image.
+    shape = operator.measurement_shape if isinstance(operator, Operator) else None
+    measured = image_batch(y, device, dtype, shape)
     forward, terms, likelihood = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),
