@@ -33,6 +33,7 @@ def degrade(
     """Simulate a measurement y = noise(A(x)) of a known image and save it as floats, without loss."""
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.builders.simulation import default_noise, simulate
+    from invprior.cli.outputs import clipping
     from invprior.io import images, samples
 
     truth = samples.resolve(image)
@@ -43,10 +44,8 @@ def degrade(
     lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")
     depth = "float32" if lossless else None
     images.save(output, y, depth=depth, like=truth, overwrite=overwrite)
-    if not lossless:
-        err.print(
-            f"[yellow]{output.suffix} rounds and clips the values; .npy, .npz and .tif keep them.[/]"
-        )
+    if note := clipping(output, y, None):
+        err.print(f"[yellow]Note: {escape(note)}.[/]", soft_wrap=True)
     if not quiet:
         shape = " x ".join(str(n) for n in made.measurement_shape[1:])
         text = f"{operator} with {chosen}, seed {seed}: {shape} measurement in {output}"

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from invprior.errors import MeasurementError
 from invprior.io import files, images
 
@@ -124,6 +126,25 @@ class Outputs:
     def paths(self) -> list[Path]:
         """All result files, in the order in which they are reported."""
         return [path for path in self._files().values() if path is not None]
+
+
+def clipping(path: Path, x: Tensor, like: images.Image | None) -> str | None:
+    """Return a note when floats are written to a file of integers, which rounds and clips them; else None.
+
+    Args:
+        path: the file.
+        x: the image.
+        like: the source; images that were integers themselves get no note. None for a measurement of floats.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg") or (
+        like is not None and not like.depth.startswith("float")
+    ):
+        return None
+    outside = int(((x < 0) | (x > 1)).sum())
+    return (
+        f"{path.name} rounds its values and clips those outside [0, 1], {outside:,} of {x.numel():,}; .npy, .npz and "
+        ".tif keep them"
+    )
 
 
 def settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import invprior
 from invprior import registry
 from invprior.builders.solver import Selection, select_solver
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
-from invprior.cli.outputs import Outputs, settle
+from invprior.cli.outputs import Outputs, clipping, settle
 from invprior.cli.progress import Live
 from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.solve_options import Options
@@ -152,6 +153,9 @@ class Session:
         to = self.folder.begin_writing()
         overwrite = self.options.overwrite or self.folder.writing
         self._write_images(to, solution, overwrite)
+        if note := clipping(to.restoration, solution.x, self.inputs.like):
+            logging.getLogger("invprior").warning("%s", note)
+            solution = replace(solution, notes=(*solution.notes, note))
         noise = self.parts.noise if self.options.simulated else None
         record = {
             "invprior": invprior.__version__,

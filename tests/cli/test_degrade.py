@@ -22,7 +22,7 @@ def test_without_loss(run, y, name):
 def test_eight_bits_give_a_warning(run, y):
     result = run("degrade", y, "-o", "m.png", "--quiet")
     assert result.stdout == ""
-    assert ".png rounds and clips" in result.stderr
+    assert "m.png rounds its values and clips" in result.stderr
 
 
 def test_brackets_are_not_markup(run, y):

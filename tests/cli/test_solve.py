@@ -260,3 +260,16 @@ def test_notes_are_printed_once_and_recorded(solve, y, folder, noting):
     assert record_of(folder / "x.json")["notes"] == ["a [remarkable] note"]
     assert "a [remarkable] note" in solve(y, "--json", "--operator", "blur").stderr
     assert solve(y, "--quiet", "--operator", "blur").output == ""
+
+
+def test_floats_in_a_file_of_integers_get_a_note(run, solve, y, folder):
+    np.save("y.npy", 2 * np.random.default_rng(0).random((16, 16), np.float32))
+    stderr = solve("y.npy", "-o", "x.png").stderr
+    (note,) = [n for n in record_of(folder / "x.json")["notes"] if "x.png" in n]
+    assert "of 256; .npy" in note
+    assert " 0 of" not in note
+    assert note in stderr
+    assert "clips" not in solve("y.npy", "-o", "x.tif", "--overwrite").stderr
+    assert "clips" not in solve(y, "-o", "z.png").stderr
+    stderr = run("degrade", y, "--noise", "gaussian:sigma=1", "-o", "d.png").stderr
+    assert "of 1,152; .npy" in stderr

@@ -1,0 +1,51 @@
+"""Broken files of every format: a message or an image, and never an error of the library that reads it."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+from invprior.errors import InvpriorError
+from invprior.io import images
+from invprior.io.arrays import read_mask, read_plane
+
+IMAGE = np.random.default_rng(0).integers(0, 255, (9, 8, 3), np.uint8)
+
+
+def content(suffix, depth):
+    file = io.BytesIO()
+    array = IMAGE.astype(depth) * (257 if depth == "uint16" else 1)
+    images.codecs.encode(file, suffix, array, alpha=False)
+    return file.getvalue()
+
+
+def broken(data, generator):
+    """Return the beginnings of a file, copies with wrong bytes, and noise behind its first bytes."""
+    for size in (1, 4, 8, 20, 60, 128, 200, len(data) // 2, len(data) - 3):
+        yield data[:size]
+        yield data[:size] + generator.bytes(300)
+    for count in (1, 3, 30):
+        for end in (100, len(data)):  # the header holds most of what can go wrong
+            for _ in range(2):
+                copy = bytearray(data)
+                for place in generator.integers(0, end, count):
+                    copy[place] = generator.integers(0, 256)
+                yield bytes(copy)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth"), [(s, d) for s, depths in images.codecs.DEPTHS.items() for d in depths]
+)
+def test_broken_files(tmp_path, suffix, depth):
+    generator = np.random.default_rng(len(suffix))
+    path = tmp_path / f"x{suffix}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # errors in tests, but not for users
+        for data in broken(content(suffix, depth), generator):
+            path.write_bytes(data)
+            for read in (images.load, lambda p: read_plane(p, "kernel"), read_mask):
+                try:
+                    read(path)
+                except InvpriorError as error:
+                    assert str(path) in str(error)  # noqa: PT017
