@@ -8,6 +8,7 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
+from invprior.errors import IncompatibleError
 from invprior.numerics.tv_differences import JOINED, Kind, differences
 from invprior.numerics.tv_prox import GAP, tv_prox
 from invprior.problem.functionals import Penalty, Proximable
@@ -51,13 +52,19 @@ class TV(Penalty, Proximable):
     def prox(self, v: Tensor, tau: float) -> Tensor:
         """Return argmin_x tau TV(x) + 1/2 ||x - v||^2, each image to its own gap.
 
-        Autograd does not pass through.
+        It does not differentiate: autograd is refused, as its gradient would be missing without a word.
 
         Args:
             v: images, (B, C, H, W).
             tau: positive.
 
         Raises:
+            IncompatibleError: v requires a gradient, and autograd is on.
             OptionError: the gap cannot be reached in v's dtype or in 50,000 steps.
         """
+        if v.requires_grad and torch.is_grad_enabled():
+            raise IncompatibleError(
+                "The prox of tv does not differentiate. Give v.detach() or call it under torch.no_grad(); "
+                "autograd passes through TV.value."
+            )
         return tv_prox(v, tau, self.kind, self.gap)
