@@ -94,7 +94,7 @@ class Inputs:
             reason = str(error) or type(error).__name__
             raise OptionError(
                 f'The images of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. '
-                "Start the run anew."
+                "Start the run again."
             ) from None
         return Inputs(tensors["y"], tensors.get("truth"), like)
 

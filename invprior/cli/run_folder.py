@@ -101,7 +101,7 @@ class RunFolder:
             raise
         except Exception as error:  # a damaged file can raise anything
             raise OptionError(
-                f'Cannot read the run in "{folder}": {error}. Start it anew.'
+                f'Cannot read the run in "{folder}": {error}. Start it again.'
             ) from None
         inputs = Inputs.load(folder / _IMAGES)
         found = RunFolder(outputs, options, inputs, command)
@@ -179,7 +179,7 @@ def _other_format(folder: Path, facts: dict[str, Any]) -> OptionError:
     return OptionError(
         f'The run in "{folder}" was written by invprior {facts["invprior"]} in format {facts.get("format", 1)}; '
         f"invprior {invprior.__version__} reads format {_FORMAT}. Resume it with the version that wrote it, or remove "
-        f"the folder and start anew: {shlex.join(['invprior', *facts['command']])}"
+        f"the folder and start over: {shlex.join(['invprior', *facts['command']])}"
     )
 
 
