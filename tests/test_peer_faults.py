@@ -7,9 +7,9 @@ import torch
 
 import invprior
 from invprior.errors import IncompatibleError, MeasurementError, OptionError
-from invprior.problem.solution import DivergedError
 from invprior.operators.base import LinearOperator
 from invprior.operators.blur import Blur
+from invprior.problem.solution import DivergedError
 from invprior.solvers.fista import FISTA
 from invprior.stopping.max_steps import MaxSteps
 from invprior.testing import check

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from invprior.errors import IncompatibleError, MeasurementError, OptionError, did_you_mean
+from invprior.io.arraylike import refuse_complex
 from invprior.io.arrays import read_plane
 from invprior.numerics.boundary import Boundary
 from invprior.numerics.box import Box
@@ -179,6 +180,7 @@ def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[st
     given = {name: value for name, value in given.items() if value is not None}
     if isinstance(kernel, Tensor):
         _refuse(given, (), "a tensor")
+        refuse_complex(kernel.dtype, "The kernel of blur")
         if kernel.dim() != 2 or kernel.numel() == 0 or not bool(kernel.isfinite().all()):
             raise OptionError(
                 "The kernel of blur must be a finite 2-D tensor; "

@@ -125,7 +125,7 @@ class Inpaint(LinearOperator, LocalOperator):
 
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Divide by the mask plus the damping, pixel by pixel."""
-        return rhs / (self.known + damping)
+        return rhs / (self.known.to(rhs.dtype) + damping)
 
     def norm(self) -> float:
         """Return 1."""

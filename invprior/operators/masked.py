@@ -80,7 +80,7 @@ class Masked(LinearOperator, LocalOperator):
     def solve_damped(self, rhs: Tensor, damping: float) -> Tensor:
         """Solve in closed form, pixel by pixel, for a mask; else by conjugate gradients."""
         if self.direct:
-            return rhs / (self.observation_mask + damping)
+            return rhs / (self.observation_mask.to(rhs.dtype) + damping)
         return super().solve_damped(rhs, damping)
 
     def norm(self) -> float:

@@ -80,6 +80,7 @@ def _endless(selection: Selection, x0: Tensor | None, seed: int) -> Iterator[Ite
         yield iteration.advance()
 
 
+@torch.inference_mode(False)  # the caller's mode would forbid gradients
 def solve(
     y: ImageLike,
     *,
@@ -206,6 +207,7 @@ def solve(
     return batch(done)
 
 
+@torch.inference_mode(False)  # the caller's mode would forbid gradients
 def solve_problem(
     problem: Problem,
     solver: str | Spec | Solver | Selection = "auto",

@@ -38,6 +38,7 @@ WEIGHING_SIDE = 384
 _BESIDE_NETWORK = 0.1
 
 
+@torch.inference_mode(False)  # the caller's mode would forbid gradients
 def choose_weights(
     problem: Problem,
     *,

@@ -54,11 +54,7 @@ def inside(mode, make):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", RUNS)
-def test_solve_gives_the_same_bits(mode, name, request):
-    if name == "reading" and mode is torch.inference_mode:
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="`Run` prepares its rule in the caller's mode")
-        )
+def test_solve_gives_the_same_bits(mode, name):
     options = {"steps": 3, "noise": "gaussian:sigma=0.1", **RUNS[name]}
     expected = invprior.solve(picture(), **options).x
     found = inside(mode, lambda: invprior.solve(picture() + 0, **options).x)
@@ -130,19 +126,9 @@ OPERATORS = {
 }
 
 
-# `solve_damped` of Inpaint and Masked adds a Python number to a boolean mask, which gives torch's default dtype.
-MASKS = pytest.mark.xfail(strict=True, reason="the masks' solve_damped takes the default dtype")
-
-
 @pytest.mark.parametrize(
     ("name", "nan"),
-    [
-        *((name, "refuse") for name in OPERATORS if name != "inpaint"),
-        *((name, "mask") for name in OPERATORS if name not in ("inpaint", "denoise")),
-        pytest.param("inpaint", "refuse", marks=MASKS),
-        pytest.param("inpaint", "mask", marks=MASKS),
-        pytest.param("denoise", "mask", marks=MASKS),
-    ],
+    [(name, nan) for name in OPERATORS for nan in ("refuse", "mask")],
 )
 @pytest.mark.parametrize("prior", ["tikhonov:weight=9", "tv:weight=9"])
 def test_another_default_dtype_changes_nothing(name, prior, nan):

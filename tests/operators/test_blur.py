@@ -163,3 +163,8 @@ def test_back_projection_undoes_a_lopsided_blur_away_from_the_border(boundary: s
     middle = (..., slice(24, 40), slice(24, 40))
     left = [float((v - exact)[middle].norm() / exact[middle].norm()) for v in (found, a.normal(x))]
     assert left[0] < 0.1 * left[1]
+
+
+def test_a_complex_kernel_is_refused() -> None:
+    with pytest.raises(MeasurementError, match="kernel of blur must be real; got complex64"):
+        Blur((1, 16, 16), kernel=torch.ones(3, 3, dtype=torch.complex64))

@@ -192,7 +192,8 @@ def test_a_name_held_by_two_packages_must_be_spelt_out(packages):
     packages.prior("mine", "one_mod:Mine", package="one", one_mod=PRIOR)
     packages.prior("mine", "two_mod:Mine", package="two", two_mod=PRIOR.replace("2.0", "5.0"))
     with pytest.raises(
-        PluginError, match='"mine" is ambiguous: provided by one and two. Write one/mine or two/mine'
+        PluginError,
+        match=r'"mine" is ambiguous: provided by one and two\. Write one/mine or two/mine',
     ):
         registry.create("priors", "mine")
     assert registry.create("priors", "one/mine").power == 2.0
