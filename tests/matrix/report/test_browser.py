@@ -99,7 +99,7 @@ def test_cells_are_filtered(page):
     page.get_by_label("Status").select_option("crashed")
     assert counted.inner_text() == "1 of 16 rows"
     page.get_by_label("Status").select_option("")
-    page.get_by_label("Rows that hold").fill("TV")
+    page.get_by_label("Rows that contain").fill("TV")
     assert counted.inner_text() == "4 of 16 rows"
     assert page.locator("#table-cells tbody tr:visible").count() == 4
 
