@@ -32,7 +32,7 @@ RUNS = {
         "stop": "self-reference | max-steps:steps=3",
     },
     "held-out weight": {"operator": "inpaint:keep=0.7", "prior": "tv", "weight": "holdout"},
-    "risk": {"operator": "blur", "prior": "wavelet", "weight": "sure"},
+    "risk": {"operator": "blur", "prior": "tikhonov", "weight": "sure"},
     "runs": {
         "operator": "blur",
         "prior": "dip:net=skip(down=[4],skip=0),channels=2",

@@ -40,7 +40,8 @@ def test_a_measurement_of_the_operators_shape_is_solved(shape, batch):
         operator=operator,
         prior="tikhonov:weight=0.001",
         noise="gaussian:sigma=0.01",
-        steps=300,
+        solver="lbfgs",
+        steps=100,
     )
     assert tuple(solution.x.shape) == (1, 1, 6, 5)
     assert torch.allclose(solution.x, truth(), atol=0.02)
