@@ -218,6 +218,15 @@ def fidelity_from(
     return noise.fidelity() if isinstance(noise, Noise) else Gaussian()
 
 
+def _noise_and_fidelity(
+    noise: str | Spec | Noise | None, fidelity: str | Spec | Fidelity | None
+) -> tuple[Noise | None, Fidelity]:
+    """Make the noise once, and the fidelity; the noise is None unless it is the fidelity's source."""
+    model = noise_from(noise) if isinstance(noise, str | Spec) else noise
+    made = fidelity_from(fidelity, model)
+    return (model if fidelity is None else None), made
+
+
 @torch.inference_mode(False)
 def build(
     y: ImageLike,
@@ -240,10 +249,10 @@ def build(
     # Only an object knows its measurement's shape; specs are made for the shape of an image.
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
     measured = image_batch(y, device, dtype, shape)
-    forward, terms, likelihood = all_of(
+    forward, terms, (model, likelihood) = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),
-        lambda: fidelity_from(fidelity, noise),
+        lambda: _noise_and_fidelity(noise, fidelity),
     )
     # Copies where they must move, as the user's objects stay on their device.
     forward = differentiable(placed(forward, measured))
@@ -254,9 +263,6 @@ def build(
             for t in terms.terms
         )
     )
-    model = None
-    if fidelity is None:  # the noise was the fidelity's source
-        model = noise_from(noise) if isinstance(noise, str | Spec) else noise
     problems = []
     # One problem an image: each has its own noise level and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):
@@ -283,16 +289,6 @@ def all_of(*makers: Callable[[], Any]) -> list[Any]:
     if faults:
         raise OptionError("\n".join(map(str, faults)))
     return made
-
-
-def check_seed(seed: object) -> None:
-    """Refuse a seed that torch's generators cannot take.
-
-    Raises:
-        OptionError: it is not an integer of 64 bits, signed or unsigned.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
-        raise OptionError(f'The option "seed" must be an integer of 64 bits; got {seed!r}.')
 
 
 def _wrong(what: str, kind: str, got: object) -> OptionError:

@@ -15,7 +15,6 @@ from invprior.builders.problem import (
     AUTO,
     all_of,
     build,
-    check_seed,
     default_device,
     image_batch,
     noise_from,
@@ -33,6 +32,7 @@ from invprior.io import files, images, samples
 from invprior.memory.size import parse_size
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
+from invprior.numerics.random import check_seed
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem
@@ -94,7 +94,7 @@ class Inputs:
             reason = str(error) or type(error).__name__
             raise OptionError(
                 f'The images of the run, "{path}", are damaged: {reason[0].lower()}{reason[1:]}. '
-                "Start the run again."
+                "Start over."
             ) from None
         return Inputs(tensors["y"], tensors.get("truth"), like)
 

@@ -100,9 +100,7 @@ class RunFolder:
         except OptionError:
             raise
         except Exception as error:  # a damaged file can raise anything
-            raise OptionError(
-                f'Cannot read the run in "{folder}": {error}. Start it again.'
-            ) from None
+            raise OptionError(f'Cannot read the run in "{folder}": {error}. Start over.') from None
         inputs = Inputs.load(folder / _IMAGES)
         found = RunFolder(outputs, options, inputs, command)
         found.directory, found.begun, found.writing = directory, True, writing

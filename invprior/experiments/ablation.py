@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, all_of, check_seed
+from invprior.builders.problem import ImageLike, all_of
 from invprior.builders.simulation import simulate
 from invprior.errors import OptionError, PluginError
 from invprior.experiments import plots
@@ -21,6 +21,7 @@ from invprior.io import images
 from invprior.io.montage import side_by_side
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
+from invprior.numerics.random import check_seed
 from invprior.operators.base import Operator, Recipe
 from invprior.registry.spec import Spec, parse
 from invprior.stopping.base import StoppingRule

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, all_of, build, check_seed, prior_from
+from invprior.builders.problem import ImageLike, all_of, build, prior_from
 from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError
 from invprior.experiments import plots
@@ -22,7 +22,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.io import images
 from invprior.io.montage import side_by_side
 from invprior.noises.base import Noise
-from invprior.numerics.random import derived_generator
+from invprior.numerics.random import check_seed, derived_generator
 from invprior.problem.functionals import Prior, Reparameterization
 from invprior.provenance import prior_text
 from invprior.registry.spec import Spec

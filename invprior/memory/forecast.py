@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from invprior.errors import InvpriorError
 from invprior.memory.profiling import Trace, profile
 from invprior.numerics.box import Box
-from invprior.operators.base import LocalOperator
 from invprior.operators.denoise import Denoise
-from invprior.problem.problem import Problem, restrict, restrict_prior
+from invprior.problem.problem import Problem, alignment_of, restrict, restrict_prior
 from invprior.solvers.base import Solver
 
 # Side of the smaller profiled image, in pixels. The deepest maps of most networks are then 2 x 2.
@@ -130,7 +129,7 @@ def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return two sizes to profile, which differ after the network's padding unless the image is small."""
     height, width = problem.operator.image_shape[-2:]
     operator = problem.operator
-    alignment = operator.alignment if isinstance(operator, LocalOperator) else 1
+    alignment = alignment_of(operator)
     side = -(-PROFILE_SIDE // alignment) * alignment
     while True:
         small = min(side, height), min(side, width)

@@ -6,6 +6,8 @@ import hashlib
 
 import torch
 
+from invprior.errors import OptionError
+
 
 def derived_seed(seed: int, *keys: str) -> int:
     """Return a seed for one purpose, from 0 to 2^63 - 1.
@@ -32,3 +34,13 @@ def child_generator(parent: torch.Generator, device: torch.device) -> torch.Gene
     child = torch.Generator(device)
     child.manual_seed(int(torch.randint(2**62, (), generator=parent)))
     return child
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed that torch's generators cannot take.
+
+    Raises:
+        OptionError: it is not an integer of 64 bits, signed or unsigned.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise OptionError(f'The option "seed" must be an integer of 64 bits; got {seed!r}.')

@@ -207,6 +207,11 @@ def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     return Masked(operator, known), torch.where(known, y, torch.zeros_like(y))
 
 
+def alignment_of(operator: Operator) -> int:
+    """Return where boxes of the image may begin and end, in pixels; 1 for an operator that is not local."""
+    return operator.alignment if isinstance(operator, LocalOperator) else 1
+
+
 def restrict(problem: Problem, box: Box) -> Problem:
     """Restrict a problem to a box of the image x; the noise level stays that of the whole image.
 

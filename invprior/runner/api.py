@@ -15,7 +15,6 @@ from invprior.builders.problem import (
     ImageLike,
     all_of,
     build,
-    check_seed,
     image_batch,
     solver_from,
     stop_from,
@@ -28,6 +27,7 @@ from invprior.fidelities.base import Fidelity
 from invprior.io import files
 from invprior.memory.plan import plan_memory
 from invprior.noises.base import Noise
+from invprior.numerics.random import check_seed
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Functional, Prior
 from invprior.problem.problem import Problem

@@ -18,9 +18,8 @@ from invprior.builders.solver import Selection, select_solver
 from invprior.errors import InvpriorError
 from invprior.numerics.box import Box
 from invprior.numerics.random import derived_seed
-from invprior.operators.base import LocalOperator
 from invprior.problem.functionals import Prior, Term
-from invprior.problem.problem import Problem, restrict
+from invprior.problem.problem import Problem, alignment_of, restrict
 from invprior.problem.solution import Solution
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
@@ -188,7 +187,7 @@ def _middle_part(
     operator = problem.operator
     if len(operator.image_shape) != 3 or max(operator.image_shape[-2:]) <= side:
         return problem, x0, ""
-    alignment = operator.alignment if isinstance(operator, LocalOperator) else 1
+    alignment = alignment_of(operator)
     starts, sizes = [], []
     # The box begins and ends at multiples of the alignment, as `restrict` requires.
     for size in operator.image_shape[-2:]:

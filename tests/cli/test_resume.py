@@ -248,8 +248,7 @@ def test_damage_is_reported(refused, cut, y, folder, name):
     cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
     path = folder / "x.checkpoint" / name
     path.write_bytes(path.read_bytes()[:40])
-    message = refused("solve", "--resume", "x.checkpoint")
-    assert "again" in message or "start over" in message
+    assert "start over" in refused("solve", "--resume", "x.checkpoint").lower()
 
 
 def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):
