@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from invprior.fidelities.base import QuadraticFidelity as QuadraticFidelity
     from invprior.io import samples as samples
     from invprior.io.images import load as load
-    from invprior.io.images import save as save
+    from invprior.io.save import save as save
     from invprior.metrics.base import Metric as Metric
     from invprior.networks.base import Network as Network
     from invprior.noises.base import Noise as Noise

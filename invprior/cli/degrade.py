@@ -34,16 +34,17 @@ def degrade(
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.builders.simulation import default_noise, simulate
     from invprior.cli.outputs import clipping
-    from invprior.io import images, samples
+    from invprior.io import samples
+    from invprior.io.save import save, writable
 
     truth = samples.resolve(image)
     # Before anything is computed.
-    images.writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
+    writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)
     lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")
     depth = "float32" if lossless else None
-    images.save(output, y, depth=depth, like=truth, overwrite=overwrite)
+    save(output, y, depth=depth, like=truth, overwrite=overwrite)
     if note := clipping(output, y, None):
         err.print(f"[yellow]Note: {escape(note)}.[/]", soft_wrap=True)
     if not quiet:

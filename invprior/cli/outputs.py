@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io import files, images
+from invprior.io.save import writable
 
 DEFAULT_FOLDER = Path("invprior-out")
 
@@ -194,7 +195,7 @@ def settle(
         )
     else:
         outputs = Outputs.beside(output, simulated, several, curve)
-    images.writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
+    writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
     files.check_name(outputs.checkpoint)

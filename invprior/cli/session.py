@@ -22,8 +22,9 @@ from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.io import files, images, samples, strict_json
+from invprior.io import files, samples, strict_json
 from invprior.io.montage import side_by_side
+from invprior.io.save import save
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Interrupted, Solution
 from invprior.registry.spec import parse_sum
@@ -185,19 +186,19 @@ class Session:
 
     def _write_images(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
         y, x = self.problem.y, solution.x
-        images.save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
+        save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
         if to.measurement is not None:
             # Noise leaves [0, 1], and only floats keep that.
             floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
-            images.save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
+            save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
         panels = [("measurement", y), ("restoration", x)]
         if self.inputs.truth is not None:
             panels.append(("truth", self.inputs.truth))
-        images.save(to.comparison, side_by_side(panels), overwrite=overwrite)
+        save(to.comparison, side_by_side(panels), overwrite=overwrite)
         if to.deviation is not None and solution.deviation is not None:
             grey = _grey(solution.deviation)
             scaled = grey / grey.max().clamp_min(1e-12)  # equal runs deviate by 0
-            images.save(to.deviation, scaled, overwrite=overwrite)
+            save(to.deviation, scaled, overwrite=overwrite)
         if to.curve is not None and solution.weights is not None:
             weight_curve(to.curve, solution.weights, overwrite=overwrite)
 

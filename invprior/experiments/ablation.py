@@ -17,8 +17,8 @@ from invprior.experiments import plots
 from invprior.experiments.common import Watch, noise_from, single_image
 from invprior.experiments.tables import write_table
 from invprior.experiments.trial import Task, Trial, labels
-from invprior.io import images
 from invprior.io.montage import side_by_side
+from invprior.io.save import save
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed
@@ -96,7 +96,7 @@ class AblationResult:
         figure = plots.ablation([_curve(trial) for trial in self.measured], start=self.start)
         for path in (plot, vector):
             plots.save(figure, path, overwrite=overwrite)
-        images.save(montage, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
+        save(montage, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
         rows = [list(row.values()) for row in map(_row, self.trials)]
         write_table(table, list(_row(self.trials[0])), rows, overwrite=overwrite)
         points = [(trial.label, *point) for trial in self.trials for point in trial.curve]

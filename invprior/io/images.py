@@ -1,4 +1,4 @@
-"""Load and save images as tensors: PNG, JPEG, TIFF, NPY and NPZ, with depth, range and alpha."""
+"""Load images as tensors from PNG, JPEG, TIFF, NPY and NPZ, with depth, range and alpha."""
 
 from __future__ import annotations
 
@@ -78,96 +78,6 @@ def load(path: str | PathLike[str]) -> Image:
     return Image(planes[:, :-1].contiguous(), depth, planes[:, -1:].contiguous(), path)
 
 
-def writable(
-    path: str | PathLike[str],
-    *,
-    like: Image | None = None,
-    channels: int | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Check that `save` can write here, without creating the file; call this before a long run.
-
-    Args:
-        path: the file to be.
-        like: the image whose depth and alpha channel the file will have.
-        channels: number of channels of x, when known.
-        overwrite: whether an existing file may be replaced.
-
-    Raises:
-        MeasurementError: the format is unknown or cannot hold the alpha channel or the number of
-            channels, or the file cannot be written.
-    """
-    path = Path(path)
-    suffix = _suffix(path)
-    if like is not None and like.alpha is not None and suffix not in (".png", ".tif", ".tiff"):
-        raise MeasurementError(
-            f'Cannot write "{path}": a {suffix[1:].upper()} file cannot hold the alpha channel of '
-            f'"{like.path}". Write .png or .tif, or remove the alpha channel first.'
-        )
-    if channels not in (None, 1, 3) and suffix in (".png", ".jpg", ".jpeg"):
-        raise MeasurementError(
-            f'Cannot write "{path}": a {suffix[1:].upper()} file has 1 or 3 channels, this image '
-            f"{channels}. Write .tif or .npy."
-        )
-    return files.writable(path, overwrite=overwrite)
-
-
-def save(
-    path: str | PathLike[str],
-    x: Tensor,
-    *,
-    depth: str | None = None,
-    like: Image | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Write an image in the format of the path's suffix.
-
-    Integer depths clip x to [0, 1] and round to the nearest level. Float depths keep every value.
-
-    Args:
-        path: .png, .jpg (quality 95), .tif, .npy or .npz.
-        x: (1, C, H, W); PNG and JPEG take 1 or 3 channels.
-        depth: "uint8", "uint16", "float32" or "float64". When absent, the depth of `like`, or the
-            deepest below it that the format has. Without `like`, 8 bits for PNG and JPEG and floats
-            for the other formats.
-        like: an image whose depth and alpha channel the file takes. Its alpha is resized when x has
-            another size.
-        overwrite: whether an existing file may be replaced.
-
-    Raises:
-        MeasurementError: the folder, the format or the values do not allow it. No file is left
-            behind.
-    """
-    if x.dim() != 4 or x.shape[0] != 1:
-        raise MeasurementError(
-            f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(x.shape)}.'
-        )
-    path = writable(path, like=like, channels=x.shape[1], overwrite=overwrite)
-    suffix = _suffix(path)
-    x = x.detach().cpu()
-    depth = _depth(path, suffix, x, depth, like)
-    if like is not None and like.alpha is not None:
-        alpha = like.alpha.to(x)
-        if alpha.shape[2:] != x.shape[2:]:
-            alpha = torch.nn.functional.interpolate(
-                alpha, x.shape[2:], mode="bilinear", antialias=True
-            )
-        x = torch.cat([x, alpha], 1)
-    if depth.startswith("uint") and bool(x.isnan().any()):
-        raise MeasurementError(
-            f'Cannot write "{path}" with integers: the image has NaN. '
-            "Write .npy, .npz or float .tif."
-        )
-    array = x[0].permute(1, 2, 0).numpy()
-    if depth.startswith("uint"):
-        # In float64, where x * 65535 + 0.5 is exact enough; np.round would round halves to even.
-        top = np.iinfo(depth).max
-        array = np.floor(array.astype(np.float64).clip(0, 1) * top + 0.5)
-    array = np.ascontiguousarray(array, dtype=depth)
-    with files.atomic(path, overwrite=overwrite) as file:
-        codecs.encode(file, suffix, array, alpha=like is not None and like.alpha is not None)
-
-
 def to_tensor(
     value: Tensor | ArrayLike | str | PathLike[str], dtype: torch.dtype = torch.float32
 ) -> Tensor:
@@ -240,28 +150,12 @@ def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix not in codecs.DEPTHS:
+    if suffix not in codecs.SUFFIXES:
         raise MeasurementError(
-            f'The format of "{path}" is unknown; its name must end in {", ".join(codecs.DEPTHS)}. '
+            f'The format of "{path}" is unknown; its name must end in {", ".join(codecs.SUFFIXES)}. '
             "Convert or rename it."
         )
     return suffix
-
-
-def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | None) -> str:
-    held = codecs.DEPTHS[suffix]
-    if depth is not None:
-        if depth not in held:
-            raise MeasurementError(
-                f'Cannot write "{path}" as {depth}; the format holds {", ".join(held)}.'
-            )
-        return depth
-    if like is not None:
-        if like.depth in held:
-            return like.depth
-        # `like` is deeper than the format allows: take the deepest type that it has.
-        return "float32" if "float32" in held else held[-1]
-    return "float64" if x.dtype == torch.float64 and "float64" in held else held[0]
 
 
 def _scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from invprior import samples
 from invprior.cli.app import app
-from invprior.io import images
+from invprior.io.save import save
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def y(folder):
     """y.png, 16 x 24, in colour."""
-    images.save("y.png", samples.load("astronaut", 24).x[..., :16, :])
+    save("y.png", samples.load("astronaut", 24).x[..., :16, :])
     return "y.png"
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from invprior import samples
 from invprior.checkpoint.checkpoint import FILE
 from invprior.io import images
+from invprior.io.save import save
 
 from .conftest import strict_json
 
@@ -151,7 +152,7 @@ def test_alpha_and_depth_stay_without_the_file(run, cut, folder):
     values = np.random.default_rng(0).integers(0, 256, (12, 13, 4), np.uint8)
     Image.fromarray(values).save("a.png")
     x = images.load("a.png")
-    images.save("deep.png", x.x, depth="uint16", like=x)
+    save("deep.png", x.x, depth="uint16", like=x)
     cut(2, "deep.png", "--prior", "tv:weight=8", "--steps", 4, "-o", "x.png")
     (folder / "deep.png").unlink()
     run("solve", "--resume", "x.checkpoint", "--quiet")

@@ -13,6 +13,7 @@ import invprior
 from invprior.builders.problem import prior_from, stop_from
 from invprior.builders.simulation import simulate
 from invprior.io import images
+from invprior.io.save import save
 from invprior.registry import create
 from invprior.solvers.admm import ADMM
 
@@ -176,7 +177,7 @@ def test_overwrite(solve, y, folder):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sixteen_bits_stay(solve, folder, channels):
     x = torch.rand((1, channels, 12, 13), generator=torch.Generator().manual_seed(0))
-    images.save("deep.png", x, depth="uint16")
+    save("deep.png", x, depth="uint16")
     solve("deep.png", "-o", "x.png", prior="none")
     back = images.load("x.png")
     assert back.depth == "uint16"

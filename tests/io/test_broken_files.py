@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from invprior.errors import InvpriorError
-from invprior.io import images
+from invprior.io import encoders, images
 from invprior.io.arrays import read_mask, read_plane
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (9, 8, 3), np.uint8)
@@ -16,7 +16,7 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (9, 8, 3), np.uint8)
 def content(suffix, depth):
     file = io.BytesIO()
     array = IMAGE.astype(depth) * (257 if depth == "uint16" else 1)
-    images.codecs.encode(file, suffix, array, alpha=False)
+    encoders.encode(file, suffix, array, alpha=False)
     return file.getvalue()
 
 
@@ -35,7 +35,7 @@ def broken(data, generator):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "depth"), [(s, d) for s, depths in images.codecs.DEPTHS.items() for d in depths]
+    ("suffix", "depth"), [(s, d) for s, depths in encoders.DEPTHS.items() for d in depths]
 )
 def test_broken_files(tmp_path, suffix, depth):
     generator = np.random.default_rng(len(suffix))

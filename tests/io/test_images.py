@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from invprior.errors import MeasurementError
-from invprior.io import images
+from invprior.io import encoders, images
+from invprior.io.save import save, writable
 
 GENERATOR = np.random.default_rng(0)
 
@@ -31,7 +32,7 @@ def planes(array):
 
 CASES = [
     (suffix, depth)
-    for suffix, depths in images.codecs.DEPTHS.items()
+    for suffix, depths in encoders.DEPTHS.items()
     for depth in depths
     if suffix not in (".jpg", ".jpeg")
 ]
@@ -60,7 +61,7 @@ def test_a_round_trip_keeps_every_value(
         x = x.to(getattr(torch, depth))
         x[0, 0, 0, 0] = torch.nan
     path = tmp_path_factory.mktemp("round") / f"x{suffix}"
-    images.save(path, x, depth=depth)
+    save(path, x, depth=depth)
     image = images.load(path)
     assert image.depth == depth
     assert image.path == path
@@ -89,7 +90,7 @@ def test_alpha_and_depth_are_carried_through(tmp_path, suffix, depth, channels):
     assert image.alpha.shape == (1, 1, 6, 9)
     assert image.depth == depth
     target = tmp_path / f"out{suffix}"
-    images.save(target, image.x, like=image)
+    save(target, image.x, like=image)
     again = images.load(target)
     assert torch.equal(again.x, image.x)
     assert torch.equal(again.alpha, image.alpha)
@@ -98,7 +99,7 @@ def test_alpha_and_depth_are_carried_through(tmp_path, suffix, depth, channels):
 
 def test_alpha_is_resized_with_the_image(tmp_path):
     like = images.Image(torch.zeros(1, 3, 4, 4), alpha=torch.full((1, 1, 4, 4), 0.4))
-    images.save(tmp_path / "x.png", torch.zeros(1, 3, 8, 8), like=like)
+    save(tmp_path / "x.png", torch.zeros(1, 3, 8, 8), like=like)
     alpha = images.load(tmp_path / "x.png").alpha
     assert alpha.shape == (1, 1, 8, 8)
     assert torch.allclose(alpha, torch.tensor(0.4), atol=1e-6)
@@ -108,7 +109,7 @@ def test_alpha_is_resized_with_the_image(tmp_path):
 def test_alpha_that_does_not_fit_is_refused_before_the_run(tmp_path, suffix):
     like = images.Image(torch.zeros(1, 3, 4, 4), alpha=torch.ones(1, 1, 4, 4))
     with pytest.raises(MeasurementError, match=r"cannot hold the alpha channel.*Write \.png"):
-        images.writable(tmp_path / f"x{suffix}", like=like)
+        writable(tmp_path / f"x{suffix}", like=like)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation, suffix):
 
 def test_jpeg_is_close_and_of_quality_95(tmp_path):
     ramp = torch.linspace(0, 1, 32).expand(1, 3, 32, 32).contiguous()
-    images.save(tmp_path / "x.jpg", ramp)
+    save(tmp_path / "x.jpg", ramp)
     assert (images.load(tmp_path / "x.jpg").x - ramp).abs().max() < 4 / 255
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=95)
@@ -185,12 +186,12 @@ def test_numpy_types(tmp_path, dtype):
     top = 65535 if dtype == ">u2" else 1
     image = images.load(tmp_path / "x.npy")
     assert np.allclose(image.x[0, 0] * top, array)
-    images.save(tmp_path / "y.npy", image.x, like=image)
+    save(tmp_path / "y.npy", image.x, like=image)
 
 
 def test_rounding_is_to_the_nearest_and_clips(tmp_path):
     x = torch.tensor([[-1.0, 0.49 / 255, 0.5 / 255, 1.2, torch.inf]]).expand(1, 1, 5, 5)
-    images.save(tmp_path / "x.npy", x, depth="uint8")
+    save(tmp_path / "x.npy", x, depth="uint8")
     assert np.load(tmp_path / "x.npy")[0].tolist() == [0, 0, 1, 255, 255]
 
 
@@ -210,7 +211,7 @@ def test_rounding_is_to_the_nearest_and_clips(tmp_path):
 )
 def test_the_depth_follows_the_model_as_far_as_the_format_goes(tmp_path, suffix, like, expected):
     model = images.Image(torch.zeros(1, 1, 4, 4), depth=like) if like else None
-    images.save(tmp_path / f"x{suffix}", torch.rand(1, 1, 8, 8), like=model)
+    save(tmp_path / f"x{suffix}", torch.rand(1, 1, 8, 8), like=model)
     assert images.load(tmp_path / f"x{suffix}").depth == expected
 
 
@@ -310,9 +311,9 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
     path = tmp_path / "x.png"
     path.write_text("mine")
     with pytest.raises(MeasurementError, match=r"exists already.*--overwrite"):
-        images.save(path, torch.zeros(1, 1, 4, 4))
+        save(path, torch.zeros(1, 1, 4, 4))
     assert path.read_text() == "mine"
-    images.save(path, torch.zeros(1, 1, 4, 4), overwrite=True)
+    save(path, torch.zeros(1, 1, 4, 4), overwrite=True)
     assert images.load(path).x.sum() == 0
 
 
@@ -328,13 +329,13 @@ def test_an_existing_file_is_kept_unless_asked(tmp_path):
 )
 def test_what_cannot_be_written_is_refused(tmp_path, name, x, message):
     with pytest.raises(MeasurementError, match=message):
-        images.save(tmp_path / name, x)
+        save(tmp_path / name, x)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_depth_that_the_format_lacks_is_refused(tmp_path):
     with pytest.raises(MeasurementError, match="as float32; the format holds uint8, uint16"):
-        images.save(tmp_path / "x.png", torch.zeros(1, 1, 4, 4), depth="float32")
+        save(tmp_path / "x.png", torch.zeros(1, 1, 4, 4), depth="float32")
 
 
 @pytest.mark.parametrize(
@@ -354,9 +355,9 @@ def test_a_failure_in_the_middle_leaves_the_old_file_alone(
         file.write(b"half")
         raise failure
 
-    monkeypatch.setattr(images.codecs, "encode", encode)
+    monkeypatch.setattr(encoders, "encode", encode)
     with pytest.raises(expected):
-        images.save(path, torch.zeros(1, 1, 4, 4), overwrite=True)
+        save(path, torch.zeros(1, 1, 4, 4), overwrite=True)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
 
@@ -380,7 +381,7 @@ def test_integers_are_scaled(dtype, top):
 
 
 def test_paths_are_loaded(tmp_path):
-    images.save(tmp_path / "x.npy", torch.ones(1, 1, 4, 4))
+    save(tmp_path / "x.npy", torch.ones(1, 1, 4, 4))
     assert images.to_tensor(str(tmp_path / "x.npy")).sum() == 16
     assert images.to_tensor(tmp_path / "x.npy").sum() == 16
 
@@ -405,7 +406,7 @@ def test_what_is_no_image_is_refused(value, message):
 
 
 def test_metadata_warnings_do_not_stop_a_load(tmp_path, monkeypatch):
-    images.save(tmp_path / "x.png", torch.ones(1, 1, 4, 4))
+    save(tmp_path / "x.png", torch.ones(1, 1, 4, 4))
     opened = Image.open
 
     def noisy(*arguments):

@@ -3,7 +3,7 @@ import torch
 
 from invprior import samples
 from invprior.errors import MeasurementError
-from invprior.io import images
+from invprior.io.save import save
 
 
 @pytest.mark.parametrize("name", samples.names())
@@ -36,7 +36,7 @@ def test_a_size_gives_a_square(name, channels):
 def test_resolve_takes_samples_and_files(tmp_path):
     assert torch.equal(samples.resolve("sample:coins").x, samples.load("coins").x)
     assert torch.equal(samples.resolve("sample:coins:32").x, samples.load("coins", 32).x)
-    images.save(tmp_path / "x.png", torch.ones(1, 1, 4, 4))
+    save(tmp_path / "x.png", torch.ones(1, 1, 4, 4))
     assert samples.resolve(tmp_path / "x.png").x.sum() == 16
     assert samples.resolve(str(tmp_path / "x.png")).x.sum() == 16
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.io import images
+from invprior.io.save import save
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
 from invprior.matrix.execution.process import own_memory, resident_memory
@@ -101,7 +101,7 @@ def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dic
         path = folder / place / (stem + _suffix(x))
         # Shared images are named by their content, so one that exists is the same.
         if role == "image" or not path.exists():
-            images.save(path, x.nan_to_num(0.0), overwrite=True)
+            save(path, x.nan_to_num(0.0), overwrite=True)
         names[role] = path.name
         hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return names | {"files": hashes}

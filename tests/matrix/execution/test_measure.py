@@ -9,7 +9,7 @@ import torch
 
 from invprior import samples
 from invprior.builders.problem import build
-from invprior.io import images
+from invprior.io.save import save
 from invprior.matrix.execution.counting import CallCounter
 from invprior.matrix.execution.curve import CurveRecorder
 from invprior.matrix.execution.data import prepare, resized
@@ -146,8 +146,8 @@ def test_published_masks_make_the_measurement(made, tmp_path):
     truth = samples.load("camera", 24).x.clamp(0.1, 1)
     truth = (truth * 255).round() / 255
     known = torch.rand(24, 24, generator=torch.Generator().manual_seed(0)) > 0.5
-    images.save(tmp_path / "t.png", truth)
-    images.save(tmp_path / "m.png", truth * known)
+    save(tmp_path / "t.png", truth)
+    save(tmp_path / "m.png", truth * known)
     text = one(
         '"tv:weight=8"', **{'["denoise"]': '["inpaint"]', 'noises = ["gaussian:sigma=0.05"]': ""}
     )
@@ -162,7 +162,7 @@ def test_published_masks_make_the_measurement(made, tmp_path):
 
 
 def test_pillow_makes_the_published_small_images(made, tmp_path):
-    images.save(tmp_path / "t.png", samples.load("astronaut", 40).x)
+    save(tmp_path / "t.png", samples.load("astronaut", 40).x)
     text = one('{simple = "bicubic"}', **{'["denoise"]': '["downsample:factor=4"]'})
     text = text.replace("sample:camera:16", "t.png").replace('noises = ["gaussian:sigma=0.05"]', "")
     text = text.replace('metrics = ["psnr"]', 'metrics = ["psnr:luma=true"]')
@@ -181,8 +181,8 @@ def test_pillow_makes_the_published_small_images(made, tmp_path):
 def test_a_given_measurement_is_cropped_like_its_truth(made, tmp_path):
     truth = samples.load("camera", 24).x
     noisy = (truth + 0.1).clamp(0, 1)
-    images.save(tmp_path / "t.png", truth)
-    images.save(tmp_path / "n.png", noisy)
+    save(tmp_path / "t.png", truth)
+    save(tmp_path / "n.png", noisy)
     text = one('"tv:weight=8"').replace("sample:camera:16", "t")
     text += '[protocol]\ntruth = "t.png"\nmeasurement = "n.png"\n'
     (job,) = made(text, size=16).jobs()

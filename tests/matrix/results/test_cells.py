@@ -5,7 +5,7 @@ import pytest
 
 from invprior import samples
 from invprior.errors import MeasurementError, OptionError
-from invprior.io import images
+from invprior.io.save import save
 from invprior.matrix.config import specs
 from invprior.matrix.config.matrix import parse
 from invprior.matrix.results.cells import Job, Setting, jobs
@@ -53,17 +53,17 @@ def test_settings_without_effect_on_the_result_change_no_key():
 
 def test_another_file_of_the_same_name_has_another_key(tmp_path):
     text = SMALL.replace("sample:camera:16", "x.png")
-    images.save(tmp_path / "x.png", samples.load("camera", 16).x)
+    save(tmp_path / "x.png", samples.load("camera", 16).x)
     before = keys(text, data=str(tmp_path))
-    images.save(tmp_path / "x.png", samples.load("coins", 16).x, overwrite=True)
+    save(tmp_path / "x.png", samples.load("coins", 16).x, overwrite=True)
     assert not set(before.values()) & set(keys(text, data=str(tmp_path)).values())
 
 
 def test_the_bytes_of_a_file_that_an_operator_names_change_the_key(tmp_path):
     text = SMALL.replace('operators = ["denoise"]', 'operators = ["inpaint:mask=m.png"]')
-    images.save(tmp_path / "m.png", samples.load("camera", 16).x)
+    save(tmp_path / "m.png", samples.load("camera", 16).x)
     before = keys(text, data=str(tmp_path))
-    images.save(tmp_path / "m.png", samples.load("coins", 16).x, overwrite=True)
+    save(tmp_path / "m.png", samples.load("coins", 16).x, overwrite=True)
     assert not set(before.values()) & set(keys(text, data=str(tmp_path)).values())
 
 
