@@ -17,9 +17,14 @@ from invprior.registry.plugin import Plugin
 
 
 class Fidelity(nn.Module, ABC, metaclass=Plugin):
-    """A data fidelity E(prediction; y), summed over the entries of y."""
+    """A data fidelity E(prediction; y), summed over the entries of y.
+
+    Attributes:
+        translation_invariant: whether E depends on prediction - y alone, so that a constant may be taken off both.
+    """
 
     plugin_group: ClassVar[str] = "fidelities"
+    translation_invariant: bool = False
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -68,6 +73,20 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         """Return the fidelity with its open noise parameter set from the result of `estimate_noise`."""
         return self.with_noise_level(estimate.sigma)
 
+    def rescaled(self, scale: float) -> Fidelity:
+        """Return the same fidelity in units of `scale`: E'(p / scale; y / scale) = E(p; y).
+
+        It keeps the protocol (`ProximableFidelity`, `QuadraticFidelity`). All it takes and returns is in the new units,
+        but `registry.describe` gives the spec in the data's own units.
+
+        Args:
+            scale: the new unit, in the present units, positive.
+        """
+        # The wrapper's classes derive from the ones below.
+        from invprior.fidelities.rescaled import rescaled
+
+        return rescaled(self, scale)
+
 
 def given(value: float | None, option: str, fidelity: str) -> float:
     """Return a noise parameter, or raise when it is still open.
@@ -92,6 +111,8 @@ class ProximableFidelity(Fidelity):
 
 class QuadraticFidelity(ProximableFidelity):
     """E = precision / 2 ||prediction - y||^2, with which solvers may use an operator's `solve_damped`."""
+
+    translation_invariant = True
 
     @property
     @abstractmethod

@@ -23,6 +23,8 @@ class Laplace(ProximableFidelity):
             absent.
     """
 
+    translation_invariant = True
+
     def __init__(self, *, scale: Annotated[float, Gt(0)] | None = None) -> None:
         super().__init__()
         self.scale = scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 QUANTISATION = 1 / (255 * math.sqrt(12))  # rounding error of an 8-bit file, the smallest sigma
@@ -35,6 +35,15 @@ class NoiseEstimate:
     method: str
     peak: float | None = None
     doubt: str | None = None
+
+    def rescaled(self, scale: float) -> NoiseEstimate:
+        """Return the estimate for y / scale."""
+        return replace(
+            self,
+            sigma=self.sigma / scale,
+            channels=tuple(sigma / scale for sigma in self.channels),
+            peak=None if self.peak is None else self.peak * scale,
+        )
 
     @property
     def note(self) -> str | None:
