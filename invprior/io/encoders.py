@@ -10,15 +10,16 @@ import numpy as np
 from invprior.io import png16
 from invprior.io.codecs import Array
 
+_INTEGERS = ("uint8", "uint16", "int16", "int32", "uint32")
 # The value types of each format. The first is the default.
 DEPTHS: Mapping[str, tuple[str, ...]] = {
     ".png": ("uint8", "uint16"),
     ".jpg": ("uint8",),
     ".jpeg": ("uint8",),
-    ".tif": ("float32", "uint8", "uint16"),
-    ".tiff": ("float32", "uint8", "uint16"),
-    ".npy": ("float32", "float64", "uint8", "uint16"),
-    ".npz": ("float32", "float64", "uint8", "uint16"),
+    ".tif": ("float32", "float64", *_INTEGERS),
+    ".tiff": ("float32", "float64", *_INTEGERS),
+    ".npy": ("float32", "float64", *_INTEGERS),
+    ".npz": ("float32", "float64", *_INTEGERS),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from os import PathLike
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io import encoders, files
-from invprior.io.images import Image
+from invprior.io.codecs import Array
+from invprior.io.images import TOPS, Image
 
 
 def writable(
@@ -58,12 +60,13 @@ def save(
 ) -> None:
     """Write an image in the format of the path's suffix.
 
-    Integer depths clip x to [0, 1] and round to the nearest level. Float depths keep every value.
+    uint8 and uint16 clip x to [0, 1], multiply it by the maximum of the type and round. Other integers are counts:
+    x is rounded and clipped to the range of the type. Float depths keep every value.
 
     Args:
-        path: .png, .jpg (quality 95), .tif, .npy or .npz.
+        path: its suffix names the format, one of `encoders.DEPTHS`. JPEG has quality 95.
         x: (1, C, H, W); PNG and JPEG take 1 or 3 channels.
-        depth: "uint8", "uint16", "float32" or "float64". When absent, the depth of `like`, or the
+        depth: type of the values in the file, such as "uint16". When absent, the depth of `like`, or the
             deepest below it that the format has. Without `like`, 8 bits for PNG and JPEG and floats
             for the other formats.
         like: an image whose depth and alpha channel the file takes. Its alpha is resized when x has
@@ -82,26 +85,51 @@ def save(
     suffix = _suffix(path)
     x = x.detach().cpu()
     depth = _depth(path, suffix, x, depth, like)
-    if like is not None and like.alpha is not None:
-        alpha = like.alpha.to(x)
-        if alpha.shape[2:] != x.shape[2:]:
-            alpha = torch.nn.functional.interpolate(
-                alpha, x.shape[2:], mode="bilinear", antialias=True
-            )
-        x = torch.cat([x, alpha], 1)
-    if depth.startswith("uint") and bool(x.isnan().any()):
+    alpha = None if like is None or like.alpha is None else _resized(like.alpha, x)
+    if alpha is not None:
+        opaque = 1 if depth in TOPS or depth.startswith("float") else np.iinfo(depth).max
+        x = torch.cat([x, alpha * opaque], 1)
+    array = _levels(path, x, depth)
+    # Encoded in memory first: a fault of the encoder then differs from a full disk, and leaves no file.
+    content = io.BytesIO()
+    try:
+        encoders.encode(content, suffix, array, alpha=alpha is not None)
+    except Exception as error:  # encoders raise nearly every type
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise MeasurementError(
-            f'Cannot write "{path}" with integers: the image has NaN. '
-            "Write .npy, .npz or float .tif."
-        )
-    array = x[0].permute(1, 2, 0).numpy()
-    if depth.startswith("uint"):
-        # In float64, where x * 65535 + 0.5 is exact enough; np.round would round halves to even.
-        top = np.iinfo(depth).max
-        array = np.floor(array.astype(np.float64).clip(0, 1) * top + 0.5)
-    array = np.ascontiguousarray(array, dtype=depth)
+            f'Cannot write "{path}" as a {suffix[1:].upper()} file: {reason.rstrip(".")}. Write another format, such '
+            "as .tif or .npy."
+        ) from error
     with files.atomic(path, overwrite=overwrite) as file:
-        encoders.encode(file, suffix, array, alpha=like is not None and like.alpha is not None)
+        file.write(content.getbuffer())
+
+
+def _resized(alpha: Tensor, x: Tensor) -> Tensor:
+    """Return an alpha channel in the size and type of an image."""
+    alpha = alpha.to(x)
+    if alpha.shape[2:] == x.shape[2:]:
+        return alpha
+    return torch.nn.functional.interpolate(alpha, x.shape[2:], mode="bilinear", antialias=True)
+
+
+def _levels(path: Path, x: Tensor, depth: str) -> Array:
+    """Return an image (1, C, H, W) as the values of a file, (H, W, C).
+
+    Raises:
+        MeasurementError: NaN cannot be an integer.
+    """
+    array: Array = x[0].permute(1, 2, 0).numpy()
+    if not depth.startswith("float"):
+        if np.isnan(array).any():
+            raise MeasurementError(
+                f'Cannot write "{path}" with integers: the image has NaN. '
+                "Write .npy, .npz or float .tif."
+            )
+        limits = np.iinfo(depth)
+        low, high, top = (0, 1, limits.max) if depth in TOPS else (limits.min, limits.max, 1)
+        # In float64, where x * 65535 + 0.5 is exact enough; np.round would round halves to even.
+        array = np.floor(array.astype(np.float64).clip(low, high) * top + 0.5)
+    return np.ascontiguousarray(array, dtype=depth)
 
 
 def _suffix(path: Path) -> str:

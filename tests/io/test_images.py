@@ -35,6 +35,7 @@ CASES = [
     for suffix, depths in encoders.DEPTHS.items()
     for depth in depths
     if suffix not in (".jpg", ".jpeg")
+    and depth in ("uint8", "uint16", "float32", "float64")  # the others hold counts, see test_save
 ]
 
 
@@ -204,7 +205,7 @@ def test_rounding_is_to_the_nearest_and_clips(tmp_path):
         (".jpg", "uint16", "uint8"),
         (".tif", None, "float32"),
         (".tif", "uint8", "uint8"),
-        (".tif", "float64", "float32"),
+        (".tif", "float64", "float64"),
         (".npy", None, "float32"),
         (".npy", "float64", "float64"),
     ],
