@@ -26,7 +26,7 @@ def provenance(
     problem: Problem, solver: Solver, why: str, stop: StoppingRule, seed: int
 ) -> dict[str, Any]:
     """Collect all options with defaults filled in, versions, plugins, data hash, seed and device."""
-    y = problem.y
+    given, found = problem.in_data_units, problem.data_range
     parts = [
         problem.operator,
         problem.fidelity,
@@ -40,15 +40,16 @@ def provenance(
         "prior": prior_text(problem.prior),
         "solver": str(registry.describe(solver)),
         "stop": stop_text(stop),
-        "noise_level": problem.noise_level,
-        "noise_estimate": None if problem.noise is None else problem.noise.record(),
+        "noise_level": given.noise_level,
+        "noise_estimate": None if given.noise is None else given.noise.record(),
+        "data_range": None if found is None else [found.low, found.high],
         "seed": seed,
         "image_shape": list(problem.operator.image_shape),
         "measurement_shape": list(problem.operator.measurement_shape),
         "measurements": problem.measurements,
-        "measurement_sha256": data_hash(y),  # after masking, so of what was fitted
-        "dtype": str(y.dtype).removeprefix("torch."),
-        "device": device_text(y.device),
+        "measurement_sha256": data_hash(given.y),  # after masking, so of what was fitted
+        "dtype": str(given.y.dtype).removeprefix("torch."),
+        "device": device_text(given.y.device),
         # Their number changes the order of sums, and so the last bits.
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
@@ -136,8 +137,12 @@ def choices(
         stop: the solver's own stopping rule; None when one was given.
     """
     found: list[Choice] = []
-    if problem.noise is not None:
-        found.append(("noise", problem.noise.text(), problem.noise.method))
+    if (noise := problem.in_data_units.noise) is not None:
+        found.append(("noise", noise.text(), noise.method))
+    # A range that the user gave was not chosen.
+    if problem.data_range is not None and problem.data_range.source:
+        low, high = problem.data_range.low, problem.data_range.high
+        found.append(("range", f"{low:.4g} to {high:.4g}", problem.data_range.source))
     if why:
         found.append(("solver", str(registry.describe(solver)), why))
     if state.step_size is not None and solver.step_reason:

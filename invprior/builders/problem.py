@@ -259,7 +259,7 @@ def build(
     likelihood = differentiable(placed(likelihood, measured))
     terms = Prior(
         tuple(
-            Term(differentiable(placed(t.functional, measured)), t.given_weight)
+            replace(t, functional=differentiable(placed(t.functional, measured)))
             for t in terms.terms
         )
     )

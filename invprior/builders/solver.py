@@ -20,7 +20,7 @@ class Selection:
     """A solver that fits a problem, and the objective that it minimises.
 
     Attributes:
-        problem: the problem.
+        problem: the problem, standardised.
         solver: the solver, with the options that depend on the problem filled in.
         why: why `auto` picked it; "" for a given solver.
         objective: the problem's terms as the solver uses them.
@@ -39,6 +39,7 @@ class Selection:
         Raises:
             IncompatibleError: the solver does not fit the changed problem.
         """
+        problem = problem.standardised
         if problem is self.problem:
             return self
         # From the open solver: an option filled in for the old problem may be wrong for this one, as
@@ -58,6 +59,7 @@ def select_solver(problem: Problem, solver: str | Spec | Solver | Selection) -> 
     """
     if isinstance(solver, Selection):
         return solver.on(problem)
+    problem = problem.standardised
     made = solver_from(solver)
     if not isinstance(made, Auto):
         return _checked(problem, made, "")

@@ -33,6 +33,8 @@ class TV(Penalty, Proximable):
     """
 
     default_weight: float = 10.0
+    translation_invariant = True
+    degree = 1.0
 
     def __init__(
         self, *, kind: Kind = "vectorial", gap: Annotated[float, Gt(0), Lt(1)] = GAP

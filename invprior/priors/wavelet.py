@@ -38,6 +38,8 @@ class Wavelet(Penalty, Proximable):
     """
 
     default_weight: float = 15.0
+    translation_invariant = True
+    degree = 1.0
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Wavelet(Penalty, Proximable):
         # A count has another scale: this weight puts the hard threshold at three noise levels.
         if kind == "l0":
             self.default_weight = 4.5
+            self.degree = 0.0
             self.convex = False
         self._filters = load_filters(wavelet)
         self._basis = self._filters.orthogonal and not translation_invariant

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -35,12 +35,18 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
     Attributes:
         term_options: names that a term's spec may hold beside the constructor's options.
-        default_weight: the weight of a term that is given none, and the start of a search for it. One value serves all
-            noise levels, because the fidelity is a negative log-likelihood.
+        default_weight: the weight of a term that is given none, and the start of a search for it, for images in [0, 1].
+            One value serves all noise levels, because the fidelity is a negative log-likelihood.
+        translation_invariant: whether R(x + c) = R(x) for every constant c. If not, a run may scale intensities but not
+            shift them.
+        degree: the exponent d of R(s x) = s^d R(x), as 1 for a norm and 2 for its square. A run that scales intensities
+            adapts the weight by it. With 0, as for a denoiser, a weight means the same at every scale.
     """
 
     plugin_group: ClassVar[str] = "priors"
     default_weight: float = 1.0
+    translation_invariant: bool = False
+    degree: float = 0.0
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
     def restrict(self, box: Box) -> Functional:
@@ -151,6 +157,7 @@ class Reparameterization(Functional):
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
+    translation_invariant = True  # its image is in the units of the run, whatever these are
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
@@ -225,16 +232,37 @@ class Term:
 
     Attributes:
         functional: the functional R.
-        given_weight: its weight; None for an open weight, which is the default one until it is chosen.
+        given_weight: its weight in units of the data; None for an open weight, which is the default one until it is
+            chosen.
+        unit: the factor from a weight in units of the data to the one in units of a run.
     """
 
     functional: Functional
     given_weight: float | None = None
+    unit: float = 1.0
 
     @property
     def weight(self) -> float:
-        """The weight in use: the given one, or the functional's default."""
-        return self.functional.default_weight if self.given_weight is None else self.given_weight
+        """The weight in use, in units of the data: the given one, or the functional's default."""
+        default = self.functional.default_weight / self.unit
+        return default if self.given_weight is None else self.given_weight
+
+    @property
+    def factor(self) -> float:
+        """The weight in use, in units of the run: the factor of R in the objective."""
+        if self.given_weight is None:
+            return self.functional.default_weight
+        return self.given_weight * self.unit
+
+    def standardised(self, scale: float) -> Term:
+        """Return the term for a run whose unit of intensity is `scale`, in units of the data."""
+        return replace(self, unit=scale**self.functional.degree)
+
+    def at(self, factor: float) -> Term:
+        """Return the term with a weight of `factor` times the default, rounded to three digits in units of the data."""
+        # Rounded where it is recorded, so that the recorded weight repeats the run.
+        weight = float(f"{self.functional.default_weight * factor / self.unit:.3g}")
+        return replace(self, given_weight=weight)
 
     @property
     def takes_weight(self) -> bool:

@@ -73,7 +73,7 @@ class Objective:
         total = self.data.value(x)
         for term in self.problem.prior.terms:
             if isinstance(term.functional, Penalty):
-                total = total + term.weight * term.functional.value(x).sum()
+                total = total + term.factor * term.functional.value(x).sum()
         return total
 
 
@@ -153,16 +153,16 @@ def route(
         functional = term.functional
         # A reparameterisation is the variable, not a term of the objective.
         # A weight of 0 turns a term off, so the term must not exclude a solver.
-        if isinstance(functional, Reparameterization) or term.weight == 0:
+        if isinstance(functional, Reparameterization) or term.factor == 0:
             continue
         takes_prox = isinstance(functional, Proximable) and prox != "no"
         easy = isinstance(functional, Penalty) and math.isfinite(functional.lipschitz())
         # A solver with one prox keeps it for a term that has no Lipschitz constant.
         if takes_prox and not (prox == "one" and easy):
             assert isinstance(functional, Proximable)
-            proximal.append((term.weight, functional))
+            proximal.append((term.factor, functional))
         elif isinstance(functional, Penalty) and (terms == "any" or (terms == "smooth" and easy)):
-            smooth.append((term.weight, functional))
+            smooth.append((term.factor, functional))
         elif isinstance(functional, Penalty) and terms == "prox":
             faults.append(f"{solver} needs a prox, and {_name(functional)} has only a value")
         elif isinstance(functional, Penalty):

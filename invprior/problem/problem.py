@@ -18,16 +18,14 @@ from invprior.io.arraylike import refuse_complex
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.numerics.box import Box
 from invprior.numerics.devices import placed
-from invprior.numerics.linalg import conjugate_gradients, negative_laplacian
 from invprior.operators.base import LinearOperator, LocalOperator, Operator
 from invprior.operators.masked import Masked
+from invprior.problem import estimates
 from invprior.problem.data import DataTerm
-from invprior.problem.functionals import Prior, Reparameterization, Term
+from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.units import DataRange, Units
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
-
-# Weight of 1/2 ||grad x||^2 beside a Gaussian negative log-likelihood; it suits natural images at any noise level.
-_SMOOTHNESS = 60.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,9 @@ class Problem:
         noise: the estimate of the noise in y. It is made here when the fidelity's noise parameter is open, else None.
         weights: how the prior's open weights were chosen; None when they were not.
         notes: what the user should know about the data, one sentence each; every run reports them.
+        data_range: the range of the image's intensities; None to estimate it from y.
+        units: the units of y and of the noise level; those of the data unless `standardised` made the problem.
+        given: the problem in the units of the data, from which `standardised` made this one; else None.
 
     Raises:
         MeasurementError: y has another shape, is complex, or holds NaN or infinity.
@@ -55,6 +56,9 @@ class Problem:
     noise: NoiseEstimate | None = None
     weights: WeightChoice | None = None
     notes: tuple[str, ...] = ()
+    data_range: DataRange | None = None
+    units: Units = Units()
+    given: Problem | None = field(default=None, repr=False)
 
     @torch.inference_mode(False)
     def __post_init__(self) -> None:
@@ -154,17 +158,7 @@ class Problem:
 
         Without a linear operator it is y where the shapes agree, else a constant.
         """
-        shape = (1, *self.operator.image_shape)
-        if not isinstance(self.operator, LinearOperator):
-            same = self.y.shape == shape
-            return self.y.clone() if same else self.y.mean().expand(shape).clone()
-        # Damping shrinks towards 0; with the mean taken off, it shrinks towards the mean.
-        mean = float(self.y.sum()) / max(self.measurements, 1)
-        constant = self.y.new_full(shape, mean)
-        damping = 0.01 * self.operator.norm() ** 2
-        rest = self.operator.adjoint(self.y - self.operator(constant))
-        # In y's dtype, whatever the operator's arithmetic with torch's default dtype made of it.
-        return (constant + self.operator.solve_damped(rest, damping)).detach().to(self.y.dtype)
+        return estimates.pseudo_inverse(self.operator, self.y, self.measurements)
 
     @torch.inference_mode(False)
     def initial_estimate(self) -> Tensor:
@@ -172,18 +166,67 @@ class Problem:
 
         Denoisers need the smoothing. They take missing pixels and aliasing for structure and keep them.
         """
+        inner = self.standardised
+        if inner is not self:  # the smoothing is made for images in [0, 1]
+            return inner.units.outward(inner.initial_estimate())
         x0 = self.pseudo_inverse()
-        operator = self.operator
-        if self.data_only or not isinstance(operator, LinearOperator) or x0.dim() != 4:
+        if self.data_only or not isinstance(self.operator, LinearOperator) or x0.dim() != 4:
             return x0
-        smoothing = _SMOOTHNESS * self.noise_level**2
         with torch.no_grad():
-            return conjugate_gradients(
-                lambda x: operator.normal(x) + smoothing * negative_laplacian(x),
-                operator.adjoint(self.y),
-                x0,
-                tolerance=1e-3,
-                steps=60,
+            return estimates.smoothed(self.operator, self.y, x0, self.noise_level**2)
+
+    @property
+    def in_data_units(self) -> Problem:
+        """The problem in the units of the data."""
+        return self if self.given is None else self.given
+
+    @cached_property
+    @torch.inference_mode(False)
+    def standardised(self) -> Problem:
+        """The problem in units in which the image's range is about [0, 1]; itself if it is in such units.
+
+        Every run solves it, so that priors, solvers and rules may have constants that suit images in [0, 1]. A minimum
+        of one problem is a minimum of the other: given weights and the fidelity keep their meaning in units of the
+        data.
+
+        Raises:
+            IncompatibleError: a range was given, and the operator is not linear.
+        """
+        if self.given is not None:
+            return self
+        found = self._image_range()
+        invariant = all(t.functional.translation_invariant for t in self.prior.terms)
+        shift = invariant and self.fidelity.translation_invariant
+        units = Units() if found is None else found.units(shift=shift)
+        if units.is_identity:
+            return self
+        if not isinstance(self.operator, LinearOperator):
+            raise IncompatibleError(
+                "A data_range (--range) needs a linear operator; "
+                f"{plain_name(type(self.operator))} is not linear. Leave it out."
+            )
+        offset = torch.zeros_like(self.y)
+        if units.low != 0:
+            with torch.no_grad():
+                offset = self.operator(self.y.new_full((1, *self.operator.image_shape), units.low))
+        return replace(
+            self,
+            y=(self.y - offset) / units.scale,
+            prior=Prior(tuple(term.standardised(units.scale) for term in self.prior.terms)),
+            fidelity=self.fidelity.rescaled(units.scale),
+            noise=None if self.noise is None else self.noise.rescaled(units.scale),
+            data_range=found,
+            units=units,
+            given=self,
+        )
+
+    def _image_range(self) -> DataRange | None:
+        """Return the given range, or an estimated one; None where nothing is known about the image's scale."""
+        if self.data_range is not None or not isinstance(self.operator, LinearOperator):
+            return self.data_range
+        with torch.no_grad():
+            return estimates.image_range(
+                self.operator, self.y, self.noise_level, self.measurements
             )
 
 
@@ -224,9 +267,19 @@ def restrict(problem: Problem, box: Box) -> Problem:
     part, measured = operator.restrict(box)
     y = measured.of(problem.y)
     prior = restrict_prior(problem.prior, box)
-    return Problem(placed(part, y), y, prior, problem.fidelity, problem.noise, notes=problem.notes)
+    return Problem(
+        placed(part, y),
+        y,
+        prior,
+        problem.fidelity,
+        problem.noise,
+        notes=problem.notes,
+        data_range=problem.data_range,
+        units=problem.units,
+        given=None if problem.given is None else restrict(problem.given, box),
+    )
 
 
 def restrict_prior(prior: Prior, box: Box) -> Prior:
     """Restrict every term to a box."""
-    return Prior(tuple(Term(t.functional.restrict(box), t.given_weight) for t in prior.terms))
+    return Prior(tuple(replace(t, functional=t.functional.restrict(box)) for t in prior.terms))

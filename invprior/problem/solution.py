@@ -31,6 +31,8 @@ class Iterate:
         mutable_state: returns the tensors that the solver changes in place, for a rule that later refits from here.
         known_energy: the energy at the solver's last evaluation, when it computed one; else None.
         notes: notes on the run so far, one sentence each.
+        in_run: the same iterate in the units of the run (`Problem.standardised`), to which `objective` and
+            `mutable_state` belong; None if these are the units of the data.
     """
 
     step: int
@@ -43,11 +45,14 @@ class Iterate:
     mutable_state: Callable[[], list[Tensor]] = field(default=list, repr=False)
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    in_run: Iterate | None = field(default=None, repr=False)
 
     # A cached_property writes to __dict__, which a frozen dataclass does not guard.
     @cached_property
     def energy(self) -> Tensor:
         """E(A x; y) + R(x), a scalar on the device; the solver's last value, else computed when read."""
+        if self.in_run is not None:
+            return self.in_run.energy
         return self.objective.energy(self.x) if self.known_energy is None else self.known_energy
 
     @cached_property

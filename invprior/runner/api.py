@@ -40,9 +40,13 @@ from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions
 from invprior.runner.run import Run
 from invprior.runner.tiling import run_in_tiles
+from invprior.runner.units import (
+    iterate_in_data_units,
+    options_for_run,
+    solution_in_data_units,
+)
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
-from invprior.stopping.max_steps import MaxSteps
 from invprior.tuning.search import WEIGHING_SIDE, annotate, choose_weights
 from invprior.weights.base import WeightRule
 
@@ -75,9 +79,11 @@ def iterate(
 
 
 def _endless(selection: Selection, x0: Tensor | None, seed: int) -> Iterator[Iterate]:
-    iteration = Iteration(selection.objective, selection.solver, x0, seed)
+    units = selection.problem.units
+    start = None if x0 is None else units.inward(x0)
+    iteration = Iteration(selection.objective, selection.solver, start, seed)
     while True:
-        yield iteration.advance()
+        yield iterate_in_data_units(iteration.advance(), units)
 
 
 @torch.inference_mode(False)  # the caller's mode would forbid gradients
@@ -119,7 +125,7 @@ def solve(
             white Gaussian noise when it is "auto" or absent.
         solver: the algorithm; "auto" picks one that fits.
         stop: the stopping rule; by default the solver's or the prior's own.
-        steps: the largest number of iterations.
+        steps: the largest number of iterations; the limit of the stopping rule, in place of its own.
         x0: the initial estimate; by default a damped pseudo-inverse of y. A network starts from random
             weights.
         seed: seed of every random number in the run; the same seed gives the same bits on the CPU.
@@ -146,8 +152,7 @@ def solve(
         DivergedError: the run diverged; its `solution` is the best earlier iterate.
         Interrupted: Ctrl-C was pressed; its `solution` is the estimate so far.
     """
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
+    _check_steps(steps)
     check_seed(seed)
     # Together, so that one message lists every fault.
     problems, solver, rule, weight = all_of(
@@ -165,8 +170,6 @@ def solve(
         lambda: None if stop is None else stop_from(stop),
         lambda: weight_rule_from(weight),
     )
-    if steps is not None:  # a limit beside a given rule, not in place of it
-        rule = MaxSteps(steps=steps) if rule is None else rule | MaxSteps(steps=steps)
     start = None if x0 is None else image_batch(x0, problems[0].y.device, dtype)
     if start is not None and len(start) not in (1, len(problems)):
         raise MeasurementError(
@@ -179,6 +182,7 @@ def solve(
     several = len(problems) > 1
     options = RunOptions(
         stop=rule,
+        steps=steps,
         seed=seed,
         callbacks=callbacks,
         record_every=record_every,
@@ -213,6 +217,7 @@ def solve_problem(
     solver: str | Spec | Solver | Selection = "auto",
     *,
     stop: StoppingRule | None = None,
+    steps: int | None = None,
     x0: Tensor | None = None,
     seed: int = 0,
     callbacks: Sequence[Callback] = (),
@@ -224,10 +229,12 @@ def solve_problem(
     weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
     """Run one problem until it stops; arguments and errors are those of `solve`."""
+    _check_steps(steps)
     ensemble.check(runs, problem)
     store = _checkpoint(checkpoint, checkpoint_every)
     options = RunOptions(
         stop=stop,
+        steps=steps,
         x0=x0,
         seed=seed,
         callbacks=callbacks,
@@ -245,6 +252,8 @@ def solve_problem(
 
 def _solve(selection: Selection, options: RunOptions) -> Solution:
     """Choose open weights, and run the problem by a plan that fits into memory."""
+    units = selection.problem.units
+    options = options_for_run(options, units)
     # The plan comes first, since it may change the prior whose weights are chosen.
     plan = plan_memory(selection, options.memory_limit)
     # A resumed run must keep the weights that it began with, so they come from its checkpoint.
@@ -275,7 +284,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
         return once(replace(options, seed=own_seed, checkpoint=own, part=True))
 
     def annotated(solution: Solution) -> Solution:
-        return annotate(plan.annotate(solution), weighted)
+        return solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
 
     try:
         if options.runs == 1:
@@ -284,6 +293,11 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     except (DivergedError, Interrupted) as error:
         error.solution = error.solution and annotated(error.solution)
         raise
+
+
+def _check_steps(steps: int | None) -> None:
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
 
 
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:

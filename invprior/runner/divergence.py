@@ -76,7 +76,7 @@ class DivergenceMonitor:
         for term in problem.prior.terms:
             if isinstance(term.functional, Penalty):
                 values[plain_name(type(term.functional))] = float(
-                    term.weight * term.functional.value(x).sum()
+                    term.factor * term.functional.value(x).sum()
                 )
         # NaN counts as the largest, since max() would depend on the order of the terms.
         return max(values, key=lambda name: math.inf if math.isnan(values[name]) else values[name])

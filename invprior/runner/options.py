@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from invprior.checkpoint.checkpoint import Checkpoint
+from invprior.problem.problem import Problem
 from invprior.registry.spec import Spec
 from invprior.runner.history import Callback
+from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
+from invprior.stopping.max_steps import limited
 from invprior.weights.base import WeightRule
 
 
@@ -23,6 +26,7 @@ class RunOptions:
     """
 
     stop: StoppingRule | None = None
+    steps: int | None = None
     x0: Tensor | None = None
     seed: int = 0
     callbacks: Sequence[Callback] = ()
@@ -32,3 +36,8 @@ class RunOptions:
     memory_limit: str | int | None = None
     weight: str | Spec | WeightRule = "auto"
     part: bool = False
+
+    def rule(self, solver: Solver, problem: Problem) -> StoppingRule:
+        """Return the rule that ends the run: the given one or the solver's own, with `steps` as its limit."""
+        rule = self.stop or solver.default_stop(problem)
+        return rule if self.steps is None else limited(rule, self.steps)

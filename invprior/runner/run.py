@@ -35,15 +35,14 @@ class Run:
 
     def __init__(self, selection: Selection, options: RunOptions) -> None:
         problem, seed = selection.problem, options.seed
-        own_stop = selection.solver.default_stop(problem) if options.stop is None else None
-        rule = options.stop or own_stop
-        assert rule is not None
+        rule = options.rule(selection.solver, problem)
         # A separate stream: the user may have drawn the measurement's noise from the same seed, and the rule
         # self-reference then took that noise for a second, independent one.
         generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
         # The rule first, as it may hold data out or change the fidelity; the solver is completed for the result.
         fitted = selection.on(rule.prepare(problem, generator))
-        self.own_stop, self.options = own_stop, options
+        self.own_stop = rule if options.stop is None else None
+        self.options = options
         self.solver, self.why, self.objective = fitted.solver, fitted.why, fitted.objective
         self.watch = rule.start(fitted.problem)
         self.recorder = Recorder(options.record_every) if options.record_every else None
@@ -70,9 +69,8 @@ class Run:
             raise Interrupted(None) from None
         self._begin(run, kept)
         problem = self.objective.problem
-        doubts = (
-            () if problem.noise is None or problem.noise.note is None else (problem.noise.note,)
-        )
+        noise = problem.in_data_units.noise
+        doubts = () if noise is None or noise.note is None else (noise.note,)
         for note in (*changes, *problem.operator.notes, *doubts):
             run.note(note)
         try:

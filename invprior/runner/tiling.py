@@ -18,6 +18,7 @@ from invprior.registry.spec import Spec
 from invprior.runner.history import Callback
 from invprior.runner.options import RunOptions
 from invprior.runner.run import Run
+from invprior.runner.units import options_for_run, solution_in_data_units
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 
@@ -68,7 +69,15 @@ def solve_in_tiles(
         record_every=record_every,
         checkpoint=checkpoint,
     )
-    return run_in_tiles(select_solver(problem, solver), options, tile=tile, overlap=overlap)
+    selection = select_solver(problem, solver)
+    units = selection.problem.units
+    own = options_for_run(options, units)
+    try:
+        solution = run_in_tiles(selection, own, tile=tile, overlap=overlap)
+    except (DivergedError, Interrupted) as error:
+        error.solution = error.solution and solution_in_data_units(error.solution, units)
+        raise
+    return solution_in_data_units(solution, units)
 
 
 def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overlap: int) -> Solution:
@@ -76,7 +85,7 @@ def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overla
     problem, solver, x0 = selection.problem, selection.solver, options.x0
     tiles, parts = divided(problem, tile=tile, overlap=overlap)
     # For the record only. Each tile takes its own default: it may have too few measurements for the image's rule.
-    rule = options.stop or solver.default_stop(problem)
+    rule = options.rule(solver, problem)
     record = provenance(problem, solver, selection.why, rule, options.seed)
     record["tiles"] = {"tile": tile, "overlap": overlap, "count": len(tiles)}
     done: list[Solution] = []

@@ -18,7 +18,7 @@ from invprior.builders.solver import Selection, select_solver
 from invprior.errors import InvpriorError
 from invprior.numerics.box import Box
 from invprior.numerics.random import derived_seed
-from invprior.problem.functionals import Prior, Term
+from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem, alignment_of, restrict
 from invprior.problem.solution import Solution
 from invprior.problem.weight_choice import WeightChoice
@@ -74,6 +74,25 @@ def choose_weights(
     places = _open(problem.prior)
     if not places:
         return problem
+    inner = problem.standardised
+    if inner is not problem:
+        found = choose_weights(
+            inner,
+            rule=made_rule,
+            solver=solver,
+            x0=None if x0 is None else inner.units.inward(x0),
+            seed=seed,
+            side=side,
+            before=before,
+        )
+        # The estimated range too, so that it is not estimated again.
+        terms = (replace(t, unit=1.0) for t in found.prior.terms)
+        return replace(
+            problem,
+            prior=Prior(tuple(terms)),
+            weights=found.weights,
+            data_range=found.data_range,
+        )
     began = time.perf_counter()
     acting, why = made_rule.choose(problem)
     name = str(registry.describe(acting))
@@ -176,7 +195,7 @@ def _resumed(
         return None
     terms = list(problem.prior.terms)
     for place, (_, weight) in zip(places, choice.terms, strict=True):
-        terms[place] = Term(terms[place].functional, weight)
+        terms[place] = replace(terms[place], given_weight=weight)
     return replace(problem, prior=Prior(tuple(terms)), weights=choice)
 
 

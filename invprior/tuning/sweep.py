@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError
-from invprior.problem.functionals import Prior, Proximable, Term
+from invprior.problem.functionals import Prior, Proximable
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError
 from invprior.solvers.base import Solver, State
@@ -106,12 +106,11 @@ def scaled(prior: Prior, places: Sequence[int], factor: float) -> Prior:
     """
     terms = list(prior.terms)
     for place in places:
-        functional = terms[place].functional
-        terms[place] = Term(functional, float(f"{functional.default_weight * factor:.3g}"))
+        terms[place] = terms[place].at(factor)
     return Prior(tuple(terms))
 
 
 def factor_of(prior: Prior, places: Sequence[int]) -> float:
     """Return the factor on the default of the first open term after rounding."""
     first = prior.terms[places[0]]
-    return first.weight / first.functional.default_weight
+    return first.factor / first.functional.default_weight

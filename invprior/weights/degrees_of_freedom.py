@@ -89,7 +89,7 @@ def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | No
     terms = [t for t in problem.prior.terms if t.weight > 0]
     if not problem.operator.is_identity or len(terms) != 1:
         return None
-    functional, tau = terms[0].functional, terms[0].weight * variance
+    functional, tau = terms[0].functional, terms[0].factor * variance
     if not isinstance(functional, Proximable):
         return None
     trace = functional.degrees_of_freedom(problem.y, tau)

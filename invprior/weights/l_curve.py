@@ -48,7 +48,7 @@ class LCurve(WeightRule):
             x = images[0]
             # R at fixed weights: those on trial would add a factor that moves the minimum.
             size = sum(
-                float(t.weight * t.functional.value(x))
+                float(t.factor * t.functional.value(x))
                 for t in terms
                 if isinstance(t.functional, Penalty)
             )

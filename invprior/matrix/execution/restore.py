@@ -163,7 +163,8 @@ def _denoise(job: Job, problem: Problem) -> Tensor:
             f"A denoiser on its own removes noise only, and the operator is {job.cell.operator}. "
             f"Use the prior pnp:denoiser={job.method.denoiser}, or exclude this row here."
         )
-    return denoiser.denoise(problem.y, problem.noise_level)
+    inner = problem.standardised
+    return inner.units.outward(denoiser.denoise(inner.y, inner.noise_level))
 
 
 def now(like: Tensor) -> float:

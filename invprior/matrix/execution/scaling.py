@@ -37,7 +37,7 @@ def scaled(
         terms = tuple(
             # Four digits, so that the weight can be given again as text.
             Term(t.functional, float(f"{t.weight * factor:.4g}")) if t.takes_weight else t
-            for t in problem.prior.terms
+            for t in problem.standardised.prior.terms
         )
         return replace(problem, prior=Prior(terms)), stop
     network = problem.reparameterization

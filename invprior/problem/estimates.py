@@ -1,0 +1,81 @@
+"""Estimates of the image without a solver: the pseudo-inverse, its smoothed form, and the range of intensities."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from invprior.numerics.linalg import conjugate_gradients, negative_laplacian
+from invprior.operators.base import LinearOperator, Operator
+from invprior.problem.units import DataRange, estimated_range
+
+# Weight of 1/2 ||grad x||^2 beside a Gaussian negative log-likelihood, for images in [0, 1]; it suits natural images
+# at any noise level.
+_SMOOTHNESS = 60.0
+# Standard deviations in the range of a typical image.
+_SPREAD = 4.0
+
+
+def pseudo_inverse(operator: Operator, y: Tensor, measurements: int) -> Tensor:
+    """Return the mean of the measurement plus the damped pseudo-inverse of the rest, (1, *image_shape).
+
+    Without a linear operator it is y where the shapes agree, else a constant.
+
+    Args:
+        operator: the forward operator.
+        y: the measurement, (1, *measurement_shape), 0 where it carries no data.
+        measurements: the number of its values that carry data.
+    """
+    shape = (1, *operator.image_shape)
+    if not isinstance(operator, LinearOperator):
+        return y.clone() if y.shape == shape else y.mean().expand(shape).clone()
+    # Damping shrinks towards 0; with the mean taken off, it shrinks towards the mean.
+    constant = y.new_full(shape, float(y.double().sum()) / max(measurements, 1))
+    damping = 0.01 * operator.norm() ** 2
+    rest = operator.adjoint(y - operator(constant))
+    # In y's dtype, whatever the operator's arithmetic with torch's default dtype made of it.
+    return (constant + operator.solve_damped(rest, damping)).detach().to(y.dtype)
+
+
+def smoothed(operator: LinearOperator, y: Tensor, start: Tensor, variance: float) -> Tensor:
+    """Return the estimate with squared gradients as its prior, (1, C, H, W), from a start such as the pseudo-inverse.
+
+    Args:
+        operator: the forward operator.
+        y: the measurement.
+        start: where conjugate gradients begin.
+        variance: of the noise, for images whose range has the width 1.
+    """
+    smoothing = _SMOOTHNESS * variance
+    return conjugate_gradients(
+        lambda x: operator.normal(x) + smoothing * negative_laplacian(x),
+        operator.adjoint(y),
+        start,
+        tolerance=1e-3,
+        steps=60,
+    )
+
+
+def image_range(
+    operator: LinearOperator, y: Tensor, noise_level: float, measurements: int
+) -> DataRange:
+    """Estimate the range of the image behind a measurement, with a margin.
+
+    It is the range of the smoothed estimate, in which little noise is left. Where pixels are measured directly it also
+    covers them, up to two standard deviations of the noise, as a star of one pixel is lost by smoothing.
+    """
+    # In units of the largest value, as squares of values near the limits of a dtype overflow.
+    peak = float(y.abs().max()) or 1.0
+    y, sigma = y / peak, noise_level / peak
+    x = pseudo_inverse(operator, y, measurements)
+    estimates = [x]
+    if x.dim() == 4:
+        spread = _SPREAD * float(x.double().std(correction=0)) or 1.0
+        estimates = [smoothed(operator, y, x, (sigma / spread) ** 2)]
+    if operator.is_identity or operator.is_mask:
+        mask = operator.observation_mask
+        known = y if mask is None else y[mask.expand(y.shape)]
+        low, high = float(known.min()), float(known.max())
+        inner = (known.clamp(low + 2 * sigma, high - 2 * sigma),) if high - low > 4 * sigma else ()
+        estimates.extend(inner)
+    found = estimated_range(estimates, sigma)
+    return DataRange(found.low * peak, found.high * peak, found.source)
