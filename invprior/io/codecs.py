@@ -1,114 +1,107 @@
-"""PNG, JPEG, TIFF, NPY and NPZ files to arrays, without scaling the values."""
+"""Which library reads which file, without scaling the values."""
 
 from __future__ import annotations
 
-import io
+import logging
 import warnings
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from invprior.io.readers import arrays, dicom, fits, hdf5, nifti, pillow, tiff
+from invprior.io.readers.base import Array as Array
+from invprior.io.readers.base import Decoded
 
-from invprior.io import png16
-
-Array: TypeAlias = NDArray[Any]
-
+_PILLOW = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".bmp",
+    ".webp",
+    ".pbm",
+    ".pgm",
+    ".ppm",
+    ".pnm",
+    ".jp2",
+    ".j2k",
+)
+_TIFF = (".tif", ".tiff")
+_FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
+_HDF5 = (".h5", ".hdf5")
+_DICOM = (".dcm", ".dicom")
+_NIFTI = (".nii", ".nii.gz")
+# Of files that may hold several images, one of which a path names as in `scan.h5:/data`.
+_SEVERAL = (*_TIFF, *_FITS, *_HDF5, ".mat", ".npz")
 # Of the files that can be read.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy", ".npz")
+SUFFIXES = (*_PILLOW, *_TIFF, ".npy", ".npz", ".mat", *_FITS, *_DICOM, *_NIFTI, *_HDF5)
 
 
-def decode(data: bytes, suffix: str) -> tuple[Array, bool]:
-    """Decode the bytes of a file.
+def suffix_of(path: Path) -> str | None:
+    """Return the suffix of a name in lower case, such as ".nii.gz"; None for one that is not read."""
+    name = path.name.lower()
+    return max((s for s in SUFFIXES if name.endswith(s)), key=len, default=None)
+
+
+def split(path: Path) -> tuple[Path, str | None]:
+    """Split `scan.h5:/data` into the file and the name of an image inside it; the name is None for a whole file."""
+    if path.exists():
+        return path, None
+    text = str(path)
+    for at in (i for i, letter in enumerate(text) if letter == ":"):
+        if suffix_of(Path(text[:at])) in _SEVERAL and text[at + 1 :]:
+            return Path(text[:at]), text[at + 1 :]
+    return path, None
+
+
+def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
+    """Decode a file.
 
     Args:
-        data: the whole file.
-        suffix: the file name's suffix in lower case, with the dot.
-
-    Returns:
-        The values, (H, W) or (H, W, C), upright, and whether the last channel is alpha.
+        path: the file.
+        suffix: one of `SUFFIXES`.
+        name: which of several images in the file.
 
     Raises:
-        Exception: of nearly every type, as the decoders raise on broken files.
+        MeasurementError: the content is not what invprior reads; the message tells the remedy.
+        Exception: of nearly every type, as the libraries raise on broken files.
     """
-    if not data:
+    if path.stat().st_size == 0:
         raise ValueError("it is empty")
-    if suffix in (".npy", ".npz"):
-        return _read_numpy(data), False
-    if suffix in (".tif", ".tiff"):
-        return _read_tiff(data)
-    return _read_pillow(data)
+    with _quiet():
+        if suffix in _PILLOW:
+            return pillow.read(path)
+        if suffix in _TIFF:
+            return tiff.read(path, name)
+        if suffix == ".npy":
+            return arrays.read_npy(path)
+        if suffix == ".npz":
+            return arrays.read_npz(path, name)
+        if suffix == ".mat":
+            return arrays.read_mat(path, name)
+        if suffix in _FITS:
+            return fits.read(path, name)
+        if suffix in _DICOM:
+            return dicom.read(path)
+        if suffix in _NIFTI:
+            return nifti.read(path)
+        return hdf5.read(path, name)
 
 
-def _read_numpy(data: bytes) -> Array:
-    content = np.load(io.BytesIO(data), allow_pickle=False)  # pickles can run code
-    if isinstance(content, np.ndarray):
-        return content
-    with content:
-        if len(content.files) != 1:
-            raise ValueError(
-                f"it holds {len(content.files)} arrays ({', '.join(content.files)}), not one"
-            )
-        return np.asarray(content[content.files[0]])
-
-
-def _read_tiff(data: bytes) -> tuple[Array, bool]:
-    """Read with tifffile, which knows every depth, or with Pillow, which decodes LZW and JPEG."""
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        if len(tiff.pages) != 1:
-            raise ValueError(f"it holds {len(tiff.pages)} pages, not one")
-        page = tiff.pages.first
-        plain = page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
-        # 1, 8, 32773 and 32946 are no compression, Deflate, PackBits and the old Deflate.
-        if not plain or page.compression not in (1, 8, 32773, 32946) or page.bitspersample == 1:
-            if page.bitspersample > 8:  # Pillow would cut colours to 8 bits
-                raise ValueError("16 bits with this compression are not supported; save it without")
-            return _read_pillow(data)
-        array = page.asarray()
-        if page.axes == "SYX":  # channels as separate planes
-            array = np.moveaxis(array, 0, -1)
-        orientation = page.tags.valueof(274, 1)
-        alpha = any(int(kind) in (1, 2) for kind in page.extrasamples)
-    if alpha and array.shape[-1] not in (2, 4):
-        raise ValueError(f"it has {array.shape[-1]} channels, one of them alpha; expected 2 or 4")
-    return _oriented(array, orientation), alpha
-
-
-def _read_pillow(data: bytes) -> tuple[Array, bool]:
-    from PIL import Image, ImageOps
-
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the libraries say of metadata; a file that cannot be read raises an error all the same."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("tifffile", "pydicom", "nibabel.global", "astropy", "PIL")
+    ]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
-        # Pillow's warnings are about metadata, except that of an image too large to trust.
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data)) as image:
-            if png16.is_png16(data):
-                array = _oriented(png16.decode(data), image.getexif().get(274, 1))
-                return array, array.shape[-1] in (2, 4)
-            # MPO is the JPEG of some cameras, with further images behind the main one.
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                raise ValueError("it holds several images, not one")
-            image.load()
-            turned = ImageOps.exif_transpose(image)
-    alpha = turned.has_transparency_data
-    # Palettes and bits are expanded, and a transparent colour becomes an alpha channel.
-    if turned.mode in ("P", "PA", "1"):
-        grey = turned.mode == "1"
-        turned = turned.convert("L" if grey else "RGBA" if alpha else "RGB")
-    elif alpha and turned.mode in ("L", "RGB"):
-        turned = turned.convert(turned.mode + "A")
-    if turned.mode not in ("L", "LA", "RGB", "RGBA", "I;16", "F"):
-        raise ValueError(f"its colour mode is {turned.mode}; convert it to grey or RGB")
-    return np.asarray(turned), alpha
-
-
-def _oriented(array: Array, orientation: int) -> Array:
-    """Turn an image (H, W, ...) upright by its EXIF orientation, 1 to 8."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return array
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL + 1)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

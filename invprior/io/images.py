@@ -1,27 +1,22 @@
-"""Load images as tensors from PNG, JPEG, TIFF, NPY and NPZ, with depth, range and alpha."""
+"""Load images as tensors, with depth, range, alpha and missing pixels; and convert arrays to tensors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io import codecs, files
 from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
 from invprior.io.codecs import Array
-
-# Integer types that hold images, and the value that stands for 1. Looked up by name, because numpy's
-# dtypes of another byte order are not equal and torch has dtypes of its own.
-TOPS = {"bool": 1, "uint8": 255, "uint16": 65535}
-Precision: TypeAlias = np.dtype[np.float32] | np.dtype[np.float64]
-FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+from invprior.io.readers.base import Decoded
+from invprior.io.values import TOPS as TOPS
+from invprior.io.values import Precision, depth_of, precision_of, scaled
 
 
 @dataclass(frozen=True)
@@ -29,53 +24,157 @@ class Image:
     """An image, with the properties of its file that `save` can give to another image.
 
     Attributes:
-        x: (1, C, H, W), float32. Integers are scaled to [0, 1] by the maximum of their type; floats
-            are as in the file.
-        depth: type of the values in the file: "uint8", "uint16", "float32" or "float64".
+        x: (1, C, H, W), float32 or float64. uint8 and uint16 are scaled to [0, 1] by the maximum of their type; other
+            integers and floats are as in the file. NaN where a value is missing.
+        depth: type of the values in the file: "uint8", "int32", "float32" or the like.
         alpha: opacity, (1, 1, H, W), in [0, 1]; None when the file has no alpha channel.
         path: the file.
+        premultiplied: whether the colours in the file are multiplied by alpha; those of x are not.
+        notes: a sentence for each guess and for what is left out.
     """
 
     x: Tensor
     depth: str = "uint8"
     alpha: Tensor | None = None
     path: Path | None = None
+    premultiplied: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the values were integers whose type's maximum is 1 in x."""
+        return self.depth in TOPS
+
+    @property
+    def missing(self) -> Tensor | None:
+        """Where a value of a pixel is missing, boolean, (1, 1, H, W); None when none is."""
+        missing = self.x.isnan().any(1, keepdim=True)
+        return missing if bool(missing.any()) else None
 
 
-def load(path: str | PathLike[str]) -> Image:
+@dataclass(frozen=True)
+class Stack:
+    """The images of a file, in its order; a file of one image is a stack of one.
+
+    Attributes:
+        images: the pages, frames, slices or time points.
+        axes: one letter for each axis of the file's array: Y, X, C or S (channels, samples) and others, such as T and
+            Z, along which the images lie.
+        shape: the lengths of these axes; those of Y and X are the first image's where the sizes differ.
+        notes: a sentence for each guess and for what is left out.
+        path: the file.
+    """
+
+    images: tuple[Image, ...]
+    axes: str
+    shape: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    path: Path | None = None
+
+
+def load(path: str | PathLike[str], dtype: torch.dtype = torch.float32) -> Image:
     """Read an image from a file.
 
-    NPY and NPZ files hold one array, (H, W) or (H, W, C). EXIF orientation is applied.
+    A colon selects one of several images in HDF5, FITS, MAT and NPZ files, as in "scan.h5:/entry/data". EXIF
+    orientation is applied. An array in an NPY file is (H, W) or (H, W, C).
+
+    Args:
+        path: the file; its suffix names the format, one of `codecs.SUFFIXES`.
+        dtype: float64 reads values in float64, another type in float32.
 
     Raises:
-        MeasurementError: the file is missing or broken, or is not an image of a known format.
+        MeasurementError: the file is missing or broken, is not an image of a known format, or holds several images.
     """
-    path = files.check_name(path)
+    stack = load_stack(path, dtype)
+    if len(stack.images) > 1:
+        raise MeasurementError(
+            f'"{stack.path}" holds {len(stack.images)} images (axes {stack.axes}, {stack.shape}), not one. '
+            f"invprior solve {Path(path).name} -o OUT.tif restores each; in Python, load_stack reads them."
+        )
+    return replace(stack.images[0], notes=stack.notes)
+
+
+def load_stack(path: str | PathLike[str], dtype: torch.dtype = torch.float32) -> Stack:
+    """Read all images of a file: pages, frames, slices or time points. The arguments are those of `load`.
+
+    Raises:
+        MeasurementError: the file is missing or broken, or holds no images of a known format.
+    """
+    path, name = codecs.split(files.check_name(path))
     if path.is_dir():
         raise MeasurementError(f'"{path}" is a folder; name an image inside it.')
     if not path.exists():
         raise MeasurementError(f'There is no file "{path}". Check the name and the folder.')
-    suffix = _suffix(path)
-    try:
-        array, alpha = codecs.decode(path.read_bytes(), suffix)
-        values = _scaled(array)
-    except Exception as error:  # decoders raise nearly every type on broken files
-        text = str(error) or type(error).__name__
-        if "cannot identify image file" in text:
-            # Pillow's text goes on to name a BytesIO object.
-            text = "its content is no image of a known format"
-        if isinstance(error, OSError) and error.strerror:
-            text = error.strerror
+    suffix = codecs.suffix_of(path)
+    if suffix is None:
         raise MeasurementError(
-            f'Cannot read "{path}" as a {suffix[1:].upper()} image: {text.rstrip(".")}. '
+            f'The format of "{path}" is unknown; its name must end in {", ".join(codecs.SUFFIXES)}. '
+            "Convert or rename it."
+        )
+    try:
+        decoded = codecs.decode(path, suffix, name)
+        precision = precision_of(dtype)
+        pages = tuple(_image(decoded, k, precision, path) for k in range(len(decoded.pages)))
+    except MeasurementError as error:
+        raise MeasurementError(f'Cannot read "{path}": {error}') from None
+    except Exception as error:  # the libraries raise nearly every type on broken files
+        raise MeasurementError(
+            f'Cannot read "{path}" as a {suffix[1:].upper()} image: {_reason(error)}. '
             "Expected a grey or colour image; try to open it in a viewer and save it anew."
         ) from error
-    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
-    # No format here can be written with these two types.
-    depth = {"bool": "uint8", "float16": "float32"}.get(array.dtype.name, array.dtype.name)
-    if not alpha:
-        return Image(planes, depth, None, path)
-    return Image(planes[:, :-1].contiguous(), depth, planes[:, -1:].contiguous(), path)
+    return Stack(
+        pages, decoded.axes, decoded.shape, decoded.notes + _rounded(decoded, precision), path
+    )
+
+
+def _image(decoded: Decoded, index: int, precision: Precision, path: Path) -> Image:
+    page = decoded.pages[index]
+    values = scaled(page, precision)
+    alpha = None
+    if decoded.alpha:
+        values, opacity = values[..., :-1], values[..., -1:]
+        if page.dtype.kind in "iu" and page.dtype.name not in TOPS:
+            opacity = opacity / np.iinfo(page.dtype).max
+        if decoded.premultiplied:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.where(opacity > 0, values / opacity, 0).astype(precision)
+            values = values.clip(0, 1) if page.dtype.name in TOPS else values
+        alpha = _planes(opacity)
+    if decoded.missing is not None and decoded.missing[index].any():
+        values = np.where(decoded.missing[index], precision.type(np.nan), values)
+    return Image(_planes(values), depth_of(page.dtype), alpha, path, decoded.premultiplied)
+
+
+def _planes(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+
+
+def _rounded(decoded: Decoded, precision: Precision) -> tuple[str, ...]:
+    """Return a note where integers exceed what the precision holds exactly."""
+    limit = 2 ** (np.finfo(precision).nmant + 1)
+    for page in decoded.pages:
+        if (
+            page.dtype.kind in "iu"
+            and page.dtype.itemsize > 2
+            and max(-int(page.min()), int(page.max())) > limit
+        ):
+            remedy = "; float64 keeps more (--dtype float64)" if precision.itemsize == 4 else ""
+            return (f"Its integers above {limit:,} are rounded in {precision.name}{remedy}.",)
+    return ()
+
+
+def _reason(error: Exception) -> str:
+    text = (str(error) or type(error).__name__).rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, MemoryError):
+        return "there is too little memory"
+    # Pillow's text goes on to name a file object.
+    return (
+        "its content is no image of a known format"
+        if "cannot identify image file" in text
+        else text
+    )
 
 
 def to_tensor(
@@ -83,8 +182,8 @@ def to_tensor(
 ) -> Tensor:
     """Convert a tensor, an array or a file to float images, (B, C, H, W).
 
-    uint8, uint16 and booleans are scaled to [0, 1] by the maximum of their type. Entries that are
-    masked become NaN.
+    uint8, uint16 and booleans are scaled to [0, 1] by the maximum of their type; other integers are counts and keep
+    their values. Entries that are masked become NaN.
 
     Args:
         value: a tensor (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its float32 or
@@ -94,12 +193,11 @@ def to_tensor(
             in float32.
 
     Raises:
-        MeasurementError: another shape or type, such as complex values or an integer type whose
-            range is not that of images.
+        MeasurementError: another shape or type, such as complex values.
     """
-    precision = FLOAT64 if dtype == torch.float64 else FLOAT32
+    precision = precision_of(dtype)
     if isinstance(value, str | PathLike):
-        return _from_file(Path(value), precision)
+        return load(value, dtype).x
     if isinstance(value, Tensor):
         return _from_tensor(value, dtype)
     found = read_array(value)
@@ -111,23 +209,12 @@ def to_tensor(
     array, missing = found
     refuse_complex(array.dtype, "An array of images")
     try:
-        values = _scaled(array, precision)
+        values = scaled(array, precision)
     except ValueError as error:
         raise MeasurementError(f"The array cannot be an image: {error}.") from None
     if missing is not None:
         values = np.where(missing.reshape(values.shape), precision.type(np.nan), values)
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
-
-
-def _from_file(path: Path, precision: Precision) -> Tensor:
-    image = load(path)
-    if precision == FLOAT32:
-        return image.x
-    # `Image.x` is float32, so the file is decoded again.
-    array, alpha = codecs.decode(path.read_bytes(), _suffix(path))
-    values = _scaled(array, precision)
-    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
-    return planes[:, :-1].contiguous() if alpha else planes
+    return _planes(values)
 
 
 def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
@@ -137,53 +224,9 @@ def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
             f"got {tuple(value.shape)}. Reshape it."
         )
     refuse_complex(value.dtype, "A tensor of images")
-    name = str(value.dtype).removeprefix("torch.")
-    top = TOPS.get(name)
-    if top is not None:
+    top = TOPS.get(str(value.dtype).removeprefix("torch."), 1)
+    if not value.is_floating_point():
         value = value.to(torch.float64 if dtype == torch.float64 else torch.float32) / top
-    elif not value.is_floating_point():
-        raise MeasurementError(f"A tensor cannot be images: {_unclear(name)}.")
     elif value.dtype not in (torch.float32, torch.float64):
         value = value.to(torch.float32)
     return value.reshape((1,) * (4 - value.dim()) + tuple(value.shape))
-
-
-def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in codecs.SUFFIXES:
-        raise MeasurementError(
-            f'The format of "{path}" is unknown; its name must end in {", ".join(codecs.SUFFIXES)}. '
-            "Convert or rename it."
-        )
-    return suffix
-
-
-def _scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
-    """Check an array (H, W) or (H, W, C); return it as (H, W, C), floats, integers in [0, 1]."""
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.size == 0:
-        raise ValueError(f"expected the shape (H, W) or (H, W, C), got {array.shape}")
-    height, width, channels = array.shape
-    # An array (C, H, W) would pass for an image of C rows; torch users bring such arrays.
-    if channels > 4 and channels >= min(height, width):
-        raise ValueError(
-            f"the last axis of the shape {array.shape} must be the channels; move it there "
-            "(transpose), or pass a torch tensor (C, H, W)"
-        )
-    if array.dtype.kind == "f":
-        return array.astype(precision)
-    top = TOPS.get(array.dtype.name)
-    if top is not None:
-        values: NDArray[Any] = array.astype(precision)
-        values /= precision.type(top)
-        return values
-    raise ValueError(_unclear(array.dtype.name))
-
-
-def _unclear(dtype: str) -> str:
-    # Nearly every such array holds 8 or 12 bits, or signed units: its type's range is a bad scale.
-    return (
-        f"its values are {dtype}, expected uint8, uint16, booleans or floats; convert them to "
-        "float32, which keeps the values, or divide them by the value of white"
-    )

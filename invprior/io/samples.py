@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 
 import numpy as np
+import torch
 
 from invprior.errors import MeasurementError, did_you_mean
 from invprior.io import images
@@ -36,13 +37,14 @@ def names() -> tuple[str, ...]:
     return NAMES
 
 
-def load(name: str, size: int | None = None) -> images.Image:
+def load(name: str, size: int | None = None, dtype: torch.dtype = torch.float32) -> images.Image:
     """Load a sample image.
 
     Args:
         name: one of `names()`.
         size: when given, the central square of the image is resized to size x size by Pillow's
             Lanczos filter.
+        dtype: float64 scales the values in float64, another type in float32.
 
     Raises:
         MeasurementError: the name is unknown, or the size is not positive or exceeds the image's.
@@ -66,17 +68,17 @@ def load(name: str, size: int | None = None) -> images.Image:
         top, left = ((length - side) // 2 for length in array.shape[:2])
         square = Image.fromarray(array[top : top + side, left : left + side])
         array = np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
-    return images.Image(images.to_tensor(array))
+    return images.Image(images.to_tensor(array, dtype))
 
 
-def resolve(source: str | PathLike[str]) -> images.Image:
-    """Load a file by its path, or a sample by `sample:NAME` or `sample:NAME:SIZE`."""
+def resolve(source: str | PathLike[str], dtype: torch.dtype = torch.float32) -> images.Image:
+    """Load a file by its path, or a sample by `sample:NAME` or `sample:NAME:SIZE`, in float32 or float64."""
     text = str(source)
     if not text.startswith(PREFIX):
-        return images.load(source)
+        return images.load(source, dtype)
     name, _, size = text.removeprefix(PREFIX).partition(":")
     if size and not size.isdecimal():
         raise MeasurementError(
             f'The size of a sample must be an integer, as in sample:astronaut:128; got "{size}".'
         )
-    return load(name, int(size) if size else None)
+    return load(name, int(size) if size else None, dtype)

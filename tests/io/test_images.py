@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from invprior.errors import MeasurementError
-from invprior.io import encoders, images
+from invprior.io import encoders, images, png16
 from invprior.io.save import save, writable
 
 GENERATOR = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_alpha_and_depth_are_carried_through(tmp_path, suffix, depth, channels):
         Image.fromarray(array).save(source)
     else:
         with source.open("wb") as file:
-            images.codecs.png16.encode(file, array)
+            png16.encode(file, array)
     image = images.load(source)
     assert image.x.shape == (1, channels, 6, 9)
     assert image.alpha.shape == (1, 1, 6, 9)
@@ -176,8 +176,9 @@ def test_compressed_tiff(tmp_path, compression):
 
 def test_tiff_with_separate_planes(tmp_path):
     array = noise(3, 6, 5, dtype="uint16")
-    tifffile.imwrite(tmp_path / "x.tif", array, photometric="rgb", planarconfig="separate")
-    assert np.allclose(images.load(tmp_path / "x.tif").x[0] * 65535, array, atol=0.01)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, array, photometric="rgb", planarconfig="separate", metadata=None)
+    assert np.allclose(images.load(path).x[0] * 65535, array, atol=0.01)
 
 
 @pytest.mark.parametrize("dtype", [">u2", ">f4", "float16", "bool"])
@@ -221,8 +222,8 @@ def broken(folder: Path, case: str) -> Path:
     if case == "missing":
         return path
     if case == "suffix":
-        path = folder / "x.gif"
-        path.write_bytes(b"GIF")
+        path = folder / "x.xcf"
+        path.write_bytes(b"gimp")
     elif case == "folder":
         path.mkdir()
     elif case.startswith("empty"):
@@ -237,7 +238,7 @@ def broken(folder: Path, case: str) -> Path:
         path.write_bytes(path.read_bytes()[:2000])
     elif case.endswith("png16"):
         with path.open("wb") as file:
-            images.codecs.png16.encode(file, noise(20, 20, 3, dtype="uint16"))
+            png16.encode(file, noise(20, 20, 3, dtype="uint16"))
         data = bytearray(path.read_bytes())
         if case == "damaged png16":
             data[200] ^= 1
@@ -249,8 +250,8 @@ def broken(folder: Path, case: str) -> Path:
         tifffile.imwrite(path, noise(3, 20, 20), photometric="minisblack")
     elif case == "object npy":
         np.save(path, np.array([{}]), allow_pickle=True)
-    elif case == "int64 npy":
-        np.save(path, np.zeros((5, 5), np.int64))
+    elif case == "complex npy":
+        np.save(path, np.zeros((5, 5), np.complex64))
     elif case == "planes npy":
         np.save(path, np.zeros((3, 20, 20), np.float32))
     elif case == "line npy":
@@ -275,10 +276,10 @@ def broken(folder: Path, case: str) -> Path:
         ("truncated png16", "ends too early"),
         ("damaged png16", "checksum"),
         ("cmyk", "colour mode is CMYK"),
-        ("pages tif", "3 pages"),
+        ("pages tif", r"3 images \(axes QYX.*solve x.tif -o OUT.tif restores each"),
         ("object npy", "NPY image"),
-        ("int64 npy", "int64, expected uint8"),
-        ("planes npy", "last axis"),
+        ("complex npy", "complex64; save the magnitude"),
+        ("planes npy", "3 images.*QYX"),
         ("line npy", "expected the shape"),
     ],
 )
@@ -293,19 +294,6 @@ def test_several_arrays_in_one_npz_are_refused(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros((5, 5)), b=np.zeros((5, 5)))
     with pytest.raises(MeasurementError, match=r"2 arrays \(a, b\)"):
         images.load(tmp_path / "x.npz")
-
-
-def test_an_image_too_large_to_trust_is_refused(tmp_path, monkeypatch):
-    Image.new("L", (40, 40)).save(tmp_path / "x.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(MeasurementError, match="1600 pixels"):
-        images.load(tmp_path / "x.png")
-
-
-def test_16_bits_in_a_compression_that_is_not_known_are_refused_not_truncated(tmp_path):
-    Image.fromarray(noise(8, 8, dtype="uint16")).save(tmp_path / "x.tif", compression="tiff_lzw")
-    with pytest.raises(MeasurementError, match="16 bits with this compression"):
-        images.load(tmp_path / "x.tif")
 
 
 def test_an_existing_file_is_kept_unless_asked(tmp_path):
@@ -392,11 +380,9 @@ def test_paths_are_loaded(tmp_path):
     [
         (np.zeros((3, 20, 20)), "last axis"),
         (np.zeros((1, 3, 20, 20)), "expected the shape"),
-        (np.zeros((5, 5), np.int32), "int32"),
         (np.zeros((0, 5)), "expected the shape"),
         (torch.zeros(5), "must be"),
         (torch.zeros(0, 5), "not empty"),
-        (torch.zeros(5, 5, dtype=torch.int64), "int64"),
         (torch.zeros(5, 5, dtype=torch.complex64), "complex64"),
         ([[1.0]], "got list"),
     ],
@@ -410,9 +396,9 @@ def test_metadata_warnings_do_not_stop_a_load(tmp_path, monkeypatch):
     save(tmp_path / "x.png", torch.ones(1, 1, 4, 4))
     opened = Image.open
 
-    def noisy(*arguments):
+    def noisy(*arguments, **options):
         warnings.warn("Corrupt EXIF data", UserWarning, stacklevel=1)
-        return opened(*arguments)
+        return opened(*arguments, **options)
 
     monkeypatch.setattr(Image, "open", noisy)
     assert images.load(tmp_path / "x.png").x.sum() == 16

@@ -1,0 +1,47 @@
+"""Values that stand for missing pixels, compared exactly in the type of the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from invprior.io.readers.base import Array
+
+
+def is_nodata(array: Array, value: str | float) -> Array:
+    """Return where an array holds a value, boolean; nowhere when its type cannot hold it.
+
+    Args:
+        array: numbers of any type.
+        value: a number or its text, as -9999, "-3.4028234663852886e+38" or "nan".
+    """
+    number = typed(array.dtype, value)
+    if number is None:
+        return np.zeros(array.shape, bool)
+    return np.isnan(array) if number != number else np.asarray(array == number)
+
+
+def typed(dtype: np.dtype[Any], value: str | float) -> Any:
+    """Return a value, or that of a text, as a scalar of a type; None when the type cannot hold it."""
+    try:
+        wide = float(value)
+    except ValueError:
+        return None
+    if dtype.kind == "f":
+        limit = float(np.finfo(dtype).max)
+        # The lowest float32 is written with too few digits by some programs, and would become infinite.
+        if limit < abs(wide) < 1.001 * limit:
+            wide = limit if wide > 0 else -limit
+        with np.errstate(over="ignore"):
+            return dtype.type(wide)
+    if not wide.is_integer():  # NaN and infinity included
+        return None
+    try:
+        whole = int(value)  # text of a large integer keeps its digits
+    except ValueError:
+        whole = int(wide)
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    if limits is not None and not limits.min <= whole <= limits.max:
+        return None
+    return dtype.type(whole)
