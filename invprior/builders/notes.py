@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from invprior.fidelities.poisson import Poisson
 from invprior.noises.base import Noise
 from invprior.noises.gaussian import GaussianNoise
 from invprior.problem.problem import Problem
 
 _FEWEST = 16  # measurements, below which a range says little
+
+
+def missing_notes(y: Tensor) -> tuple[str, ...]:
+    """Return a sentence with the number of missing values, those that are not finite."""
+    count = int((~y.isfinite()).sum())
+    if not count:
+        return ()
+    return (
+        f"{count:,} of {y.numel():,} values are missing (NaN or infinite) and are left out of the fit",
+    )
 
 
 def noise_notes(problem: Problem, noise: Noise | None) -> tuple[str, ...]:

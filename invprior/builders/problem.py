@@ -14,7 +14,8 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.inference import differentiable
-from invprior.builders.notes import noise_notes
+from invprior.builders.notes import missing_notes, noise_notes
+from invprior.builders.ranges import given_range, photograph_range, top_of
 from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
@@ -23,8 +24,9 @@ from invprior.io.images import to_tensor
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
-from invprior.problem.functionals import Functional, Prior, Reparameterization, Term, as_prior
+from invprior.problem.functionals import Functional, Prior, Reparameterization, as_prior
 from invprior.problem.problem import Problem, with_masked_nan
+from invprior.problem.units import DataRange
 from invprior.registry.spec import RuleSpec, Spec, parse_rule, parse_sum
 from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
@@ -236,6 +238,7 @@ def build(
     fidelity: str | Spec | Fidelity | None = None,
     noise: str | Spec | Noise | None = None,
     nan: Literal["refuse", "mask"] = "refuse",
+    data_range: tuple[float, float] | DataRange | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> list[Problem]:
@@ -249,10 +252,12 @@ def build(
     # Only an object knows its measurement's shape; specs are made for the shape of an image.
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
     measured = image_batch(y, device, dtype, shape)
-    forward, terms, (model, likelihood) = all_of(
+    top = top_of(y)
+    forward, terms, (model, likelihood), known_range = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),
         lambda: _noise_and_fidelity(noise, fidelity),
+        lambda: given_range(data_range, top),
     )
     # Copies where they must move, as the user's objects stay on their device.
     forward = differentiable(placed(forward, measured))
@@ -263,12 +268,17 @@ def build(
             for t in terms.terms
         )
     )
+    if known_range is None and top is not None:
+        known_range = photograph_range(measured, forward)
     problems = []
     # One problem an image: each has its own noise level and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
-        problem = Problem(operator=own, y=known, prior=terms, fidelity=likelihood)
-        problems.append(replace(problem, notes=noise_notes(problem, model)))
+        problem = Problem(
+            operator=own, y=known, prior=terms, fidelity=likelihood, data_range=known_range
+        )
+        notes = (*missing_notes(one), *noise_notes(problem, model))
+        problems.append(replace(problem, notes=notes))
     return problems
 
 

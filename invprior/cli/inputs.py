@@ -24,11 +24,14 @@ from invprior.builders.problem import (
     stop_from,
     weight_rule_from,
 )
+from invprior.builders.ranges import given_range, photograph_range
 from invprior.builders.simulation import default_noise, simulate
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.io import files, images, samples
+from invprior.io.missing import with_missing
+from invprior.io.values import TOPS
 from invprior.memory.size import parse_size
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
@@ -36,6 +39,7 @@ from invprior.numerics.random import check_seed
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem
+from invprior.problem.units import DataRange
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
@@ -120,6 +124,8 @@ def read(options: Options) -> tuple[Parts, Inputs]:
         lambda: None if options.truth is None else samples.resolve(options.truth),
         lambda: parts_of(options),
     )
+    if options.missing is not None:
+        given = with_missing(given, options.missing)
     y = image_batch(given.x, parts.device, getattr(torch, options.dtype))
     if not options.simulated:
         return parts, Inputs(y, None if true is None else true.x.to(y), given)
@@ -138,8 +144,8 @@ def parts_of(options: Options) -> Parts:
     if options.simulated and (noise is None or noise.strip() == AUTO):
         # A real measurement's noise is estimated; a simulation needs a level before there is a measurement.
         noise = default_noise(options.operator)
-    # The last two are only checked, so their results are not unpacked.
-    where, operator, prior, model, fidelity, solver, weight, stop, limit, *_ = all_of(
+    # The last three are only checked, so their results are not unpacked.
+    where, operator, prior, model, fidelity, solver, weight, stop, *_ = all_of(
         lambda: _device(options.device),
         lambda: registry.create("operators", options.operator),
         lambda: prior_from(options.prior),
@@ -154,9 +160,7 @@ def parts_of(options: Options) -> Parts:
         lambda: check_seed(options.seed),
         lambda: None if options.memory_limit is None else parse_size(options.memory_limit),
     )
-    # --steps bounds a given rule, and replaces the solver's default.
-    rule = limit if stop is None else stop if limit is None else stop | limit
-    return Parts(operator, prior, model, fidelity, solver, weight, rule, where)
+    return Parts(operator, prior, model, fidelity, solver, weight, stop, where)
 
 
 def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
@@ -178,6 +182,7 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
         fidelity=parts.fidelity,
         noise=parts.noise,
         nan=options.nan,
+        data_range=_range(options, inputs, operator),
         dtype=inputs.y.dtype,
     )
     shape = problem.operator.image_shape
@@ -187,6 +192,18 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
             f"height, width); got {tuple(inputs.truth.shape[1:])}. Crop or convert it."
         )
     return problem
+
+
+def _range(options: Options, inputs: Inputs, operator: Recipe | Operator) -> DataRange | None:
+    """Return the range of the image: the given one, or that of a photograph's file; None to estimate it."""
+    top = TOPS.get(inputs.like.depth)
+    known = given_range(options.data_range, top)
+    if known is not None or top is None:
+        return known
+    made = operator_for(operator, measurement=tuple(inputs.y.shape[1:]))
+    # A simulated measurement has noise beyond the range of its image.
+    seen = inputs.truth if options.simulated and inputs.truth is not None else inputs.y
+    return photograph_range(seen, made)
 
 
 def _device(name: str) -> torch.device:

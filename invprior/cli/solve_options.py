@@ -92,8 +92,27 @@ class Options:
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Precision.")] = "float32"
     nan: Annotated[
         Literal["refuse", "mask"],
-        typer.Option(help="NaN in the measurement: refuse it, or mask these values."),
-    ] = "refuse"
+        typer.Option(
+            help="NaN in the measurement: leave these values out of the fit, or refuse them."
+        ),
+    ] = "mask"
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Value in the file that marks missing pixels, e.g. -9999, or alpha for transparent ones. NaN and the "
+            "file's own nodata value mark them too.",
+        ),
+    ] = None
+    data_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range",
+            metavar="LOW HIGH",
+            help="Intensities of black and white in the image, e.g. 0 4095. Default: estimated, or those of an "
+            "8-bit or 16-bit photograph.",
+        ),
+    ] = None
     resume: Annotated[
         Path | None,
         typer.Option(

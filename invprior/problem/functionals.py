@@ -78,7 +78,7 @@ class Penalty(Functional):
         """Compute R of each image.
 
         Args:
-            x: images, (B, C, H, W), intensities in [0, 1].
+            x: images, (B, C, H, W), in units in which the range of the data is about [0, 1].
 
         Returns:
             R(x), (B,). An image must not influence the value of another one.

@@ -23,7 +23,7 @@ from invprior.operators.masked import Masked
 from invprior.problem import estimates
 from invprior.problem.data import DataTerm
 from invprior.problem.functionals import Prior, Reparameterization
-from invprior.problem.units import DataRange, Units
+from invprior.problem.units import DATA_UNITS, DataRange, Units
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
 
@@ -57,7 +57,7 @@ class Problem:
     weights: WeightChoice | None = None
     notes: tuple[str, ...] = ()
     data_range: DataRange | None = None
-    units: Units = Units()
+    units: Units = DATA_UNITS
     given: Problem | None = field(default=None, repr=False)
 
     @torch.inference_mode(False)
@@ -197,7 +197,7 @@ class Problem:
         found = self._image_range()
         invariant = all(t.functional.translation_invariant for t in self.prior.terms)
         shift = invariant and self.fidelity.translation_invariant
-        units = Units() if found is None else found.units(shift=shift)
+        units = DATA_UNITS if found is None else found.units(shift=shift)
         if units.is_identity:
             return self
         if not isinstance(self.operator, LinearOperator):
@@ -225,9 +225,7 @@ class Problem:
         if self.data_range is not None or not isinstance(self.operator, LinearOperator):
             return self.data_range
         with torch.no_grad():
-            return estimates.image_range(
-                self.operator, self.y, self.noise_level, self.measurements
-            )
+            return estimates.image_range(self.operator, self.y, self.noise_level, self.measurements)
 
 
 @torch.inference_mode(False)

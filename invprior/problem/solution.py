@@ -103,7 +103,7 @@ class Solution:
     """A restored image, or a batch of them, with the record of the run.
 
     Attributes:
-        x: the restoration, (B, C, H, W), intensities in [0, 1] (not clipped).
+        x: the restoration, (B, C, H, W), in the units of the measurement, not clipped.
         stop: why the run ended; for a batch, the first stop that is not ok, else the last image's.
         steps: number of iterations, the sum over a batch.
         seconds: time spent in the solver.

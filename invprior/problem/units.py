@@ -36,6 +36,9 @@ class Units:
         return x if self.is_identity else x * self.scale + self.low
 
 
+DATA_UNITS = Units()
+
+
 @dataclass(frozen=True)
 class DataRange:
     """The range of an image's intensities.

@@ -100,6 +100,7 @@ def solve(
     x0: ImageLike | None = None,
     seed: int = 0,
     nan: Literal["refuse", "mask"] = "refuse",
+    data_range: tuple[float, float] | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     callbacks: Sequence[Callback] = (),
@@ -116,7 +117,7 @@ def solve(
 
     Args:
         y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
-            C), or a file. Intensities in [0, 1]; integer arrays and files are scaled to it.
+            C), or a file. Floats may have any unit; integers of 8 and 16 bits are read as [0, 1].
             Images of a batch are solved one by one.
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
@@ -130,6 +131,11 @@ def solve(
             weights.
         seed: seed of every random number in the run; the same seed gives the same bits on the CPU.
         nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
+        data_range: the intensities of black and of white in the image, in the units of the array or file, such as
+            (0, 4095). The run works in units in
+            which they are 0 and 1, and the result is in the units of y. By default [0, 1] for integers that use a
+            quarter of their type's range or more, and otherwise estimated from y. A network's image cannot leave the
+            range.
         device: where to compute; by default a tensor's own device, else the GPU when there is one.
         dtype: dtype of the computation.
         callbacks: each is called with every `Iterate`.
@@ -163,6 +169,7 @@ def solve(
             fidelity=fidelity,
             noise=noise,
             nan=nan,
+            data_range=data_range,
             device=device,
             dtype=dtype,
         ),
