@@ -16,7 +16,12 @@ from invprior.runner.api import solve
 @pytest.fixture
 def record(y):
     return solve(
-        y, prior="tikhonov", noise="gaussian:sigma=0.1", solver="fista", steps=2, seed=7
+        y,
+        prior="tikhonov",
+        noise="gaussian:sigma=0.1",
+        solver="fista",
+        stop="max-steps:steps=2",
+        seed=7,
     ).provenance
 
 
@@ -42,7 +47,14 @@ def test_it_is_json(record):
 
 
 def test_it_makes_the_same_bits_again(record, y):
-    first = solve(y, prior="tikhonov", noise="gaussian:sigma=0.1", solver="fista", steps=2, seed=7)
+    first = solve(
+        y,
+        prior="tikhonov",
+        noise="gaussian:sigma=0.1",
+        solver="fista",
+        stop="max-steps:steps=2",
+        seed=7,
+    )
     parts = {
         key: record[key] for key in ("operator", "fidelity", "prior", "solver", "stop", "seed")
     }

@@ -30,6 +30,7 @@ from invprior.problem.solution import DivergedError, Interrupted, Solution
 from invprior.registry.spec import parse_sum
 from invprior.runner import ensemble
 from invprior.runner.api import solve_problem
+from invprior.runner.options import RunOptions
 from invprior.stopping.base import StoppingRule
 from invprior.tuning.search import is_tuned
 
@@ -98,13 +99,14 @@ class Session:
 
     @property
     def problem(self) -> Problem:
-        """The problem as the user stated it."""
-        return self.selection.problem
+        """The problem as the user stated it, in the units of the data."""
+        return self.selection.problem.in_data_units
 
     @property
     def stop(self) -> StoppingRule:
         """The rule that will end the run: the solver's default where none is given."""
-        return self.parts.stop or self.selection.solver.default_stop(self.problem)
+        own = RunOptions(stop=self.parts.stop, steps=self.options.steps)
+        return own.rule(self.selection.solver, self.selection.problem)
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run returns its best estimate so far, with a `stop` of that name."""
@@ -116,6 +118,7 @@ class Session:
                     self.problem,
                     self.selection,
                     stop=self.parts.stop,
+                    steps=self.options.steps,
                     seed=self.options.seed,
                     runs=self.options.runs,
                     callbacks=[live],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -61,6 +61,14 @@ class StoppingRule(ABC, metaclass=Plugin):
         """
         return problem
 
+    def within(self, steps: int) -> StoppingRule:
+        """Return the rule for a run of at most `steps` iterations; unchanged by default.
+
+        A rule that plans ahead, such as hold-out with its refit, takes the limit into account. The limit itself is
+        joined by `limited`.
+        """
+        return self
+
     @abstractmethod
     def start(self, problem: Problem) -> Watcher:
         """Return a watcher: a callable that takes every iterate and returns a `Stop` to end the run.
@@ -93,6 +101,9 @@ class _Joint(StoppingRule):
         for rule in self.rules:
             problem = rule.prepare(problem, generator)
         return problem
+
+    def within(self, steps: int) -> StoppingRule:
+        return replace(self, rules=tuple(rule.within(steps) for rule in self.rules))
 
 
 class AnyOf(_Joint):

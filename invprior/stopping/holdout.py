@@ -54,6 +54,10 @@ class Holdout(StoppingRule):
     refit: Annotated[float, Ge(0)] = 0.15
     limit: Annotated[int, Ge(1)] | None = None
 
+    def within(self, steps: int) -> Holdout:
+        """Return the rule with this limit, so that the refit ends in time for it."""
+        return replace(self, limit=steps)
+
     def prepare(self, problem: Problem, generator: torch.Generator) -> Problem:
         """Return the problem with a set of held-out measurements for each network.
 
@@ -125,8 +129,9 @@ class _Watch(LowestWatch):
         end = self.look(iterate, error, self.rule, what, at_limit=at_limit)
         if self.rule.refit > 0:
             self.best_state.follow(self.lowest, iterate)
-        # A solver without mutable state cannot be taken back, so the run ends with the best image.
-        if end is None or self.best_state.members is None:
+        # A solver without mutable state cannot be taken back, and at the limit no step is left for a refit. The run
+        # then ends with the best image.
+        if end is None or self.best_state.members is None or iterate.step >= limit:
             return end
         self.refit_end = iterate.step + max(1, round(self.rule.refit * self.best_state.step))
         return replace(end, refit=Refit(self.best_state.mutable_state, self.best_state.members))

@@ -9,7 +9,7 @@ from annotated_types import Ge
 
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.stopping.base import StoppingRule, Watcher
+from invprior.stopping.base import AnyOf, StoppingRule, Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +33,17 @@ class MaxSteps(StoppingRule):
             return Stop("max-steps", True, f"reached {self.steps} steps")
 
         return watch
+
+
+def limited(rule: StoppingRule, steps: int) -> StoppingRule:
+    """Return a rule with another limit: its own `max-steps` is replaced, and one is joined to a rule without any.
+
+    "relative-change | max-steps:steps=500" with 2000 steps is "relative-change | max-steps:steps=2000".
+
+    Raises:
+        OptionError: steps is below 1.
+    """
+    limit = MaxSteps(steps=steps)
+    rules = rule.rules if isinstance(rule, AnyOf) else (rule,)
+    others = tuple(r.within(steps) for r in rules if not isinstance(r, MaxSteps))
+    return AnyOf((*others, limit)) if others else limit

@@ -76,7 +76,14 @@ def cut(folder, y, step, **run):
 
 @pytest.mark.parametrize(("solver", "prior", "operator"), CASES)
 def test_every_solver_goes_on_bit_by_bit(image, tmp_path, solver, prior, operator):
-    run = {"solver": solver, "prior": prior, "operator": operator, "steps": 9, "seed": 3, **KNOWN}
+    run = {
+        "solver": solver,
+        "prior": prior,
+        "operator": operator,
+        "stop": "max-steps:steps=9",
+        "seed": 3,
+        **KNOWN,
+    }
     run["record_every"] = 2
     whole = solve(image, **run)
     cut(tmp_path / "c", image, 4, **run)
@@ -99,12 +106,12 @@ def test_the_cases_hold_every_solver():
 
 
 def test_a_run_can_be_cut_off_many_times(image, tmp_path):
-    run = {"prior": NOISY, "steps": 8, "checkpoint_every": 0, **KNOWN}
+    run = {"prior": NOISY, "stop": "max-steps:steps=8", "checkpoint_every": 0, **KNOWN}
     for step in range(1, 8):
         cut(tmp_path, image, step, **run)
     assert torch.equal(
         solve(image, checkpoint=tmp_path, **run).x,
-        solve(image, prior=NOISY, steps=8, **KNOWN).x,
+        solve(image, prior=NOISY, stop="max-steps:steps=8", **KNOWN).x,
     )
     assert not tmp_path.exists()
 
@@ -114,7 +121,7 @@ def test_quick_runs_leave_nothing(image, tmp_path):
     solve(
         image,
         prior="tv:weight=8",
-        steps=3,
+        stop="max-steps:steps=3",
         checkpoint=tmp_path / "c",
         callbacks=[lambda i: watched.append((tmp_path / "c").exists())],
         checkpoint_every=600,
@@ -147,7 +154,7 @@ class Own(FISTA):
 
 
 def test_an_own_solver_needs_no_code_for_it(image, tmp_path):
-    run = {"prior": "tv:weight=8", "solver": Own(), "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": Own(), "stop": "max-steps:steps=9", **KNOWN}
     cut(tmp_path, image, 5, **run)
     assert torch.equal(solve(image, checkpoint=tmp_path, **run).x, solve(image, **run).x)
 
@@ -250,7 +257,13 @@ def test_more_steps_may_be_allowed(image, tmp_path):
     ],
 )
 def test_another_runs_checkpoint_is_refused(image, tmp_path, change, what):
-    run = {"y": image, "prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    run = {
+        "y": image,
+        "prior": "tv:weight=8",
+        "solver": "fista",
+        "stop": "max-steps:steps=9",
+        **KNOWN,
+    }
     cut(tmp_path, **{**run, "step": 4})
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(OptionError, match=f"belongs to another run: .*{what}.*remove this one"):
@@ -262,11 +275,11 @@ def test_another_rule_that_remembers_otherwise_is_refused(image, tmp_path):
     run = {"prior": "tv:weight=8", "solver": "fista", **KNOWN}
     cut(tmp_path, image, 4, stop="relative-change:tolerance=1e-30", **run)
     with pytest.raises(OptionError, match="does not fit this run: watch"):
-        solve(image, steps=9, checkpoint=tmp_path, **run)
+        solve(image, stop="max-steps:steps=9", checkpoint=tmp_path, **run)
 
 
 def test_another_version_is_a_note(image, tmp_path, monkeypatch, caplog):
-    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": "max-steps:steps=9", **KNOWN}
     with monkeypatch.context() as other:
         other.setattr("invprior.provenance.version_of", lambda name: "0.0.1")
         cut(tmp_path, image, 4, **run)
@@ -293,18 +306,19 @@ def damage(data):
 
 
 def test_a_damaged_checkpoint_is_refused(image, tmp_path):
-    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": "max-steps:steps=9", **KNOWN}
     cut(tmp_path, image, 4, **run)
     for data in damage((tmp_path / FILE).read_bytes()):
         (tmp_path / FILE).write_bytes(data)
         with pytest.raises(
-            OptionError, match=r"checkpoint .* (is damaged: .*|belongs to another run.*)"
+            OptionError,
+            match=r"checkpoint .* (is damaged: .*|belongs to another run.*|does not fit.*)",
         ):
             solve(image, checkpoint=tmp_path, **run)
 
 
 def test_a_checkpoint_of_another_format_is_refused(image, tmp_path, monkeypatch):
-    run = {"prior": "tv:weight=8", "solver": "fista", "steps": 9, **KNOWN}
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": "max-steps:steps=9", **KNOWN}
     with monkeypatch.context() as old:
         old.setattr("invprior.checkpoint.checkpoint._FORMAT", "1")
         old.setattr("invprior.provenance.version_of", lambda name: "0.0.9")
@@ -319,7 +333,7 @@ def test_a_checkpoint_of_another_format_is_refused(image, tmp_path, monkeypatch)
 
 def test_the_folders_of_format_1_are_refused(image, tmp_path):
     """They are not passed over: the run would begin anew beside them."""
-    run = {"prior": "tv:weight=8", "steps": 3, "checkpoint": tmp_path, **KNOWN}
+    run = {"prior": "tv:weight=8", "stop": "max-steps:steps=3", "checkpoint": tmp_path, **KNOWN}
     (tmp_path / "picture-1").mkdir()
     (tmp_path / "picture-1" / FILE).write_bytes(b"kept")
     with pytest.raises(OptionError, match=r"has format 1, which .* cannot read"):
@@ -343,7 +357,7 @@ def test_a_kept_checkpoint_stays_in_the_folder_it_is_given(image, tmp_path):
 
 
 def test_a_batch_does_not_run_finished_images_again(image, tmp_path):
-    run = {"prior": NOISY, "steps": 4, **KNOWN}
+    run = {"prior": NOISY, "stop": "max-steps:steps=4", **KNOWN}
     three = torch.cat([image, image.flip(2), image.flip(3)])
     whole = solve(three, **run)
     calls = []
@@ -374,7 +388,13 @@ def test_a_diverged_run_leaves_no_checkpoint(image, tmp_path):
 def test_files_of_others_stay(image, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f".{FILE}.0a1b2c3d.tmp").write_bytes(b"left by a killed writing")
-    solve(image, prior="tv:weight=8", steps=3, checkpoint=tmp_path, checkpoint_every=0)
+    solve(
+        image,
+        prior="tv:weight=8",
+        stop="max-steps:steps=3",
+        checkpoint=tmp_path,
+        checkpoint_every=0,
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -383,7 +403,13 @@ def test_a_place_that_cannot_be_made_is_told_before_the_run(image, tmp_path):
     with pytest.raises(
         MeasurementError, match=r"is a file\. Name another place for the checkpoint"
     ):
-        solve(image, prior="tv:weight=8", steps=3, checkpoint=tmp_path / "file" / "c", **KNOWN)
+        solve(
+            image,
+            prior="tv:weight=8",
+            stop="max-steps:steps=3",
+            checkpoint=tmp_path / "file" / "c",
+            **KNOWN,
+        )
 
 
 def test_a_place_that_vanishes_is_a_note(image, tmp_path):
@@ -394,7 +420,7 @@ def test_a_place_that_vanishes_is_a_note(image, tmp_path):
     found = solve(
         image,
         prior="tv:weight=8",
-        steps=3,
+        stop="max-steps:steps=3",
         checkpoint=Late(tmp_path / "c", 0.0),
         callbacks=[spoil],
         **KNOWN,
@@ -414,7 +440,12 @@ class Late(Checkpoint):
 
 
 def test_one_runs_checkpoint_is_not_passed_over_by_several(image, tmp_path):
-    run = {"prior": f"dip:{NET}", "steps": 9, "checkpoint": tmp_path / "c", **KNOWN}
+    run = {
+        "prior": f"dip:{NET}",
+        "stop": "max-steps:steps=9",
+        "checkpoint": tmp_path / "c",
+        **KNOWN,
+    }
     with pytest.raises(Interrupted):
         solve(image, callbacks=[Cut(3)], **run)
     before = (tmp_path / "c" / FILE).read_bytes()
@@ -443,7 +474,7 @@ def test_an_operator_with_another_tensor_is_another_run(image, tmp_path):
             image,
             operator=operator,
             prior="tv:weight=8",
-            steps=9,
+            stop="max-steps:steps=9",
             checkpoint=tmp_path / "c",
             **KNOWN,
             **options,
@@ -505,7 +536,7 @@ import sys, torch
 from invprior.runner.api import solve
 y = torch.rand((1, 1, 16, 16), generator=torch.Generator().manual_seed(0))
 torch.set_num_threads(1)
-x = solve(y, prior={NOISY!r}, steps=60, noise="gaussian:sigma=0.05", checkpoint=sys.argv[1],
+x = solve(y, prior={NOISY!r}, stop="max-steps:steps=60", noise="gaussian:sigma=0.05", checkpoint=sys.argv[1],
           checkpoint_every=0, callbacks=[lambda now: print(now.step, flush=True)]).x
 torch.save(x, sys.argv[2])
 """
@@ -533,7 +564,7 @@ def test_kill_9_at_any_moment_leaves_a_checkpoint_that_can_be_used(tmp_path):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = solve(y, prior=NOISY, steps=60, noise="gaussian:sigma=0.05")
+        whole = solve(y, prior=NOISY, stop="max-steps:steps=60", noise="gaussian:sigma=0.05")
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(torch.load(tmp_path / "x.pt"), whole.x)

@@ -47,8 +47,11 @@ def test_an_own_reparameterisation_runs_its_own_number_of_steps(y, drawn, quadra
 @pytest.mark.parametrize("solver", ["adam", "fista", "lbfgs"])
 def test_a_batch_equals_single_runs_bit_for_bit(y, quadratic, solver):
     images = torch.cat([y, y.flip(2), 0.1 * y])
-    together = solve(images, prior=1 * quadratic, solver=solver, steps=7, **KNOWN)
-    apart = [solve(p[None], prior=1 * quadratic, solver=solver, steps=7, **KNOWN) for p in images]
+    together = solve(images, prior=1 * quadratic, solver=solver, stop="max-steps:steps=7", **KNOWN)
+    apart = [
+        solve(p[None], prior=1 * quadratic, solver=solver, stop="max-steps:steps=7", **KNOWN)
+        for p in images
+    ]
     assert torch.equal(together.x, torch.cat([a.x for a in apart]))
     assert together.steps == 21
     assert len(together.images) == 3
@@ -74,10 +77,12 @@ def test_a_seed_fixes_the_bits_and_the_global_generator_is_left_alone(y, drawn):
 
 def test_the_measurement_and_the_solver_are_not_changed(y, quadratic):
     before, solver = y.clone(), Adam(lr=0.1)
-    first = solve(y, prior=1 * quadratic, solver=solver, steps=3, **KNOWN)
+    first = solve(y, prior=1 * quadratic, solver=solver, stop="max-steps:steps=3", **KNOWN)
     assert torch.equal(y, before)
     assert solver == Adam(lr=0.1)
-    assert torch.equal(solve(y, prior=1 * quadratic, solver=solver, steps=3, **KNOWN).x, first.x)
+    assert torch.equal(
+        solve(y, prior=1 * quadratic, solver=solver, stop="max-steps:steps=3", **KNOWN).x, first.x
+    )
     with pytest.raises(AttributeError):
         solver.lr = 0.2
     with pytest.raises(AttributeError):
@@ -86,7 +91,7 @@ def test_the_measurement_and_the_solver_are_not_changed(y, quadratic):
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "fista"])
 def test_gradients_of_the_callers_do_not_matter(y, quadratic, solver):
-    run = {"prior": 1 * quadratic, "solver": solver, "steps": 3, **KNOWN}
+    run = {"prior": 1 * quadratic, "solver": solver, "stop": "max-steps:steps=3", **KNOWN}
     expected = solve(y, **run).x
     tracked = y.clone().requires_grad_() * 1.0
     found = solve(tracked, x0=y.clone().requires_grad_(), **run).x
@@ -105,29 +110,49 @@ def test_both_precisions(y, quadratic):
 
 
 def test_arrays_come_in_and_go_out(quadratic):
-    found = solve(np.full((5, 4, 3), 128, np.uint8), prior=1 * quadratic, steps=2, **KNOWN)
+    found = solve(
+        np.full((5, 4, 3), 128, np.uint8), prior=1 * quadratic, stop="max-steps:steps=2", **KNOWN
+    )
     assert found.to_numpy().shape == (5, 4, 3)
-    assert solve(np.zeros((5, 4)), prior=1 * quadratic, steps=1, **KNOWN).to_numpy().shape == (5, 4)
+    assert solve(
+        np.zeros((5, 4)), prior=1 * quadratic, stop="max-steps:steps=1", **KNOWN
+    ).to_numpy().shape == (5, 4)
 
 
 def test_history_has_the_first_and_every_nth_step(y, quadratic):
-    found = solve(y, prior=1 * quadratic, solver="fista", steps=25, **KNOWN)
+    found = solve(y, prior=1 * quadratic, solver="fista", stop="max-steps:steps=25", **KNOWN)
     assert [row["step"] for row in found.history] == [1, 10, 20]
     assert set(found.history[0]) == {"step", "seconds", "energy"}
     energies = [row["energy"] for row in found.history]
     assert energies == sorted(energies, reverse=True)
     assert all(isinstance(e, float) and math.isfinite(e) for e in energies)
-    few = solve(y, prior=1 * quadratic, solver="fista", steps=4, record_every=2, **KNOWN)
+    few = solve(
+        y, prior=1 * quadratic, solver="fista", stop="max-steps:steps=4", record_every=2, **KNOWN
+    )
     assert [row["step"] for row in few.history] == [1, 2, 4]
     assert (
-        solve(y, prior=1 * quadratic, solver="fista", steps=4, record_every=0, **KNOWN).history
+        solve(
+            y,
+            prior=1 * quadratic,
+            solver="fista",
+            stop="max-steps:steps=4",
+            record_every=0,
+            **KNOWN,
+        ).history
         == ()
     )
 
 
 def test_callbacks_see_every_iterate(y, quadratic):
     seen = []
-    found = solve(y, prior=1 * quadratic, solver="fista", steps=4, callbacks=[seen.append], **KNOWN)
+    found = solve(
+        y,
+        prior=1 * quadratic,
+        solver="fista",
+        stop="max-steps:steps=4",
+        callbacks=[seen.append],
+        **KNOWN,
+    )
     assert [type(i) for i in seen] == [Iterate] * 4
     assert [i.step for i in seen] == [1, 2, 3, 4]
     assert seen[-1].x is found.x or torch.equal(seen[-1].x, found.x)
@@ -231,7 +256,14 @@ def test_nan_in_the_measurement_is_refused_or_left_out(y, quadratic):
 def test_an_explosion_stops_the_run_and_keeps_the_best(y, quadratic, solver, step):
     seen = []
     with pytest.raises(DivergedError) as caught:
-        solve(y, prior=1 * quadratic, solver=solver, steps=100, callbacks=[seen.append], **KNOWN)
+        solve(
+            y,
+            prior=1 * quadratic,
+            solver=solver,
+            stop="max-steps:steps=100",
+            callbacks=[seen.append],
+            **KNOWN,
+        )
     message = str(caught.value)
     assert f"at iteration {len(seen) + 1} with step size {step}" in message
     assert "the term that grew is fidelity" in message
@@ -251,7 +283,7 @@ def test_the_term_that_turns_to_nan_is_named(y):
     with pytest.raises(
         DivergedError, match=r"energy became NaN at iteration 1.*that grew is logarithm"
     ):
-        solve(y, prior=Logarithm(), solver="adam", steps=5, **KNOWN)
+        solve(y, prior=Logarithm(), solver="adam", stop="max-steps:steps=5", **KNOWN)
 
 
 def test_a_diverged_or_interrupted_batch_keeps_the_images_before(y, quadratic):
@@ -266,7 +298,7 @@ def test_a_diverged_or_interrupted_batch_keeps_the_images_before(y, quadratic):
             torch.cat([y, y, y]),
             prior=1 * quadratic,
             solver="fista",
-            steps=3,
+            stop="max-steps:steps=3",
             callbacks=[interrupt],
             **KNOWN,
         )
@@ -285,7 +317,14 @@ def test_an_interrupt_hands_over_the_estimate_so_far(y, quadratic):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        solve(y, prior=1 * quadratic, solver="fista", steps=100, callbacks=[interrupt], **KNOWN)
+        solve(
+            y,
+            prior=1 * quadratic,
+            solver="fista",
+            stop="max-steps:steps=100",
+            callbacks=[interrupt],
+            **KNOWN,
+        )
     assert isinstance(caught.value, Interrupted)
     kept = caught.value.solution
     assert torch.equal(kept.x, seen[-1])
@@ -356,7 +395,9 @@ def test_iterate_is_an_open_loop(y, quadratic):
         if now.step == 6:
             break
     assert steps == [1, 2, 3, 4, 5, 6]
-    assert torch.equal(now.x, solve(y, prior=1 * quadratic, solver="fista", steps=6, **KNOWN).x)
+    assert torch.equal(
+        now.x, solve(y, prior=1 * quadratic, solver="fista", stop="max-steps:steps=6", **KNOWN).x
+    )
     start = torch.full((1, 2, 6, 5), 0.5)
     begun = next(iter(iterate(problem, Adam(lr=1e-6), x0=start)))
     torch.testing.assert_close(begun.x, start, rtol=0, atol=1e-5)
@@ -368,7 +409,7 @@ def test_weight_zero_leaves_a_term_out(y, sparse):
 
 
 def test_a_solution_is_plain_data(y, quadratic):
-    found = solve(y, prior=1 * quadratic, solver="fista", steps=2, **KNOWN)
+    found = solve(y, prior=1 * quadratic, solver="fista", stop="max-steps:steps=2", **KNOWN)
     assert not found.x.requires_grad
     again = copy.deepcopy(found)
     assert torch.equal(again.x, found.x)
@@ -417,7 +458,12 @@ class Talking(FISTA):
 def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
     seen = []
     found = solve(
-        y, prior=1 * quadratic, solver=Talking(), steps=4, callbacks=[seen.append], **KNOWN
+        y,
+        prior=1 * quadratic,
+        solver=Talking(),
+        stop="max-steps:steps=4",
+        callbacks=[seen.append],
+        **KNOWN,
     )
     assert [i.notes for i in seen] == [(), *[("half way",)] * 3]
     assert found.notes == ("half way",)
@@ -426,6 +472,10 @@ def test_notes_are_kept_and_logged_once(y, quadratic, caplog):
 
 
 def test_a_batch_has_the_notes_of_its_images(y, quadratic, caplog):
-    found = solve(torch.cat([y, y]), prior=1 * quadratic, solver=Talking(), steps=3, **KNOWN)
+    found = solve(
+        torch.cat([y, y]), prior=1 * quadratic, solver=Talking(), stop="max-steps:steps=3", **KNOWN
+    )
     assert found.notes == ("half way",)
-    assert solve(y, prior=1 * quadratic, solver="fista", steps=3, **KNOWN).notes == ()
+    assert (
+        solve(y, prior=1 * quadratic, solver="fista", stop="max-steps:steps=3", **KNOWN).notes == ()
+    )

@@ -109,12 +109,6 @@ def test_the_image_of_the_lowest_value_is_kept():
     assert float(lowest.x) == 8.0
 
 
-def test_a_run_stops_before_the_noise_is_learned(y):
-    found = solve(y, prior=SMALL, noise="gaussian:sigma=0.1", stop="holdout", steps=1500)
-    assert found.stop.name == "holdout"
-    assert found.steps < 1500
-
-
 @pytest.fixture
 def noise():
     """Pure noise, of which a network should learn nothing: the best step is an early one."""
@@ -123,6 +117,21 @@ def noise():
 
 TINY = "dip:net=skip(down=[2],skip=0),channels=1,lr=0.1,average=0,members=1,input_noise=0"
 RULE = "holdout:refit=1 | max-steps:steps=1500"
+
+
+def test_steps_limit_the_default_rule_and_do_not_switch_it_off():
+    y = 0.5 + 0.1 * torch.randn((1, 1, 45, 45), generator=torch.Generator().manual_seed(1))
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "record_every": 0}
+    own, above = solve(y, **run), solve(y, steps=1500, **run)
+    assert own.stop.name == above.stop.name == "holdout"
+    assert own.steps < 1500
+    assert torch.equal(own.x, above.x)
+    # 3 ends before the first check, 20 at one with no step left for a refit, 23 with a refit.
+    for steps, name in ((3, "max-steps"), (20, "holdout"), (23, "holdout")):
+        found = solve(y, steps=steps, **run)
+        assert found.steps <= steps
+        assert found.stop.name == name
+    assert "refitted" in found.stop.message
 
 
 def test_it_returns_to_the_best_step_and_refits_all_data(noise):

@@ -8,7 +8,8 @@ import torch
 from invprior.builders.problem import build
 from invprior.runner.api import solve
 from invprior.stopping.discrepancy import Discrepancy
-from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.holdout import Holdout
+from invprior.stopping.max_steps import MaxSteps, limited
 from invprior.stopping.relative_change import RelativeChange
 from invprior.stopping.time_limit import TimeLimit
 
@@ -97,3 +98,21 @@ def test_a_run_that_reaches_the_noise_stops_there(drawn, y):
     )
     assert (found.stop.name, found.stop.ok) == ("discrepancy", True)
     assert float((found.x - y).square().mean().sqrt()) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (RelativeChange() | MaxSteps(steps=500), RelativeChange() | MaxSteps(steps=7)),
+        (RelativeChange(), RelativeChange() | MaxSteps(steps=7)),
+        (MaxSteps(steps=3), MaxSteps(steps=7)),
+        (Holdout(limit=3000) | MaxSteps(steps=3000), Holdout(limit=7) | MaxSteps(steps=7)),
+        (
+            TimeLimit() | (RelativeChange() & MaxSteps(steps=3)),
+            TimeLimit() | (RelativeChange() & MaxSteps(steps=3)) | MaxSteps(steps=7),
+        ),
+        (RelativeChange() & Holdout(), (RelativeChange() & Holdout(limit=7)) | MaxSteps(steps=7)),
+    ],
+)
+def test_a_limit_replaces_the_rules_own(rule, expected):
+    assert limited(rule, 7) == expected
