@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from typing import Any
 
-from invprior.errors import InvpriorError
+from invprior.operators.base import Operator
 from invprior.registry.options import option_values, options_of
+from invprior.testing.rebuilding import built_again
 from invprior.testing.report import Fault
 
 
@@ -21,13 +21,9 @@ def options_kept(obj: Any) -> None:
             f"the option {' and '.join(lost)} is not stored as an attribute, "
             "so the record of a run cannot include it"
         )
-    _, *parameters = inspect.signature(cls.__init__).parameters.values()
-    if any(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters):
-        return  # options alone do not make it: an operator needs a size, a joint stopping rule its parts
-    try:
-        rebuilt = cls(**values)
-    except InvpriorError as error:
-        raise Fault(f"it cannot be built again from its own options: {error}") from None
+    rebuilt = None if isinstance(obj, Operator) else built_again(obj)
+    if rebuilt is None:
+        return
     for name, value in values.items():
         other = getattr(rebuilt, name, None)
         # Plain values are compared; a network or an array inside an option need not define ==.

@@ -41,6 +41,10 @@ class MethodCall:
                 self.plugin, *tensors
             ).detach()  # a module may return its own parameter
 
+    def fresh(self) -> MethodCall:
+        """Return the same call on a copy of the plugin, which later calls of the plugin do not change."""
+        return replace(self, plugin=copy.deepcopy(self.plugin))
+
     def to(self, dtype: torch.dtype) -> MethodCall:
         """Return the same call in another precision, on a copy of the plugin."""
         # A module's `to` works in place, and the plugin belongs to the caller.

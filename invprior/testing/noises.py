@@ -8,8 +8,8 @@ import torch
 
 from invprior.fidelities.base import Fidelity
 from invprior.noises.base import Noise
+from invprior.testing.global_state import global_state_unused
 from invprior.testing.method_calls import MethodCall
-from invprior.testing.random_state import global_random_state_unused
 from invprior.testing.report import Check, Fault, checks_for
 from invprior.testing.sample_tensors import SIZE, images, seeded
 from invprior.testing.tensor_methods import tensor_method_checks
@@ -22,7 +22,7 @@ def _calls(noise: Noise) -> Sequence[MethodCall]:
 def seeded_alone(noise: Noise) -> None:
     """The generator alone decides the noise."""
     clean = images()
-    with global_random_state_unused("sample"):
+    with global_state_unused("sample"):
         first, again, other = (noise.sample(clean, seeded(s)) for s in (0, 0, 1))
     if not torch.equal(first, again):
         raise Fault("sample gives another result for the same seed")

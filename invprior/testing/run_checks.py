@@ -13,6 +13,7 @@ from invprior.operators.base import Recipe
 from invprior.registry import GROUPS
 from invprior.registry.options import plain_name
 from invprior.testing.checks_by_kind import CHECKS, COMMON
+from invprior.testing.global_state import global_state_restored
 from invprior.testing.report import Check, Fault, Outcome, Report, Skip, Verdict, first_line
 
 # Frames in these folders say nothing about where a plugin's own code went wrong.
@@ -50,7 +51,8 @@ def run_check(check: Check, obj: Any, reason: str | None = None) -> Verdict:
     """
     outcome: Outcome = "fail"
     try:
-        text = check.run(obj) or ""
+        with global_state_restored():
+            text = check.run(obj) or ""
         outcome = "pass"
     except Skip as skip:
         return Verdict(check.name, "skip", str(skip), check.meaning)

@@ -15,7 +15,7 @@ from invprior.solvers.base import Solver, State
 from invprior.stopping.base import StoppingRule
 from invprior.testing import toy_problems
 from invprior.testing.checkpoints import pack_or_fault
-from invprior.testing.random_state import global_random_state_unused
+from invprior.testing.global_state import global_state_unused
 from invprior.testing.report import Check, Fault, Skip, checks_for
 from invprior.testing.sample_tensors import seeded
 from invprior.testing.toy_problems import (
@@ -104,7 +104,7 @@ def minimum(solver: Solver) -> str:
 def deterministic(solver: Solver) -> None:
     """The same seed gives the same bits, and global random state is left alone."""
     for setup in _setups(solver):
-        with global_random_state_unused("a run"):
+        with global_state_unused("a run"):
             first, second = setup.run(), setup.run()
         if not torch.equal(first, second):
             raise Fault("two runs with the same seed differ")

@@ -21,7 +21,7 @@ from invprior.runner.iteration import Iteration
 from invprior.solvers.adam import Adam
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.testing.checkpoints import pack_or_fault
-from invprior.testing.random_state import global_random_state_unused
+from invprior.testing.global_state import global_state_unused
 from invprior.testing.report import Check, Fault, checks_for
 from invprior.testing.sample_tensors import images, noise, seeded
 from invprior.testing.toy_problems import SigmoidPixels
@@ -72,7 +72,7 @@ def problem_kept(rule: StoppingRule) -> None:
     """`prepare` returns a problem of the same image, decided by its generator, and leaves the given one alone."""
     given = _given(rule)
     y = given.y.clone()
-    with global_random_state_unused("prepare"):
+    with global_state_unused("prepare"):
         first, second = _prepared(rule), _prepared(rule)
     if not isinstance(first, Problem):
         raise Fault(f"prepare returns a {type(first).__name__}, should be a Problem")
@@ -124,7 +124,7 @@ def own_state(rule: StoppingRule) -> None:
     """Each run has its own watcher, and the same run gets the same answers."""
     problem = _prepared(rule)
     iterates = _iterates(problem)
-    with global_random_state_unused("a watcher"):
+    with global_state_unused("a watcher"):
         first = _answers(rule.start(problem), iterates)
         second = _answers(rule.start(problem), iterates)
     if first != second:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from invprior.numerics.tensor_diff import distance
+from invprior.testing.global_state import global_state_unused
 from invprior.testing.method_calls import MethodCall
-from invprior.testing.random_state import global_random_state_unused
+from invprior.testing.rebuilding import twins
 from invprior.testing.report import Check, Fault, Skip, checks_for
 from invprior.testing.second_device import CannotSimulate, MixedDevices, second_device
 
@@ -18,6 +19,9 @@ Calls = Callable[[Any], Sequence[MethodCall]]
 
 _SINGLE = 1e-2  # relative distance allowed between float32 and float64
 _ALONE = 1e-4  # the same for an image alone and in a batch: torch may sum in another order for another batch size
+# Which of the two images a batch holds. With five of them a method that treats two apart cannot hide.
+_BATCH = (0, 1, 1, 0, 1)
+_REMEMBERS = "remembers earlier calls: after a call with other images it gives another result"
 
 
 def tensor_method_checks(
@@ -73,40 +77,73 @@ def tensor_method_checks(
     def batch_apart(obj: Any) -> None:
         """No image of a batch influences another."""
         for call in calls(obj):
-            both = call()
-            for index in (0, 1):
-                one = both[index : index + 1]
-                alone = call.of(*(t[index : index + 1] for t in call.tensors))
-                apart = distance(one, alone)
+            # Copies, so that what a call leaves behind in the plugin is not taken for the batch's influence.
+            alone = [_one(call.fresh(), index) for index in (0, 1)]
+            both = call.fresh().of(*(t[list(_BATCH)] for t in call.tensors))
+            if both.shape[0] != len(_BATCH):
+                raise Fault(f"{call.name} of {len(_BATCH)} images returns {both.shape[0]}")
+            for place, index in enumerate(_BATCH):
+                one = both[place : place + 1]
+                apart = distance(one, alone[index])
                 # The distance is NaN for infinite values, which may still be equal.
-                if not (apart <= _ALONE or torch.equal(one, alone)):
-                    raise Fault(
-                        f"{call.name} mixes the batch: an image alone gives another result "
-                        f"(relative difference {apart:.0e})"
-                    )
+                if apart <= _ALONE or torch.equal(one, alone[index]):
+                    continue
+                if not _same(alone[index], _one(call.fresh(), index)):
+                    raise Fault(f"{call.name} {_REMEMBERS}")
+                raise Fault(
+                    f"{call.name} mixes the batch: an image alone gives another result "
+                    f"(relative difference {apart:.0e})"
+                )
 
     def input_untouched(obj: Any) -> None:
         """No method changes its input tensors."""
-        for call in calls(obj):
-            given = [t.clone() for t in call.tensors]
-            call.call(call.plugin, *given)
-            if not all(map(torch.equal, given, call.tensors)):
-                raise Fault(f"{call.name} changes its input in place")
+        for exact in calls(obj):
+            # In both precisions: a conversion copies the one and returns the other itself.
+            for call in (exact, exact.to(torch.float32)):
+                given = [t.clone() for t in call.tensors]
+                with torch.no_grad():
+                    call.call(call.plugin, *given)
+                if not all(map(torch.equal, given, call.tensors)):
+                    where = "" if call is exact else " in float32"
+                    raise Fault(f"{call.name} changes its input in place{where}")
 
     def repeatable(obj: Any) -> None:
-        """The same call returns the same bits and leaves global random state alone."""
+        """The same call returns the same bits, and leaves global random state and settings alone."""
         for call in calls(obj):
-            with global_random_state_unused(call.name):
-                first, second = call(), call()
-            # NaN never equals NaN, but the same NaN twice is repeatable.
-            if not torch.equal(first.nan_to_num(), second.nan_to_num()):
-                apart = distance(second, first)
+            copied = call.fresh()
+            with torch.no_grad(), global_state_unused(call.name):
+                first, second = (call.call(call.plugin, *call.tensors).detach() for _ in range(2))
+            if not _same(first, second):
                 raise Fault(
-                    f"{call.name} gives another result when called again (relative difference {apart:.0e})"
+                    f"{call.name} gives another result when called again "
+                    f"(relative difference {distance(second, first):.0e})"
+                )
+            copied.of(*(t.flip(0, -1) for t in call.tensors))
+            third = copied()
+            if not _same(first, third):
+                raise Fault(
+                    f"{call.name} {_REMEMBERS} (relative difference {distance(third, first):.0e})"
+                )
+
+    def rebuilt(obj: Any) -> None:
+        """The same options make the same object, and global random state has no part in it."""
+        with global_state_unused("its constructor"):
+            made = twins(obj)
+        if made is None:
+            raise Skip("its options alone do not make it")
+        for one, other in zip(*map(calls, made), strict=True):
+            # The second object begins with other images, which must not decide what it does.
+            other.of(*(t.flip(0, -1) for t in other.tensors))
+            if not _same(one(), other()):
+                raise Fault(
+                    f"{one.name} gives another result when the object is built again from the same options: "
+                    "a part of it is random without a seed, or set by the first images that it sees"
                 )
 
     # The functions' names become those of the checks, which users write in `expected_failures`.
-    found = checks_for(form, shape, dtype, device, batch_apart, input_untouched, repeatable)
+    found = checks_for(
+        form, shape, dtype, device, batch_apart, input_untouched, repeatable, rebuilt
+    )
     return tuple(c for c in found if batch or c.run is not batch_apart)
 
 
@@ -124,6 +161,16 @@ def require_finite(calls: Sequence[MethodCall], inputs: Mapping[str, tuple[Tenso
         for call in calls:
             if not bool(call.of(*tensors).isfinite().all()):
                 raise Fault(f"{call.name} is not finite on {name}")
+
+
+def _one(call: MethodCall, index: int) -> Tensor:
+    """Return the result for one image of the call's batch."""
+    return call.of(*(t[index : index + 1] for t in call.tensors))
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    # NaN never equals NaN, but the same NaN twice is repeatable.
+    return torch.equal(found.nan_to_num(), expected.nan_to_num())
 
 
 def dtype_name(dtype: torch.dtype) -> str:

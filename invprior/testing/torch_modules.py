@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from invprior.testing.random_state import global_random_state_unused
+from invprior.testing.global_state import global_state_unused
 from invprior.testing.report import Fault
 from invprior.testing.sample_tensors import seeded
 
@@ -21,7 +21,7 @@ def fresh_each_time(build: Build) -> None:
         Fault: what else decides the weights, or that modules share them.
     """
     source = seeded(3)
-    with global_random_state_unused("build"):
+    with global_state_unused("build"):
         first, second = build(source), build(source)
     # Cloned, as `build` may return one module again and draw into its tensors.
     kept = {name: value.clone() for name, value in first.state_dict().items()}

@@ -17,6 +17,7 @@ from invprior.problem.functionals import (
     Term,
 )
 from invprior.problem.problem import Problem
+from invprior.problem.units import PHOTOGRAPH
 from invprior.testing.sample_tensors import images, noise
 
 SHAPE = (1, 4, 3)  # 12 pixels: the minimiser is the solution of a small dense system
@@ -121,7 +122,10 @@ def small_problem(
     operator = operator or DenseMatrix()
     y = operator(images(1, *SHAPE)) + 0.05 * noise(1, *SHAPE, seed=7)
     terms = [Term(p, None if isinstance(p, Reparameterization) else WEIGHT) for p in priors]
-    return Problem(operator, y, Prior(tuple(terms)), fidelity or Gaussian(sigma=SIGMA))
+    # The range keeps a run in the units of the data, in which the minimiser below is.
+    return Problem(
+        operator, y, Prior(tuple(terms)), fidelity or Gaussian(sigma=SIGMA), data_range=PHOTOGRAPH
+    )
 
 
 def minimiser(problem: Problem) -> Tensor:
