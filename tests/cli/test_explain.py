@@ -22,7 +22,7 @@ def test_choices_are_explained_with_their_reasons(run, folder):
 
 def test_what_the_user_gave_is_no_choice(run, folder):
     noise, prior = ("--noise", "gaussian:sigma=0.1"), ("--prior", "tv:weight=3")
-    given = (*noise, *prior, "--solver", "fista", "--steps", "3", "-o", "x.png")
+    given = (*noise, *prior, "--solver", "fista", "--stop", "max-steps:steps=3", "-o", "x.png")
     run("solve", "sample:camera:32", *given)
     assert list(chosen(folder)) == ["step size"]
 
