@@ -34,12 +34,13 @@ def degrade(
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.builders.simulation import default_noise, simulate
     from invprior.cli.outputs import clipping
-    from invprior.io import samples
+    from invprior.io import lock, samples
     from invprior.io.save import save, writable
 
     truth = samples.resolve(image)
     # Before anything is computed.
     writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
+    lock.acquire(output)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)
     lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")

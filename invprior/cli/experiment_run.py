@@ -96,7 +96,8 @@ def claim(
     folder = output
     for name in [*names, RECORD]:
         files.writable(folder / name, overwrite=overwrite)
-    lock.acquire(folder / "checkpoint")  # the name that `solve` locks for this folder
+    # `solve` locks the name "checkpoint" of a folder of results.
+    lock.acquire(folder / "checkpoint", *(folder / name for name in [*names, RECORD]))
     return lambda: folder
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from invprior.errors import MeasurementError
-from invprior.io import files, images
-from invprior.io.save import writable
+from invprior.io import files, images, lock
+from invprior.io.save import default_suffix, writable
 
 DEFAULT_FOLDER = Path("invprior-out")
 
@@ -128,6 +128,17 @@ class Outputs:
         """All result files, in the order in which they are reported."""
         return [path for path in self._files().values() if path is not None]
 
+    def lock(self) -> None:
+        """Lock all of them.
+
+        Two runs whose results differ in the suffix alone share other files, such as the record, so the second is
+        refused.
+
+        Raises:
+            MeasurementError: another run writes one of them.
+        """
+        lock.acquire(self.checkpoint, *self.paths)
+
 
 def clipping(path: Path, x: Tensor, like: images.Image | None) -> str | None:
     """Return a note when floats are written to a file of integers, which rounds and clips them; else None.
@@ -175,8 +186,7 @@ def settle(
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
     """
-    # PNG holds integers in 1 or 3 channels; everything else goes into a TIFF.
-    suffix = ".png" if channels in (1, 3) and like.depth.startswith("uint") else ".tif"
+    suffix = default_suffix(like, channels)
     if output is None:
         # Space for a number behind it. A long name of an image must not stop its restoration.
         title = files.shortened(title, 200)

@@ -16,7 +16,7 @@ from invprior.cli.inputs import Inputs
 from invprior.cli.outputs import Outputs
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
-from invprior.io import files, lock
+from invprior.io import files
 
 # Raise it when an option, a file's name or a key of run.json changes. Format 1 had no number in the file.
 _FORMAT = 2
@@ -62,10 +62,8 @@ class RunFolder:
         """
         folder = outputs.checkpoint
         if not outputs.fresh:  # a fresh folder is made by this run, so no other can hold it
-            lock.acquire(folder)
-            for (
-                path
-            ) in outputs.paths:  # again, as the run that held the lock may have ended just now
+            outputs.lock()
+            for path in outputs.paths:  # again: the run that held a lock may have ended just now
                 files.writable(path, overwrite=overwrite)
         if checkpoint and not outputs.fresh and not overwrite and (folder / _RUN).exists():
             raise MeasurementError(
@@ -118,7 +116,7 @@ class RunFolder:
         Raises:
             MeasurementError: there are some, or another run writes there.
         """
-        lock.acquire(self.outputs.checkpoint)
+        self.outputs.lock()
         if self.writing or self.options.overwrite:
             return
         for path in self.outputs.paths:
@@ -131,7 +129,7 @@ class RunFolder:
         """Make the folder and write into it what the run started from."""
         self.outputs = self.outputs.claimed()
         folder = self.outputs.checkpoint
-        lock.acquire(folder)  # a fresh folder has its name only now
+        self.outputs.lock()  # a fresh folder has its name only now
         _clear(folder)  # left by an earlier run, which --overwrite discards
         made(folder)
         self.inputs.save(folder / _IMAGES)

@@ -21,6 +21,9 @@ DEPTHS: Mapping[str, tuple[str, ...]] = {
     ".npy": ("float32", "float64", *_INTEGERS),
     ".npz": ("float32", "float64", *_INTEGERS),
 }
+LOSSY = (".jpg", ".jpeg")
+COLOURS = (".png", ".jpg", ".jpeg")  # these hold 1 or 3 channels
+WITH_ALPHA = (".png", ".tif", ".tiff")
 
 
 def encode(file: BinaryIO, suffix: str, array: Array, *, alpha: bool) -> None:

@@ -1,4 +1,4 @@
-"""A lock on an output, so that of two runs into the same files the second is refused at its start."""
+"""Locks on output files, so that of two runs into the same file the second is refused at its start."""
 
 from __future__ import annotations
 
@@ -18,19 +18,34 @@ _held: set[Path] = set()
 _WRITING = 10.0  # seconds after which a lock without readable content is a dead process's
 
 
-def acquire(output: Path) -> None:
-    """Create the lock file of an output, until `release` or the end of this process.
+def acquire(*outputs: Path) -> None:
+    """Lock the files and folders that a run writes, each by its full name, until `release`.
 
-    The file names the process and the machine. A lock whose process on this machine has ended is replaced.
-
-    Args:
-        output: the path that names the output; the lock is a hidden file beside it.
+    A lock is a hidden file beside the output that names the process and the machine. A lock whose process on this
+    machine has ended is replaced.
 
     Raises:
-        MeasurementError: another run holds the lock, or the file cannot be written.
+        MeasurementError: another run holds a lock, or its file cannot be written.
     """
+    for output in outputs:
+        _acquire(_file(output))
+
+
+def release(*outputs: Path) -> None:
+    """Remove the locks of these outputs, or all that this process holds."""
+    for path in [_file(output) for output in outputs] or list(_held):
+        if path in _held:
+            _held.discard(path)
+            with suppress(OSError):
+                path.unlink()
+
+
+def _file(output: Path) -> Path:
     path = output.absolute()
-    path = path.with_name(f".{files.shortened(path.name, 240)}.lock")
+    return path.with_name(f".{files.shortened(path.name, 240)}.lock")
+
+
+def _acquire(path: Path) -> None:
     if path in _held:
         return
     facts = {"pid": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
@@ -47,13 +62,6 @@ def acquire(output: Path) -> None:
                 f'Cannot write "{path}": {error.strerror or error}. Choose another folder.'
             ) from None
     raise MeasurementError(f'Cannot take the lock "{path}"; other runs hold it. Try again later.')
-
-
-def release() -> None:
-    """Remove the locks that this process holds."""
-    while _held:
-        with suppress(OSError):
-            _held.pop().unlink()
 
 
 def _remove_if_stale(path: Path) -> None:

@@ -37,17 +37,36 @@ def writable(
     """
     path = Path(path)
     suffix = _suffix(path)
-    if like is not None and like.alpha is not None and suffix not in (".png", ".tif", ".tiff"):
+    if like is not None and like.alpha is not None and suffix not in encoders.WITH_ALPHA:
         raise MeasurementError(
             f'Cannot write "{path}": a {suffix[1:].upper()} file cannot hold the alpha channel of '
             f'"{like.path}". Write .png or .tif, or remove the alpha channel first.'
         )
-    if channels not in (None, 1, 3) and suffix in (".png", ".jpg", ".jpeg"):
+    if channels not in (None, 1, 3) and suffix in encoders.COLOURS:
         raise MeasurementError(
             f'Cannot write "{path}": a {suffix[1:].upper()} file has 1 or 3 channels, this image '
             f"{channels}. Write .tif or .npy."
         )
     return files.writable(path, overwrite=overwrite)
+
+
+def default_suffix(like: Image, channels: int) -> str:
+    """Return the suffix of a result that nobody has named: that of its source, where the format holds it.
+
+    Args:
+        like: the source.
+        channels: of the result.
+    """
+    own = "" if like.path is None else like.path.suffix.lower()
+    kept = (
+        own not in encoders.LOSSY
+        and like.depth in encoders.DEPTHS.get(own, ())
+        and (channels in (1, 3) or own not in encoders.COLOURS)
+        and (like.alpha is None or own in encoders.WITH_ALPHA)
+    )
+    if kept:
+        return own
+    return ".png" if channels in (1, 3) and like.depth in TOPS else ".tif"
 
 
 def save(

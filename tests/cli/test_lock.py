@@ -81,3 +81,24 @@ def test_the_same_process_may_lock_again(folder):
 def test_a_lock_that_cannot_be_written(folder):
     with pytest.raises(MeasurementError, match="Cannot write"):
         lock.acquire(folder / "absent" / "a")
+
+
+def test_a_name_that_another_run_uses_for_a_side_file(refused, y, folder):
+    write(folder / ".x-comparison.png.lock", os.getppid())
+    assert 'the files of "' in refused("solve", y, "-o", "x.tif")
+
+
+def test_degrade_locks_its_file(refused, run, y, folder, monkeypatch):
+    write(folder / ".x.npy.lock", os.getppid())
+    assert "Another run writes" in refused("degrade", y, "-o", "x.npy")
+    run("degrade", y, "-o", "x.tif")  # shares no file with x.npy
+    assert not (folder / ".x.tif.lock").exists()
+    assert "Another run writes" in refused("solve", y, "-o", "x.npy")
+
+
+def test_one_of_several_locks_can_be_released(folder):
+    lock.acquire(folder / "a", folder / "b")
+    lock.release(folder / "a")
+    assert [p.name for p in folder.iterdir()] == [".b.lock"]
+    lock.release()
+    assert not list(folder.iterdir())

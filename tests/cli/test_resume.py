@@ -69,20 +69,30 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(command, folder
     wait_for(made / "checkpoint" / FILE, cut)
     cut.send_signal(signal.SIGKILL)
     cut.communicate()
-    assert names(made) == [".checkpoint.lock", "checkpoint"]  # the lock of the dead process
+    locks = [
+        ".checkpoint.lock",
+        ".comparison.png.lock",
+        ".measurement.npy.lock",
+        ".record.json.lock",
+    ]
+    assert names(made) == [
+        *locks,
+        ".restoration.npy.lock",
+        "checkpoint",
+    ]  # locks of the dead process
     (folder / "truth.npy").unlink()  # the folder holds all that is needed
     (folder / "moved").mkdir()
     made = made.rename(folder / "moved" / "here")
     out, err = finished(command("solve", "--resume", made, "--json"))
     record, expected = strict_json(out), strict_json((folder / "whole.json").read_text())
     assert err == ""
-    assert np.array_equal(images.load(made / "restoration.tif").x, images.load("whole.tif").x)
+    assert np.array_equal(images.load(made / "restoration.npy").x, images.load("whole.tif").x)
     for same in ("scores", "steps", "stop", "provenance", "image", "simulated_noise"):
         assert record[same] == expected[same]
     energies = [[(r["step"], r["energy"]) for r in x["history"]] for x in (record, expected)]
     assert energies[0] == energies[1]
     assert record["command"] == [*run, "--checkpoint-every", "0"]
-    assert names(made) == ["comparison.png", "measurement.tif", "record.json", "restoration.tif"]
+    assert names(made) == ["comparison.png", "measurement.npy", "record.json", "restoration.npy"]
 
 
 @pytest.fixture
