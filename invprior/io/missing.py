@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io.images import Image
-from invprior.io.readers.nodata import typed
+from invprior.io.readers.nodata import is_nodata, typed
 from invprior.io.values import in_units, precision_of
 
 ALPHA = "alpha"
@@ -48,10 +48,11 @@ def _holds(image: Image, value: float | str) -> Tensor:
         raise MeasurementError(
             f'The value of missing pixels must be a number or "{ALPHA}"; got "{value}".'
         ) from None
-    stored = typed(np.dtype(image.depth), value)
+    depth = np.dtype(image.depth)
+    if depth.kind == "f":
+        return torch.from_numpy(is_nodata(image.x.numpy(), value))
+    stored = typed(depth, value)
     if stored is None:
         return torch.zeros_like(image.x, dtype=torch.bool)
-    if stored != stored:
-        return image.x.isnan()
     level = in_units(np.array([stored]), precision_of(image.x.dtype))
     return image.x == float(level[0])

@@ -19,7 +19,14 @@ def is_nodata(array: Array, value: str | float) -> Array:
     number = typed(array.dtype, value)
     if number is None:
         return np.zeros(array.shape, bool)
-    return np.isnan(array) if number != number else np.asarray(array == number)
+    if number != number:
+        return np.isnan(array)
+    if array.dtype.kind == "f":
+        limit = np.finfo(array.dtype).max
+        # The lowest float32 is often written with few digits, as -3.4e38, which is another number.
+        if 0.999 * limit < abs(float(value)) < 1.001 * float(limit):
+            return np.asarray(array * np.sign(number) > 0.999 * limit)
+    return np.asarray(array == number)
 
 
 def typed(dtype: np.dtype[Any], value: str | float) -> Any:
@@ -29,10 +36,6 @@ def typed(dtype: np.dtype[Any], value: str | float) -> Any:
     except ValueError:
         return None
     if dtype.kind == "f":
-        limit = float(np.finfo(dtype).max)
-        # The lowest float32 is written with too few digits by some programs, and would become infinite.
-        if limit < abs(wide) < 1.001 * limit:
-            wide = limit if wide > 0 else -limit
         with np.errstate(over="ignore"):
             return dtype.type(wide)
     if not wide.is_integer():  # NaN and infinity included

@@ -186,8 +186,8 @@ def _unequal(tiff: Any, notes: list[str]) -> Decoded:
 
 
 def _left_out(tiff: Any) -> list[str]:
-    reduced = sum(s.keyframe.is_reduced for s in tiff.series)
-    return [f"Its {reduced} reduced images (thumbnail, overview) are left out."] * (reduced > 0)
+    count = sum(len(s.levels) - 1 + s.keyframe.is_reduced for s in tiff.series)
+    return ["Its reduced copies (thumbnail, overviews) are left out."] * (count > 0)
 
 
 def _mask(tiff: Any, page: Any) -> Array | None:
