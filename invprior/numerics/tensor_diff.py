@@ -38,7 +38,9 @@ def difference(found: Tensor, expected: Tensor, tolerance: float) -> str | None:
     # A scale is named only when it explains nine tenths of the difference.
     scale = scale_of(found, expected, min(1e-3, 0.1 * apart))
     if scale is not None:
-        return f"scaled by {scale:.3g}, should be 1"
+        # Three digits would print a factor of 1.0004 as 1.
+        shown = f"{scale:.3g}" if abs(scale - 1) > 5e-3 else f"1 {scale - 1:+.1g}"
+        return f"scaled by {shown}, should be 1"
     return f"off by {apart:.0e} of its size"
 
 

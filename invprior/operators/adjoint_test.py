@@ -42,7 +42,7 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
         apart = abs(forth - found) / max(_size(image) * _size(y), 1e-30)
         if apart <= tolerance:
             return None
-    return _how(operator, y, back) or (
+    return _how(operator, y, back, tolerance) or (
         f"the adjoint is another operator's: <Ax, y> is {forth:.4g} and <x, A^H y> is {found:.4g}"
     )
 
@@ -66,13 +66,15 @@ def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
         return torch.stack([(c.conj() * y).real.sum() for c in columns]).view_as(x)
 
 
-def _how(operator: LinearOperator, y: Tensor, back: Tensor) -> str | None:
+def _how(operator: LinearOperator, y: Tensor, back: Tensor, tolerance: float) -> str | None:
     """Describe the fault of an adjoint when it is one of the usual faults; else return None."""
     right = exact_adjoint(operator, y)
     if right is None or right.shape != back.shape:
         return None
     with torch.no_grad():
         back = back.real
+        if distance(back, right) <= tolerance:
+            return "the adjoint is that of A's derivative, but A itself is not linear: <Ax, y> differs from <x, A.H y>"
         wrong = difference(back, right, 0.0) or ""
         if wrong.startswith("scaled"):
             return f"the adjoint is {wrong}"
@@ -114,6 +116,8 @@ def _moved(back: Tensor, right: Tensor, near: float) -> str | None:
     for down, across in itertools.product(range(-2, 3), repeat=2):
         shifted = back.roll((-down, -across), (-2, -1))
         if distance(shifted[inside], right[inside]) <= near:
+            if (down, across) == (0, 0):
+                return f"the adjoint is wrong within {_BORDER} pixels of the border alone: it treats it unlike A"
             return f"the adjoint's image is shifted, {down} pixels down and {across} to the right"
     return None
 
