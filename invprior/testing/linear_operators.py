@@ -13,7 +13,7 @@ from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator, Recipe
 from invprior.testing.report import Check, Fault, Skip, checks_for, first_line
 from invprior.testing.sample_tensors import noise
-from invprior.testing.sized_operators import sized
+from invprior.testing.sized_operators import large, sized
 
 _EXACT = 1e-5  # relative error allowed: an operator may compute in single precision inside
 
@@ -43,11 +43,16 @@ def _times(found: Tensor, unit: Tensor) -> str:
 
 
 def adjoint(obj: Recipe | LinearOperator) -> None:
-    """<Ax, y> = <x, A^H y>."""
+    """<Ax, y> = <x, A^H y>, for small and for large images."""
     for case in sized(obj):
         wrong = adjoint_fault(case.linear, case.x, _EXACT)
         if wrong:
             raise Fault(wrong)
+    for case in large(obj):
+        wrong = adjoint_fault(case.linear, case.x, _EXACT)
+        if wrong:
+            _, height, width = case.operator.image_shape
+            raise Fault(f"for images of {height} x {width}, though not for smaller ones, {wrong}")
 
 
 def normal(obj: Recipe | LinearOperator) -> None:
@@ -63,17 +68,7 @@ def norm(obj: Recipe | LinearOperator) -> str:
     """`norm` is an upper bound on how much A stretches an image."""
     text = ""
     for case in sized(obj):
-        a, v = case.linear, noise(1, *case.operator.image_shape, seed=4)
-        claimed, stretch = a.norm(), 0.0
-        # Power iteration. Each stretch is a true lower bound on ||A||, even if the adjoint is wrong.
-        for _ in range(30):
-            length = float(v.norm())
-            if length == 0.0:
-                break
-            v = v / length
-            image = a(v)
-            stretch = max(stretch, float(image.norm()))
-            v = a.adjoint(image)
+        claimed, stretch = case.linear.norm(), case.stretch(30)
         if not claimed >= stretch * (1 - 1e-4):
             raise Fault(f"norm() is {claimed:.4g}, but A stretches an image by {stretch:.4g}")
         text = f"norm() is {claimed:.4g}, the largest stretch found {stretch:.4g}"
@@ -84,7 +79,7 @@ def solve_damped(obj: Recipe | LinearOperator) -> None:
     """`solve_damped` solves (A^H A + damping I) x = rhs."""
     for case in sized(obj):
         a, rhs = case.linear, case.x
-        for damping in (0.5, 0.01):
+        for damping in (0.5 * case.unit, 0.01 * case.unit):
             x = a.solve_damped(rhs, damping)
             rest = rhs - a.adjoint(a(x))  # equals damping * x at the solution
             left = float((rest - damping * x).norm() / rhs.norm())
@@ -93,10 +88,10 @@ def solve_damped(obj: Recipe | LinearOperator) -> None:
             scale = scale_of(rest, damping * x)
             if scale is not None:
                 raise Fault(
-                    f"it solves with a damping of {scale * damping:.3g} instead of {damping:g}"
+                    f"it solves with a damping of {scale * damping:.3g} instead of {damping:.3g}"
                 )
             raise Fault(
-                f"with damping {damping:g} its residual is {left:.0e} of the right-hand side"
+                f"with damping {damping:.2g} its residual is {left:.0e} of the right-hand side"
             )
 
 

@@ -23,11 +23,12 @@ def _forward_call(case: SizedOperator) -> MethodCall:
 
 def _linear_calls(case: SizedOperator) -> list[MethodCall]:
     a, shape = case.linear, (2, *case.operator.image_shape)
+    # Strong damping, so that an iterative solution needs few steps; the check solve-damped tries less.
+    strong = 10.0 * case.unit
     return [
         MethodCall("adjoint", a, lambda a, y: a.adjoint(y), (case.y,), shape),
         MethodCall("normal", a, lambda a, x: a.normal(x), (case.x,), shape),
-        # Strong damping, so that an iterative solution needs few steps; the check solve-damped tries less.
-        MethodCall("solve_damped", a, lambda a, x: a.solve_damped(x, 10.0), (case.x,), shape),
+        MethodCall("solve_damped", a, lambda a, x: a.solve_damped(x, strong), (case.x,), shape),
     ]
 
 

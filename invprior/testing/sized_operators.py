@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,12 @@ from invprior.testing.sample_tensors import images, noise
 # The first two that an operator accepts are used. Sides that differ and are odd come first, as they reveal most;
 # the rest are for operators that need one channel, equal sides, or multiples of a power of 2.
 _SIZES = ((3, 16, 15), (1, 13, 18), (3, 16, 16), (1, 16, 16), (1, 32, 32))
+# Of each row the first that an operator accepts: many pixels, and a long side. 0 stands for its number of channels.
+_LARGE = (
+    ((1, 137, 144), (0, 137, 144), (1, 144, 144), (0, 144, 144)),
+    ((1, 520, 36), (0, 520, 36)),
+)
+_MOST_BYTES = 256  # for each pixel: a mask or a few images, but no matrix
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,24 @@ class SizedOperator:
         """The operator, typed as linear; only checks of linear operators read it."""
         assert isinstance(self.operator, LinearOperator)
         return self.operator
+
+    def stretch(self, steps: int) -> float:
+        """Return a lower bound on ||A|| by power iteration; it is one even if the adjoint is wrong."""
+        a, v, found = self.linear, noise(1, *self.operator.image_shape, seed=4), 0.0
+        for _ in range(steps):
+            length = float(v.norm())
+            if length == 0.0:
+                break
+            v = v / length
+            image = a(v)
+            found = max(found, float(image.norm()))
+            v = a.adjoint(image)
+        return found
+
+    @cached_property
+    def unit(self) -> float:
+        """The size of A^H A, the unit of a damping: one number may be strong for one operator and nothing for another."""
+        return self.stretch(5) ** 2 or 1.0
 
     def autograd(self) -> Tensor:
         """Return autograd's gradient of Re <A(x), y> at x.
@@ -78,4 +104,28 @@ def sized(obj: Operator | Recipe) -> tuple[SizedOperator, ...]:
             f"it accepts no image of the sizes tried; the last refusal was {refusals[-1]} "
             "Check an instance of a size that it accepts"
         )
+    return tuple(found)
+
+
+def large(obj: Operator | Recipe) -> tuple[SizedOperator, ...]:
+    """Return operators of large images, of many pixels and with a long side, as far as a recipe accepts such sizes.
+
+    An operator may take another way for them: by tiles, by the FFT, by chunks of rows. It is empty for an operator that
+    stores a matrix, which would not fit into memory, and for one of a fixed size.
+    """
+    if isinstance(obj, Operator):
+        return ()
+    small = sized(obj)[0].operator
+    # Attributes count too: a matrix that is no buffer is as large.
+    held = [value for module in small.modules() for value in vars(module).values()]
+    arrays = [*small.buffers(), *(value for value in held if hasattr(value, "nbytes"))]
+    if sum(a.nbytes for a in arrays) > _MOST_BYTES * math.prod(small.image_shape):
+        return ()
+    found = []
+    for shapes in _LARGE:
+        for channels, *sides in shapes:
+            with suppress(InvpriorError):
+                shape = (channels or small.image_shape[0], *sides)
+                found.append(SizedOperator(obj(shape).double()))
+                break
     return tuple(found)

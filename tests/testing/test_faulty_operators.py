@@ -258,7 +258,7 @@ class Crashing(Doubling):
     (OneRowLess, "shape", r"forward returns the shape \(2, 3, 15, 15\), should be \(2, 3, 16, 15\)"),
     (SmallNorm, "norm", r"norm\(\) is 1, but A stretches an image by 2"),
     (HalfNormal, "normal", "scaled by 0.5, should be 1"),
-    (DampedTwice, "solve-damped", "a damping of 1 instead of 0.5"),
+    (DampedTwice, "solve-damped", "a damping of 4 instead of 2"),
     (UnfinishedSolve, "solve-damped", "its residual is .* of the right-hand side"),
     (SkewBackProjection, "back-project", "<v, P u> is .*, but <P v, u> is"),
     (NegativeBackProjection, "back-project", "<v, B A v> is negative"),
