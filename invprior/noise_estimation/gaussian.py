@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from invprior.noise_estimation.bands import bands_of
-from invprior.noise_estimation.base import QUANTISATION, NoiseEstimate
+from invprior.noise_estimation.base import NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
 from invprior.noise_estimation.constant_areas import constant_areas
 from invprior.noise_estimation.level import Level, level_of, pooled
+from invprior.noise_estimation.steps import rounding, step_of
 
 _FEWEST = 32  # second differences of rows; with fewer there is no estimate
 
@@ -26,60 +27,69 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     measurement that is not an image, or is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which
     gives a crude value. The rows of an image run along its longer side.
 
+    The estimate of s y + c is s times that of y: the least sigma follows from the spacing of the values.
+
     Args:
-        y: one measurement, (1, C, H, W), or (1, ...) of another shape.
+        y: one measurement, (1, C, H, W), or (1, ...) of another shape, in any units.
         observation_mask: which entries carry data, boolean, broadcasts to y; None means all. Entries that
             are not finite never count.
 
     Returns:
-        The estimate. Its sigma is at least the rounding error of 8 bits.
+        The estimate. Its sigma is at least the error of rounding to the spacing of the values, see `step_of`.
     """
-    y, known = prepare(y, observation_mask)
+    y, known, step = prepare(y, observation_mask)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
-        return _from_rows(_rows(y), _rows(known))
-    levels = [_channel(*pair) for pair in zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)]
+        return _from_rows(_rows(y), _rows(known), step)
+    pairs = zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)
+    levels = [_channel(*pair, step) for pair in pairs]
     found = [level for level in levels if level is not None]
     if not found:
-        return no_estimate(len(levels))
+        return no_estimate(len(levels), step)
     variance, error = pooled(found)
-    sigma = max(math.sqrt(variance), QUANTISATION)
+    least = rounding(step)
+    sigma = max(math.sqrt(variance), least)
+    values = y[known]
     return NoiseEstimate(
         sigma=sigma,
         channels=tuple(
-            sigma if level is None else max(math.sqrt(level.scale), QUANTISATION)
-            for level in levels
+            sigma if level is None else max(math.sqrt(level.scale), least) for level in levels
         ),
         uncertainty=error / 2,
         method="high frequencies of the smoothest blocks",
+        step=step,
+        doubt="the measurement is constant" if values.min() == values.max() else None,
     )
 
 
-def prepare(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the measurement in float64 on the CPU, 0 where it is unknown, and the mask of known entries."""
+def prepare(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor, float]:
+    """Return the measurement in float64 on the CPU, 0 where it is unknown, the mask of known entries, and the step."""
     known = (
         y.isfinite() if observation_mask is None else y.isfinite() & observation_mask.to(y.device)
     )
+    step = step_of(y[known])
     y = y.detach().masked_fill(~known, 0)
-    return y.to("cpu", torch.float64), known.cpu()
+    return y.to("cpu", torch.float64), known.cpu(), step
 
 
-def no_estimate(channels: int) -> NoiseEstimate:
+def no_estimate(channels: int, step: float) -> NoiseEstimate:
     """Return the assumed value for a measurement with too little data."""
+    sigma = rounding(step)
     return NoiseEstimate(
-        sigma=QUANTISATION,
-        channels=(QUANTISATION,) * channels,
+        sigma=sigma,
+        channels=(sigma,) * channels,
         uncertainty=math.inf,
-        method="the rounding error of 8 bits",
-        doubt="too little of the image is known, so the rounding error of 8 bits is assumed",
+        method="the rounding error of the values",
+        step=step,
+        doubt="too little of the image is known, so the rounding error of its values is assumed",
     )
 
 
-def _channel(image: Tensor, known: Tensor) -> Level | None:
+def _channel(image: Tensor, known: Tensor, step: float) -> Level | None:
     bands = bands_of(image, known)
     if bands is None:
         return None
-    mean, bounds = bands.mean, limits(image[known])
-    return level_of(bands, lambda variance: kept_share(mean, math.sqrt(variance), bounds))
+    mean, bounds, least = bands.mean, limits(image[known]), rounding(step)
+    return level_of(bands, lambda v: kept_share(mean, max(math.sqrt(v), least), bounds))
 
 
 def _rows(y: Tensor) -> Tensor:
@@ -90,19 +100,20 @@ def _rows(y: Tensor) -> Tensor:
     return y.reshape(-1, long[-1] if long else 1)
 
 
-def _from_rows(y: Tensor, known: Tensor) -> NoiseEstimate:
+def _from_rows(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
     known = known & ~constant_areas(y, known, extremes=True)  # nothing corrects for clipping here
     # Second differences vanish on a line; the sum of their squared weights is 6.
     bend = (y[..., :-2] - 2 * y[..., 1:-1] + y[..., 2:]) / math.sqrt(6)
     bend = bend[known[..., :-2] & known[..., 1:-1] & known[..., 2:]]
     if bend.numel() < _FEWEST:
-        return no_estimate(1)
+        return no_estimate(1, step)
     # The mean absolute value is less sensitive to outliers, such as edges, than the root mean square.
-    sigma = max(float(bend.abs().mean()) * math.sqrt(math.pi / 2), QUANTISATION)
+    sigma = max(float(bend.abs().mean()) * math.sqrt(math.pi / 2), rounding(step))
     return NoiseEstimate(
         sigma=sigma,
         channels=(sigma,),
         uncertainty=math.inf,
         method="second differences along rows",
+        step=step,
         doubt="the measurement is not an image of at least 8 x 8 pixels and was treated as rows of a smooth signal",
     )

@@ -60,8 +60,8 @@ def level_of(
 
     Args:
         bands: the blocks.
-        share: returns the noise's variance in every block divided by s, (N,), for an estimate of s; 0 for blocks that
-            must not count.
+        share: returns the noise's variance in every block divided by s, (N,), for an estimate of s, which may be 0;
+            0 for blocks that must not count.
         least: blocks whose share is below this fraction of the largest do not count. The second value applies when the
             first leaves too few.
 
@@ -69,9 +69,14 @@ def level_of(
         The level, or None when fewer than 16 blocks count.
     """
     # A fixed point: with clipped values, the share of each block depends on the scale itself.
-    scale, found = float(bands.high.median()), None
+    first, found = share(0.0), None
+    usable = first > least[1] * first.max()
+    if not bool(usable.any()):
+        return None
+    # Over the share, so that the start is in the units of s.
+    scale = float((bands.high[usable] / first[usable]).median())
     for _ in range(_ROUNDS):
-        found = _round(bands, share(max(scale, 1e-12)), least)
+        found = _round(bands, share(scale), least)
         if found is None or abs(found.scale - scale) <= 1e-4 * scale:
             break
         scale = found.scale

@@ -65,6 +65,21 @@ def test_a_noise_level_leaves_the_peak_alone():
     assert Poisson(peak=7.0).with_noise_level(0.1).peak == 7
 
 
+def test_gain_and_offset_are_the_same_counts():
+    counts = torch.tensor([[0.0, 1.0, 7.0, 40.0]], dtype=torch.float64)
+    rate = counts + 0.5
+    expected = Poisson(peak=1.0).value(rate, counts)
+    camera = Poisson(gain=4.0, offset=100.0)
+    y = 4 * counts + 100
+    torch.testing.assert_close(camera.value(4 * rate + 100, y), expected)
+    assert camera.with_noise_level(3.0) is camera
+    dark = camera.estimate_noise(y, None)
+    assert dark.sigma == pytest.approx(4 * 12**0.5)  # 12 photons
+    assert Poisson(offset=100.0).with_noise(camera.estimate_noise(y, None)).offset == 100
+    with pytest.raises(OptionError, match=r"gain is 1 / peak; got peak=2 and gain=3\. Leave one"):
+        Poisson(peak=2.0, gain=3.0)
+
+
 @pytest.mark.parametrize("options", [{"peak": 0.0}, {"background": -1.0}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(OptionError, match=next(iter(options))):

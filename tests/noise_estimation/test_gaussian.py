@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from invprior import samples, simulate
-from invprior.noise_estimation.base import QUANTISATION
 from invprior.noise_estimation.gaussian import estimate_gaussian
+from invprior.noise_estimation.steps import rounding
 
 
 @cache
@@ -95,20 +95,16 @@ def test_texture_all_over_is_noted():
     [
         (torch.full((1, 3, 64, 64), torch.nan), None),
         (torch.rand(1, 3, 64, 64), torch.zeros(64, 64, dtype=torch.bool)),
-        (torch.rand(1, 3, 3, 3), None),
+        (torch.arange(9.0).view(1, 1, 3, 3) / 8, None),
         (torch.zeros(1, 2), None),
     ],
 )
 def test_without_data_the_rounding_error_is_assumed(y, observation_mask):
     found = estimate_gaussian(y, observation_mask)
-    assert found.sigma == QUANTISATION
+    assert found.sigma == rounding(1 / 255)
     assert math.isinf(found.uncertainty)
     assert "too little of the image is known" in found.note
     assert found.record()["uncertainty"] is None
-
-
-def test_an_image_without_noise_has_the_least_level():
-    assert estimate_gaussian(torch.zeros(1, 3, 64, 64)).sigma == QUANTISATION
 
 
 def test_few_pixels_give_an_uncertain_value_instead_of_none():
@@ -190,13 +186,63 @@ def test_a_constant_row_of_samples_does_not_count(value):
     assert found.sigma == pytest.approx(0.1, rel=0.1)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_a_constant_image_and_a_drawing_have_the_least_level(value):
-    flat = torch.full((1, 1, 96, 96), value)
-    assert estimate_gaussian(flat).sigma == QUANTISATION
-    flat[..., 20:70, 20:60] = 0.3
-    flat[..., 40:90, 50:80] = 0.7
-    assert estimate_gaussian(flat).sigma == QUANTISATION
+@pytest.mark.parametrize("value", [0.0, 0.5, -300.0])
+def test_a_constant_image_has_a_level_and_a_doubt(value):
+    found = estimate_gaussian(torch.full((1, 3, 64, 64), value))
+    assert found.sigma == pytest.approx(rounding((abs(value) or 1) / 255))
+    assert "the measurement is constant" in found.note
+
+
+@pytest.mark.parametrize("background", [0.0, 0.5, 1.0])
+def test_a_drawing_has_the_rounding_error_of_8_bits(background):
+    drawing = torch.full((1, 1, 96, 96), background)
+    drawing[..., 20:70, 20:60] = 0.3
+    drawing[..., 40:90, 50:80] = 0.7
+    found = estimate_gaussian(drawing)
+    assert found.sigma == pytest.approx(float(drawing.max() - drawing.min()) * rounding(1 / 255))
+    assert found.is_rounding
+
+
+SCALES = [(1e-3, 0.0), (255.0, 0.0), (4095.0, -700.0), (1e5, 3e4)]
+
+
+@pytest.mark.parametrize(("scale", "offset"), SCALES)
+@pytest.mark.parametrize("kind", ["noise", "8 bits", "clean", "missing", "row"])
+def test_a_scale_and_an_offset_change_nothing_else(kind, scale, offset):
+    y, mask = noisy().double(), None
+    if kind == "8 bits":
+        y = (y.clamp(0, 1) * 255).round() / 255
+    elif kind == "clean":
+        y = (samples.load("camera", 48).x.double() * 255).round() / 255
+    elif kind == "missing":
+        mask = torch.rand((48, 48), generator=torch.Generator().manual_seed(1)) < 0.4
+    elif kind == "row":
+        y = y.view(1, 1, 1, -1)
+    own, found = estimate_gaussian(y, mask), estimate_gaussian(scale * y + offset, mask)
+    assert found.sigma == pytest.approx(scale * own.sigma, rel=1e-3)
+    assert found.step == pytest.approx(scale * own.step, rel=1e-2)
+    assert found.is_rounding == own.is_rounding
+    assert own.rescaled(1 / scale).sigma == pytest.approx(found.sigma, rel=1e-3)
+
+
+def test_noise_below_8_bits_is_found_in_16():
+    t = samples.load("camera", 48).x
+    noise = torch.randn(t.shape, generator=torch.Generator().manual_seed(0))
+    counts = (t / 16 * 65535 + 10 * noise).round().clamp_min(0)
+    found = estimate_gaussian(counts / 65535)
+    # A sixteenth of what the same image is given on the whole range, where its texture counts a little.
+    whole = estimate_gaussian(t + 160 / 65535 * noise)
+    assert found.sigma == pytest.approx(whole.sigma / 16, rel=0.02)
+    assert 65535 * found.step == pytest.approx(1)
+    assert not found.is_rounding
+
+
+def test_a_12_bit_camera_in_16_bits():
+    x = 800 * samples.load("coins", 128).x
+    counts = x + 12 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    found = estimate_gaussian(counts.round().clamp(0, 4095) / 65535)
+    assert 65535 * found.sigma == pytest.approx(12, rel=0.1)
+    assert found.note is None
 
 
 def test_y_is_not_changed():

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -49,7 +51,7 @@ def test_darkness_gives_an_assumed_peak(y):
 @pytest.mark.parametrize("shape", [(1, 1, 1, 400), (1, 1, 400, 1), (1, 1, 7, 7), (1, 400)])
 def test_too_small_an_image_gives_an_assumed_peak_for_that_reason(shape):
     found = estimate_poisson(torch.full(shape, 0.5))
-    assert found.peak == 255
+    assert found.peak == 255 / 0.5
     assert "no image of at least 8 x 8" in found.note
 
 
@@ -63,6 +65,31 @@ def test_constant_areas_do_not_count(background):
     assert found.note is None
 
 
+def camera_counts(name, gain, offset, peak=500):
+    """12-bit counts of a camera with a pedestal."""
+    light = torch.poisson(peak * samples.load(name, 128).x.double(), torch.manual_seed(0))
+    return (gain * light + offset).round().clamp(0, 4095)
+
+
+@pytest.mark.parametrize(("scale", "gain"), [(1e-3, 5.0), (1.0, 5.0), (1 / 4095, 5.0), (16.0, 2.0)])
+@pytest.mark.parametrize("name", ["camera", "coffee"])
+def test_the_gain_of_counts_at_any_scale(name, gain, scale):
+    own = estimate_poisson(camera_counts(name, gain, 100), None, 100.0)
+    assert 1 / own.peak == pytest.approx(gain, rel=0.1)
+    found = estimate_poisson(scale * camera_counts(name, gain, 100), None, scale * 100)
+    assert found.peak * scale == pytest.approx(own.peak, rel=1e-3)
+    assert found.sigma == pytest.approx(scale * own.sigma, rel=1e-3)
+    assert own.note is found.note is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_a_pedestal_is_named(scale):
+    found = estimate_poisson(scale * camera_counts("astronaut", 4.0, 100))
+    pedestal = float(re.search(r"poisson:offset=([\d.]+)", found.note)[1])
+    assert pedestal == pytest.approx(100 * scale, rel=0.25)
+    assert ("gain=..." if scale == 1 else "peak=...") in found.note
+
+
 def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
     y, _ = counted("astronaut", "poisson:peak=40")
     (problem,) = build(y, prior="tv", noise="poisson")
@@ -71,4 +98,4 @@ def test_a_problem_sets_an_open_peak_and_keeps_a_given_one():
     (given,) = build(y, prior="tv", noise="poisson:peak=40")
     assert given.fidelity.peak == 40
     assert given.noise_level == pytest.approx((float(y.mean()) / 40) ** 0.5)
-    assert given.noise.text() == f"sigma {given.noise_level:.4f}"
+    assert given.noise.text() == f"sigma {given.noise_level:.4g}"
