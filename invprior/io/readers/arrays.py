@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,8 @@ def read_mat(path: Path, name: str | None) -> Decoded:
 
 
 def documented(array: Array, what: str) -> Decoded:
-    """Return a NumPy array; the reading of (H, W, C) is documented and needs no note."""
+    """Return a NumPy array; the reading of grey and colours, (H, W, C), is documented and needs no note."""
     decoded = unnamed(array, what)
-    if decoded.axes in ("YX", "YXS"):
-        return Decoded(decoded.pages, decoded.axes, decoded.shape)
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] <= 4 and "S" in decoded.axes):
+        return replace(decoded, notes=())
     return decoded

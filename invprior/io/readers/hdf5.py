@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,4 +69,4 @@ def read(path: Path, name: str | None, *, reverse: bool = False) -> Decoded:
     if fill is None:
         return decoded
     hidden = [page == np.asarray(fill).ravel()[0] for page in decoded.pages]
-    return Decoded(decoded.pages, decoded.axes, decoded.shape, missing=hidden, notes=decoded.notes)
+    return replace(decoded, missing=hidden)
