@@ -23,7 +23,8 @@ from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
 from invprior.io import files, samples, strict_json
-from invprior.io.montage import side_by_side
+from invprior.io.display import window_of
+from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Interrupted, Solution
@@ -194,9 +195,13 @@ class Session:
             # Noise leaves [0, 1], and only floats keep that.
             floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
             save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
-        panels = [("measurement", y), ("restoration", x)]
-        if self.inputs.truth is not None:
-            panels.append(("truth", self.inputs.truth))
+        truth = self.inputs.truth
+        window = window_of(x if truth is None else truth)
+        panels = [
+            Shown("measurement", y, window.for_measurement(y)),
+            Shown("restoration", x, window),
+            *([] if truth is None else [Shown("truth", truth, window)]),
+        ]
         save(to.comparison, side_by_side(panels), overwrite=overwrite)
         if to.deviation is not None and solution.deviation is not None:
             grey = _grey(solution.deviation)

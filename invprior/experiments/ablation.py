@@ -17,7 +17,8 @@ from invprior.experiments import plots
 from invprior.experiments.common import Watch, noise_from, single_image
 from invprior.experiments.tables import write_table
 from invprior.experiments.trial import Task, Trial, labels
-from invprior.io.montage import side_by_side
+from invprior.io.display import window_of
+from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
 from invprior.metrics.psnr import PSNR
 from invprior.noises.base import Noise
@@ -96,7 +97,7 @@ class AblationResult:
         figure = plots.ablation([_curve(trial) for trial in self.measured], start=self.start)
         for path in (plot, vector):
             plots.save(figure, path, overwrite=overwrite)
-        save(montage, side_by_side(self._titled(), columns=COLUMNS), overwrite=overwrite)
+        save(montage, side_by_side(self._shown(), columns=COLUMNS), overwrite=overwrite)
         rows = [list(row.values()) for row in map(_row, self.trials)]
         write_table(table, list(_row(self.trials[0])), rows, overwrite=overwrite)
         points = [(trial.label, *point) for trial in self.trials for point in trial.curve]
@@ -118,10 +119,18 @@ class AblationResult:
             "trials": [{**_row(t), "provenance": dict(t.provenance)} for t in self.trials],
         }
 
-    def _titled(self) -> list[tuple[str, Tensor]]:
+    def _shown(self) -> list[Shown]:
+        window = window_of(self.truth)
         before = "measurement" if self.start is None else f"measurement  {self.start:.1f} dB"
-        made = [(f"{t.label}  {t.psnr:.1f} dB", t.x) for t in self.trials if t.x is not None]
-        return [("truth", self.truth), (before, self.y), *made]
+        return [
+            Shown("truth", self.truth, window),
+            Shown(before, self.y, window.for_measurement(self.y)),
+            *(
+                Shown(f"{t.label}  {t.psnr:.1f} dB", t.x, window)
+                for t in self.trials
+                if t.x is not None
+            ),
+        ]
 
 
 def ablation(

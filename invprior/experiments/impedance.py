@@ -19,7 +19,7 @@ from invprior.experiments import plots
 from invprior.experiments.common import Watch, callbacks_of, noise_from, single_image
 from invprior.experiments.tables import write_table
 from invprior.fidelities.gaussian import Gaussian
-from invprior.io.montage import side_by_side
+from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
 from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed, derived_generator
@@ -93,7 +93,11 @@ class ImpedanceResult:
             plots.save(figure, path, overwrite=overwrite)
         rows = zip(range(1, self.steps + 1), *self.losses.values(), strict=True)
         write_table(table, ["iteration", *self.losses], rows, overwrite=overwrite)
-        save(montage, side_by_side(list(self.targets.items())), overwrite=overwrite)
+        save(
+            montage,
+            side_by_side([Shown(name, x) for name, x in self.targets.items()]),
+            overwrite=overwrite,
+        )
         return paths
 
     def record(self) -> dict[str, Any]:
