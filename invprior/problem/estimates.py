@@ -13,6 +13,8 @@ from invprior.problem.units import DataRange, estimated_range
 _SMOOTHNESS = 60.0
 # Standard deviations in the range of a typical image.
 _SPREAD = 4.0
+# Standard deviations by which noise exceeds the range of an image of some thousand pixels, on each side.
+_EXCESS = 3.5
 
 
 def pseudo_inverse(operator: Operator, y: Tensor, measurements: int) -> Tensor:
@@ -61,7 +63,7 @@ def image_range(
     """Estimate the range of the image behind a measurement, with a margin.
 
     It is the range of the smoothed estimate, in which little noise is left. Where pixels are measured directly it also
-    covers them, up to two standard deviations of the noise, as a star of one pixel is lost by smoothing.
+    covers them, as far as they exceed it by more than noise does, since smoothing loses a star of one pixel.
     """
     # In units of the largest value, as squares of values near the limits of a dtype overflow.
     peak = float(y.abs().max()) or 1.0
@@ -74,8 +76,6 @@ def image_range(
     if operator.is_identity or operator.is_mask:
         mask = operator.observation_mask
         known = y if mask is None else y[mask.expand(y.shape)]
-        low, high = float(known.min()), float(known.max())
-        inner = (known.clamp(low + 2 * sigma, high - 2 * sigma),) if high - low > 4 * sigma else ()
-        estimates.extend(inner)
+        estimates += [known.max() - _EXCESS * sigma, known.min() + _EXCESS * sigma]
     found = estimated_range(estimates, sigma)
     return DataRange(found.low * peak, found.high * peak, found.source)

@@ -19,6 +19,7 @@ from invprior.noise_estimation.base import NoiseEstimate
 from invprior.numerics.box import Box
 from invprior.numerics.devices import placed
 from invprior.operators.base import LinearOperator, LocalOperator, Operator
+from invprior.operators.imaging import measures_images
 from invprior.operators.masked import Masked
 from invprior.problem import estimates
 from invprior.problem.data import DataTerm
@@ -83,7 +84,7 @@ class Problem:
             object.__setattr__(self, "y", self.y * self.observation_mask)
         # An estimate that is handed on, as to a tile or a hold-out split, is not made again.
         if self.noise is None and self.fidelity.noise_level is None:
-            estimate = self.fidelity.estimate_noise(self.y, self.observation_mask)
+            estimate = self._estimated_noise()
             object.__setattr__(self, "noise", estimate)
             object.__setattr__(self, "fidelity", self.fidelity.with_noise(estimate))
         names = [
@@ -95,6 +96,14 @@ class Problem:
             raise IncompatibleError(
                 f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them."
             )
+
+    def _estimated_noise(self) -> NoiseEstimate:
+        y, mask = self.y, self.observation_mask
+        if y.dim() == 4 and not measures_images(self.operator, y):
+            # As rows, which no estimate takes for an image.
+            mask = None if mask is None else mask.expand(y.shape).flatten(1, 2)
+            y = y.flatten(1, 2)
+        return self.fidelity.estimate_noise(y, mask)
 
     def __repr__(self) -> str:
         return f"Problem({self.operator!r}, {self.fidelity!r}, {self.prior!r})"

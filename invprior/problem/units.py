@@ -72,7 +72,7 @@ class DataRange:
 
 # The range of files of integers whose type has a top value, such as photographs.
 PHOTOGRAPH = DataRange(0.0, 1.0)
-_MARGIN = 0.1  # of an estimated range, on each side: a network's output cannot leave the range
+_MARGIN = 0.05  # of an estimated range, on each side: a network's output cannot leave the range
 
 
 def estimated_range(estimates: list[Tensor], noise_level: float) -> DataRange:

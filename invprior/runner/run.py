@@ -20,6 +20,7 @@ from invprior.registry.options import plain_name
 from invprior.runner.history import Recorder
 from invprior.runner.iteration import Iteration, whole_steps
 from invprior.runner.options import RunOptions
+from invprior.runner.units import range_note
 
 
 class Run:
@@ -135,7 +136,10 @@ class Run:
             raise Interrupted(self._solution(run, run.state.x, stop)) from None
 
     def _finish(self, run: Iteration, now: Iterate, end: Stop) -> Solution:
-        solution = self._solution(run, now.x if end.x is None else end.x, end, now.seconds)
+        x = now.x if end.x is None else end.x
+        if (note := range_note(self.objective.problem, x)) is not None:
+            run.note(note)
+        solution = self._solution(run, x, end, now.seconds)
         # One of several runs keeps its result until the others are done.
         if self.checkpoint is not None and self.options.part:
             self._write(run, solution, finished=True)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
+from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Solution
 from invprior.problem.units import Units
 from invprior.runner.history import Callback
 from invprior.runner.options import RunOptions
+
+_AT_END = 0.002  # of the range: no network comes closer to the ends of its sigmoid by chance
+_FEW = 0.001  # fraction of the pixels
 
 
 def options_for_run(options: RunOptions, units: Units) -> RunOptions:
@@ -52,4 +58,24 @@ def solution_in_data_units(solution: Solution, units: Units) -> Solution:
         deviation=None if solution.deviation is None else solution.deviation * units.scale,
         members=tuple(solution_in_data_units(m, units) for m in solution.members),
         images=tuple(solution_in_data_units(i, units) for i in solution.images),
+    )
+
+
+def range_note(problem: Problem, x: Tensor) -> str | None:
+    """Return a sentence when a network's image reaches the ends of the range, which it cannot leave; else None.
+
+    Args:
+        problem: the problem of the run.
+        x: its image, in the units of the run.
+    """
+    # A photograph's white is the end of its range by right.
+    if problem.reparameterization is None or problem.units.is_identity:
+        return None
+    share = float(((x < _AT_END) | (x > 1 - _AT_END)).float().mean())
+    if share <= _FEW:
+        return None
+    low, high = (float(problem.units.outward(x.new_tensor(v))) for v in (0.0, 1.0))
+    return (
+        f"{100 * share:.1f} % of the image lie at an end of its range, {low:.4g} to {high:.4g}, which a network cannot "
+        "leave; give a wider one with data_range (--range) if the intensities go on beyond it"
     )
