@@ -35,15 +35,14 @@ class MethodCall:
         return self.of(*self.tensors)
 
     def of(self, *tensors: Tensor) -> Tensor:
-        """Return the result for other tensors."""
-        with torch.no_grad():
-            return self.call(
-                self.plugin, *tensors
-            ).detach()  # a module may return its own parameter
+        """Return the result for other tensors, by a copy of the plugin: what a call leaves behind cannot be seen."""
+        return self.by(copy.deepcopy(self.plugin), *tensors)
 
-    def fresh(self) -> MethodCall:
-        """Return the same call on a copy of the plugin, which later calls of the plugin do not change."""
-        return replace(self, plugin=copy.deepcopy(self.plugin))
+    def by(self, plugin: Any, *tensors: Tensor) -> Tensor:
+        """Return the result of another plugin, or of this one itself."""
+        with torch.no_grad():
+            # A module may return its own parameter, hence the detach.
+            return self.call(plugin, *tensors).detach()
 
     def to(self, dtype: torch.dtype) -> MethodCall:
         """Return the same call in another precision, on a copy of the plugin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class SizedOperator:
     @cached_property
     def y(self) -> Tensor:
         """Two random measurements, complex if the operator's are."""
-        clean = self.operator(self.x)
+        clean = copy.deepcopy(self.operator)(self.x)  # nothing may be left behind in the operator
         y = noise(2, *self.operator.measurement_shape, seed=2).to(clean)
         # Its real and imaginary parts differ, so that a missing conjugate shows.
         return y * (0.6 + 0.8j) + 1j * y.flip(-1) if clean.is_complex() else y
@@ -54,7 +55,7 @@ class SizedOperator:
 
     def stretch(self, steps: int) -> float:
         """Return a lower bound on ||A|| by power iteration; it is one even if the adjoint is wrong."""
-        a, v, found = self.linear, noise(1, *self.operator.image_shape, seed=4), 0.0
+        a, v, found = copy.deepcopy(self.linear), noise(1, *self.operator.image_shape, seed=4), 0.0
         for _ in range(steps):
             length = float(v.norm())
             if length == 0.0:
@@ -67,7 +68,7 @@ class SizedOperator:
 
     @cached_property
     def unit(self) -> float:
-        """The size of A^H A, the unit of a damping: one number may be strong for one operator and nothing for another."""
+        """The size of A^H A, the unit of a damping; a number alone would be strong for one operator only."""
         return self.stretch(5) ** 2 or 1.0
 
     def autograd(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invprior.numerics.tensor_diff import distance
-from invprior.testing.global_state import global_state_unused
+from invprior.testing.global_state import global_state_restored, global_state_unused
 from invprior.testing.method_calls import MethodCall
 from invprior.testing.rebuilding import twins
 from invprior.testing.report import Check, Fault, Skip, checks_for
@@ -77,18 +78,17 @@ def tensor_method_checks(
     def batch_apart(obj: Any) -> None:
         """No image of a batch influences another."""
         for call in calls(obj):
-            # Copies, so that what a call leaves behind in the plugin is not taken for the batch's influence.
-            alone = [_one(call.fresh(), index) for index in (0, 1)]
-            both = call.fresh().of(*(t[list(_BATCH)] for t in call.tensors))
+            alone = [_one(call, index) for index in (0, 1)]
+            both = call.of(*(t[list(_BATCH)] for t in call.tensors))
             if both.shape[0] != len(_BATCH):
                 raise Fault(f"{call.name} of {len(_BATCH)} images returns {both.shape[0]}")
             for place, index in enumerate(_BATCH):
                 one = both[place : place + 1]
                 apart = distance(one, alone[index])
                 # The distance is NaN for infinite values, which may still be equal.
-                if apart <= _ALONE or torch.equal(one, alone[index]):
+                if apart <= _ALONE or _same(one, alone[index]):
                     continue
-                if not _same(alone[index], _one(call.fresh(), index)):
+                if not _same(_one(call, index), alone[index]):
                     raise Fault(f"{call.name} {_REMEMBERS}")
                 raise Fault(
                     f"{call.name} mixes the batch: an image alone gives another result "
@@ -101,28 +101,30 @@ def tensor_method_checks(
             # In both precisions: a conversion copies the one and returns the other itself.
             for call in (exact, exact.to(torch.float32)):
                 given = [t.clone() for t in call.tensors]
-                with torch.no_grad():
-                    call.call(call.plugin, *given)
+                call.of(*given)
                 if not all(map(torch.equal, given, call.tensors)):
                     where = "" if call is exact else " in float32"
                     raise Fault(f"{call.name} changes its input in place{where}")
 
     def repeatable(obj: Any) -> None:
         """The same call returns the same bits, and leaves global random state and settings alone."""
-        for call in calls(obj):
-            copied = call.fresh()
+        with global_state_restored():  # making the calls may apply a method that changes a setting
+            made = calls(obj)
+        for call in made:
+            one = copy.deepcopy(call.plugin)
             with torch.no_grad(), global_state_unused(call.name):
-                first, second = (call.call(call.plugin, *call.tensors).detach() for _ in range(2))
-            if not _same(first, second):
+                first, second = (call.call(one, *call.tensors).detach() for _ in range(2))
+            if not _same(second, first):
                 raise Fault(
                     f"{call.name} gives another result when called again "
                     f"(relative difference {distance(second, first):.0e})"
                 )
-            copied.of(*(t.flip(0, -1) for t in call.tensors))
-            third = copied()
-            if not _same(first, third):
+            other = copy.deepcopy(call.plugin)
+            call.by(other, *_changed(call.tensors))
+            after = call.by(other, *call.tensors)
+            if not _same(after, first):
                 raise Fault(
-                    f"{call.name} {_REMEMBERS} (relative difference {distance(third, first):.0e})"
+                    f"{call.name} {_REMEMBERS} (relative difference {distance(after, first):.0e})"
                 )
 
     def rebuilt(obj: Any) -> None:
@@ -132,12 +134,10 @@ def tensor_method_checks(
         if made is None:
             raise Skip("its options alone do not make it")
         for one, other in zip(*map(calls, made), strict=True):
-            # The second object begins with other images, which must not decide what it does.
-            other.of(*(t.flip(0, -1) for t in other.tensors))
-            if not _same(one(), other()):
+            if not _same(other(), one()):
                 raise Fault(
                     f"{one.name} gives another result when the object is built again from the same options: "
-                    "a part of it is random without a seed, or set by the first images that it sees"
+                    "a part of it is random without a seed"
                 )
 
     # The functions' names become those of the checks, which users write in `expected_failures`.
@@ -166,6 +166,11 @@ def require_finite(calls: Sequence[MethodCall], inputs: Mapping[str, tuple[Tenso
 def _one(call: MethodCall, index: int) -> Tensor:
     """Return the result for one image of the call's batch."""
     return call.of(*(t[index : index + 1] for t in call.tensors))
+
+
+def _changed(tensors: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return other images of the same shape, darker ones, so that their largest value differs too."""
+    return [0.7 * t.flip(0, -1) for t in tensors]
 
 
 def _same(found: Tensor, expected: Tensor) -> bool:
