@@ -26,6 +26,7 @@ from invprior.io import files, samples, strict_json
 from invprior.io.display import window_of
 from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
+from invprior.metrics.base import Range, score_range
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Interrupted, Solution
 from invprior.registry.spec import parse_sum
@@ -174,6 +175,7 @@ class Session:
             "seconds": solution.seconds,
             "tuning_seconds": solution.tuning_seconds,
             "scores": self._scores(solution.x),
+            "score_range": None if self.inputs.truth is None else self._score_range,
             "runs": self._runs(solution),
             "deviation": _spread(solution),
             "files": {"restoration": to.restoration, "measurement": to.measurement, "comparison": to.comparison,
@@ -219,7 +221,17 @@ class Session:
         if truth is None:
             return {}
         name, before = self.naive()
-        return {name: score(before, truth), "restoration": score(x, truth)}
+        within = self._score_range
+        return {name: score(before, truth, within), "restoration": score(x, truth, within)}
+
+    @property
+    def _score_range(self) -> Range:
+        """The intensities that scores count as black and white: the user's, else those of the truth."""
+        given, truth = self.problem.data_range, self.inputs.truth
+        if given is None or given.source or truth is None:
+            return (0.0, 1.0) if truth is None else score_range(truth)
+        inside = given.low <= float(truth.min()) and float(truth.max()) <= given.high
+        return (given.low, given.high) if inside else score_range(truth)
 
     def _runs(self, solution: Solution) -> list[dict[str, Any]]:
         """Return the end and the scores of each of several runs; nothing for a single run."""
@@ -230,7 +242,7 @@ class Session:
                 "stop": _stop(member),
                 "steps": member.steps,
                 "seconds": member.seconds,
-                "scores": {} if truth is None else score(member.x, truth),
+                "scores": {} if truth is None else score(member.x, truth, self._score_range),
             }
             for member in solution.members
         ]

@@ -12,16 +12,17 @@ from rich.text import Text
 from torch import Tensor
 
 from invprior.memory.size import size_text
+from invprior.metrics.base import Range, range_text
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
 from invprior.noise_estimation.base import NoiseEstimate
 
 
-def score(x: Tensor, truth: Tensor) -> dict[str, float]:
+def score(x: Tensor, truth: Tensor, data_range: Range) -> dict[str, float]:
     """Return the PSNR, and the SSIM if the image is large enough for it."""
-    scores = {"psnr": float(PSNR().measure(x, truth))}
+    scores = {"psnr": float(PSNR(data_range=data_range).measure(x, truth))}
     if min(x.shape[2:]) >= 11:  # SSIM's window
-        scores["ssim"] = float(SSIM().measure(x, truth))
+        scores["ssim"] = float(SSIM(data_range=data_range).measure(x, truth))
     return scores
 
 
@@ -54,7 +55,7 @@ def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | N
     if not record["scores"]:
         return Group(facts)
     scores = Table(box=None, padding=(0, 2, 0, 0))
-    scores.add_column("")
+    scores.add_column(range_text(record["score_range"]))
     scores.add_column(escape("PSNR [dB]"), justify="right", header_style="bold")
     scores.add_column("SSIM", justify="right", header_style="bold")
     for name, values in record["scores"].items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeAlias
+from dataclasses import replace
+from typing import Any, ClassVar, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -65,14 +66,18 @@ def check_range(data_range: Range | None, name: str) -> None:
         )
 
 
+# A truth within [0, 1] that spans less of it is no photograph, but data in other units such as 0.001.
+_USED = 0.25
+
+
 def range_of(truth: Tensor, data_range: Range | None) -> tuple[Tensor, Tensor]:
     """Return the lowest and the highest intensity of each ground truth.
 
     Args:
         truth: the ground truth, (B, C, H, W).
-        data_range: both intensities; when absent, [0, 1] for a truth inside it, and otherwise the
-            truth's own minimum and maximum. A constant truth outside [0, 1] has the range between
-            0 and itself.
+        data_range: both intensities; when absent, [0, 1] for a truth that lies within it and spans a quarter of it or
+            more, and otherwise the truth's own minimum and maximum. A constant truth has the range [0, 1], or the one
+            between 0 and itself.
 
     Returns:
         Two tensors, (B, 1, 1, 1).
@@ -81,8 +86,31 @@ def range_of(truth: Tensor, data_range: Range | None) -> tuple[Tensor, Tensor]:
     if data_range is not None:
         return torch.full_like(low, data_range[0]), torch.full_like(high, data_range[1])
     constant = low == high
-    unit = (low >= 0) & (high <= 1)
+    unit = (low >= 0) & (high <= 1) & (constant | (high - low >= _USED))
     return (
         torch.where(constant, low.clamp_max(0), low).masked_fill(unit, 0),
         torch.where(constant, high.clamp_min(0), high).masked_fill(unit, 1),
     )
+
+
+def score_range(truth: Tensor) -> Range:
+    """Return the range that scores against one ground truth, (1, C, H, W), have unless a metric is given another."""
+    low, high = range_of(truth, None)
+    return float(low), float(high)
+
+
+def range_text(found: Range | None) -> str:
+    """Print a range for people, such as "range 0 to 4095"; nothing for [0, 1], the usual one."""
+    return (
+        "" if found is None or tuple(found) == (0, 1) else f"range {found[0]:.4g} to {found[1]:.4g}"
+    )
+
+
+def with_range(metric: Metric, data_range: Range) -> Metric:
+    """Return a metric with its open option `data_range` filled in, so that parts of an image have its range."""
+    if (
+        getattr(metric, "data_range", data_range) is not None
+    ):  # given, or the metric has no such option
+        return metric
+    filled: Any = replace(cast(Any, metric), data_range=data_range)
+    return cast(Metric, filled)

@@ -21,7 +21,8 @@ class PSNR(Metric):
 
     Args:
         data_range: lowest and highest intensity, such as [0, 255]. When absent, [0, 1] if the
-            ground truth lies within it, and else the ground truth's own minimum and maximum.
+            ground truth lies within it and spans a quarter of it or more, and else the ground
+            truth's own minimum and maximum.
         crop: width of the border that is left out, in pixels.
         luma: compare only the luma of colour images (ITU-R BT.601, 8-bit range 16 to 235), as
             the super-resolution literature does. Grey images are compared as they are.

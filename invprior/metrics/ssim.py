@@ -23,7 +23,8 @@ class SSIM(Metric):
 
     Args:
         data_range: lowest and highest intensity, such as [0, 255]. When absent, [0, 1] if the
-            ground truth lies within it, and else the ground truth's own minimum and maximum.
+            ground truth lies within it and spans a quarter of it or more, and else the ground
+            truth's own minimum and maximum.
 
     Source: Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error visibility to
     structural similarity, IEEE Trans. Image Process. 13 (2004), with its settings.

@@ -52,7 +52,7 @@ def solve(run):
     """`invprior solve` with a fast prior and few steps."""
 
     def call(*arguments, prior="tv:weight=8", code=0):
-        return run("solve", "--prior", prior, "--steps", 5, *arguments, code=code)
+        return run("solve", "--prior", prior, "--stop", "max-steps:steps=5", *arguments, code=code)
 
     return call
 

@@ -7,6 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from invprior import samples
 from invprior.errors import IncompatibleError, OptionError
+from invprior.metrics.base import range_text, score_range, with_range
 from invprior.metrics.psnr import PSNR
 
 
@@ -100,3 +101,24 @@ def test_a_constant_truth_is_compared_on_the_range_from_0():
 def test_an_impossible_range_is_refused(wrong):
     with pytest.raises(OptionError, match=r'data_range"? of psnr must be'):
         PSNR(data_range=wrong)
+
+
+def test_a_truth_that_spans_little_of_0_to_1_has_its_own_range():
+    """A camera of 12 bits in a type of 16, or floats in [0, 0.01], score as the same image in [0, 1] does."""
+    x, truth = pair("camera")
+    assert score_range(truth) == (0, 1)
+    for scale in (1 / 16, 0.01):
+        low, high = score_range(scale * truth)
+        assert (low, high) == (float((scale * truth).min()), float((scale * truth).max()))
+        score = PSNR().measure(scale * x, scale * truth)
+        assert float(score) == pytest.approx(
+            float(PSNR(data_range=(low / scale, high / scale)).measure(x, truth)), abs=1e-3
+        )
+
+
+def test_ranges_are_named_unless_they_are_0_to_1():
+    assert range_text((0, 1)) == range_text(None) == ""
+    assert range_text((-1024.0, 3071.25)) == "range -1024 to 3071"
+    filled = with_range(PSNR(crop=2), (0.0, 4095.0))
+    assert filled == PSNR(crop=2, data_range=(0.0, 4095.0))
+    assert with_range(filled, (0.0, 1.0)) is filled

@@ -12,7 +12,7 @@ from invprior import registry
 from invprior.errors import IncompatibleError
 from invprior.matrix.config.sections import Protocol
 from invprior.matrix.execution.data import Case, rounded
-from invprior.metrics.base import Metric
+from invprior.metrics.base import Metric, score_range, with_range
 
 MISSING = " (missing pixels)"
 
@@ -32,7 +32,9 @@ class Scores:
     @staticmethod
     def of(texts: tuple[str, ...], case: Case, protocol: Protocol) -> Scores:
         """Make the metrics; errors as for `registry.create`."""
-        made = {text: registry.create("metrics", text) for text in texts}
+        # One range for the whole truth: borders are cut off and missing pixels picked out below.
+        whole = score_range(case.truth)
+        made = {text: with_range(registry.create("metrics", text), whole) for text in texts}
         return Scores(made, case, protocol)
 
     @torch.no_grad()

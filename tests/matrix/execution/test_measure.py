@@ -109,7 +109,8 @@ def test_an_oracle_is_labelled_and_no_worse_than_the_default(made):
     oracle = only(made(one('{prior = "tv", weights = "oracle"}') + TUNING))
     fixed = only(made(one('{prior = "tv", weights = "fixed"}'), folder="fixed"))
     assert (oracle.weights, oracle.budget) == ("oracle", 3)
-    assert oracle.metrics["psnr"] >= fixed.metrics["psnr"]  # the budget's middle is the default
+    # The budget's middle is the default, apart from the rounding of the weight to four digits.
+    assert oracle.metrics["psnr"] >= fixed.metrics["psnr"] - 1e-3
 
 
 def test_a_prior_without_weights_is_tuned_by_its_steps(made):
