@@ -9,7 +9,7 @@ from typing import Any
 from invprior.noise_estimation.steps import rounding
 
 QUANTISATION = rounding(1 / 255)  # of an 8-bit image whose range is 1
-_DOUBTFUL = 0.15  # relative uncertainty above which a weight or a stop may be visibly wrong
+DOUBTFUL = 0.15  # relative uncertainty above which a weight or a stop may be visibly wrong
 
 
 def is_rounding(sigma: float, noise: NoiseEstimate | None = None) -> bool:
@@ -65,7 +65,7 @@ class NoiseEstimate:
     @property
     def note(self) -> str | None:
         """A warning for the user when the estimate is unreliable; else None."""
-        if self.doubt is None and self.uncertainty <= _DOUBTFUL:
+        if self.doubt is None and self.uncertainty <= DOUBTFUL:
             return None
         option = "gaussian:sigma" if self.peak is None else f"poisson:{self._value.split()[0]}"
         why = self.doubt or "too much of the image is texture, or too little of it is known"

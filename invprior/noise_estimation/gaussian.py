@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from invprior.noise_estimation.bands import bands_of
-from invprior.noise_estimation.base import NoiseEstimate
+from invprior.noise_estimation.base import DOUBTFUL, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
 from invprior.noise_estimation.constant_areas import constant_areas
 from invprior.noise_estimation.level import Level, level_of, pooled
 from invprior.noise_estimation.steps import rounding, step_of
 
+_EXCESS = 2.0  # uncertainty of sigma for each unit of the excess, from sinograms and k-spaces of photographs
 _FEWEST = 32  # second differences of rows; with fewer there is no estimate
 
 
@@ -23,14 +24,17 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
     The estimate uses the high frequencies of the smoothest blocks (`bands_of`, `level_of`). It accounts for values
     that were clipped, as in 8-bit files. It leaves out missing pixels and areas of exactly equal values. A blurred
     image has less energy at high frequencies, so its estimate is better than a sharp image's. Texture that fills the
-    whole image counts partly as noise. Noise that is not white, as in JPEG files, is not measured correctly. A
-    measurement that is not an image, or is smaller than 8 x 8, is treated as rows of samples of a smooth signal, which
-    gives a crude value. The rows of an image run along its longer side.
+    whole image counts partly as noise. Noise that is not white, as in JPEG files, is not measured correctly.
+
+    The rows of a measurement that is no image, such as a sinogram or a k-space, are cut into blocks likewise. What is
+    fine in it counts as noise, and the uncertainty says how much that may be. Fewer than 8 rows, or of fewer than 8
+    samples, are treated as samples of a smooth signal, which gives a crude value. So is a narrow image, whose rows run
+    along its longer side.
 
     The estimate of s y + c is s times that of y: the least sigma follows from the spacing of the values.
 
     Args:
-        y: one measurement, (1, C, H, W), or (1, ...) of another shape, in any units.
+        y: one measurement in any units: an image, (1, C, H, W), else (1, ...) with rows along the last dimension.
         observation_mask: which entries carry data, boolean, broadcasts to y; None means all. Entries that
             are not finite never count.
 
@@ -38,6 +42,8 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
         The estimate. Its sigma is at least the error of rounding to the spacing of the values, see `step_of`.
     """
     y, known, step = prepare(y, observation_mask)
+    if y.dim() != 4 and min(_rows(y).shape) >= 8:
+        return _from_no_image(_rows(y), _rows(known), step)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
         return _from_rows(_rows(y), _rows(known), step)
     pairs = zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)
@@ -100,6 +106,29 @@ def _rows(y: Tensor) -> Tensor:
     return y.reshape(-1, long[-1] if long else 1)
 
 
+def _from_no_image(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
+    bands = bands_of(y, known)
+    level = None if bands is None else level_of(bands, lambda _: torch.ones_like(bands.high))
+    if bands is None or level is None:
+        return no_estimate(1, step)
+    # White noise is as strong in rougher blocks. If these have more, the smoothest also hold more than noise.
+    high = bands.high[bands.low.argsort()]
+    half = float(high[: len(high) // 2].mean())
+    excess = max(half / max(level.scale, rounding(step) ** 2) - 1, 0.0)
+    sigma = max(math.sqrt(level.scale), rounding(step))
+    uncertainty = math.hypot(level.chance / 2, level.texture / 2, _EXCESS * excess)
+    return NoiseEstimate(
+        sigma=sigma,
+        channels=(sigma,),
+        uncertainty=uncertainty,
+        method="high frequencies of the smoothest blocks of rows that are no image",
+        step=step,
+        doubt="the measurement is no image, and what is fine in it counts as noise"
+        if uncertainty > DOUBTFUL
+        else None,
+    )
+
+
 def _from_rows(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
     known = known & ~constant_areas(y, known, extremes=True)  # nothing corrects for clipping here
     # Second differences vanish on a line; the sum of their squared weights is 6.
@@ -115,5 +144,5 @@ def _from_rows(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
         uncertainty=math.inf,
         method="second differences along rows",
         step=step,
-        doubt="the measurement is not an image of at least 8 x 8 pixels and was treated as rows of a smooth signal",
+        doubt="the measurement has fewer than 8 rows or columns and was treated as rows of a smooth signal",
     )

@@ -32,7 +32,7 @@ def test_the_summary_shows_the_uncertainty(run, solve):
 
 def test_a_simulation_uses_and_records_the_default_level(solve):
     record = strict_json(solve("sample:coffee:32", "--noise", "poisson", "--json").stdout)
-    assert record["simulated_noise"] == "poisson:peak=255.0"
+    assert record["simulated_noise"] == "poisson:peak=255.0,offset=0.0"
     record = strict_json(solve("sample:coffee:32", "--noise", "auto", "--json").stdout)
     assert record["simulated_noise"].startswith("gaussian:sigma=0.098")
 

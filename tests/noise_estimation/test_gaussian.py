@@ -114,7 +114,7 @@ def test_few_pixels_give_an_uncertain_value_instead_of_none():
     assert found.note is not None
 
 
-@pytest.mark.parametrize("shape", [(1, 4000), (1, 40, 100), (1, 1, 4000)])
+@pytest.mark.parametrize("shape", [(1, 4000), (1, 5, 800), (1, 1, 4000)])
 def test_other_measurements_are_rows_of_a_smooth_signal(shape):
     ramp = torch.linspace(0, 1, 4000).reshape(shape)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))

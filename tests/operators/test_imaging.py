@@ -37,12 +37,16 @@ class Angles(LinearOperator):
         )
         angles = torch.linspace(0, torch.pi, 30)[:, None, None]
         at = angles.cos() * x + angles.sin() * y + width / 2
-        self.register_buffer("bins", at.round().long().clamp(0, width - 1).flatten(1))
+        at = at.flatten(1).clamp(0, width - 2)
+        self.register_buffer("bins", at.long())
+        self.register_buffer("share", at - at.floor())
 
     def forward(self, x):
-        values = x.flatten(1)[:, None].expand(-1, 30, -1)
+        values = x.flatten(1)[:, None]
+        bins = self.bins.expand(len(x), -1, -1)
         sums = x.new_zeros(len(x), 30, self.size)
-        return sums.scatter_add(2, self.bins.expand(len(x), -1, -1), values)[:, None]
+        sums = sums.scatter_add(2, bins, values * (1 - self.share))
+        return sums.scatter_add(2, bins + 1, values * self.share)[:, None]
 
 
 class Wobbly(LinearOperator):
