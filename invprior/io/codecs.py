@@ -92,10 +92,7 @@ def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
 def quiet() -> Iterator[None]:
     """Silence what the libraries say of metadata; a file that cannot be read raises an error all the same."""
     # Not astropy's, which must be of a class that astropy sets; what it says are warnings.
-    loggers = [
-        logging.getLogger(name)
-        for name in ("tifffile", "pydicom", "nibabel.global", "PIL")
-    ]
+    loggers = [logging.getLogger(name) for name in ("tifffile", "pydicom", "nibabel.global", "PIL")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

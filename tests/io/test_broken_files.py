@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from invprior.errors import InvpriorError
-from invprior.io import encoders, images
+from invprior.io import encoders, images, room
 from invprior.io.arrays import read_mask, read_plane
+from tests.io.readers.made import write
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (9, 8, 3), np.uint8)
 
@@ -56,3 +57,21 @@ def test_broken_files(tmp_path, suffix, depth):
                     read(path)
                 except InvpriorError as error:
                     assert str(path) in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("suffix", "package"),
+    [(".gif", None), (".webp", None), (".tif", None), (".dcm", "pydicom"), (".h5", "h5py")],
+)
+def test_broken_files_of_other_formats(tmp_path, monkeypatch, suffix, package):
+    if package is not None:
+        pytest.importorskip(package)
+    monkeypatch.setattr(room, "free_memory", lambda: 10**8)  # of sizes that a broken header claims
+    path = tmp_path / f"x{suffix}"
+    write(path, suffix)
+    for data in broken(path.read_bytes(), np.random.default_rng(len(suffix))):
+        path.write_bytes(data)
+        try:
+            images.load_stack(path)
+        except InvpriorError as error:
+            assert str(path) in str(error)  # noqa: PT017

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def read(path: Path, name: str | None = None) -> Decoded:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
+        _check_chain(tiff)
         series = [s for s in tiff.series if not (s.keyframe.is_reduced or s.keyframe.is_mask)]
         notes = _left_out(tiff)
         if not series:
@@ -64,6 +66,24 @@ def read(path: Path, name: str | None = None) -> Decoded:
             return pillow.read(path)
         known = _mask(tiff, page)
         return _decoded(array, axes, page, tiff, known, notes)
+
+
+def _check_chain(tiff: Any) -> None:
+    """Refuse a page that points to an earlier one, as in a damaged file; tifffile would follow it for ever."""
+    form, file, offset = tiff.tiff, tiff.filehandle, tiff.pages.first.offset
+    seen = set()
+    while 0 < offset < file.size:
+        if offset in seen:
+            raise ValueError("its pages form a circle")
+        seen.add(offset)
+        file.seek(offset)
+        count = file.read(form.tagnosize)
+        if len(count) < form.tagnosize:
+            return
+        tags = file.read(struct.unpack(form.tagnoformat, count)[0] * form.tagsize + form.offsetsize)
+        if len(tags) < form.offsetsize:
+            return
+        offset = struct.unpack(form.offsetformat, tags[-form.offsetsize :])[0]
 
 
 def _check_colours(page: Any) -> None:

@@ -6,48 +6,7 @@ import torch
 
 from invprior.errors import MeasurementError
 from invprior.io import codecs, images
-
-GENERATOR = np.random.default_rng(0)
-PLANE = GENERATOR.normal(size=(9, 8)).astype(np.float32)
-
-
-def integers(dtype, *shape):
-    limits = np.iinfo(dtype)
-    return GENERATOR.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-
-
-def fits_of(*arrays, **options):
-    from astropy.io import fits
-
-    return fits.HDUList(
-        [fits.PrimaryHDU(arrays[0]), *(fits.ImageHDU(a, **options) for a in arrays[1:])]
-    )
-
-
-def dicom_of(path, array, **fields):
-    import pydicom
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = "1.2.3"
-    data = pydicom.Dataset()
-    data.file_meta = meta
-    colour = array.shape[-1] == 3
-    rows = array.shape[-3 if colour else -2]
-    data.Rows, data.Columns = rows, array.shape[-2 if colour else -1]
-    data.SamplesPerPixel = 3 if colour else 1
-    data.PlanarConfiguration = 0
-    data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    data.BitsAllocated = data.BitsStored = 8 * array.dtype.itemsize
-    data.HighBit = data.BitsStored - 1
-    data.PixelRepresentation = int(array.dtype.kind == "i")
-    for key, value in fields.items():
-        setattr(data, key, value)
-    data.PixelData = array.tobytes()
-    data.save_as(path, enforce_file_format=True)
+from tests.io.readers.made import GENERATOR, PLANE, dicom_of, fits_of, integers
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "uint32", "float32"])

@@ -183,6 +183,19 @@ def test_pages_of_different_sizes_keep_their_order(tmp_path):
     assert stack.axes == "IYX"
 
 
+def test_pages_in_a_circle_are_refused(tmp_path):
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, noise(3, 9, 8), photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        first, last = tiff.pages[0].offset, tiff.pages[2]
+    data = bytearray(path.read_bytes())
+    end = last.offset + 2 + 12 * len(last.tags)
+    data[end : end + 4] = first.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(MeasurementError, match="form a circle"):
+        images.load(path)
+
+
 def test_one_of_several_stacks_is_named_by_its_number(tmp_path):
     array = noise(3, 9, 8)
     path = tmp_path / "x.ome.tif"
