@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,8 @@ def degrade(
     """Simulate a measurement y = noise(A(x)) of a known image and save it as floats, without loss."""
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.builders.simulation import default_noise, simulate
-    from invprior.cli.outputs import clipping
-    from invprior.io import lock, samples
+    from invprior.io import encoders, lock, samples
+    from invprior.io.losses import losses
     from invprior.io.save import save, writable
 
     truth = samples.resolve(image)
@@ -43,10 +44,11 @@ def degrade(
     lock.acquire(output)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)
-    lossless = output.suffix.lower() in (".npy", ".npz", ".tif", ".tiff")
-    depth = "float32" if lossless else None
+    depth = "float32" if "float32" in encoders.DEPTHS[encoders.suffix_of(output) or ""] else None
     save(output, y, depth=depth, like=truth, overwrite=overwrite)
-    if note := clipping(output, y, None):
+    for note in losses(
+        output, y, replace(truth, depth="float32")
+    ):  # noise makes floats of integers
         err.print(f"[yellow]Note: {escape(note)}.[/]", soft_wrap=True)
     if not quiet:
         shape = " x ".join(str(n) for n in made.measurement_shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.io import files, images, samples
+from invprior.io.metadata import Metadata
 from invprior.io.missing import with_missing
 from invprior.io.values import TOPS
 from invprior.memory.size import parse_size
@@ -79,7 +81,18 @@ class Inputs:
         tensors = {"y": self.y, "truth": self.truth, "alpha": self.like.alpha}
         known = {k: v.detach().cpu().contiguous() for k, v in tensors.items() if v is not None}
         with files.atomic(path, overwrite=True) as file:
-            file.write(save(known, {"depth": self.like.depth, "path": str(self.like.path or "")}))
+            file.write(save(known, self._facts()))
+
+    def _facts(self) -> dict[str, str]:
+        """Return what the results take from the source beside its values."""
+        like = self.like
+        return {
+            "depth": like.depth,
+            "path": str(like.path or ""),
+            "premultiplied": "yes" if like.premultiplied else "",
+            "notes": json.dumps(like.notes),
+            "metadata": like.metadata.packed(),
+        }
 
     @staticmethod
     def load(path: Path) -> Inputs:
@@ -92,8 +105,15 @@ class Inputs:
             with safe_open(path, "pt") as file:
                 facts = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            source = Path(facts["path"]) if facts["path"] else None
-            like = images.Image(tensors["y"], facts["depth"], tensors.get("alpha"), source)
+            like = images.Image(
+                tensors["y"],
+                facts["depth"],
+                tensors.get("alpha"),
+                Path(facts["path"]) if facts["path"] else None,
+                bool(facts["premultiplied"]),
+                tuple(json.loads(facts["notes"])),
+                Metadata.unpacked(facts["metadata"]),
+            )
         except Exception as error:  # a damaged file can raise anything
             reason = str(error) or type(error).__name__
             raise OptionError(

@@ -7,10 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from invprior.errors import MeasurementError
 from invprior.io import files, images, lock
+from invprior.io.encoders import suffix_of
 from invprior.io.save import default_suffix, writable
 
 DEFAULT_FOLDER = Path("invprior-out")
@@ -39,14 +38,17 @@ class Outputs:
     fresh: bool = False
 
     @staticmethod
-    def beside(restoration: Path, simulated: bool, several: bool, curve: bool) -> Outputs:
-        """Name the other files after the restoration."""
-        stem = restoration.with_suffix("")
+    def beside(
+        restoration: Path, simulated: bool, several: bool, curve: bool, *, whole: bool = False
+    ) -> Outputs:
+        """Name the other files after the restoration: without its suffix, or after its whole name."""
+        suffix = suffix_of(restoration) or restoration.suffix
+        stem = restoration if whole else restoration.with_name(restoration.name[: -len(suffix)])
         return Outputs(
             restoration,
             stem.with_name(stem.name + "-comparison.png"),
             stem.with_name(stem.name + ".json"),
-            stem.with_name(stem.name + f"-measurement{restoration.suffix}") if simulated else None,
+            stem.with_name(stem.name + f"-measurement{suffix}") if simulated else None,
             stem.with_name(stem.name + "-deviation.png") if several else None,
             stem.with_name(stem.name + "-weight-curve.png") if curve else None,
             stem.with_name(stem.name + ".checkpoint"),
@@ -96,7 +98,7 @@ class Outputs:
                     f'Cannot make the folder "{folder}": {error.strerror}. '
                     "Name another place with --output."
                 ) from None
-        suffix = self.restoration.suffix
+        suffix = suffix_of(self.restoration) or self.restoration.suffix
         wanted = (path is not None for path in (self.measurement, self.deviation, self.curve))
         return Outputs.in_folder(folder, suffix, *wanted)
 
@@ -140,25 +142,6 @@ class Outputs:
         lock.acquire(self.checkpoint, *self.paths)
 
 
-def clipping(path: Path, x: Tensor, like: images.Image | None) -> str | None:
-    """Return a note when floats are written to a file of integers, which rounds and clips them; else None.
-
-    Args:
-        path: the file.
-        x: the image.
-        like: the source; images that were integers themselves get no note. None for a measurement of floats.
-    """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg") or (
-        like is not None and not like.depth.startswith("float")
-    ):
-        return None
-    outside = int(((x < 0) | (x > 1)).sum())
-    return (
-        f"{path.name} rounds its values and clips those outside [0, 1], {outside:,} of {x.numel():,}; .npy, .npz and "
-        ".tif keep them"
-    )
-
-
 def settle(
     output: Path | None,
     title: str,
@@ -169,6 +152,7 @@ def settle(
     overwrite: bool,
     several: bool = False,
     curve: bool = False,
+    pages: int = 1,
 ) -> Outputs:
     """Choose the paths and check that all can be written, without making a file.
 
@@ -182,11 +166,12 @@ def settle(
         overwrite: whether existing files may be replaced.
         several: whether the deviation of several runs is written too.
         curve: whether the plot of weights is written too.
+        pages: number of images in the file of the restoration.
 
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
     """
-    suffix = default_suffix(like, channels)
+    suffix = default_suffix(like, channels, pages)
     if output is None:
         # Space for a number behind it. A long name of an image must not stop its restoration.
         title = files.shortened(title, 200)
@@ -205,7 +190,7 @@ def settle(
         )
     else:
         outputs = Outputs.beside(output, simulated, several, curve)
-    writable(outputs.restoration, like=like, channels=channels, overwrite=overwrite)
+    writable(outputs.restoration, like=like, channels=channels, pages=pages, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
     files.check_name(outputs.checkpoint)

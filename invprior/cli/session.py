@@ -16,14 +16,15 @@ import invprior
 from invprior import registry
 from invprior.builders.solver import Selection, select_solver
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
-from invprior.cli.outputs import Outputs, clipping, settle
+from invprior.cli.outputs import Outputs, settle
 from invprior.cli.progress import Live
 from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.io import files, samples, strict_json
+from invprior.io import codecs, encoders, files, samples, strict_json
 from invprior.io.display import window_of
+from invprior.io.losses import losses
 from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
 from invprior.metrics.base import Range, score_range
@@ -159,7 +160,7 @@ class Session:
         to = self.folder.begin_writing()
         overwrite = self.options.overwrite or self.folder.writing
         self._write_images(to, solution, overwrite)
-        if note := clipping(to.restoration, solution.x, self.inputs.like):
+        for note in losses(to.restoration, solution.x, self.inputs.like):
             logging.getLogger("invprior").warning("%s", note)
             solution = replace(solution, notes=(*solution.notes, note))
         noise = self.parts.noise if self.options.simulated else None
@@ -195,7 +196,7 @@ class Session:
         save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
         if to.measurement is not None:
             # Noise leaves [0, 1], and only floats keep that.
-            floats = to.measurement.suffix.lower() not in (".png", ".jpg", ".jpeg")
+            floats = "float32" in encoders.DEPTHS[encoders.suffix_of(to.measurement) or ""]
             save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
         truth = self.inputs.truth
         window = window_of(x if truth is None else truth)
@@ -283,7 +284,10 @@ def _directory(name: str) -> AbstractContextManager[object]:
 def _stem(source: str) -> str:
     if source.startswith(samples.PREFIX):
         return source.removeprefix(samples.PREFIX).partition(":")[0]
-    return Path(source).stem
+    path, name = codecs.split(Path(source))
+    stem = path.name.lower().removesuffix(codecs.suffix_of(path) or path.suffix.lower())
+    stem = path.name[: len(stem)]
+    return stem if name is None else f"{stem}-{name.strip('/').replace('/', '-')}"
 
 
 def _names(text: str) -> str:
