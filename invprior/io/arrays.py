@@ -1,7 +1,8 @@
-"""Planes of numbers, such as kernels and masks, from .npy, .npz and image files."""
+"""Numbers such as kernels, masks and vectors, from .npy, .npz, text and image files."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,15 +11,18 @@ import torch
 from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError, did_you_mean
-from invprior.io import files, images
+from invprior.io import codecs, files, images
 from invprior.io.codecs import Array
+from invprior.io.readers.base import chosen
+
+TEXTS = (".txt", ".csv", ".tsv")
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
     """Read a 2-D array. The channels of an image are averaged and its alpha is ignored.
 
     Args:
-        path: a .npy, .npz or image file.
+        path: a .npy, .npz, .txt, .csv or image file.
         what: "kernel" or "mask", for messages.
         index: name of the array in an .npz file; required when the file holds several.
 
@@ -114,7 +118,7 @@ class _Plane(NamedTuple):
 def _read(path: Path, what: str, index: str | None = None) -> _Plane:
     files.check_name(path)
     try:
-        if not path.is_file():
+        if not codecs.split(path)[0].is_file():
             raise MeasurementError(f"The {what} file {path} does not exist.")
         array, like = _decoded(path, what, index)
     except MeasurementError:
@@ -147,9 +151,74 @@ def _decoded(path: Path, what: str, index: str | None) -> tuple[Array, images.Im
         raise MeasurementError(f"{path} holds one {what}; index is for .npz files.")
     if suffix == ".npy":
         return np.asarray(np.load(path, allow_pickle=False)), None
-    # An image's values come scaled to [0, 1]; those of .npy and .npz must stay as they are.
-    image = images.load(path)
+    if suffix in TEXTS:
+        return read_text(path), None
+    # An image's values come scaled to [0, 1]; those of .npy, .npz and text must stay as they are.
+    image = images.load(path, torch.float64)
     return image.x[0].mean(0).numpy(), image
+
+
+def read_text(path: Path) -> Array:
+    """Read a table of numbers, separated by spaces, tabs, commas or semicolons; lines that begin with # are left out.
+
+    Returns:
+        (H, W), float64.
+
+    Raises:
+        ValueError: a word is no number, or the lines differ in length.
+    """
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        words = re.sub(r"\s*[,;]\s*|\s+", " ", line.partition("#")[0].strip()).split()
+        if words:
+            rows.append([_number(word, number) for word in words])
+            if len(rows[-1]) != len(rows[0]):
+                raise ValueError(
+                    f"line {number} has {len(rows[-1])} numbers, those before have {len(rows[0])}"
+                )
+    if not rows:
+        raise ValueError("it holds no numbers")
+    return np.array(rows, np.float64)
+
+
+def _number(word: str, line: int) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f'line {line} holds "{word}", which is no number') from None
+
+
+def read_numbers(path: str | Path) -> Array:
+    """Read a measurement of any shape, such as a vector, from a .npy, .npz or text file, as it is.
+
+    Raises:
+        MeasurementError: the file is missing or broken, has another format, or holds several arrays or no numbers.
+    """
+    path, name = codecs.split(files.check_name(path))
+    suffix = path.suffix.lower()
+    if suffix not in (".npy", ".npz", *TEXTS):
+        raise MeasurementError(
+            f'A measurement that is no image must be in a .npy, .npz, .txt or .csv file; got "{path}".'
+        )
+    try:
+        if not path.is_file():
+            raise MeasurementError(f'There is no file "{path}". Check the name and the folder.')
+        if suffix == ".npy":
+            array = np.asarray(np.load(path, allow_pickle=False))
+        elif suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                array = np.asarray(archive[chosen(archive.files, name, "arrays")])
+        else:
+            array = read_text(path)
+            array = array.ravel() if 1 in array.shape else array
+        if array.dtype.kind not in "biufc":
+            raise ValueError(f"its values are {array.dtype}, not numbers")
+    except MeasurementError as error:
+        raise MeasurementError(f'Cannot read "{path}": {error}') from None
+    except Exception as error:  # numpy raises nearly every type on broken files
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise MeasurementError(f'Cannot read "{path}": {reason.rstrip(".")}.') from None
+    return array
 
 
 def _name(path: Path, what: str, names: list[str], index: str | None) -> str:
