@@ -13,6 +13,7 @@ from invprior.testing.report import Check, Fault, checks_for
 from invprior.testing.sample_tensors import ODD_SIZES, SIZE, extremes, images, noise
 from invprior.testing.tensor_methods import require_finite, tensor_method_checks
 
+_LEFT = 0.9  # most of the error that may be left at a strong level
 _SIGMA = 0.1  # where a check does not depend on the level
 
 
@@ -35,20 +36,44 @@ def finite(denoiser: Denoiser) -> None:
 
 def noise_removed(denoiser: Denoiser) -> str:
     """A noisy image comes nearer to the clean one, at the noise level that is passed."""
-    clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
-    clean[..., 8:24, 12:] = 0.7
     text = ""
     # A weak and a strong level: a denoiser that ignores sigma fails at one of them.
-    for sigma in (0.02, 0.1):
-        noisy = clean + sigma * noise(*clean.shape)
-        before, after = (
-            (t - clean).square().mean().sqrt() for t in (noisy, denoiser.denoise(noisy, sigma))
-        )
-        share = float(after / before)
-        if not share < 1.0:
-            raise Fault(f"it leaves {share:.3g} times the error of a noisy image, sigma {sigma:g}")
+    for sigma, most in ((0.02, 1.0), (0.1, _LEFT)):
+        share = _share_left(denoiser, sigma, sigma)
+        if not share < most:
+            raise Fault(
+                f"it leaves {share:.3g} times the error of a noisy image, sigma {sigma:g}"
+                f"{_unit_note(denoiser)}"
+            )
         text = f"it leaves {share:.2g} of the error at sigma {sigma:g}"
     return text
+
+
+def _share_left(denoiser: Denoiser, sigma: float, told: float) -> float:
+    """Return the share of the error that is left of noise of level sigma, when another level is told."""
+    clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
+    clean[..., 8:24, 12:] = 0.7
+    noisy = clean + sigma * noise(*clean.shape)
+    found = denoiser.denoise(noisy, told)
+    return float((found - clean).norm() / (noisy - clean).norm())
+
+
+def _unit_note(denoiser: Denoiser) -> str:
+    """Say in which unit the denoiser seems to take sigma, if another unit serves it better."""
+    given = _share_left(denoiser, _SIGMA, _SIGMA)
+    shares = {
+        note: _share_left(denoiser, _SIGMA, told)
+        for note, told in (
+            ("with the root of sigma it leaves {:.2g}: it takes the variance", _SIGMA**0.5),
+            ("with sigma times 255 it leaves {:.2g}: it takes sigma in 0..255", 255 * _SIGMA),
+            ("with sigma / 255 it leaves {:.2g}: it multiplies sigma by 255", _SIGMA / 255),
+        )
+    }
+    # The first that serves: a level far above the noise's own may only average all there is.
+    for note, share in shares.items():
+        if share < 0.8 * given:
+            return f"; {note.format(share)}"
+    return ""
 
 
 def clean_untouched(denoiser: Denoiser) -> None:
@@ -62,17 +87,18 @@ def clean_untouched(denoiser: Denoiser) -> None:
 
 
 def flat_kept(denoiser: Denoiser) -> None:
-    """Flat images keep their brightness."""
-    flat = torch.full(SIZE, 0.3, dtype=torch.float64)
-    shift = float((denoiser.denoise(flat, _SIGMA) - flat).abs().max())
-    if not shift <= 1e-2:
-        raise Fault(f"it changes a flat image by up to {shift:.2g}")
+    """Flat images keep their brightness, also outside [0, 1], where noise takes black and white."""
+    for level in (0.3, 1.3, -0.3):
+        flat = torch.full(SIZE, level, dtype=torch.float64)
+        shift = float((denoiser.denoise(flat, _SIGMA) - flat).abs().max())
+        if not shift <= 1e-2:
+            raise Fault(f"it changes a flat image of {level:g} by up to {shift:.2g}")
 
 
 def lipschitz(denoiser: Denoiser) -> str:
     """The largest stretch of distances is reported; above 1, pnp has no guarantee to converge."""
     # A prox with parameter tau denoises at the variance tau, hence the square root.
-    _, stretch = firmness(lambda x, tau: denoiser.denoise(x, tau**0.5), images())
+    _, stretch, _ = firmness(lambda x, tau: denoiser.denoise(x, tau**0.5), images())
     return stretch_note(stretch)
 
 

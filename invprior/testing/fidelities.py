@@ -18,6 +18,7 @@ from invprior.testing.sample_tensors import SIZE, images, noise
 from invprior.testing.tensor_methods import require_finite, tensor_method_checks
 
 _SIGMA = 0.1
+_OFFSET = 0.03  # of a prediction from y, in intensities
 
 
 def known(fidelity: Fidelity) -> Fidelity:
@@ -69,11 +70,19 @@ def total(fidelity: Fidelity) -> None:
 
 
 def explains(fidelity: Fidelity) -> None:
-    """Predictions far from y cost more than predictions near it."""
+    """Predictions far from y cost more than predictions near it, and y itself, or nearly so, costs least."""
     fit, (_, y) = known(fidelity), data()
     near, far, further = (fit.value(y + d, y) for d in (0.0, 0.3, 0.9))
     if not bool(((near < far) & (far < further)).all()):
         raise Fault("it does not grow with the distance of the prediction from y")
+    # Some likelihoods are a little off, as that of magnitudes, by about half the variance.
+    steps = [_OFFSET * k for k in range(-9, 10)]
+    totals = [float(fit.value(y + d, y).sum()) for d in steps]
+    least = min(range(len(steps)), key=totals.__getitem__)
+    if abs(steps[least]) > 1e-9:
+        raise Fault(
+            f"it is biased: y {steps[least]:+.2g} costs less than y itself as the prediction"
+        )
 
 
 def gradient(fidelity: Fidelity) -> None:
@@ -115,6 +124,21 @@ def noise_level(fidelity: Fidelity) -> None:
         )
 
 
+def units(fidelity: Fidelity) -> None:
+    """`rescaled` is the same fidelity in another unit, and `translation_invariant` is true, as a run relies on both."""
+    fit, (p, y) = known(fidelity), data()
+    scale, c = 4.0, 0.3
+    wrong = difference(fit.rescaled(scale).value(p / scale, y / scale), fit.value(p, y), 1e-4)
+    if wrong:
+        raise Fault(f"rescaled({scale:g}), of prediction and y in that unit, is {wrong}")
+    if fit.translation_invariant:
+        wrong = difference(fit.value(p + c, y + c), fit.value(p, y), 1e-4)
+        if wrong:
+            raise Fault(
+                f"translation_invariant is True, but with {c:g} added to prediction and y the value is {wrong}"
+            )
+
+
 def prox(fidelity: ProximableFidelity) -> None:
     """`prox` is the minimiser of tau E(p; y) + 1/2 ||p - v||^2."""
     fit, (v, y) = known(fidelity), data()
@@ -136,7 +160,7 @@ def fidelity_checks() -> tuple[Check, ...]:
     """Return the checks of every fidelity, then of those with a prox, then of quadratic ones."""
     return (
         *tensor_method_checks(Fidelity, _calls),
-        *checks_for(Fidelity, finite, total, explains, gradient, lipschitz, noise_level),
+        *checks_for(Fidelity, finite, total, explains, gradient, lipschitz, noise_level, units),
         *checks_for(ProximableFidelity, prox),
         *checks_for(QuadraticFidelity, quadratic),
     )

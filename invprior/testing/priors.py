@@ -10,7 +10,7 @@ from invprior.numerics.tensor_diff import difference
 from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.testing.derivatives import automatic, gradient_fault, lipschitz_note
 from invprior.testing.method_calls import MethodCall
-from invprior.testing.proxes import firmness, minimises, stretch_note
+from invprior.testing.proxes import firmness, minimises, one_function, settles, stretch_note
 from invprior.testing.report import Check, Fault, Skip, checks_for, first_line
 from invprior.testing.sample_tensors import ODD_SIZES, SIZE, extremes, images, noise
 from invprior.testing.tensor_methods import require_finite, tensor_method_checks
@@ -98,15 +98,16 @@ def lipschitz(prior: Penalty) -> str | None:
 
 def prox(prior: Proximable) -> None:
     """`prox` is the minimiser of tau R(x) + 1/2 ||x - v||^2."""
+    v = images(2, 3, 8, 7)
+    settles(prior.prox, v)
     if not isinstance(prior, Penalty):
         raise Skip("it has no value to compare its prox with")
-    v = images(2, 3, 8, 7)
     minimises(prior.value, prior.prox, v, descend=prior.convex and _differentiable(prior))
 
 
 def firm(prior: Proximable) -> str:
     """The prox of a convex function is firmly non-expansive; for others the largest stretch is reported."""
-    worst, stretch = firmness(prior.prox, images())
+    worst, stretch, product = firmness(prior.prox, images())
     text = stretch_note(stretch)
     if prior.convex and worst > _SLACK:
         reason = (
@@ -116,6 +117,8 @@ def firm(prior: Proximable) -> str:
             f"{reason}, but the prox of a convex function cannot: {text}; ||P a - P b||^2 exceeds <P a - P b, a - b> "
             f"by {worst:.2g} ||a - b||^2. Set convex = False if the prior is not convex"
         )
+    if prior.convex:
+        one_function(product)
     return text
 
 
@@ -126,11 +129,29 @@ def weight(prior: Functional) -> None:
         raise Fault(f"default_weight is {value!r}, should be a finite number >= 0")
 
 
+def translation(prior: Functional) -> None:
+    """With `translation_invariant`, a constant added to the image changes nothing but the image: a run may add one."""
+    if not prior.translation_invariant:
+        raise Skip("it does not claim to be")
+    x, c = images(), 0.3
+    pairs = {}
+    if isinstance(prior, Penalty):
+        pairs["value"] = (prior.value(x + c), prior.value(x))
+    if isinstance(prior, Proximable):
+        pairs["prox"] = (prior.prox(x + c, _TAU) - c, prior.prox(x, _TAU))
+    for name, (moved, still) in pairs.items():
+        wrong = difference(moved, still, 1e-2)
+        if wrong:
+            raise Fault(
+                f"translation_invariant is True, but with {c:g} added to the image {name} is {wrong}"
+            )
+
+
 def prior_checks() -> tuple[Check, ...]:
     """Return the checks of priors in pixels: of each, then of those with a value, then of those with a prox."""
     return (
         *tensor_method_checks((Penalty, Proximable), _calls),
-        *checks_for((Penalty, Proximable), any_size, finite, weight),
+        *checks_for((Penalty, Proximable), any_size, finite, weight, translation),
         *checks_for(Penalty, gradient, autograd, lipschitz),
         *checks_for(Proximable, prox, firm),
     )

@@ -268,7 +268,7 @@ class Mutable(Network):
     (SlowestOfAll, "defaults", "its default_solver cannot be made: The option \"lr\" of adam must be greater than 0"),
     (Nothing, "noise-removed", "it leaves 1 times the error"),
     (AlwaysBlurs, "clean-untouched", "with almost no noise .* it changes pixels by up to"),
-    (Darkens, "flat-kept", "it changes a flat image by up to 0.03"),
+    (Darkens, "flat-kept", "it changes a flat image of 0.3 by up to 0.03"),
     (Divides, "finite", "denoise is not finite on black images"),
     (Untouched, "fresh", "build uses global random state"),
     (DropsOut, "same-in-evaluation", "evaluation mode gives another image"),
