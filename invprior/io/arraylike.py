@@ -61,9 +61,10 @@ def read_array(value: Any) -> tuple[Array, NDArray[np.bool_] | None] | None:
         missing = filled if missing is None else missing | filled
     dims = getattr(value, "dims", None)
     if isinstance(dims, tuple) and len(dims) == plain.ndim:
-        order = _order([str(name).lower() for name in dims])
-        plain = plain.transpose(order)
-        missing = None if missing is None else missing.transpose(order)
+        names = [str(name).lower() for name in dims]
+        index, order = _order(names, plain.shape)
+        plain = plain[index].transpose(order)
+        missing = None if missing is None else missing[index].transpose(order)
     return plain, missing
 
 
@@ -105,12 +106,28 @@ def _fill_value(value: Any) -> Any:
     return attributes.get("_FillValue") if isinstance(attributes, dict) else None
 
 
-def _order(names: list[str]) -> list[int]:
-    """Return the axes in the order rows, columns, channels; an axis of another name keeps its place."""
+def _order(names: list[str], shape: tuple[int, ...]) -> tuple[tuple[Any, ...], list[int]]:
+    """Return what to take of each axis, and the order rows, columns, channels of those that are left.
 
-    def rank(axis: int) -> int:
-        name = names[axis]
+    An axis of another name and of length 1 is dropped. Without rows and columns among the names, all stays as it is.
+
+    Raises:
+        MeasurementError: there are several images, along an axis such as time.
+    """
+
+    def rank(name: str) -> int:
         return 0 if name in _ROWS else 1 if name in _COLUMNS else 2 if name in _CHANNELS else -1
 
-    known = sorted((a for a in range(len(names)) if rank(a) >= 0), key=rank)
-    return known if len(known) == len(names) else list(range(len(names)))
+    ranks = [rank(name) for name in names]
+    whole = (slice(None),) * len(names)
+    if not {0, 1} <= set(ranks) or len({r for r in ranks if r >= 0}) < sum(r >= 0 for r in ranks):
+        return whole, list(range(len(names)))
+    for name, place, length in zip(names, ranks, shape, strict=True):
+        if place < 0 and length > 1:
+            raise MeasurementError(
+                f'The axis "{name}" of the array has {length} entries and is none of an image (rows, columns, '
+                f'channels). Give one image at a time, or name the axis "channel".'
+            )
+    index = tuple(slice(None) if place >= 0 else 0 for place in ranks)
+    kept = [place for place in ranks if place >= 0]
+    return index, sorted(range(len(kept)), key=kept.__getitem__)

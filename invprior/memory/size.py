@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-import psutil
 import torch
 
 from invprior.errors import OptionError
+from invprior.io.room import free_memory
 
 
 def available(device: torch.device) -> int:
@@ -18,25 +17,7 @@ def available(device: torch.device) -> int:
         # torch keeps freed blocks, which the driver counts as used.
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + cached)
-    free = int(psutil.virtual_memory().available)
-    # Inside a container, psutil reports the memory of the whole machine.
-    return min([free, *_container_free()])
-
-
-def _container_free(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """Return the bytes that control groups, version 2 or 1, leave free; the file cache counts as free."""
-    found = []
-    for limit, used, cache in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-    ):
-        try:
-            maximum, now = (int((root / name).read_text()) for name in (limit, used))
-            stat = dict(line.split() for line in (root / cache).read_text().splitlines())
-        except (OSError, ValueError):  # no such group, or "max", which is no limit
-            continue
-        found.append(max(maximum - now + int(stat.get("inactive_file", 0)), 0))
-    return found
+    return free_memory()
 
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,

@@ -133,6 +133,14 @@ def test_arrays_with_named_axes():
     assert np.array_equal(batch[0, 0].numpy(), values[0])
 
 
+def test_an_axis_that_is_none_of_an_image_has_one_entry():
+    values = np.random.default_rng(1).random((1, 3, 6, 5)).astype(np.float32)
+    batch = image_batch(Labelled(values, ("time", "band", "y", "x")))
+    assert np.array_equal(batch[0].numpy(), values[0])
+    with pytest.raises(MeasurementError, match='axis "time" of the array has 3 entries'):
+        image_batch(Labelled(values[0], ("time", "y", "x")))
+
+
 def test_the_fill_value_of_an_array_with_named_axes_is_missing():
     values = plane(np.float32)
     values[4, 4] = -9999

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from invprior.builders.problem import build
 from invprior.builders.solver import select_solver
 from invprior.errors import IncompatibleError, OptionError
-from invprior.memory import plan, size
+from invprior.io import room
+from invprior.memory import plan
 from invprior.memory.forecast import estimate
 from invprior.memory.plan import plan_memory
 from invprior.memory.size import available, parse_size, size_text
@@ -190,13 +192,13 @@ def test_sizes_as_text():
 
 def test_a_container_may_have_less_than_the_machine(monkeypatch, tmp_path):
     machine = SimpleNamespace(available=10**12)
-    monkeypatch.setattr(size.psutil, "virtual_memory", lambda: machine)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
     for name, content in (
         ("memory.max", "5000"), ("memory.current", "3000"), ("memory.stat", "anon 1\ninactive_file 500\n")
     ):  # fmt: skip
         (tmp_path / name).write_text(content)
-    assert size._container_free(tmp_path) == [2500]
+    assert room.container_free(tmp_path) == [2500]
     (tmp_path / "memory.max").write_text("max")
-    assert size._container_free(tmp_path) == []
-    monkeypatch.setattr(size, "_container_free", lambda: [7])
+    assert room.container_free(tmp_path) == []
+    monkeypatch.setattr(room, "container_free", lambda: [7])
     assert available(torch.device("cpu")) == 7
