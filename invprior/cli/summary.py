@@ -31,7 +31,7 @@ def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | N
 
     Args:
         record: the run's record.
-        noise_level: standard deviation of the noise, in intensities of [0, 1].
+        noise_level: standard deviation of the noise, in units of the data.
         noise: the estimate of the noise; None if the user gave the level.
     """
     facts = Table.grid(padding=(0, 2))

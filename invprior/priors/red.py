@@ -25,7 +25,7 @@ class RED(Penalty):
     Args:
         denoiser: the denoiser D. One that expands distances, as nlm and bilateral do, can make what A
             does not see diverge.
-        sigma: noise level that D removes, in intensities of [0, 1]; the strength of the prior.
+        sigma: noise level that D removes, as a fraction of the image's range; the strength of the prior.
 
     Source: Romano, Elad and Milanfar 2017, "The little engine that could: regularization by
     denoising", equations 4 and 11.

@@ -45,7 +45,7 @@ class HQS(Solver):
 
     Args:
         steps: iterations of the schedule.
-        start: first strength, in intensities of [0, 1]; raised to `end` if it is smaller.
+        start: first strength, as a fraction of the image's range; raised to `end` if it is smaller.
         end: last strength, in the same unit; when absent, the noise level.
         inner: Adam steps on a network per iteration.
     """

@@ -40,7 +40,7 @@ class PDHG(Solver):
     Sources: Chambolle and Pock 2011; Condat 2013.
 
     Args:
-        ratio: factor on the default dual step size, which suits intensities of [0, 1]; the primal one follows.
+        ratio: factor on the default dual step size, which suits the units of a run; the primal one follows.
     """
 
     step_reason: ClassVar[str] = "the largest that the norms of the operator and the terms allow"

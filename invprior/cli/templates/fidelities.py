@@ -16,7 +16,7 @@ class Mine(Fidelity):
     """Sum of log cosh(r / scale) over the residuals r: for noise with a density of 1 / cosh, which has heavy tails.
 
     Args:
-        scale: width of the noise, in intensities of [0, 1]; estimated from y when absent.
+        scale: width of the noise, in units of the data; estimated from y when absent.
     """
 
     def __init__(self, *, scale: Annotated[float, Gt(0)] | None = None) -> None:

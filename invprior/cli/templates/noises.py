@@ -18,7 +18,7 @@ class Mine(Noise):
     """Uniform noise, as from rounding.
 
     Args:
-        width: distance between its lowest and its highest value, in intensities of [0, 1].
+        width: distance between its lowest and its highest value, in units of the data.
     """
 
     width: Annotated[float, Gt(0)] = 0.1
