@@ -50,7 +50,7 @@ def _holds(image: Image, value: float | str) -> Tensor:
         ) from None
     depth = np.dtype(image.depth)
     if depth.kind == "f":
-        return torch.from_numpy(is_nodata(image.x.numpy(), value))
+        return torch.from_numpy(is_nodata(image.x.numpy(), value, depth))
     stored = typed(depth, value)
     if stored is None:
         return torch.zeros_like(image.x, dtype=torch.bool)
