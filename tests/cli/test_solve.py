@@ -60,7 +60,9 @@ def test_the_record_is_complete(solve, folder):
         "--seed",
         7,
         "--stop",
-        "relative-change",
+        "relative-change:tolerance=1e-9",
+        "--steps",
+        5,
         "-o",
         ".",
     )

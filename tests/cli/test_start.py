@@ -58,7 +58,7 @@ def test_starts_fast(arguments):
 def test_the_installed_command_writes_as_the_module_does(y, folder):
     known = ["--noise", "gaussian:sigma=0.05"]  # an estimate would give a note
     done = subprocess.run(
-        [*MAIN, "solve", y, "--prior", "tv", *known, "--steps", "2", "-o", "x.png"],
+        [*MAIN, "solve", y, "--prior", "tv", *known, "--stop", "max-steps:steps=2", "-o", "x.png"],
         capture_output=True,
         text=True,
     )
