@@ -128,8 +128,15 @@ class Inputs:
         return Inputs(self.y.to(device), truth, self.like)
 
 
-def read(options: Options) -> tuple[Parts, Inputs]:
+def read(
+    options: Options, given: images.Image | None = None, true: images.Image | None = None
+) -> tuple[Parts, Inputs]:
     """Create the parts and read the images, or simulate a measurement.
+
+    Args:
+        options: of the command.
+        given: the image, if it has been read.
+        true: the true image, if it has been read.
 
     Raises:
         InvpriorError: something is wrong; reports all faults at once.
@@ -140,8 +147,8 @@ def read(options: Options) -> tuple[Parts, Inputs]:
             "ground truth. Leave out --truth or --simulate."
         )
     given, true, parts = all_of(
-        lambda: samples.resolve(options.image),
-        lambda: None if options.truth is None else samples.resolve(options.truth),
+        lambda: given or samples.resolve(options.image),
+        lambda: true or (None if options.truth is None else samples.resolve(options.truth)),
         lambda: parts_of(options),
     )
     if options.missing is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from invprior.errors import MeasurementError
@@ -130,6 +130,12 @@ class Outputs:
         """All result files, in the order in which they are reported."""
         return [path for path in self._files().values() if path is not None]
 
+    @property
+    def named(self) -> dict[str, Path | None]:
+        """The files as a record lists them: those of every run, and those that were asked for."""
+        always = ("restoration", "measurement", "comparison", "record")
+        return {n: p for n, p in self._files().items() if p is not None or n in always}
+
     def lock(self) -> None:
         """Lock all of them.
 
@@ -141,9 +147,28 @@ class Outputs:
         """
         lock.acquire(self.checkpoint, *self.paths)
 
+    def unlock(self) -> None:
+        """Release them, once they are written."""
+        lock.release(self.checkpoint, *self.paths)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the results of one of several files go.
+
+    Attributes:
+        folder: an existing folder.
+        stem: name of the restoration, without the suffix.
+        whole: whether the other files are named after the whole name, as another image has the same stem.
+    """
+
+    folder: Path
+    stem: str
+    whole: bool = False
+
 
 def settle(
-    output: Path | None,
+    output: Path | Place | None,
     title: str,
     like: images.Image,
     *,
@@ -157,8 +182,8 @@ def settle(
     """Choose the paths and check that all can be written, without making a file.
 
     Args:
-        output: a file for the restoration or an existing folder; None: a fresh folder below
-            `invprior-out`, so that a command can be repeated.
+        output: a file for the restoration, an existing folder, or a name without its suffix; None: a fresh folder
+            below `invprior-out`, so that a command can be repeated.
         title: the name of a fresh folder.
         like: the source image, whose depth the restoration takes.
         channels: of the restoration.
@@ -181,8 +206,10 @@ def settle(
         # A fresh folder holds no file that could be in the way.
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
-    files.check_name(output)
-    if output.is_dir():
+    if isinstance(output, Place):
+        path = files.check_name(output.folder / (output.stem + suffix))
+        outputs = Outputs.beside(path, simulated, several, curve, whole=output.whole)
+    elif files.check_name(output).is_dir():
         outputs = Outputs.in_folder(output, suffix, simulated, several, curve)
     elif not output.suffix:
         raise MeasurementError(
@@ -190,6 +217,8 @@ def settle(
         )
     else:
         outputs = Outputs.beside(output, simulated, several, curve)
+    if pages > 1 and outputs.deviation is not None:  # PNG has one page
+        outputs = replace(outputs, deviation=outputs.deviation.with_suffix(".tif"))
     writable(outputs.restoration, like=like, channels=channels, pages=pages, overwrite=overwrite)
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)

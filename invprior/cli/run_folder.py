@@ -18,8 +18,9 @@ from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files
 
-# Raise it when an option, a file's name or a key of run.json changes. Format 1 had no number in the file.
-_FORMAT = 2
+# Raise it when an option, a file's name or a key of run.json changes. Format 1 had no number in the file,
+# format 2 one image.
+_FORMAT = 3
 _RUN, _IMAGES = "run.json", "images.safetensors"
 _FORMAT_1_IMAGES = "pictures.safetensors"
 # Several runs and tiles have a folder each, a tile of one of several runs a folder in that of the run.

@@ -16,16 +16,15 @@ import invprior
 from invprior import registry
 from invprior.builders.solver import Selection, select_solver
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
-from invprior.cli.outputs import Outputs, settle
+from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.progress import Live
+from invprior.cli.result_images import save_comparison, save_deviation, save_measurements, spread
 from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.io import codecs, encoders, files, samples, strict_json
-from invprior.io.display import window_of
+from invprior.io import codecs, files, images, samples, strict_json
 from invprior.io.losses import losses
-from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save
 from invprior.metrics.base import Range, score_range
 from invprior.problem.problem import Problem
@@ -54,19 +53,39 @@ class Session:
     folder: RunFolder
 
     @staticmethod
-    def prepare(options: Options, command: list[str]) -> Session:
+    def prepare(
+        options: Options,
+        command: list[str],
+        *,
+        given: images.Image | None = None,
+        true: images.Image | None = None,
+        place: Place | Outputs | None = None,
+    ) -> Session:
         """Read and check everything.
+
+        Args:
+            options: of the command.
+            command: the command line, for the record.
+            given: the image, if it has been read.
+            true: the true image, if it has been read.
+            place: where the results go, instead of the options' place. Outputs are taken as they are, unchecked.
 
         Raises:
             InvpriorError: something is wrong; reports all faults that are visible together. Nothing has
                 been written or computed.
         """
-        parts, inputs = read(options)
+        parts, inputs = read(options, given, true)
+        for note in inputs.like.notes:
+            logging.getLogger("invprior").warning("%s", note.rstrip("."))
         problem = problem_of(options, parts, inputs)
         selection = _checked(problem, parts, options)
+        if isinstance(place, Outputs):
+            return Session(
+                selection, parts, options, inputs, RunFolder(place, options, inputs, command)
+            )
         outputs = settle(
-            options.output,
-            "-".join([_stem(options.image), _names(options.operator), _names(options.prior)]),
+            place or options.output,
+            title(options, stem(options.image)),
             inputs.like,
             channels=problem.operator.image_shape[0],
             simulated=options.simulated,
@@ -93,7 +112,7 @@ class Session:
         folder.check_results()
         if steps is not None:
             folder.with_steps(steps)
-        with _directory(folder.directory):  # options may name files relative to it, such as a mask
+        with directory(folder.directory):  # options may name files relative to it, such as a mask
             parts = parts_of(folder.options)
             inputs = folder.inputs.to(parts.device)
             problem = problem_of(folder.options, parts, inputs)
@@ -159,18 +178,35 @@ class Session:
         """Write the result files, the restoration first and each atomically; return the record."""
         to = self.folder.begin_writing()
         overwrite = self.options.overwrite or self.folder.writing
-        self._write_images(to, solution, overwrite)
+        like, truth, y = self.inputs.like, self.inputs.truth, self.problem.y
+        save(to.restoration, solution.x, like=like, overwrite=overwrite)
+        if to.measurement is not None:
+            save_measurements(to.measurement, [y], overwrite=overwrite)
+        save_comparison(to.comparison, y, solution.x, truth, overwrite=overwrite)
+        if to.deviation is not None and solution.deviation is not None:
+            save_deviation(to.deviation, solution.deviation, overwrite=overwrite)
+        if to.curve is not None and solution.weights is not None:
+            weight_curve(to.curve, solution.weights, overwrite=overwrite)
         for note in losses(to.restoration, solution.x, self.inputs.like):
             logging.getLogger("invprior").warning("%s", note)
             solution = replace(solution, notes=(*solution.notes, note))
+        record = self.record(solution) | {"files": to.named}
+        with files.atomic(to.record, overwrite=overwrite) as file:
+            file.write(strict_json.dumps(record, indent=2).encode())
+        if solution.stop.name != "interrupted":  # an interrupted run can be resumed
+            self.folder.discard()
+        return record
+
+    def record(self, solution: Solution) -> dict[str, Any]:
+        """Return what the record says beside the names of the files."""
         noise = self.parts.noise if self.options.simulated else None
-        record = {
+        return {
             "invprior": invprior.__version__,
             "command": self.folder.command,
             "image": self.options.image,
             "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
             "stop": _stop(solution),
-            "notes": solution.notes,
+            "notes": (*self.inputs.like.notes, *solution.notes),
             "choices": solution.choices,
             "steps": solution.steps,
             "seconds": solution.seconds,
@@ -178,40 +214,10 @@ class Session:
             "scores": self._scores(solution.x),
             "score_range": None if self.inputs.truth is None else self._score_range,
             "runs": self._runs(solution),
-            "deviation": _spread(solution),
-            "files": {"restoration": to.restoration, "measurement": to.measurement, "comparison": to.comparison,
-                      **{name: path for name, path in (("deviation", to.deviation), ("curve", to.curve)) if path},
-                      "record": to.record},
+            "deviation": spread(solution),
             "provenance": solution.provenance,
             "history": solution.history,
-        }  # fmt: skip
-        with files.atomic(to.record, overwrite=overwrite) as file:
-            file.write(strict_json.dumps(record, indent=2).encode())
-        if solution.stop.name != "interrupted":  # an interrupted run can be resumed
-            self.folder.discard()
-        return record
-
-    def _write_images(self, to: Outputs, solution: Solution, overwrite: bool) -> None:
-        y, x = self.problem.y, solution.x
-        save(to.restoration, x, like=self.inputs.like, overwrite=overwrite)
-        if to.measurement is not None:
-            # Noise leaves [0, 1], and only floats keep that.
-            floats = "float32" in encoders.DEPTHS[encoders.suffix_of(to.measurement) or ""]
-            save(to.measurement, y, depth="float32" if floats else None, overwrite=overwrite)
-        truth = self.inputs.truth
-        window = window_of(x if truth is None else truth)
-        panels = [
-            Shown("measurement", y, window.for_measurement(y)),
-            Shown("restoration", x, window),
-            *([] if truth is None else [Shown("truth", truth, window)]),
-        ]
-        save(to.comparison, side_by_side(panels), overwrite=overwrite)
-        if to.deviation is not None and solution.deviation is not None:
-            grey = _grey(solution.deviation)
-            scaled = grey / grey.max().clamp_min(1e-12)  # equal runs deviate by 0
-            save(to.deviation, scaled, overwrite=overwrite)
-        if to.curve is not None and solution.weights is not None:
-            weight_curve(to.curve, solution.weights, overwrite=overwrite)
+        }
 
     def table(self, record: dict[str, Any]) -> Group:
         """Return the summary for the terminal."""
@@ -263,31 +269,24 @@ def _stop(solution: Solution) -> dict[str, Any]:
     return {"name": stop.name, "ok": stop.ok, "message": stop.message}
 
 
-def _grey(deviation: Tensor) -> Tensor:
-    """Return the root mean square over the channels, (1, 1, H, W)."""
-    return deviation.square().mean(1, keepdim=True).sqrt()
-
-
-def _spread(solution: Solution) -> dict[str, float] | None:
-    """Return the deviation of the runs: its maximum, which the file shows as white, and its RMS."""
-    if solution.deviation is None:
-        return None
-    grey = _grey(solution.deviation)
-    return {"white": float(grey.max()), "rms": float(grey.square().mean().sqrt())}
-
-
-def _directory(name: str) -> AbstractContextManager[object]:
+def directory(name: str) -> AbstractContextManager[object]:
     """Work in the folder where the run began, if it still exists."""
     return chdir(name) if os.path.isdir(name) else nullcontext()  # noqa: PTH112
 
 
-def _stem(source: str) -> str:
+def title(options: Options, first: str) -> str:
+    """Return the name of a fresh folder of results."""
+    return "-".join([first, _names(options.operator), _names(options.prior)])
+
+
+def stem(source: str) -> str:
+    """Return the name of an image without its folder and suffix."""
     if source.startswith(samples.PREFIX):
         return source.removeprefix(samples.PREFIX).partition(":")[0]
     path, name = codecs.split(Path(source))
-    stem = path.name.lower().removesuffix(codecs.suffix_of(path) or path.suffix.lower())
-    stem = path.name[: len(stem)]
-    return stem if name is None else f"{stem}-{name.strip('/').replace('/', '-')}"
+    suffix = codecs.suffix_of(path) or path.suffix
+    bare = path.name[: len(path.name) - len(suffix)]
+    return bare if name is None else f"{bare}-{name.strip('/').replace('/', '-')}"
 
 
 def _names(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -20,13 +20,14 @@ _PATHS = ("output", "truth")
 class Options:
     """What the user has given to the command, defaults filled in."""
 
-    image: Annotated[
-        str,
+    images: Annotated[
+        list[str],
         typer.Argument(
-            help="The measurement, a file. A sample, sample:NAME or sample:NAME:SIZE, is degraded "
+            help="The measurement, a file. Each page of a stack is restored, and each of several files or of those "
+            "that a quoted pattern such as 'c*.tif' matches. A sample, sample:NAME or sample:NAME:SIZE, is degraded "
             "first and then restored."
         ),
-    ] = "sample:astronaut:160"
+    ] = field(default_factory=lambda: ["sample:astronaut:160"])
     operator: Annotated[str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")] = (
         "denoise"
     )
@@ -38,7 +39,8 @@ class Options:
         typer.Option(
             "--output",
             "-o",
-            help="File of the restoration, or an existing folder. Default: a new folder.",
+            help="File of the restoration, or an existing folder; of several files, their folder. Default: a new "
+            "folder.",
         ),
     ] = None
     simulate: Annotated[
@@ -151,6 +153,11 @@ class Options:
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False
 
     @property
+    def image(self) -> str:
+        """The only image, or the first of several."""
+        return self.images[0]
+
+    @property
     def simulated(self) -> bool:
         """Whether the image is the true image, which is measured first."""
         from invprior.io import samples  # imports torch, which `--help` must not
@@ -184,7 +191,8 @@ def taking_options(body: Callable[[typer.Context, Options], None]) -> Callable[.
         body(context, Options(**values))
 
     hints = get_type_hints(Options, include_extras=True)
-    parameters = {f.name: (hints[f.name], f.default) for f in fields(Options)}
+    given = Options()
+    parameters = {f.name: (hints[f.name], getattr(given, f.name)) for f in fields(Options)}
     command.__annotations__ = {
         "context": typer.Context,
         **{k: v for k, (v, _) in parameters.items()},

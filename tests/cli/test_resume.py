@@ -148,7 +148,15 @@ def test_after_ctrl_c_the_command_to_resume_is_printed(run, cut, y, mask, folder
 
 def test_into_a_folder_and_from_another_place(run, cut, y, mask, folder, monkeypatch):
     (folder / "results").mkdir()
-    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
+    options = [
+        y,
+        "--operator",
+        f"inpaint:mask={mask}",
+        "--prior",
+        "tv:weight=8",
+        "--stop",
+        "max-steps:steps=8",
+    ]
     cut(3, *options, "-o", "results")
     assert names(folder / "results" / "checkpoint") == [FILE, "images.safetensors", "run.json"]
     (folder / "elsewhere").mkdir()
@@ -163,7 +171,7 @@ def test_alpha_and_depth_stay_without_the_file(run, cut, folder):
     Image.fromarray(values).save("a.png")
     x = images.load("a.png")
     save("deep.png", x.x, depth="uint16", like=x)
-    cut(2, "deep.png", "--prior", "tv:weight=8", "--steps", 4, "-o", "x.png")
+    cut(2, "deep.png", "--prior", "tv:weight=8", "--stop", "max-steps:steps=4", "-o", "x.png")
     (folder / "deep.png").unlink()
     run("solve", "--resume", "x.checkpoint", "--quiet")
     back = images.load("x.png")
@@ -180,18 +188,28 @@ def test_more_steps(run, cut, y, folder):
 
 
 def test_quick_runs_leave_no_checkpoint(run, y, folder):
-    run("solve", y, "--prior", "tv:weight=8", "--steps", 3, "-o", "x.png")
+    run("solve", y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=3", "-o", "x.png")
     assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(cut, y, folder):
-    result = cut(3, y, "--prior", "tv:weight=8", "--steps", 9, "-o", "x.png", "--no-checkpoint")
+    result = cut(
+        3,
+        y,
+        "--prior",
+        "tv:weight=8",
+        "--stop",
+        "max-steps:steps=9",
+        "-o",
+        "x.png",
+        "--no-checkpoint",
+    )
     assert "Resume with" not in result.stderr
     assert not (folder / "x.checkpoint").exists()
 
 
 def test_an_unfinished_run_is_not_overwritten(run, cut, refused, y, folder):
-    options = [y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png"]
+    options = [y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png"]
     cut(3, *options)
     for name in ("x.png", "x.json", "x-comparison.png"):
         (folder / name).unlink()
@@ -203,7 +221,7 @@ def test_an_unfinished_run_is_not_overwritten(run, cut, refused, y, folder):
 
 
 def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
-    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
     facts = json.loads((folder / "x.checkpoint" / "run.json").read_text())
     (folder / "x.checkpoint" / "run.json").write_text(json.dumps({**facts, "writing": False}))
     assert "the resumed run did not write it" in refused("solve", "--resume", "x.checkpoint")
@@ -219,7 +237,7 @@ def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
     ],
 )
 def test_other_options_are_refused(refused, cut, y, more, named):
-    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
     message = refused("solve", "--resume", "x.checkpoint", *more)
     assert f"got {named} too" in message
     assert "Only --steps (a higher limit), --explain, --json and --quiet" in message
@@ -233,20 +251,20 @@ def test_a_folder_without_a_run_is_refused(refused, folder):
 
 def test_a_folder_of_format_1_is_refused(refused, cut, y, folder):
     """Format 1 had no number, another name for the images, and options called `picture`."""
-    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
     left = folder / "x.checkpoint"
     facts = json.loads((left / "run.json").read_text())
-    assert facts.pop("format") == 2
-    facts["options"]["picture"] = facts["options"].pop("image")
+    assert facts.pop("format") == 3
+    facts["options"]["picture"] = facts["options"].pop("images")
     (left / "run.json").write_text(json.dumps({**facts, "invprior": "0.0.9"}))
     (left / "images.safetensors").rename(left / "pictures.safetensors")
     message = " ".join(refused("solve", "--resume", "x.checkpoint").split())
     assert '"x.checkpoint" was written by invprior 0.0.9 in format 1' in message
-    assert "reads format 2. Resume it with the version that wrote it, or remove" in message
+    assert "reads format 3. Resume it with the version that wrote it, or remove" in message
 
 
 def test_overwriting_clears_a_folder_of_format_1(run, cut, y, folder):
-    options = [y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png"]
+    options = [y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png"]
     cut(3, *options)
     left = folder / "x.checkpoint"
     (left / "images.safetensors").rename(left / "pictures.safetensors")
@@ -256,14 +274,22 @@ def test_overwriting_clears_a_folder_of_format_1(run, cut, y, folder):
 
 @pytest.mark.parametrize("name", ["run.json", "images.safetensors", FILE])
 def test_damage_is_reported(refused, cut, y, folder, name):
-    cut(3, y, "--prior", "tv:weight=8", "--steps", 6, "-o", "x.png")
+    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
     path = folder / "x.checkpoint" / name
     path.write_bytes(path.read_bytes()[:40])
     assert "start over" in refused("solve", "--resume", "x.checkpoint").lower()
 
 
 def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):
-    options = [y, "--operator", f"inpaint:mask={mask}", "--prior", "tv:weight=8", "--steps", 8]
+    options = [
+        y,
+        "--operator",
+        f"inpaint:mask={mask}",
+        "--prior",
+        "tv:weight=8",
+        "--stop",
+        "max-steps:steps=8",
+    ]
     cut(3, *options, "-o", "x.png")
     np.save(mask, ~np.load(mask))
     assert "belongs to another run" in refused("solve", "--resume", "x.checkpoint")
@@ -272,7 +298,17 @@ def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):
 
 
 def test_several_runs(run, folder, y):
-    options = [y, "--prior", DIP, "--steps", 4, "--noise", "gaussian:sigma=0.2", "--truth", y]
+    options = [
+        y,
+        "--prior",
+        DIP,
+        "--stop",
+        "max-steps:steps=4",
+        "--noise",
+        "gaussian:sigma=0.2",
+        "--truth",
+        y,
+    ]
     out = run("solve", *options, "--runs", 3, "-o", "x.png").stdout
     assert "x-deviation.png" in out
     record = strict_json((folder / "x.json").read_text())
@@ -289,7 +325,17 @@ def test_several_runs(run, folder, y):
 
 
 def test_several_runs_are_resumed(run, cut, folder, y):
-    options = [y, "--prior", DIP, "--steps", 4, "--noise", "gaussian:sigma=0.2", "--runs", 3]
+    options = [
+        y,
+        "--prior",
+        DIP,
+        "--stop",
+        "max-steps:steps=4",
+        "--noise",
+        "gaussian:sigma=0.2",
+        "--runs",
+        3,
+    ]
     options += ["--checkpoint-every", 0]
     run("solve", *options, "-o", "whole.tif")
     result = cut(4, *options, "-o", "x.tif")  # the first run's last step

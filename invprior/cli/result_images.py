@@ -1,0 +1,52 @@
+"""The images that `solve` writes beside the restoration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from invprior.io import encoders
+from invprior.io.display import window_of
+from invprior.io.montage import Shown, side_by_side
+from invprior.io.save import save, save_stack
+from invprior.problem.solution import Solution
+
+
+def save_measurements(path: Path, y: Sequence[Tensor], *, overwrite: bool) -> None:
+    """Write simulated measurements, as floats where the format has them: noise leaves [0, 1]."""
+    floats = "float32" in encoders.DEPTHS[encoders.suffix_of(path) or ""]
+    save_stack(path, y, depth="float32" if floats else None, overwrite=overwrite)
+
+
+def save_comparison(
+    path: Path, y: Tensor, x: Tensor, truth: Tensor | None, *, overwrite: bool
+) -> None:
+    """Write the measurement, the restoration and the truth side by side, in one window of intensities."""
+    window = window_of(x if truth is None else truth)
+    panels = [
+        Shown("measurement", y, window.for_measurement(y)),
+        Shown("restoration", x, window),
+        *([] if truth is None else [Shown("truth", truth, window)]),
+    ]
+    save(path, side_by_side(panels), overwrite=overwrite)
+
+
+def save_deviation(path: Path, deviation: Tensor, *, overwrite: bool) -> None:
+    """Write the deviation of several runs as grey values, whose white is its maximum."""
+    shown = grey(deviation)
+    save(path, shown / shown.max().clamp_min(1e-12), overwrite=overwrite)  # equal runs deviate by 0
+
+
+def grey(deviation: Tensor) -> Tensor:
+    """Return the root mean square over the channels, (1, 1, H, W)."""
+    return deviation.square().mean(1, keepdim=True).sqrt()
+
+
+def spread(solution: Solution) -> dict[str, float] | None:
+    """Return the deviation of the runs: its maximum, which the file shows as white, and its RMS."""
+    if solution.deviation is None:
+        return None
+    shown = grey(solution.deviation)
+    return {"white": float(shown.max()), "rms": float(shown.square().mean().sqrt())}
