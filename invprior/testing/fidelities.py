@@ -77,7 +77,8 @@ def explains(fidelity: Fidelity) -> None:
         raise Fault("it does not grow with the distance of the prediction from y")
     # Some likelihoods are a little off, as that of magnitudes, by about half the variance.
     steps = [_OFFSET * k for k in range(-9, 10)]
-    totals = [float(fit.value(y + d, y).sum()) for d in steps]
+    best = y - getattr(fit, "background", 0.0)  # what the measurement has beside the prediction
+    totals = [float(fit.value(best + d, y).sum()) for d in steps]
     least = min(range(len(steps)), key=totals.__getitem__)
     if abs(steps[least]) > 1e-9:
         raise Fault(
