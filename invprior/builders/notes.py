@@ -33,7 +33,7 @@ def noise_notes(problem: Problem, noise: Noise | None) -> tuple[str, ...]:
         # Least squares would have an infinite weight.
         return (
             f"sigma=0 cannot be the noise of a restoration, so a sigma of {problem.noise_level:.3g} is estimated "
-            "from y; to fit y more closely, give a small sigma such as gaussian:sigma=0.001",
+            f"from y; to fit y more closely, give a smaller one such as gaussian:sigma={problem.noise_level / 10:.1g}",
         )
     poisson = isinstance(problem.fidelity, Poisson)
     given = problem.noise is None or (poisson and problem.noise.uncertainty == 0)
@@ -46,9 +46,10 @@ def noise_notes(problem: Problem, noise: Noise | None) -> tuple[str, ...]:
     if not 0 < high - low < problem.noise_level:
         return ()
     unit = (
-        "peak is the expected count at intensity 1 of the data: for counts divided by 255 it is 255"
+        "peak is the expected count at intensity 1 of the data, and gain is 1 / peak: for photon counts divided by 255 "
+        "peak is 255"
         if poisson
-        else "sigma is in intensities of the data: for data in [0, 1], 25 of 255 is 0.098"
+        else "sigma is in units of the data: for data in [0, 1], 25 of 255 is 0.098"
     )
     return (
         f"the given noise, of standard deviation {problem.noise_level:.3g}, exceeds the range of the measurement, "

@@ -15,7 +15,7 @@ class Gaussian(QuadraticFidelity):
     """Least squares, ||Ax - y||^2 / (2 sigma^2), for white Gaussian noise.
 
     Args:
-        sigma: standard deviation of the noise, in intensities of the data; estimated from y when absent.
+        sigma: standard deviation of the noise, in units of the data; estimated from y when absent.
     """
 
     def __init__(self, *, sigma: Annotated[float, Gt(0)] | None = None) -> None:

@@ -18,7 +18,7 @@ class Huber(ProximableFidelity):
     h(t) = delta (|t| - delta / 2) otherwise.
 
     Args:
-        sigma: standard deviation of the noise without its outliers, in intensities of the data;
+        sigma: standard deviation of the noise without its outliers, in units of the data;
             estimated from y when absent.
         delta: residual at which outliers begin, in multiples of sigma. At 1.345 the estimate loses
             5 % of its efficiency when the noise is truly Gaussian.

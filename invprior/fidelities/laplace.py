@@ -19,7 +19,7 @@ class Laplace(ProximableFidelity):
     use its prox.
 
     Args:
-        scale: mean absolute value of the noise, in intensities of the data; estimated from y when
+        scale: mean absolute value of the noise, in units of the data; estimated from y when
             absent.
     """
 

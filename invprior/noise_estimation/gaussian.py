@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,9 +12,10 @@ from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import DOUBTFUL, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
 from invprior.noise_estimation.constant_areas import constant_areas
-from invprior.noise_estimation.level import Level, level_of, pooled
+from invprior.noise_estimation.level import Level, level_of, pooled, quietest
 from invprior.noise_estimation.steps import rounding, step_of
 
+_TEXTURED = 1.0  # uncertainty of the variance from texture, from which the quietest blocks say more than the smoothest
 _EXCESS = 2.0  # uncertainty of sigma for each unit of the excess, from sinograms and k-spaces of photographs
 _FEWEST = 32  # second differences of rows; with fewer there is no estimate
 
@@ -95,7 +97,14 @@ def _channel(image: Tensor, known: Tensor, step: float) -> Level | None:
     if bands is None:
         return None
     mean, bounds, least = bands.mean, limits(image[known]), rounding(step)
-    return level_of(bands, lambda v: kept_share(mean, max(math.sqrt(v), least), bounds))
+
+    def share(variance: float) -> Tensor:
+        return kept_share(mean, max(math.sqrt(variance), least), bounds)
+
+    level = level_of(bands, share)
+    if level is None or level.texture < _TEXTURED:
+        return level
+    return replace(level, scale=min(level.scale, quietest(bands, share(level.scale))))
 
 
 def _rows(y: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ _ROUNDS = 12
 _LEAKAGE = 0.4  # part of texture's excess at middle frequencies that is also present at high ones
 _MOST = 0.6  # largest share of the variance that is subtracted as texture
 _ROUGH = 1.5  # ratio of low to high frequencies in the smoothest blocks above which texture fills the image
+_QUIET = 0.02  # share of the blocks that may be free of texture in a textured image
+_FEWEST_QUIET = 8  # blocks
 _LEAST = 0.04  # smallest uncertainty from texture, in any image
 
 
@@ -81,6 +83,30 @@ def level_of(
             break
         scale = found.scale
     return found
+
+
+def quietest(bands: Bands, share: Tensor) -> float:
+    """Bound the scale of the noise by the complete blocks with the least energy at high frequencies.
+
+    Texture only adds energy. White noise alone spreads the blocks as a chi-squared distribution does, so that the mean
+    of the quietest 2 % is a known part of s. In an image that is textured but for a few blocks, this is far closer than
+    `level_of`; in any other it is less exact.
+
+    Args:
+        bands: the blocks.
+        share: the noise's variance in every block divided by s, (N,).
+    """
+    # SciPy takes long to import, and few images come here.
+    from scipy.special import gammainc, gammaincinv
+
+    usable = share > 0.85 * share.max()
+    high = (bands.high[usable] / share[usable]).sort().values
+    count = max(_FEWEST_QUIET, int(_QUIET * len(high)))
+    if bands.gaps or len(high) <= count:
+        return math.inf
+    half, part = float(bands.degrees_of_freedom[0]) / 2, count / len(high)
+    expected = gammainc(half + 1, gammaincinv(half, part)) / part
+    return float(high[:count].mean() / expected)
 
 
 def _round(bands: Bands, share: Tensor, least: tuple[float, float]) -> Level | None:

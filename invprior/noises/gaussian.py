@@ -18,7 +18,7 @@ class GaussianNoise(Noise):
     """White Gaussian noise, added to every measurement.
 
     Args:
-        sigma: standard deviation, in intensities of the data. If it is absent, it is estimated from y; a simulation
+        sigma: standard deviation, in units of the data. If it is absent, it is estimated from y; a simulation
             uses 25 / 255. With 0 a simulation adds no noise. A restoration then estimates sigma from y, with a note.
         clip: limit the result to [0, 1], as a camera does.
         quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.

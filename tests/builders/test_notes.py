@@ -39,7 +39,7 @@ def test_a_noise_level_above_the_range_of_the_measurement_is_noted(given):
     if "poisson" in str(given):
         assert "peak is the expected count at intensity 1" in note
     else:
-        assert "in intensities of the data" in note
+        assert "in units of the data" in note
         assert "25 of 255 is 0.098" in note
 
 
@@ -77,7 +77,7 @@ def test_a_sigma_of_0_is_estimated_with_a_note(noise):
     assert problem.noise_level == estimated.noise_level
     (note,) = [n for n in notes(picture(), noise=noise) if "sigma=0" in n]
     assert f"{problem.noise_level:.3g} is estimated" in note
-    assert "gaussian:sigma=0.001" in note
+    assert f"gaussian:sigma={problem.noise_level / 10:.1g}" in note
     assert not any(
         "sigma=0" in n for n in notes(picture(), noise=noise, fidelity="gaussian:sigma=0.1")
     )

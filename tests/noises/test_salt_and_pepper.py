@@ -24,3 +24,13 @@ def test_the_scale_is_the_mean_absolute_error():
 def test_fraction_must_lie_between_0_and_1(fraction):
     with pytest.raises(OptionError, match="fraction"):
         SaltAndPepperNoise(fraction=fraction)
+
+
+def test_salt_and_pepper_are_in_the_units_of_the_data():
+    clean = torch.full((1, 1, 60, 60), 100.0)
+    noise = SaltAndPepperNoise(fraction=0.2, salt=255.0, pepper=20.0)
+    y = noise.sample(clean, torch.Generator().manual_seed(0))
+    assert y.unique().tolist() == [20, 100, 255]
+    assert noise.fidelity().scale == pytest.approx(0.2 * 235 / 2)
+    with pytest.raises(OptionError, match="salt=255,pepper=0"):
+        SaltAndPepperNoise(salt=0.0)
