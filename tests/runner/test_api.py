@@ -117,6 +117,13 @@ def test_arrays_come_in_and_go_out(quadratic):
     assert solve(
         np.zeros((5, 4)), prior=1 * quadratic, stop="max-steps:steps=1", **KNOWN
     ).to_numpy().shape == (5, 4)
+    for dtype, scale in ((torch.float32, 4095.0), (torch.float64, -1e5)):
+        found = replace(found, x=scale * torch.rand((2, 1, 5, 4), dtype=dtype))
+        array = found.to_numpy()
+        assert array.dtype == str(dtype).removeprefix("torch.")
+        assert np.array_equal(array, found.x[:, 0].numpy())
+        array += 1
+        assert not np.array_equal(array, found.x[:, 0].numpy())  # a copy
 
 
 def test_history_has_the_first_and_every_nth_step(y, quadratic):
