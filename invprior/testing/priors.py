@@ -129,11 +129,13 @@ def weight(prior: Functional) -> None:
         raise Fault(f"default_weight is {value!r}, should be a finite number >= 0")
 
 
-def translation(prior: Functional) -> None:
-    """With `translation_invariant`, a constant added to the image changes nothing but the image: a run may add one."""
-    if not prior.translation_invariant:
-        raise Skip("it does not claim to be")
+def units(prior: Functional) -> None:
+    """`translation_invariant` and `degree` are true: a run that shifts or scales intensities relies on both."""
     x, c = images(), 0.3
+    if isinstance(prior, Penalty):
+        _require_degree(prior)
+    if not prior.translation_invariant:
+        return
     pairs = {}
     if isinstance(prior, Penalty):
         pairs["value"] = (prior.value(x + c), prior.value(x))
@@ -147,11 +149,32 @@ def translation(prior: Functional) -> None:
             )
 
 
+def _require_degree(prior: Penalty) -> None:
+    """Require the degree of a value that is homogeneous; of any other there is none to compare.
+
+    Raises:
+        Fault: it has another degree than it says.
+    """
+    x = images()
+    for degree in (0.5, 1.0, 2.0, 3.0, 4.0):
+        # At two factors, as a value that is not homogeneous may pass at one.
+        fits = [
+            difference(prior.value(s * x), s**degree * prior.value(x), 1e-6) is None
+            for s in (2.0, 0.3)
+        ]
+        flat = not bool(prior.value(x).any())
+        if all(fits) and not flat and degree != prior.degree:
+            raise Fault(
+                f"R(2 x) is {2**degree:g} R(x), but degree is {prior.degree:g}: set degree = {degree:g}, "
+                "or its weight changes with the unit of intensities"
+            )
+
+
 def prior_checks() -> tuple[Check, ...]:
     """Return the checks of priors in pixels: of each, then of those with a value, then of those with a prox."""
     return (
         *tensor_method_checks((Penalty, Proximable), _calls),
-        *checks_for((Penalty, Proximable), any_size, finite, weight, translation),
+        *checks_for((Penalty, Proximable), any_size, finite, weight, units),
         *checks_for(Penalty, gradient, autograd, lipschitz),
         *checks_for(Proximable, prox, firm),
     )
