@@ -123,6 +123,10 @@ class Wavelet(Penalty, Proximable):
         ]
 
 
+# Times eps and the largest intensity: more than the sums of four levels' filters leave of a detail that is 0.
+_ROUNDING = 32.0
+
+
 def _analysis_prox(
     transform: WaveletTransform,
     v: Tensor,
@@ -140,7 +144,8 @@ def _analysis_prox(
         transform: W.
         v: images, (B, C, H, W).
         thresholds: one per band.
-        tolerance: an image is ready when its duality gap is at most this fraction of its energy.
+        tolerance: an image is ready when its duality gap is at most this fraction of its energy. Details that are
+            rounding errors count as 0, so an image without details is ready at once.
         steps: largest number of steps.
 
     Raises:
@@ -149,9 +154,14 @@ def _analysis_prox(
     Source: Beck and Teboulle 2009, "Fast gradient-based algorithms for constrained total variation
     image denoising", with the wavelet transform instead of the gradient.
     """
+    # No detail depends on the mean, and rounding errors are smaller without it.
+    mean = v.mean((-2, -1), keepdim=True)
+    v = v - mean
     low, details = transform.analysis(v)
     if not details:  # a single pixel, which has no details to penalise
-        return v
+        return v + mean
+    # Large thresholds would turn the rounding errors of details that are 0 into a gap that never closes.
+    rounding = _ROUNDING * torch.finfo(v.dtype).eps * v.abs().amax((1, 2, 3), keepdim=True)
     step = transform.norm() ** -2
     nothing = torch.zeros_like(low)
     dual = [torch.zeros_like(band) for band in details]
@@ -171,7 +181,8 @@ def _analysis_prox(
             x = v - transform.adjoint(nothing, dual)
             _, details = transform.analysis(x)
             energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].flatten(1).sum(1))
-            for threshold, point, band in zip(thresholds, dual, details, strict=True):
+            for threshold, point, found in zip(thresholds, dual, details, strict=True):
+                band = torch.where(found.abs() > rounding, found, 0.0)
                 penalty = threshold * band.abs().flatten(1).sum(1)
                 energy, gap = energy + penalty, gap + penalty - dot(point, band)
             # An image keeps the estimate with which it became ready. So its result does not depend
@@ -179,7 +190,7 @@ def _analysis_prox(
             result = torch.where(ready.view(-1, 1, 1, 1), result, x)
             ready = ready | ~(gap > tolerance * energy)  # negated, so that NaN ends the loop
             if bool(ready.all()):
-                return result
+                return result + mean
         _, details = transform.analysis(v - transform.adjoint(nothing, ahead))
     raise OptionError(
         f"The prox of wavelet did not close its duality gap in {steps} steps. Use an orthogonal wavelet "

@@ -164,6 +164,22 @@ def test_denoises_an_image_and_invariance_pays():
     assert error(Wavelet(wavelet="haar", translation_invariant=True)) < plain
 
 
+@pytest.mark.parametrize("level", [0.0, 0.5, 4095.0])
+@pytest.mark.parametrize(
+    "options", [{"wavelet": "bior4.4"}, {"translation_invariant": True}], ids=str
+)
+def test_a_flat_image_stays(options, level):
+    """A gap relative to an energy of 0 never closed: the prox refused flat images after 5,000 steps."""
+    flat = torch.full((1, 1, 32, 32), level)
+    for tau in (0.1, 100.0):
+        torch.testing.assert_close(Wavelet(**options).prox(flat, tau), flat, rtol=1e-6, atol=0)
+
+
+def test_a_large_weight_ends_at_an_image_without_details():
+    x = Wavelet(wavelet="haar", translation_invariant=True).prox(random(1, 1, 16, 16).float(), 1e3)
+    assert float(x.std()) < 1e-5
+
+
 def test_a_smaller_gap_comes_nearer():
     prior, v = Wavelet(wavelet="haar", translation_invariant=True), random(1, 1, 8, 8)
     transform = prior._transform(v)
