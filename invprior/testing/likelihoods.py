@@ -58,7 +58,7 @@ def require_scores(fit: Fidelity, clean: Tensor, y: Tensor) -> str:
         Fault: one of them is another.
     """
     level = float(clean.flatten()[0])
-    where = f"at intensity {level:g}"
+    where = f"at intensity {level:.2g}"
     score, noise = fit.gradient(clean, y), y - clean
     count = score.numel()
     size = float(score.square().mean().sqrt())

@@ -17,7 +17,6 @@ from invprior.testing.sample_tensors import SIZE, images, seeded
 from invprior.testing.tensor_methods import tensor_method_checks
 
 _MANY = (3, 2, 64, 64)  # 24,576 draws, which tell a strength to 1 %
-_LEVELS = (0.05, 0.5, 0.95)
 
 
 def _calls(noise: Noise) -> Sequence[MethodCall]:
@@ -72,7 +71,7 @@ def its_fidelity(noise: Noise) -> str:
     fidelity = model.fidelity()
     if not isinstance(fidelity, Fidelity):
         raise Fault(f"fidelity() returns a {type(fidelity).__name__}, should be a Fidelity")
-    clean = torch.full(_MANY, _LEVELS[1], dtype=torch.float64)
+    clean = torch.full(_MANY, 0.5, dtype=torch.float64)
     y = noise.sample(clean, seeded())
     if torch.equal(y, clean):
         raise Skip("it adds no noise")
@@ -83,8 +82,9 @@ def its_fidelity(noise: Noise) -> str:
     text = ""
     fit = fidelity.with_noise_level(float((y - clean).std()))
     require_likelihood(fit, clean, y)
-    # Near black and white, where a noise that is cut off to [0, 1] loses a half.
-    for level in _LEVELS:
+    # Also near black and white, where noise of any strength that is cut off to [0, 1] loses a part.
+    dark = min(0.05, 0.5 * float((y - clean).std()))
+    for level in (dark, 0.5, 1 - dark):
         clean = torch.full(_MANY, level, dtype=torch.float64)
         y = model.sample(clean, seeded(2))
         # Not below the offset of a camera, nor where photons are so few that a likelihood bounds its gradient.
