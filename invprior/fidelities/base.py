@@ -22,11 +22,11 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
     """A data fidelity E(prediction; y), summed over the entries of y.
 
     Attributes:
-        translation_invariant: whether E depends on prediction - y alone, so that a constant may be taken off both.
+        offset_invariant: whether E depends on prediction - y alone, so that a constant may be taken off both.
     """
 
     plugin_group: ClassVar[str] = "fidelities"
-    translation_invariant: bool = False
+    offset_invariant: bool = False
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -115,7 +115,7 @@ class ProximableFidelity(Fidelity):
 class QuadraticFidelity(ProximableFidelity):
     """E = precision / 2 ||prediction - y||^2, with which solvers may use an operator's `solve_damped`."""
 
-    translation_invariant = True
+    offset_invariant = True
 
     @property
     @abstractmethod
@@ -145,7 +145,7 @@ class Rescaled(Fidelity):
     def __init__(self, base: Fidelity, scale: float) -> None:
         super().__init__()
         self.base, self.scale = base, scale
-        self.translation_invariant = base.translation_invariant
+        self.offset_invariant = base.offset_invariant
 
     def described(self) -> tuple[type, Mapping[str, Any]]:
         """Return the class and the options of E, from which `registry.describe` makes the spec."""

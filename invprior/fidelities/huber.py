@@ -26,7 +26,7 @@ class Huber(ProximableFidelity):
     Source: Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964).
     """
 
-    translation_invariant = True
+    offset_invariant = True
 
     def __init__(
         self,

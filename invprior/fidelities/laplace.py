@@ -23,7 +23,7 @@ class Laplace(ProximableFidelity):
             absent.
     """
 
-    translation_invariant = True
+    offset_invariant = True
 
     def __init__(self, *, scale: Annotated[float, Gt(0)] | None = None) -> None:
         super().__init__()

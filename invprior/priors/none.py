@@ -10,7 +10,7 @@ from invprior.problem.functionals import Penalty, Proximable
 class NoPrior(Penalty, Proximable):
     """R(x) = 0, so the data alone decide: the baseline that every prior must beat."""
 
-    translation_invariant = True
+    offset_invariant = True
 
     def value(self, x: Tensor) -> Tensor:
         """Return zeros, (B,), that autograd can differentiate."""

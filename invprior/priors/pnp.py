@@ -22,7 +22,7 @@ class PnP(Proximable):
     """
 
     default_weight: float = 0.2
-    translation_invariant = True
+    offset_invariant = True
     convex: bool = False  # solvers then keep tau at the noise level instead of adapting it
 
     # A frozen dataclass can be a default value, as nothing can change it.

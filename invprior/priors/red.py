@@ -32,7 +32,7 @@ class RED(Penalty):
     """
 
     default_weight: float = 400.0
-    translation_invariant = True
+    offset_invariant = True
     degree = 2.0
     expected_failures: ClassVar[Mapping[str, str]] = {
         "gradient": "the gradient x - D(x) defines the method and belongs to a value only for some denoisers"

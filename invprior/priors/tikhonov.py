@@ -27,13 +27,13 @@ class Tikhonov(Penalty, Proximable):
     """
 
     default_weight: float = 60.0
-    translation_invariant = True
+    offset_invariant = True
     degree = 2.0
 
     def __init__(self, *, order: Literal[0, 1] = 1) -> None:
         super().__init__()
         self.order = order
-        self.translation_invariant = order == 1
+        self.offset_invariant = order == 1
 
     def value(self, x: Tensor) -> Tensor:
         """Return R of each image, (B,)."""

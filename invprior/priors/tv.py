@@ -33,7 +33,7 @@ class TV(Penalty, Proximable):
     """
 
     default_weight: float = 10.0
-    translation_invariant = True
+    offset_invariant = True
     degree = 1.0
 
     def __init__(

@@ -38,7 +38,7 @@ class Wavelet(Penalty, Proximable):
     """
 
     default_weight: float = 15.0
-    translation_invariant = True
+    offset_invariant = True
     degree = 1.0
 
     def __init__(

@@ -37,7 +37,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
         term_options: names that a term's spec may hold beside the constructor's options.
         default_weight: the weight of a term that is given none, and the start of a search for it, for images in [0, 1].
             One value serves all noise levels, because the fidelity is a negative log-likelihood.
-        translation_invariant: whether R(x + c) = R(x) for every constant c. If not, a run may scale intensities but not
+        offset_invariant: whether R(x + c) = R(x) for every constant c. If not, a run may scale intensities but not
             shift them.
         degree: the exponent d of R(s x) = s^d R(x), as 1 for a norm and 2 for its square. A run that scales intensities
             adapts the weight by it. With 0, as for a denoiser, a weight means the same at every scale.
@@ -45,7 +45,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
     plugin_group: ClassVar[str] = "priors"
     default_weight: float = 1.0
-    translation_invariant: bool = False
+    offset_invariant: bool = False
     degree: float = 0.0
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
@@ -157,7 +157,7 @@ class Reparameterization(Functional):
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
-    translation_invariant = True  # its image is in the units of the run, whatever these are
+    offset_invariant = True  # its image is in the units of the run, whatever these are
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False

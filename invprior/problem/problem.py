@@ -204,8 +204,8 @@ class Problem:
         if self.given is not None:
             return self
         found = self._image_range()
-        invariant = all(t.functional.translation_invariant for t in self.prior.terms)
-        shift = invariant and self.fidelity.translation_invariant
+        invariant = all(t.functional.offset_invariant for t in self.prior.terms)
+        shift = invariant and self.fidelity.offset_invariant
         units = DATA_UNITS if found is None else found.units(shift=shift)
         if units.is_identity:
             return self

@@ -57,12 +57,15 @@ class Iterate:
 
     @cached_property
     def change(self) -> Tensor:
-        """||x - previous x|| / ||previous x||, a scalar on the device; computed when read."""
-        norm = torch.linalg.vector_norm
-        change: Tensor = norm(self.x - self.previous) / norm(self.previous).clamp_min(
-            1e-12
-        )  # a run may begin at 0
-        return change
+        """||x - previous x|| over the spread ||x - mean(x)||, a scalar on the device; computed when read.
+
+        Neither an offset nor a scale of the intensities moves it. It is 0 when only rounding errors differ.
+        """
+        x, norm = self.x, torch.linalg.vector_norm
+        move, spread = norm(x - self.previous), norm(x - x.mean())
+        rounding = 4 * torch.finfo(x.dtype).eps * norm(x)
+        # A flat x has no spread; a first move away from it then counts as infinite.
+        return torch.where(move <= rounding, torch.zeros_like(move), move / spread)
 
 
 @dataclass(frozen=True)

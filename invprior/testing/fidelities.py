@@ -126,17 +126,17 @@ def noise_level(fidelity: Fidelity) -> None:
 
 
 def units(fidelity: Fidelity) -> None:
-    """`rescaled` is the same fidelity in another unit, and `translation_invariant` is true, as a run relies on both."""
+    """`rescaled` is the same fidelity in another unit, and `offset_invariant` is true, as a run relies on both."""
     fit, (p, y) = known(fidelity), data()
     scale, c = 4.0, 0.3
     wrong = difference(fit.rescaled(scale).value(p / scale, y / scale), fit.value(p, y), 1e-4)
     if wrong:
         raise Fault(f"rescaled({scale:g}), of prediction and y in that unit, is {wrong}")
-    if fit.translation_invariant:
+    if fit.offset_invariant:
         wrong = difference(fit.value(p + c, y + c), fit.value(p, y), 1e-4)
         if wrong:
             raise Fault(
-                f"translation_invariant is True, but with {c:g} added to prediction and y the value is {wrong}"
+                f"offset_invariant is True, but with {c:g} added to prediction and y the value is {wrong}"
             )
 
 

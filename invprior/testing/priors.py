@@ -130,11 +130,11 @@ def weight(prior: Functional) -> None:
 
 
 def units(prior: Functional) -> None:
-    """`translation_invariant` and `degree` are true: a run that shifts or scales intensities relies on both."""
+    """`offset_invariant` and `degree` are true: a run that shifts or scales intensities relies on both."""
     x, c = images(), 0.3
     if isinstance(prior, Penalty):
         _require_degree(prior)
-    if not prior.translation_invariant:
+    if not prior.offset_invariant:
         return
     pairs = {}
     if isinstance(prior, Penalty):
@@ -145,7 +145,7 @@ def units(prior: Functional) -> None:
         wrong = difference(moved, still, 1e-2)
         if wrong:
             raise Fault(
-                f"translation_invariant is True, but with {c:g} added to the image {name} is {wrong}"
+                f"offset_invariant is True, but with {c:g} added to the image {name} is {wrong}"
             )
 
 

@@ -59,7 +59,7 @@ def test_it_is_the_same_function_in_other_units(fidelity, scale):
     torch.testing.assert_close(automatic, fidelity.gradient(p, y), **near)
     assert other.lipschitz() == pytest.approx(scale**2 * fidelity.lipschitz())
     assert [isinstance(other, kind) for kind in KINDS] == [isinstance(fidelity, k) for k in KINDS]
-    assert other.translation_invariant is fidelity.translation_invariant
+    assert other.offset_invariant is fidelity.offset_invariant
     if isinstance(fidelity, ProximableFidelity):
         found = scale * other.prox(p / scale, y / scale, 0.02 / scale**2)
         torch.testing.assert_close(found, fidelity.prox(p, y, 0.02), **near)

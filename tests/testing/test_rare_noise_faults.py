@@ -190,7 +190,7 @@ class KeepsItsUnit(Huber):
 
 
 class ClaimsNoOrigin(Poisson):
-    translation_invariant = True
+    offset_invariant = True
 
 
 class MixesThree(Gaussian):
@@ -259,7 +259,7 @@ class CentresInPlace(PSNR):
     (ReadsTheVariance, "noise-level", r"with_noise_level\(0.1\) gives a noise_level of 0.3"),
     (SetsAgain(sigma=0.1), "noise-level", "changes a level that is already set|returns another"),
     (KeepsItsUnit(sigma=0.1), "units", r"rescaled\(4\), of prediction and y in that unit, is off by"),
-    (ClaimsNoOrigin(peak=100), "units", "translation_invariant is True, but"),
+    (ClaimsNoOrigin(peak=100), "units", "offset_invariant is True, but"),
     (MixesThree(sigma=0.1), "batch-apart", "value mixes the batch"),
     (NegativeGradient, "gradient", "scaled by -1, should be 1"),
     (SetsNumPy, "repeatable", "measure changes NumPy's handling of errors"),

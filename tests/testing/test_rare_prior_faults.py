@@ -131,7 +131,7 @@ class SetsThreads(Ridge):
 
 
 class Shifting(Ridge):
-    translation_invariant = True
+    offset_invariant = True
 
 
 class InfiniteWeight(Ridge):
@@ -257,7 +257,7 @@ class FixedSides(Net):
     (InPlaceProx, "input-untouched", "prox changes its input in place in float32"),
     (MixesThree, "batch-apart", "prox mixes the batch"),
     (SetsThreads, "repeatable", "value changes torch's number of threads"),
-    (Shifting, "translation", "translation_invariant is True, but"),
+    (Shifting, "translation", "offset_invariant is True, but"),
     (InfiniteWeight, "weight", "default_weight is inf"),
     (OneAlone, "shape", r"value returns the shape \(2, 1\), should be \(2,\)"),
     (AnotherDtype, "dtype", "prox returns float32 for float64"),
