@@ -39,11 +39,11 @@ class Outputs:
 
     @staticmethod
     def beside(
-        restoration: Path, simulated: bool, several: bool, curve: bool, *, whole: bool = False
+        restoration: Path, simulated: bool, several: bool, curve: bool, *, name: str | None = None
     ) -> Outputs:
-        """Name the other files after the restoration: without its suffix, or after its whole name."""
+        """Name the other files after the restoration without its suffix, or after another name."""
         suffix = suffix_of(restoration) or restoration.suffix
-        stem = restoration if whole else restoration.with_name(restoration.name[: -len(suffix)])
+        stem = restoration.with_name(name or restoration.name[: -len(suffix)])
         return Outputs(
             restoration,
             stem.with_name(stem.name + "-comparison.png"),
@@ -158,13 +158,12 @@ class Place:
 
     Attributes:
         folder: an existing folder.
-        stem: name of the restoration, without the suffix.
-        whole: whether the other files are named after the whole name, as another image has the same stem.
+        stem: the beginning of all names. It may end in the suffix of the restoration, where another image has the
+            same name otherwise.
     """
 
     folder: Path
     stem: str
-    whole: bool = False
 
 
 def settle(
@@ -207,8 +206,9 @@ def settle(
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
     if isinstance(output, Place):
-        path = files.check_name(output.folder / (output.stem + suffix))
-        outputs = Outputs.beside(path, simulated, several, curve, whole=output.whole)
+        twin = output.stem.lower().endswith(suffix)
+        path = files.check_name(output.folder / (output.stem + suffix * (not twin)))
+        outputs = Outputs.beside(path, simulated, several, curve, name=output.stem)
     elif files.check_name(output).is_dir():
         outputs = Outputs.in_folder(output, suffix, simulated, several, curve)
     elif not output.suffix:

@@ -118,13 +118,8 @@ class RunFolder:
             MeasurementError: there are some, or another run writes there.
         """
         self.outputs.lock()
-        if self.writing or self.options.overwrite:
-            return
-        for path in self.outputs.paths:
-            if path.exists():
-                raise MeasurementError(
-                    f'"{path}" exists already, and the resumed run did not write it. Move it away.'
-                )
+        if not (self.writing or self.options.overwrite):
+            refuse_existing(self.outputs)
 
     def _begin(self) -> Path:
         """Make the folder and write into it what the run started from."""
@@ -192,6 +187,19 @@ def _clear(folder: Path) -> None:
     for place in reversed(own):  # inner folders first: only an empty folder can be removed
         with suppress(OSError):
             place.rmdir()
+
+
+def refuse_existing(outputs: Outputs) -> None:
+    """Refuse to resume a run where files exist that it has not written.
+
+    Raises:
+        MeasurementError: there are some.
+    """
+    for path in outputs.paths:
+        if path.exists():
+            raise MeasurementError(
+                f'"{path}" exists already, and the resumed run did not write it. Move it away.'
+            )
 
 
 def resume_command(folder: Path) -> str:

@@ -120,6 +120,16 @@ class Session:
         return Session(selection, parts, folder.options, inputs, folder)
 
     @property
+    def outputs(self) -> Outputs:
+        """Where the results go."""
+        return self.folder.outputs
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder in which the run can be resumed, if it has begun."""
+        return self.folder.path if self.folder.begun else None
+
+    @property
     def problem(self) -> Problem:
         """The problem as the user stated it, in the units of the data."""
         return self.selection.problem.in_data_units

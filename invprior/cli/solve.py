@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.markup import escape
@@ -10,6 +13,11 @@ from rich.markup import escape
 from invprior.cli.console import err, out, reporting
 from invprior.cli.solve_options import PER_CALL, Options, taking_options
 from invprior.errors import OptionError
+
+if TYPE_CHECKING:
+    from invprior.cli.pages import StackRun
+    from invprior.cli.session import Session
+    from invprior.cli.several import Several
 
 
 @reporting
@@ -25,30 +33,36 @@ def solve(context: typer.Context, options: Options) -> None:
     "invprior describe KIND NAME" shows the options of each.
     """
     # Imported here because they import torch, which `--help` must not wait for.
+    from invprior.cli import several
     from invprior.cli.progress import notes_on_stderr
-    from invprior.cli.run_folder import resume_command
-    from invprior.cli.session import Session
-    from invprior.cli.summary import explained
-    from invprior.io import strict_json
 
     with notes_on_stderr(options.quiet):
         if options.resume is not None:
             _only_resume(context)
-            session = Session.resume(options.resume, options.steps)
+            if several.find(options.resume) is not None:
+                code = _several(options, several.Several.resume(options.resume, options.steps))
+            else:
+                code = _one(options, several.resumed(options.resume, options.steps))
         else:
-            session = Session.prepare(options, command=sys.argv[1:])
-        try:
-            solution = session.run(quiet=options.quiet or options.as_json)
-            record = session.write(solution)
-        except (
-            KeyboardInterrupt
-        ):  # before the first step, or again while the results are being written
-            if not session.folder.begun:
-                raise
-            resume = resume_command(session.folder.path)
-            text = f"Interrupted; no file was left half-written. Resume with: {resume}"
-            err.print(escape(text), soft_wrap=True)
-            raise typer.Exit(130) from None
+            options = replace(options, images=several.expanded(options.images))
+            command = sys.argv[1:]
+            if len(options.images) > 1:
+                code = _several(options, several.Several.prepare(options, command))
+            else:
+                code = _one(options, several.opened(options, command))
+    raise typer.Exit(code)
+
+
+def _one(options: Options, session: Session | StackRun) -> int:
+    """Restore one file and say what came out; return the exit code."""
+    from invprior.cli.summary import explained
+    from invprior.io import strict_json
+
+    try:
+        solution: Any = session.run(quiet=options.quiet or options.as_json)
+        record = session.write(solution)
+    except KeyboardInterrupt:  # before the first step, or again while the results are being written
+        return _interrupted(session.kept)
     if options.as_json:
         print(strict_json.dumps(record, indent=2))
     elif not options.quiet:
@@ -61,7 +75,49 @@ def solve(context: typer.Context, options: Options) -> None:
     if not solution.stop.ok:
         err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
     # An interrupted run has written its estimate, but a script must see that it did not finish.
-    raise typer.Exit({"interrupted": 130, "diverged": 2}.get(solution.stop.name, 0))
+    return {"interrupted": 130, "diverged": 2}.get(solution.stop.name, 0)
+
+
+def _several(options: Options, run: Several) -> int:
+    """Restore several files, say how each ended, and return the exit code."""
+    from invprior.cli.run_folder import resume_command
+    from invprior.io import strict_json
+
+    silent = options.quiet or options.as_json
+    outcomes, count = [], len(run.options.images)
+    try:
+        for outcome in run.run(quiet=silent):
+            outcomes.append(outcome)
+            if outcome.error is not None:
+                err.print(f"[bold red]Error[/] {escape(outcome.text)}", soft_wrap=True)
+            elif not silent:
+                out.print(escape(outcome.text), soft_wrap=True)
+    except KeyboardInterrupt:
+        return _interrupted(run.kept)
+    if options.as_json:
+        print(strict_json.dumps([outcome.as_record() for outcome in outcomes], indent=2))
+    bad = [outcome.image for outcome in outcomes if not outcome.ok]
+    if not silent:
+        text = f"Restored {len(outcomes) - len(bad)} of {count} images into {run.folder}"
+        skipped = count - len(outcomes)
+        out.print(escape(text + f"; {skipped} were done before" * (skipped > 0)), soft_wrap=True)
+    if not bad:
+        return 0
+    left = run.kept
+    again = "" if left is None else f" Restore what failed with: {resume_command(left)}"
+    message = f"{len(bad)} of {count} images failed: {', '.join(bad)}.{again}"
+    err.print(f"[bold red]Error[/] {escape(message)}", soft_wrap=True)
+    return 2
+
+
+def _interrupted(kept: Path | None) -> int:
+    from invprior.cli.run_folder import resume_command
+
+    text = "Interrupted; no file was left half-written."
+    if kept is not None:
+        text += f" Resume with: {resume_command(kept)}"
+    err.print(escape(text), soft_wrap=True)
+    return 130
 
 
 def _only_resume(context: typer.Context) -> None:

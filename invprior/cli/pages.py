@@ -1,0 +1,383 @@
+"""A stack: each image of a file is restored by a session of its own, and all are written into one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from safetensors import safe_open
+from safetensors.torch import save as packed
+from torch import Tensor
+
+import invprior
+from invprior.checkpoint.checkpoint import made
+from invprior.cli.outputs import Outputs, Place, settle
+from invprior.cli.result_images import grey, save_comparison, save_measurements
+from invprior.cli.run_folder import RunFolder, refuse_existing, resume_command
+from invprior.cli.session import Session, directory, stem, title
+from invprior.cli.solve_options import Options
+from invprior.errors import MeasurementError, OptionError
+from invprior.io import files, images, strict_json
+from invprior.io.losses import losses
+from invprior.io.save import save_stack
+from invprior.problem.solution import Stop
+
+_STACK = "stack.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is done: its restoration, measurement and deviation, (1, C, H, W), and its record."""
+
+    x: Tensor
+    y: Tensor
+    deviation: Tensor | None
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """All pages, and how the stack ended: as the first page that did not end well, else as the first."""
+
+    pages: Sequence[Page]
+    stop: Stop
+    choices: Sequence[tuple[str, str, str]]
+
+
+class StackRun:
+    """The run of a stack. It keeps finished pages on disk, so that it can be resumed.
+
+    Args:
+        options: of the command.
+        command: the command line, for the record.
+        stack: the images.
+        truths: the true image of each, or None.
+        outputs: where the results go.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        command: list[str],
+        stack: images.Stack,
+        truths: Sequence[images.Image | None],
+        outputs: Outputs,
+    ) -> None:
+        self.options, self.command, self.stack, self.truths = options, command, stack, truths
+        self.outputs, self.directory = outputs, str(Path.cwd())
+        self.begun, self.writing = False, False
+        self.first: Session | None = None
+
+    @staticmethod
+    def prepare(
+        options: Options, command: list[str], stack: images.Stack, place: Place | None = None
+    ) -> StackRun:
+        """Check everything that can be checked before the first page is restored.
+
+        Raises:
+            InvpriorError: something is wrong. Nothing has been written or computed.
+        """
+        truths = _truths(options, stack)
+        outputs = _settled(options, stack, place)
+        run = StackRun(options, command, stack, truths, outputs)
+        for note in stack.notes:
+            logging.getLogger("invprior").warning("%s", note.rstrip("."))
+        run.first = run.session(0)  # finds what is wrong with the options
+        RunFolder.check(outputs, options.overwrite, checkpoint=False)
+        if options.checkpoint and not options.overwrite and find(outputs.checkpoint):
+            raise MeasurementError(
+                f'"{outputs.checkpoint}" holds an unfinished run. Resume it with: '
+                f"{resume_command(outputs.checkpoint)}; or discard it with --overwrite."
+            )
+        return run
+
+    @staticmethod
+    def resume(place: Path, steps: int | None) -> StackRun:
+        """Take up an unfinished run; `place` is the folder that it left, see `find`.
+
+        Raises:
+            InvpriorError: it is damaged, or the stack has changed.
+        """
+        folder = find(place) or place
+        try:
+            facts = json.loads((folder / _STACK).read_text())
+            options = Options.restored(facts["options"])
+            outputs = Outputs.from_relative(folder, facts["results"])
+            digest, home = facts["sha256"], facts["directory"]
+            command, writing = facts["command"], facts["writing"]
+        except Exception as error:  # a damaged file can raise anything
+            raise OptionError(f'Cannot read the run in "{folder}": {error}. Start over.') from None
+        with directory(home):
+            stack = images.load_stack(options.image, getattr(torch, options.dtype))
+            truths = _truths(options, stack)
+            options = options if steps is None else replace(options, steps=steps)
+            run = StackRun(options, command, stack, truths, outputs)
+            if digest != run.digest:
+                raise MeasurementError(
+                    f'"{options.image}" has changed since its run began. Start over with --overwrite.'
+                )
+        run.directory, run.begun, run.writing = home, True, writing
+        outputs.lock()
+        if not (writing or options.overwrite):
+            refuse_existing(outputs)
+        return run
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder in which the run can be resumed, if it has begun."""
+        return self.path if self.begun else None
+
+    @property
+    def path(self) -> Path:
+        """The folder that keeps the run."""
+        return self.outputs.checkpoint
+
+    def session(self, index: int) -> Session:
+        """Return the session of a page, an unfinished one if the page has begun."""
+        place = self._file(index).with_suffix(".npy")
+        left = place.with_suffix(".checkpoint")
+        if self.begun and (left / "run.json").is_file():
+            return Session.resume(left, self.options.steps)
+        outputs = Outputs.beside(
+            place, self.options.simulated, self.options.runs > 1, self.options.weight_curve
+        )
+        if index == 0 and self.first is not None:  # a fresh folder has its name only now
+            first, self.first = self.first, None
+            folder = RunFolder(outputs, self.options, first.inputs, self.command)
+            return replace(first, folder=folder)
+        with directory(self.directory):  # options may name files relative to it, such as a mask
+            return Session.prepare(
+                self.options,
+                self.command,
+                given=self.stack.images[index],
+                true=self.truths[index],
+                place=outputs,
+            )
+
+    def run(self, *, quiet: bool) -> Restored:
+        """Restore every page that is not done.
+
+        Raises:
+            KeyboardInterrupt: the run was interrupted; finished pages, and the state of the page, are kept.
+        """
+        pages: list[Page] = []
+        choices: Sequence[tuple[str, str, str]] = ()
+        for index in range(len(self.stack.images)):
+            done = self._kept(index)
+            if done is None:
+                if self.options.checkpoint:
+                    self._begin()
+                session = self.session(index)
+                solution = session.run(quiet=quiet)
+                if solution.stop.name == "interrupted":
+                    raise KeyboardInterrupt
+                done = Page(
+                    solution.x.cpu(),
+                    session.problem.y.cpu(),
+                    None if solution.deviation is None else solution.deviation.cpu(),
+                    json.loads(strict_json.dumps(session.record(solution))),
+                )
+                choices = choices or solution.choices
+                if self.options.checkpoint:
+                    self._keep(index, done)
+                session.folder.discard()
+                session.folder.outputs.unlock()
+            pages.append(done)
+        ends = [Stop(**page.record["stop"]) for page in pages]
+        stop = next((end for end in ends if not end.ok), ends[0])
+        return Restored(pages, stop, choices)
+
+    def write(self, restored: Restored) -> dict[str, Any]:
+        """Write the result files, and remove what was kept of the run; return the record."""
+        overwrite = self.options.overwrite or self.writing
+        if (
+            self.begun
+        ):  # files from now on are this run's own, which it may replace when it is resumed
+            self.writing = True
+            self._describe()
+        to = self.outputs if self.begun else self.outputs.claimed()
+        x = [page.x for page in restored.pages]
+        save_stack(to.restoration, x, like=self.stack.images, overwrite=overwrite)
+        y = [page.y for page in restored.pages]
+        if to.measurement is not None:
+            save_measurements(to.measurement, y, overwrite=overwrite)
+        if to.deviation is not None:
+            spread = [grey(p.deviation) for p in restored.pages if p.deviation is not None]
+            save_stack(to.deviation, spread, depth="float32", overwrite=overwrite)
+        middle = len(x) // 2  # the first and the last slice of a volume are often empty
+        true = self.stack.images[middle] if self.options.simulated else self.truths[middle]
+        truth = None if true is None else true.x.to(x[middle])
+        save_comparison(to.comparison, y[middle], x[middle], truth, overwrite=overwrite)
+        notes = losses(to.restoration, x[0], self.stack.images[0])
+        for note in notes:
+            logging.getLogger("invprior").warning("%s", note)
+        record = self._record(restored, to, notes)
+        with files.atomic(to.record, overwrite=overwrite) as file:
+            file.write(strict_json.dumps(record, indent=2).encode())
+        self._clear()
+        return record
+
+    def table(self, record: dict[str, Any]) -> Group:
+        """Return the summary for the terminal."""
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for name in ("page", "steps", "time [s]", "noise", "PSNR [dB]", "stopped"):
+            table.add_column(escape(name), justify="left" if name == "stopped" else "right")
+        for number, page in enumerate(record["pages"], 1):
+            level = page["provenance"].get("noise_level")
+            psnr = page["scores"].get("restoration", {}).get("psnr")
+            table.add_row(
+                str(number),
+                str(page["steps"]),
+                f"{page['seconds']:.1f}",
+                "-" if level is None else f"{float(level):.4g}",
+                "-" if psnr is None else f"{float(psnr):.2f}",
+                escape(page["stop"]["message"]),
+            )
+        return Group(table, "")
+
+    def _record(self, restored: Restored, to: Outputs, notes: Sequence[str]) -> dict[str, Any]:
+        records = [page.record for page in restored.pages]
+        stop = restored.stop
+        each = [note for record in records for note in record["notes"]]
+        scores = {
+            kind: {
+                name: fmean(float(r["scores"][kind][name]) for r in records)
+                for name in records[0]["scores"][kind]
+            }
+            for kind in records[0]["scores"]
+        }
+        return {
+            "invprior": invprior.__version__,
+            "command": self.command,
+            "image": self.options.image,
+            "axes": self.stack.axes,
+            "shape": self.stack.shape,
+            "stop": {"name": stop.name, "ok": stop.ok, "message": stop.message},
+            "notes": [*self.stack.notes, *dict.fromkeys(each), *notes],
+            "steps": sum(r["steps"] for r in records),
+            "seconds": sum(r["seconds"] for r in records),
+            "scores": scores,
+            "files": to.named,
+            "pages": records,
+        }
+
+    def _begin(self) -> None:
+        """Make the folder of the run, from which it can be resumed."""
+        if self.begun:
+            return
+        self.outputs = self.outputs.claimed()
+        self.outputs.lock()  # a fresh folder has its name only now
+        self._clear()  # left by an earlier run, which --overwrite discards
+        made(self.path)
+        self._describe()
+        self.begun = True
+
+    def _describe(self) -> None:
+        facts = {
+            "format": _FORMAT,
+            "invprior": invprior.__version__,
+            "command": self.command,
+            "directory": self.directory,
+            "options": self.options.kept(),
+            "results": self.outputs.relative(self.path),
+            "sha256": self.digest,
+            "writing": self.writing,
+        }
+        with files.atomic(self.path / _STACK, overwrite=True) as file:
+            file.write(json.dumps(facts, indent=2).encode())
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of the stack's file, by which a changed one is refused."""
+        assert self.stack.path is not None  # a stack comes from a file
+        with self.stack.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _keep(self, index: int, page: Page) -> None:
+        tensors = {"x": page.x, "y": page.y, "deviation": page.deviation}
+        found = {k: v.detach().contiguous() for k, v in tensors.items() if v is not None}
+        data = packed(found, {"record": json.dumps(page.record)})
+        with files.atomic(self._file(index), overwrite=True) as file:
+            file.write(data)
+
+    def _kept(self, index: int) -> Page | None:
+        if not self.begun or not self._file(index).exists():
+            return None
+        try:
+            with safe_open(self._file(index), "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                record = json.loads(file.metadata()["record"])
+            return Page(tensors["x"], tensors["y"], tensors.get("deviation"), record)
+        except Exception:  # a damaged file can raise anything; its page is restored again
+            return None
+
+    def _file(self, index: int) -> Path:
+        return self.path / f"page-{index + 1:04}.safetensors"
+
+    def _clear(self) -> None:
+        """Delete the files of the run, and its folder unless the user has put other files there."""
+        for path in (*self.path.glob("page-*.safetensors"), self.path / _STACK):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+
+def find(place: Path) -> Path | None:
+    """Return the folder in which the run of a stack can be resumed, or None."""
+    files.check_name(place)
+    return next((f for f in (place, place / "checkpoint") if (f / _STACK).is_file()), None)
+
+
+def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outputs:
+    like = stack.images[0]
+    return settle(
+        place or options.output,
+        title(options, stem(options.image)),
+        like,
+        channels=like.x.shape[1],
+        simulated=options.simulated,
+        several=options.runs > 1,
+        overwrite=options.overwrite,
+        pages=len(stack.images),
+    )
+
+
+def _truths(options: Options, stack: images.Stack) -> Sequence[images.Image | None]:
+    """Return the true image of each page.
+
+    Raises:
+        OptionError: the options cannot be meant for a stack.
+    """
+    count = len(stack.images)
+    if options.weight_curve:
+        raise OptionError(
+            f'--weight-curve plots the weights of one image; "{options.image}" holds {count}. Leave it out, or give '
+            "a file of one image."
+        )
+    if options.truth is None:
+        return [None] * count
+    if options.simulated:
+        raise OptionError(
+            "--truth needs a real measurement: a simulated one has the given image as its "
+            "ground truth. Leave out --truth or --simulate."
+        )
+    truths = images.load_stack(options.truth, getattr(torch, options.dtype)).images
+    if len(truths) not in (1, count):
+        raise OptionError(
+            f'--truth must hold one image, or one for each of the {count} of "{options.image}"; "{options.truth}" '
+            f"holds {len(truths)}."
+        )
+    return truths if len(truths) == count else truths * count

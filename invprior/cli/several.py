@@ -1,0 +1,307 @@
+"""Several files: each is restored into one folder by a run of its own, and a fault in one does not stop the others."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import invprior
+from invprior.checkpoint.checkpoint import made
+from invprior.cli import pages
+from invprior.cli.inputs import parts_of
+from invprior.cli.outputs import DEFAULT_FOLDER, Outputs, Place
+from invprior.cli.pages import StackRun
+from invprior.cli.run_folder import resume_command
+from invprior.cli.session import Session, directory, stem, title
+from invprior.cli.solve_options import Options
+from invprior.errors import InvpriorError, MeasurementError, OptionError
+from invprior.io import encoders, files, images, lock, samples
+
+_SEVERAL = "several.json"
+_FORMAT = 1
+
+
+def opened(options: Options, command: list[str], place: Place | None = None) -> Session | StackRun:
+    """Return the checked run of one file: of a stack, if it holds several images.
+
+    Raises:
+        InvpriorError: something is wrong; nothing has been written or computed.
+    """
+    stack = None
+    if not options.image.startswith(samples.PREFIX):
+        with suppress(MeasurementError):  # told below, together with what else is wrong
+            stack = images.load_stack(options.image, getattr(torch, options.dtype))
+    if stack is None:
+        return Session.prepare(options, command, place=place)
+    if len(stack.images) > 1:
+        return StackRun.prepare(options, command, stack, place)
+    given = replace(stack.images[0], notes=stack.notes)
+    return Session.prepare(options, command, given=given, place=place)
+
+
+def resumed(place: Path, steps: int | None) -> Session | StackRun:
+    """Return the unfinished run of one file."""
+    if pages.find(place) is not None:
+        return StackRun.resume(place, steps)
+    return Session.resume(place, steps)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one of several files ended.
+
+    Attributes:
+        image: the file.
+        record: of its run; None when the file failed.
+        error: what was wrong with it.
+    """
+
+    image: str
+    record: dict[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line on how it ended."""
+        if self.record is None:
+            return f"{self.image}: {self.error}"
+        stop = self.record["stop"]["message"]
+        return f"{self.image}: {self.record['files']['restoration'].name}, {stop}, {self.record['seconds']:.1f} s"
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the record, or the image and its error."""
+        return self.record or {"image": self.image, "error": self.error}
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a result that can be used."""
+        return self.record is not None and self.record["stop"]["name"] != "diverged"
+
+
+class Several:
+    """The run of several files. It keeps a list of those that are done, so that it can be resumed.
+
+    Args:
+        options: of the command.
+        command: the command line, for the records.
+        folder: of the results; it exists.
+        done: names of the files that are restored.
+    """
+
+    def __init__(
+        self, options: Options, command: list[str], folder: Path, done: Sequence[str] = ()
+    ) -> None:
+        self.options, self.command, self.folder = options, command, folder
+        self.done, self.directory, self.again = list(done), str(Path.cwd()), False
+        self.places = _places(options, folder)
+
+    @staticmethod
+    def prepare(options: Options, command: list[str]) -> Several:
+        """Check what concerns all files, and make the folder.
+
+        Raises:
+            InvpriorError: something is wrong; no file has been written.
+        """
+        _check(options)
+        parts_of(options)
+        folder = options.output
+        run = Several(options, command, DEFAULT_FOLDER if folder is None else folder)
+        if folder is None:
+            fresh = DEFAULT_FOLDER / title(options, f"{len(options.images)}-images")
+            outputs = Outputs.in_folder(fresh, ".tif", False, False, False, fresh=True).claimed()
+            return Several(options, command, outputs.restoration.parent)
+        if not options.overwrite:
+            run._refuse_existing()
+        files.makeable(folder, "Name another folder with --output.")
+        made(folder)
+        lock.acquire(run.path)
+        return run
+
+    @staticmethod
+    def resume(place: Path, steps: int | None) -> Several:
+        """Take up an unfinished run; `place` is the folder of its results, or the one inside it.
+
+        Raises:
+            InvpriorError: it is damaged, or another run works there.
+        """
+        path = find(place) or place
+        try:
+            facts = json.loads((path / _SEVERAL).read_text())
+            options = Options.restored(facts["options"])
+            done, home, command = facts["done"], facts["directory"], facts["command"]
+        except Exception as error:  # a damaged file can raise anything
+            raise OptionError(f'Cannot read the run in "{path}": {error}. Start over.') from None
+        options = options if steps is None else replace(options, steps=steps)
+        run = Several(options, command, path.absolute().parent, done)
+        run.directory, run.again = home, True
+        lock.acquire(run.path)
+        return run
+
+    @property
+    def path(self) -> Path:
+        """The folder that keeps the list of what is done."""
+        return self.folder / "checkpoint"
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder in which the run can be resumed, if it has begun."""
+        return self.folder if (self.path / _SEVERAL).exists() else None
+
+    @property
+    def remaining(self) -> list[str]:
+        """The files that are not done, in their order."""
+        return [image for image in self.options.images if image not in self.done]
+
+    def run(self, *, quiet: bool) -> Iterator[Outcome]:
+        """Restore one file after the other, and yield how each ended.
+
+        Raises:
+            KeyboardInterrupt: the run was interrupted; what is done is kept.
+        """
+        self._describe()
+        for image in self.remaining:
+            try:
+                record = self._restored(image, quiet)
+            except InvpriorError as error:
+                yield Outcome(image, error=str(error))
+                continue
+            self.done.append(image)
+            self._describe()
+            yield Outcome(image, record)
+        if not self.remaining:
+            self._clear()
+
+    def _restored(self, image: str, quiet: bool) -> dict[str, Any]:
+        place = self.places[image]
+        left = files.check_name(place.folder / f"{place.stem}.checkpoint")
+        with directory(self.directory):
+            if self.again and (pages.find(left) or (left / "run.json").is_file()):
+                session = resumed(left, self.options.steps)
+            else:
+                options = replace(self.options, images=[image], output=None)
+                session = opened(options, self.command, place)
+            result: Any = session.run(quiet=quiet)
+            record = session.write(result)
+        if result.stop.name == "interrupted":
+            raise KeyboardInterrupt
+        session.outputs.unlock()
+        return record
+
+    def _refuse_existing(self) -> None:
+        """Refuse to start where a record or an unfinished run is in the way.
+
+        Raises:
+            MeasurementError: there is one.
+        """
+        if self.kept is not None:
+            raise MeasurementError(
+                f'"{self.folder}" holds an unfinished run of several files. Resume it with: '
+                f"{resume_command(self.folder)}; or discard it with --overwrite."
+            )
+        for place in self.places.values():
+            files.writable(place.folder / f"{place.stem}.json") if self.folder.is_dir() else None
+
+    def _describe(self) -> None:
+        if not self.options.checkpoint:
+            return
+        made(self.path)
+        facts = {
+            "format": _FORMAT,
+            "invprior": invprior.__version__,
+            "command": self.command,
+            "directory": self.directory,
+            "options": self.options.kept(),
+            "done": self.done,
+        }
+        with files.atomic(self.path / _SEVERAL, overwrite=True) as file:
+            file.write(json.dumps(facts, indent=2).encode())
+
+    def _clear(self) -> None:
+        """Delete the list, and its folder unless the user has put other files there."""
+        (self.path / _SEVERAL).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+
+def find(place: Path) -> Path | None:
+    """Return the folder of the list from which several files can be resumed, or None."""
+    files.check_name(place)
+    return next((f for f in (place, place / "checkpoint") if (f / _SEVERAL).is_file()), None)
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """Return the files that patterns such as "c*.tif" match, in the order of their names, and other names as given.
+
+    Raises:
+        MeasurementError: a pattern matches nothing.
+    """
+    found: list[str] = []
+    for name in names:
+        pattern = any(letter in name for letter in "*?[") and not name.startswith(samples.PREFIX)
+        if not pattern or Path(name).exists():
+            found.append(name)
+            continue
+        matches = sorted(path for path in glob.glob(name) if Path(path).is_file())  # noqa: PTH207
+        if not matches:
+            raise MeasurementError(f'No file matches "{name}". Check the pattern and the folder.')
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def _places(options: Options, folder: Path) -> dict[str, Place]:
+    """Return where the results of each file go; files of one stem are told apart by their whole names."""
+    stems = {image: stem(image) for image in options.images}
+    counts = Counter(stems.values())
+    return {
+        image: Place(folder, name if counts[name] == 1 else Path(image).name)
+        for image, name in stems.items()
+    }
+
+
+def _check(options: Options) -> None:
+    """Refuse what cannot be meant for several files.
+
+    Raises:
+        OptionError: the options cannot be meant.
+        MeasurementError: two files, or a file and a result, have the same name.
+    """
+    count, output = len(options.images), options.output
+    if options.truth is not None:
+        raise OptionError(
+            f"--truth scores one measurement; got {count} images. Restore each with its own --truth, or put the "
+            "measurements into one stack and their true images into another."
+        )
+    if len({name.startswith(samples.PREFIX) or options.simulate for name in options.images}) > 1:
+        raise OptionError(
+            "Samples are degraded first, and files are not; got both. Restore them by two commands, or degrade the "
+            "files too, with --simulate."
+        )
+    if output is None:
+        return
+    if encoders.suffix_of(output) is not None and not output.is_dir():
+        raise OptionError(
+            f'The option "output" must name a folder for {count} images; got "{output}". Name one such as '
+            f'"{output.with_suffix("")}/".'
+        )
+    twins = [
+        n for n, c in Counter(p.stem for p in _places(options, output).values()).items() if c > 1
+    ]
+    if twins:
+        raise MeasurementError(
+            f'Several images are named "{twins[0]}", and all results go into "{output}". Restore them into folders of '
+            "their own."
+        )
+    for image in options.images:
+        if Path(image).exists() and Path(image).absolute().parent.resolve() == output.resolve():
+            raise MeasurementError(
+                f'The folder "{output}" holds the image "{image}", which its result would replace. Name another '
+                "folder with --output."
+            )
