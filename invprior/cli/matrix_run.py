@@ -16,7 +16,7 @@ from invprior.cli.console import err
 from invprior.cli.outputs import DEFAULT_FOLDER
 from invprior.errors import OptionError, did_you_mean
 from invprior.matrix.config import deprecated, specs
-from invprior.matrix.config.matrix import AXES, read
+from invprior.matrix.config.matrix import AXES, builtin_names, read
 from invprior.matrix.execution import cluster
 from invprior.matrix.execution.pool import Event, ProcessPool
 from invprior.matrix.execution.process import processors
@@ -49,7 +49,7 @@ def planned(
 ) -> Store:
     """Return the folder of results that a run would make, without making it."""
     name, text = read(source)
-    setting = _setting(data, size, device, threads)
+    setting = _setting(source, data, size, device, threads)
     return _noted(Store.planned(_folder(name, output), name, text, setting))
 
 
@@ -58,7 +58,7 @@ def made(
 ) -> Store:
     """Make a folder of results, or continue in it."""
     name, text = read(source)
-    setting = _setting(data, size, device, threads)
+    setting = _setting(source, data, size, device, threads)
     return _noted(Store.make(_folder(name, output), name, text, setting))
 
 
@@ -72,12 +72,16 @@ def _print_notes(notes: Iterable[str]) -> None:
         err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
 
 
-def _setting(data: Path | None, size: int, device: str, threads: int) -> Setting:
+def _setting(source: str, data: Path | None, size: int, device: str, threads: int) -> Setting:
     # Absolute, because a later command may start in another folder.
     folder = (data or Path()).absolute()
     if not folder.is_dir():
         raise OptionError(f'The folder of images, --data, must exist; got "{folder}".')
-    return Setting(data=str(folder), size=size, device=resolved(device), threads=threads)
+    beside = [] if source in builtin_names() else [Path(source).absolute().parent]
+    others = tuple(dict.fromkeys(str(p) for p in (*beside, Path.cwd()) if p != folder))
+    return Setting(
+        data=str(folder), others=others, size=size, device=resolved(device), threads=threads
+    )
 
 
 def _folder(name: str, output: Path | None) -> Path:

@@ -12,7 +12,9 @@ from invprior.builders.problem import operator_for
 from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError, MeasurementError
 from invprior.io import samples
+from invprior.io.display import UNIT, window_of
 from invprior.matrix.results.cells import Job, place
+from invprior.metrics.base import Range
 from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_seed
 from invprior.operators.base import Operator
@@ -29,7 +31,7 @@ class Case:
     """One measurement.
 
     Attributes:
-        truth: (1, C, H, W), intensities in [0, 1].
+        truth: (1, C, H, W), in the units of its file.
         y: (1, *measurement_shape).
         operator: made for the truth's size.
         noise: the spec that the methods get; None if they estimate the noise.
@@ -90,9 +92,11 @@ def resized(x: Tensor, height: int, width: int, how: str) -> Tensor:
     return _tensor(small).to(x)
 
 
-def rounded(x: Tensor) -> Tensor:
-    """Clip to [0, 1] and round to 8 bits."""
-    return (x.clamp(0, 1) * 255).round() / 255
+def rounded(x: Tensor, within: Range = (0.0, 1.0)) -> Tensor:
+    """Clip to the range and round to the 256 levels of 8 bits between its ends."""
+    low, high = within
+    levels = ((x - low) / (high - low)).clamp(0, 1) * 255
+    return low + (levels.round() / 255) * (high - low)
 
 
 def _pillow(x: Tensor) -> Image.Image:
@@ -100,6 +104,10 @@ def _pillow(x: Tensor) -> Image.Image:
 
     if x.shape[1] not in (1, 3):
         raise IncompatibleError(f"Pillow resizes 1 or 3 channels; the image has {x.shape[1]}.")
+    if UNIT.for_measurement(x) != UNIT:
+        raise IncompatibleError(
+            f"Pillow resizes images of 8 bits, in [0, 1]; the image has {window_of(x)}. Scale it to [0, 1] first."
+        )
     # The second rounding only removes the error of multiplying by 255 again.
     array = (rounded(x)[0] * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)

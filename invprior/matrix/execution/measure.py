@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from invprior.errors import IncompatibleError
+from invprior.io.display import UNIT, window_of
 from invprior.io.save import save
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
@@ -25,8 +25,9 @@ from invprior.matrix.execution.scoring import Scores
 from invprior.matrix.execution.tune import tune
 from invprior.matrix.results import record
 from invprior.matrix.results.base_record import base_record, failure
-from invprior.matrix.results.cells import Job
+from invprior.matrix.results.cells import Job, home
 from invprior.matrix.results.record import Ending, Record, Seconds
+from invprior.metrics.base import score_range
 from invprior.provenance import data_hash, device_text
 
 
@@ -54,7 +55,7 @@ def compute(job: Job, folder: Path, progress: Progress) -> Record:
         )
     before = _reset_peak_memory(job.setting.device)
     try:
-        with chdir(job.setting.data):  # specs name files relative to it
+        with chdir(home(job)):  # specs name files relative to it
             made = _measure(job, folder, progress)
     except IncompatibleError as error:
         made = failure(job, "incompatible", str(error))
@@ -83,6 +84,7 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
         curve=restored.curve,
         result_sha256=data_hash(restored.x),
         inputs={"truth": data_hash(case.truth), "measurement": data_hash(case.y)},
+        score_range=None if (found := score_range(case.truth)) == (0, 1) else found,
         device=device_text(case.y.device),
         **names,
     )
@@ -95,20 +97,21 @@ def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dic
         role: (record.IMAGES, data_hash(x)[:20], x)
         for role, x in (("truth", case.truth), ("measurement", case.y))
     }
+    window = window_of(case.truth)  # the same for every method
+    windows = {"truth": window, "image": window, "measurement": window.for_measurement(case.y)}
     names: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for role, (place, stem, x) in {**own, **shared}.items():
-        path = folder / place / (stem + _suffix(x))
+        shown = x.shape[1] in (1, 3)  # PNG has no other number of channels
+        path = folder / place / (stem + (".png" if shown else ".tif"))
         # Shared images are named by their content, so one that exists is the same.
         if role == "image" or not path.exists():
-            save(path, x.nan_to_num(0.0), overwrite=True)
+            save(path, windows[role](x) if shown else x.nan_to_num(0.0), overwrite=True)
         names[role] = path.name
         hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return names | {"files": hashes}
-
-
-def _suffix(x: Tensor) -> str:
-    return ".png" if x.shape[1] in (1, 3) else ".tif"  # PNG has no other number of channels
+    told = {role: (windows[role].low, windows[role].high) for role in ("truth", "measurement")}
+    plain = all(w == UNIT for w in windows.values())
+    return names | {"files": hashes, "windows": {} if plain else told}
 
 
 def _reset_peak_memory(device: str) -> int:

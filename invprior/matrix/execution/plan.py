@@ -15,7 +15,7 @@ from invprior.errors import IncompatibleError, InvpriorError
 from invprior.matrix.config import specs
 from invprior.matrix.execution.data import Case, prepare
 from invprior.matrix.execution.restore import now, problem_of, restore
-from invprior.matrix.results.cells import Job, parts
+from invprior.matrix.results.cells import Job, home, parts
 from invprior.matrix.results.record import Record
 from invprior.matrix.results.store import PlannedCell
 from invprior.problem.problem import Problem
@@ -73,7 +73,7 @@ def _row(members: tuple[PlannedCell, ...]) -> Row:
     if not all(specs.is_own(group, text) for group, text in parts(job)):
         return Row(cells=members)  # code of other packages runs in a cell's own process only
     try:
-        with chdir(job.setting.data):  # specs name files relative to it
+        with chdir(home(job)):  # specs name files relative to it
             return Row(cells=members, seconds=_estimate(job))
     except IncompatibleError as error:
         return Row(cells=members, incompatible=str(error))

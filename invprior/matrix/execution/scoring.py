@@ -12,7 +12,7 @@ from invprior import registry
 from invprior.errors import IncompatibleError
 from invprior.matrix.config.sections import Protocol
 from invprior.matrix.execution.data import Case, rounded
-from invprior.metrics.base import Metric, score_range, with_range
+from invprior.metrics.base import Metric, Range, score_range, with_range
 
 MISSING = " (missing pixels)"
 
@@ -23,11 +23,13 @@ class Scores:
 
     Attributes:
         metrics: by the name that tables show, which is the spec as given.
+        within: the range of the ground truth.
     """
 
     metrics: Mapping[str, Metric]
     case: Case
     protocol: Protocol
+    within: Range
 
     @staticmethod
     def of(texts: tuple[str, ...], case: Case, protocol: Protocol) -> Scores:
@@ -35,12 +37,12 @@ class Scores:
         # One range for the whole truth: borders are cut off and missing pixels picked out below.
         whole = score_range(case.truth)
         made = {text: with_range(registry.create("metrics", text), whole) for text in texts}
-        return Scores(made, case, protocol)
+        return Scores(made, case, protocol, whole)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, float]:
         """Score x, (1, C, H, W); a metric that needs a larger image is left out."""
-        x = rounded(x) if self.protocol.rounded else x
+        x = rounded(x, self.within) if self.protocol.rounded else x
         truth = self.case.truth
         inner, target = (_inner(t, self.protocol.border) for t in (x, truth))
         found = {}

@@ -26,6 +26,7 @@ from invprior.matrix.report.table import (
     text,
 )
 from invprior.matrix.results.record import Record
+from invprior.metrics.base import range_text
 
 NOT_RUN, LEFT_OUT = "not run yet", "left out"  # in columns of statuses
 PERCENT = f"{LEVEL:.0%}".replace("%", " %")
@@ -110,6 +111,7 @@ def cell_fields(names: Sequence[str]) -> list[CellField]:
         of_record("weights", lambda r: r.weights),
         *map(score, names),
         *map(baseline, names),
+        of_record("score_range", lambda r: range_text(r.score_range)),
         of_record("solve_seconds", lambda r: r.seconds.solve),
         of_record("warm_up_seconds", lambda r: r.seconds.warm_up),
         of_record("tuning_seconds", lambda r: r.seconds.tuning),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import uniform_filter
 
+from invprior.io.display import Window
 from invprior.matrix.analysis.statistics import Pair
 from invprior.matrix.analysis.tasks import WAITING, Task
 from invprior.matrix.results.record import IMAGES, RECORDS, Record
@@ -51,12 +52,14 @@ class Strip:
     Attributes:
         box: left, top, right and bottom of the insets, in pixels; None without insets.
         lossy: whether the whole images were compressed with loss.
+        window: the intensities that are black and white, in words; "" for [0, 1].
     """
 
     pair: Pair
     tiles: tuple[Tile, ...]
     box: tuple[int, int, int, int] | None
     lossy: bool
+    window: str = ""
 
 
 def strips(
@@ -138,7 +141,17 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
                 height=found.height,
             )
         )
-    return Strip(pair=pair, tiles=tuple(tiles), box=box, lossy=lossy)
+    # The measurement and its windows are the same for every method.
+    known = next((r.windows for r in records.values() if r and r.windows), {})
+    return Strip(pair=pair, tiles=tuple(tiles), box=box, lossy=lossy, window=_window_text(known))
+
+
+def _window_text(windows: Mapping[str, tuple[float, float]]) -> str:
+    if not windows:
+        return ""
+    shown, of_y = (str(Window(*windows[role])) for role in ("truth", "measurement"))
+    apart = f"; in the measurement {of_y}" if of_y != shown else ""
+    return f"Intensities from black to white: {shown}{apart}."
 
 
 def _paths(folder: Path, record: Record) -> Mapping[str, Path]:

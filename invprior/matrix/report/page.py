@@ -20,6 +20,7 @@ from invprior.matrix.report.columns import NOT_RUN
 from invprior.matrix.report.images import Strip, Tile
 from invprior.matrix.report.table import Table
 from invprior.matrix.results.record import Record
+from invprior.metrics.base import range_text
 
 GENERATOR = "invprior matrix report"  # identifies a page as a report
 
@@ -168,7 +169,16 @@ def _remarks(collection: Collection) -> list[str]:
         lines.append(
             f"{older} older {noun} left out: the cell has a newer one, or its options have changed."
         )
-    return lines
+    return [*lines, *score_ranges(collection)]
+
+
+def score_ranges(collection: Collection) -> list[str]:
+    """Name the images whose scores have another range than [0, 1]."""
+    found = {r.cell.image: r.score_range for r in collection.records if r.score_range is not None}
+    return [
+        f"PSNR and SSIM of {image}: {range_text(within)}, that of its ground truth, instead of 0 to 1."
+        for image, within in found.items()
+    ]
 
 
 def facts(records: list[Record]) -> list[tuple[str, str]]:
@@ -207,4 +217,10 @@ def _captioned(strip: Strip, measures: tuple[Measure, ...]) -> dict[str, Any]:
         return [f"{m.title} {m.text(v)} {m.unit}".rstrip() for m, v in held]
 
     tiles = [{**vars(t), "scores": scores(t)} for t in strip.tiles]
-    return {"pair": strip.pair, "box": strip.box, "lossy": strip.lossy, "tiles": tiles}
+    return {
+        "pair": strip.pair,
+        "box": strip.box,
+        "lossy": strip.lossy,
+        "window": strip.window,
+        "tiles": tiles,
+    }

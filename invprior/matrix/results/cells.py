@@ -27,13 +27,15 @@ class Setting:
     """Settings of a run that hold for all cells and are no axis.
 
     Attributes:
-        data: the folder that images, and files named in specs, are relative to.
+        data: the folder that images are relative to.
+        others: more folders in which files named in specs may lie, see `home`.
         size: images are cropped around their centre to at most this height and width; 0 for no crop.
         device: "cpu", "cuda" and the like.
         threads: of each cell.
     """
 
     data: str
+    others: tuple[str, ...] = ()
     size: int = 0
     device: str = "cpu"
     threads: int = 1
@@ -82,8 +84,8 @@ class Job:
         """Make a job from what JSON has kept of it; the inverse of `rest`."""
         kinds: dict[str, Any] = {"method": Method, "setting": Setting, "protocol": Protocol}
         kinds |= {"tuning": Tuning, "limits": Limits}
-        made = {name: kind(**_with_tuples(values[name])) for name, kind in kinds.items()}
-        return Job(**{"key": "", **_with_tuples(values), **made, "cell": cell})
+        made = {name: kind(**with_tuples(values[name])) for name, kind in kinds.items()}
+        return Job(**{"key": "", **with_tuples(values), **made, "cell": cell})
 
     @property
     def seconds(self) -> float:
@@ -173,7 +175,9 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         del method[name]
     method["budget"] = job.tuning.budget if job.method.weights in ("tuned", "oracle") else 0
     filled = {g: specs.resolved(g, t) if specs.is_own(g, t) else t for g, t in used}
-    named = {name: sha for _, text in used for name, sha in _files(text, job.setting.data)}
+    folder = Path(home(job))
+    # The hash counts and not the place, so that the files may move.
+    named = {name: _hash_now(folder / name) for name in _names(used) if (folder / name).is_file()}
     protocol = asdict(job.protocol)
     # Files count by their bytes, in "data", so they may move.
     for role in ("truth", "measurement", "masked"):
@@ -205,13 +209,14 @@ def data(job: Job, image: str) -> dict[str, str]:
     """Return SHA-256 of an image's files by role; for a sample its name and size identify it."""
     places = {role: place(job, role, image) for role in ("truth", "measurement", "masked")}
     return {
-        role: at if at.startswith(PREFIX) else _hash(at, Path(at).stat().st_mtime_ns)
+        role: at if at.startswith(PREFIX) else _hash_now(Path(at))
         for role, at in places.items()
         if at and (at.startswith(PREFIX) or _readable(at))
     }
 
 
-def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as JSON has kept them, with tuples for lists."""
     return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
@@ -223,23 +228,35 @@ def _readable(at: str) -> bool:
     return True
 
 
+def home(job: Job) -> str:
+    """Return the folder that files named in a cell's specs are relative to: the first that has most of them.
+
+    It is the folder of the images, that of the configuration, or the one in which the command began.
+    """
+    names = set(_names(parts(job)))
+    folders = (job.setting.data, *job.setting.others)
+    return max(folders, key=lambda folder: sum((Path(folder) / name).is_file() for name in names))
+
+
+def _hash_now(path: Path) -> str:
+    return _hash(str(path), path.stat().st_mtime_ns)
+
+
 @cache  # by the time of change too, so that an edited file is read again
 def _hash(at: str, changed: int) -> str:
     return hashlib.sha256(Path(at).read_bytes()).hexdigest()
 
 
-def _files(text: str, folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and hashes of the files that a spec's options name."""
-    for group in ("priors", "stopping"):  # their two grammars include that of all other groups
-        try:
-            values = [t for spec in specs.parsed(group, text) for t in specs.texts(spec)]
-        except ValueError:
-            continue
-        for value in values:
-            path = Path(folder) / value
-            if "." in value and path.is_file():
-                yield value, _hash(str(path), path.stat().st_mtime_ns)
-        return
+def _names(used: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the texts among the options of specs that may name files."""
+    for _, text in used:
+        for group in ("priors", "stopping"):  # their two grammars include that of all other groups
+            try:
+                values = [t for spec in specs.parsed(group, text) for t in specs.texts(spec)]
+            except ValueError:
+                continue
+            yield from (value for value in values if "." in value)
+            break
 
 
 def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:

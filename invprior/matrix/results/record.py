@@ -116,6 +116,9 @@ class Record:
         curve: rows of step, seconds and one score per metric, in order.
         image, truth, measurement: names of files below records/ and images/; None without one.
         files: SHA-256 of each of those files, by name.
+        windows: the intensities that the files show as black and white, by role: "truth", which is that of "image" too,
+            and "measurement"; empty if all are [0, 1].
+        score_range: the lowest and the highest intensity that PSNR and SSIM count with; None for [0, 1].
         result_sha256: of the restoration's numbers, before rounding to 8 bits; "" without one.
         options: what the key is a hash of.
         inputs: SHA-256 of the data by role: "truth", "measurement".
@@ -144,6 +147,8 @@ class Record:
     truth: str | None = None
     measurement: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    score_range: tuple[float, float] | None = None
     result_sha256: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from invprior.io import files
 from invprior.matrix.config.matrix import Matrix, parse
 from invprior.matrix.config.sections import Limits
 from invprior.matrix.results import record
-from invprior.matrix.results.cells import Job, Setting, jobs, parts
+from invprior.matrix.results.cells import Job, Setting, jobs, parts, with_tuples
 from invprior.matrix.results.record import FORMAT, FormatError, Record, check_format
 from invprior.matrix.results.versions import packages, versions
 
@@ -55,7 +55,7 @@ class Store:
         """
         try:
             values = _read(folder)
-            setting = Setting(**values["setting"])
+            setting = Setting(**with_tuples(values["setting"]))
             matrix = parse(values["name"], values["text"])
         except FormatError:
             raise

@@ -1,21 +1,29 @@
 """What is measured of a cell; computed in this process, since none of these cells can harm it."""
 
+import math
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from invprior import samples
 from invprior.builders.problem import build
+from invprior.errors import MeasurementError
+from invprior.io.display import Window
+from invprior.io.images import load
 from invprior.io.save import save
 from invprior.matrix.execution.counting import CallCounter
 from invprior.matrix.execution.curve import CurveRecorder
 from invprior.matrix.execution.data import prepare, resized
 from invprior.matrix.execution.measure import compute
 from invprior.matrix.execution.scoring import MISSING
+from invprior.matrix.report.write import write
 from invprior.matrix.results.record import Cell
+from invprior.matrix.results.record import save as save_record
 from invprior.metrics.psnr import PSNR
 from invprior.operators.blur import Blur
 from invprior.runner.api import solve_problem
@@ -207,3 +215,46 @@ def test_a_cell_is_named_by_its_texts_only(made):
     other = replace(job, cell=replace(job.cell, method="x"))
     assert Path(job.replay).name == f"{job.key}.json"
     assert other.options == job.options
+
+
+def test_counts_are_shown_in_a_window_and_scored_in_their_range(made):
+    """The report shows and scores counts as it does the same image in [0, 1]."""
+    store = made(one('"tv:weight=8"'))
+    plain = only(store)
+    assert (plain.windows, plain.score_range) == ({}, None)
+    x = samples.load("camera", 16).x
+    np.save(store.folder.parent / "counts.npy", 4095 * x[0, 0].numpy())
+    change = {"sample:camera:16": "counts.npy", "sigma=0.05": "sigma=204.75"}
+    counts = made(one('"tv:weight=0.002"', **change), folder="counts")
+    record = only(counts)
+    low, high = record.score_range
+    assert (low, high) == pytest.approx((4095 * float(x.min()), 4095 * float(x.max())))
+    assert record.windows["measurement"] == record.windows["truth"]
+    assert record.windows["truth"] == pytest.approx((low, high), rel=0.05, abs=5)
+    offset = -20 * math.log10(float(x.max() - x.min()))  # of the peak; the noise is another draw
+    assert record.metrics["psnr"] == pytest.approx(plain.metrics["psnr"] - offset, abs=1)
+    shown, truth = (
+        load(counts.folder / place / name).x
+        for place, name in (("records", record.image), ("images", record.truth))
+    )
+    assert float(PSNR().measure(shown, truth)) > 20
+    save_record(counts.folder, record)
+    text = write(counts)[0].read_text()
+    assert f"black to white: {Window(*record.windows['truth'])}." in text
+    assert f"PSNR and SSIM of counts.npy: range {low:.4g} to {high:.4g}" in text
+
+
+def test_files_named_in_specs_are_found_beside_the_configuration(made, tmp_path):
+    beside = tmp_path / "elsewhere"
+    beside.mkdir()
+    mask = torch.ones(1, 1, 16, 16)
+    mask[..., 4:8, 4:8] = 0
+    save(beside / "mask.png", mask)
+    text = one('"tv:weight=8"', denoise="inpaint:mask=mask.png")
+    with pytest.raises(MeasurementError, match=r"mask\.png does not exist"):
+        only(made(text, folder="lost"))
+    found = only(made(text, folder="found", others=("/nowhere", str(beside))))
+    assert found.status == "ok"
+    # The folder is no part of the key, but the file's bytes are.
+    shutil.copy(beside / "mask.png", tmp_path)
+    assert made(text, folder="moved").jobs()[0].key == found.key
