@@ -10,20 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-from safetensors import safe_open
-from safetensors.torch import save as packed
-from torch import Tensor
 
 import invprior
 from invprior.checkpoint.checkpoint import made
 from invprior.cli.outputs import Outputs, Place, settle
+from invprior.cli.page_store import Page, file_of, keep, kept
+from invprior.cli.page_summary import joint, table
 from invprior.cli.result_images import grey, save_comparison, save_measurements
 from invprior.cli.run_folder import RunFolder, refuse_existing, resume_command
 from invprior.cli.session import Session, directory, stem, title
@@ -36,16 +32,6 @@ from invprior.problem.solution import Stop
 
 _STACK = "stack.json"
 _FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page that is done: its restoration, measurement and deviation, (1, C, H, W), and its record."""
-
-    x: Tensor
-    y: Tensor
-    deviation: Tensor | None
-    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -147,7 +133,7 @@ class StackRun:
 
     def session(self, index: int) -> Session:
         """Return the session of a page, an unfinished one if the page has begun."""
-        place = self._file(index).with_suffix(".npy")
+        place = file_of(self.path, index).with_suffix(".npy")
         left = place.with_suffix(".checkpoint")
         if self.begun and (left / "run.json").is_file():
             return Session.resume(left, self.options.steps)
@@ -176,7 +162,7 @@ class StackRun:
         pages: list[Page] = []
         choices: Sequence[tuple[str, str, str]] = ()
         for index in range(len(self.stack.images)):
-            done = self._kept(index)
+            done = kept(self.path, index) if self.begun else None
             if done is None:
                 if self.options.checkpoint:
                     self._begin()
@@ -192,7 +178,7 @@ class StackRun:
                 )
                 choices = choices or solution.choices
                 if self.options.checkpoint:
-                    self._keep(index, done)
+                    keep(self.path, index, done)
                 session.folder.discard()
                 session.folder.outputs.unlock()
             pages.append(done)
@@ -224,7 +210,20 @@ class StackRun:
         notes = losses(to.restoration, x[0], self.stack.images[0])
         for note in notes:
             logging.getLogger("invprior").warning("%s", note)
-        record = self._record(restored, to, notes)
+        records = [page.record for page in restored.pages]
+        stop = restored.stop
+        each = dict.fromkeys(note for record in records for note in record["notes"])
+        record = {
+            "invprior": invprior.__version__,
+            "command": self.command,
+            "image": self.options.image,
+            "axes": self.stack.axes,
+            "shape": self.stack.shape,
+            "stop": {"name": stop.name, "ok": stop.ok, "message": stop.message},
+            "notes": [*self.stack.notes, *each, *notes],
+            "files": to.named,
+            **joint(records),
+        }
         with files.atomic(to.record, overwrite=overwrite) as file:
             file.write(strict_json.dumps(record, indent=2).encode())
         self._clear()
@@ -232,47 +231,7 @@ class StackRun:
 
     def table(self, record: dict[str, Any]) -> Group:
         """Return the summary for the terminal."""
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for name in ("page", "steps", "time [s]", "noise", "PSNR [dB]", "stopped"):
-            table.add_column(escape(name), justify="left" if name == "stopped" else "right")
-        for number, page in enumerate(record["pages"], 1):
-            level = page["provenance"].get("noise_level")
-            psnr = page["scores"].get("restoration", {}).get("psnr")
-            table.add_row(
-                str(number),
-                str(page["steps"]),
-                f"{page['seconds']:.1f}",
-                "-" if level is None else f"{float(level):.4g}",
-                "-" if psnr is None else f"{float(psnr):.2f}",
-                escape(page["stop"]["message"]),
-            )
-        return Group(table, "")
-
-    def _record(self, restored: Restored, to: Outputs, notes: Sequence[str]) -> dict[str, Any]:
-        records = [page.record for page in restored.pages]
-        stop = restored.stop
-        each = [note for record in records for note in record["notes"]]
-        scores = {
-            kind: {
-                name: fmean(float(r["scores"][kind][name]) for r in records)
-                for name in records[0]["scores"][kind]
-            }
-            for kind in records[0]["scores"]
-        }
-        return {
-            "invprior": invprior.__version__,
-            "command": self.command,
-            "image": self.options.image,
-            "axes": self.stack.axes,
-            "shape": self.stack.shape,
-            "stop": {"name": stop.name, "ok": stop.ok, "message": stop.message},
-            "notes": [*self.stack.notes, *dict.fromkeys(each), *notes],
-            "steps": sum(r["steps"] for r in records),
-            "seconds": sum(r["seconds"] for r in records),
-            "scores": scores,
-            "files": to.named,
-            "pages": records,
-        }
+        return table(record["pages"])
 
     def _begin(self) -> None:
         """Make the folder of the run, from which it can be resumed."""
@@ -305,27 +264,6 @@ class StackRun:
         assert self.stack.path is not None  # a stack comes from a file
         with self.stack.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def _keep(self, index: int, page: Page) -> None:
-        tensors = {"x": page.x, "y": page.y, "deviation": page.deviation}
-        found = {k: v.detach().contiguous() for k, v in tensors.items() if v is not None}
-        data = packed(found, {"record": json.dumps(page.record)})
-        with files.atomic(self._file(index), overwrite=True) as file:
-            file.write(data)
-
-    def _kept(self, index: int) -> Page | None:
-        if not self.begun or not self._file(index).exists():
-            return None
-        try:
-            with safe_open(self._file(index), "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                record = json.loads(file.metadata()["record"])
-            return Page(tensors["x"], tensors["y"], tensors.get("deviation"), record)
-        except Exception:  # a damaged file can raise anything; its page is restored again
-            return None
-
-    def _file(self, index: int) -> Path:
-        return self.path / f"page-{index + 1:04}.safetensors"
 
     def _clear(self) -> None:
         """Delete the files of the run, and its folder unless the user has put other files there."""

@@ -34,6 +34,7 @@ def solve(context: typer.Context, options: Options) -> None:
     """
     # Imported here because they import torch, which `--help` must not wait for.
     from invprior.cli import several
+    from invprior.cli.file_list import expanded
     from invprior.cli.progress import notes_on_stderr
 
     with notes_on_stderr(options.quiet):
@@ -44,7 +45,7 @@ def solve(context: typer.Context, options: Options) -> None:
             else:
                 code = _one(options, several.resumed(options.resume, options.steps))
         else:
-            options = replace(options, images=several.expanded(options.images))
+            options = replace(options, images=expanded(options.images))
             command = sys.argv[1:]
             if len(options.images) > 1:
                 code = _several(options, several.Several.prepare(options, command))

@@ -101,14 +101,14 @@ def cut(run, monkeypatch):
     return call
 
 
-SLOW = ["--operator", "blur", *FAST[2:], "--prior", "tv:weight=8"]  # takes all of its steps
+SLOW = [*FAST[2:], "--prior", "tv:weight=8"]
 
 
 @pytest.mark.parametrize("output", [["-o", "out.tif"], []])
 def test_an_interrupted_stack_is_resumed(run, cut, refused, stack, folder, monkeypatch, output):
     run("solve", stack, *SLOW, "-o", "whole.tif")
     result = cut(2, stack, *SLOW, *output)
-    left = folder / ("out.checkpoint" if output else "invprior-out/s-blur-tv/checkpoint")
+    left = folder / ("out.checkpoint" if output else "invprior-out/s-denoise-tv/checkpoint")
     assert f"Resume with: invprior solve --resume {left.relative_to(folder)}" in result.stderr
     assert (left / "page-0001.safetensors").exists()
     assert (left / "page-0002.checkpoint" / FILE).exists()
