@@ -24,6 +24,8 @@ from invprior.testing.reparameterizations import reparameterization_checks
 from invprior.testing.report import Check, checks_for
 from invprior.testing.solvers import solver_checks
 from invprior.testing.stopping import stopping_checks
+from invprior.testing.weights import weight_checks
+from invprior.weights.base import WeightRule
 
 COMMON = checks_for(object, options_kept, frozen)  # for a kind without checks of its own
 # `frozen` is not for fidelities, priors and denoisers: they are torch modules, or may be.
@@ -40,5 +42,6 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "denoisers": (*denoiser_checks(), *checks_for(Denoiser, options_kept)),
     "solvers": (*solver_checks(), *checks_for(Solver, options_kept, frozen)),
     "stopping": (*stopping_checks(), *checks_for(StoppingRule, options_kept, frozen)),
+    "weights": (*weight_checks(), *checks_for(WeightRule, options_kept, frozen)),
     "metrics": (*metric_checks(), *checks_for(Metric, options_kept, frozen)),
 }

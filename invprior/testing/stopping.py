@@ -45,10 +45,15 @@ _DIP = DIP(net=Skip(down=(4,), up=(4,)), members=2)
 def _given(rule: StoppingRule) -> Problem:
     """Return a quick problem, or one of Deep Image Prior for a rule that accepts nothing else."""
     try:
-        rule.start(rule.prepare(_problem(_SIGMOID), seeded()))
+        rule.start(rule.prepare(_copy(_problem(_SIGMOID)), seeded()))
     except IncompatibleError:
-        return _problem(_DIP)
-    return _problem(_SIGMOID)
+        return _copy(_problem(_DIP))
+    return _copy(_problem(_SIGMOID))
+
+
+def _copy(problem: Problem) -> Problem:
+    # A rule that writes into y must not spoil the cached problem for the next rule.
+    return replace(problem, y=problem.y.clone())
 
 
 def _prepared(rule: StoppingRule) -> Problem:
@@ -73,7 +78,7 @@ def problem_kept(rule: StoppingRule) -> None:
     given = _given(rule)
     y = given.y.clone()
     with global_state_unused("prepare"):
-        first, second = _prepared(rule), _prepared(rule)
+        first, second = (rule.prepare(given, seeded()) for _ in range(2))
     if not isinstance(first, Problem):
         raise Fault(f"prepare returns a {type(first).__name__}, should be a Problem")
     if not torch.equal(given.y, y):
@@ -87,6 +92,29 @@ def problem_kept(rule: StoppingRule) -> None:
             isinstance(theirs, Tensor) and torch.equal(ours, theirs)
         ):
             raise Fault(f"prepare returns another problem for the same seed: its {name} differs")
+
+
+def inputs_untouched(rule: StoppingRule) -> None:
+    """A watcher changes neither the iterates nor the measurement nor the solver's state in place."""
+    problem = _prepared(rule)
+    iterates, y = _iterates(problem), problem.y.clone()
+    given = [_tensors_of(iterate) for iterate in iterates]
+    kept = [{name: [t.clone() for t in ts] for name, ts in tensors.items()} for tensors in given]
+    watch = rule.start(problem)
+    for iterate in iterates:
+        watch(iterate)
+    for tensors, copies in zip(given, kept, strict=True):
+        for name, found in tensors.items():
+            if not all(map(torch.equal, found, copies[name])):
+                raise Fault(f"it changes the iterate's {name} in place")
+    if not torch.equal(problem.y, y):
+        raise Fault("it changes the measurement in place")
+
+
+def _tensors_of(iterate: Iterate) -> dict[str, list[Tensor]]:
+    names = ("x", "previous", "latest", "members")
+    found = {name: [getattr(iterate, name)] for name in names}
+    return {**found, "mutable_state": iterate.mutable_state()}
 
 
 def answers(rule: StoppingRule) -> str:
@@ -170,4 +198,5 @@ def _limits(rule: StoppingRule) -> bool:
 
 def stopping_checks() -> tuple[Check, ...]:
     """Return the checks of every stopping rule."""
-    return checks_for(StoppingRule, problem_kept, answers, own_state, checkpoint, nan_is_no_end)
+    own = (problem_kept, inputs_untouched, answers, own_state, checkpoint, nan_is_no_end)
+    return checks_for(StoppingRule, *own)

@@ -273,7 +273,8 @@ def test_is_caught(obj, name, text):
 
 def test_options_of_a_correct_noise_make_it_no_fault():
     for noise in (
-        GaussianNoise(sigma=20.0), GaussianNoise(sigma=0.002, quantise=True), GaussianNoise(clip=True), GaussianNoise(sigma=0),
+        GaussianNoise(sigma=20.0), GaussianNoise(sigma=0.002, quantise=True),
+        GaussianNoise(clip=True), GaussianNoise(sigma=0),
         PoissonNoise(peak=0.5), PoissonNoise(gain=0.01, offset=0.1), PoissonNoise(gain=2, offset=100),
         SaltAndPepperNoise(fraction=0.01), SaltAndPepperNoise(fraction=0.5, salt=255),
     ):  # fmt: skip
