@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +26,9 @@ class LCurve(WeightRule):
     Sources: Hansen 1992; Reginska 1996, "A regularization parameter in discrete ill-posed problems", for the product.
     """
 
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "chooses": "the curve of a noisy smooth image has no corner"
+    }
     criterion_name: ClassVar[str] = "product of ||Ax - y||^2 and R(x), each per measurement"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
