@@ -65,12 +65,14 @@ class Holdout(WeightRule):
             )
         # A mask on the operator hides the held-out measurements from every solver.
         fitted = replace(problem, operator=Masked(operator, kept))
-        # With a batch dimension, since a fidelity sums over all dimensions but the first.
-        truth = y[held][None]
+        count = int(held.sum())
+        floor = problem.fidelity.value(y, y).double()  # not 0 for every fidelity
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
-            # By the bare operator: the masked one predicts 0 where a measurement is held out.
-            prediction = operator(images[0])[held][None]
-            return float(problem.fidelity.value(prediction, truth).sum()) / truth.numel()
+            # By the bare operator: the masked one predicts 0 where a measurement is held out. In the shape of y, which
+            # a fidelity may need; where a measurement does not count, it is its own prediction.
+            prediction = torch.where(held, operator(images[0]), y)
+            misfit = problem.fidelity.value(prediction, y).double() - floor
+            return float(misfit.sum()) / count
 
         return Trial((fitted,), criterion)

@@ -1,5 +1,7 @@
 """The criterion of each rule, compared with the ground truth or with its definition."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,10 +9,12 @@ import invprior
 from invprior import samples
 from invprior.builders.problem import build, weight_rule_from
 from invprior.errors import IncompatibleError, OptionError
+from invprior.fidelities.gaussian import Gaussian
 from invprior.numerics.linalg import dot
 from invprior.priors.tikhonov import Tikhonov
 from invprior.priors.wavelet import Wavelet
 from invprior.problem.functionals import Prior, Term
+from invprior.tuning.search import choose_weights
 from invprior.weights.auto import Auto
 from invprior.weights.holdout import Holdout
 from invprior.weights.sure import SURE
@@ -136,6 +140,24 @@ def test_holdout_uses_the_measurements_that_were_not_fitted(truth):
     before = trial.criterion(problem, [x])
     assert before == pytest.approx(0.5, abs=0.1)  # half a squared noise
     assert trial.criterion(problem, [x + 0.5 * ~held]) == before
+
+
+class Shaped(Gaussian):
+    """A fidelity that needs the shape of an image, as one with a filter does."""
+
+    def value(self, prediction, y):
+        assert prediction.dim() == 4
+        return super().value(prediction, y) + 1000.0  # a likelihood that is not 0 at its minimum
+
+
+def test_holdout_keeps_the_shape_that_a_fidelity_may_need(truth):
+    problem = problem_of(truth, operator="inpaint:keep=0.5")
+    own = replace(problem, fidelity=Shaped(sigma=SIGMA))
+    plain, shaped = (Holdout().start(p, generator()) for p in (problem, own))
+    expected = plain.criterion(problem, [truth])
+    assert shaped.criterion(own, [truth]) == pytest.approx(expected, abs=1e-4)
+    weighted = choose_weights(own, rule="holdout")
+    assert weighted.prior.terms[0].weight > 0
 
 
 def test_filled_counts_known_and_missing_pixels(truth):
