@@ -22,3 +22,15 @@ def test_another_dtype_gives_a_copy_and_leaves_the_module_alone():
     assert copy.weight.dtype == torch.float64
     assert copy.mask.dtype == torch.bool
     assert module.weight.dtype == torch.float32
+
+
+def test_complex_buffers_keep_their_imaginary_parts():
+    module = Masked()
+    module.register_buffer("transfer", torch.tensor([1 + 2j]))
+    copy = placed(module, torch.zeros(1, dtype=torch.float64))
+    assert torch.equal(copy.transfer, torch.tensor([1 + 2j], dtype=torch.complex128))
+    assert copy.weight.requires_grad
+    assert isinstance(copy.weight, nn.Parameter)
+    assert placed(copy, torch.zeros(1, dtype=torch.float64)) is copy
+    assert placed(copy, torch.zeros(1)).transfer.dtype == torch.complex64
+    assert module.transfer.dtype == torch.complex64
