@@ -14,6 +14,9 @@ from invprior.errors import InvpriorError
 from invprior.problem.objective import Objective
 from invprior.problem.weight_choice import WeightChoice
 
+# Rounding errors of 1 eps then count as a change of 4e-6.
+_FLAT = 2.0**18
+
 
 @dataclass(frozen=True)
 class Iterate:
@@ -59,13 +62,14 @@ class Iterate:
     def change(self) -> Tensor:
         """||x - previous x|| over the spread ||x - mean(x)||, a scalar on the device; computed when read.
 
-        Neither an offset nor a scale of the intensities moves it. It is 0 when only rounding errors differ.
+        Neither an offset nor a scale of the intensities moves it, as far as the precision of x allows.
         """
         x, norm = self.x, torch.linalg.vector_norm
-        move, spread = norm(x - self.previous), norm(x - x.mean())
-        rounding = 4 * torch.finfo(x.dtype).eps * norm(x)
-        # A flat x has no spread; a first move away from it then counts as infinite.
-        return torch.where(move <= rounding, torch.zeros_like(move), move / spread)
+        # A flat x has no spread, and its rounding errors never end. Below this part of ||x||, the floor decides.
+        floor = _FLAT * torch.finfo(x.dtype).eps * norm(x)
+        spread = torch.maximum(norm(x - x.mean()), floor).clamp_min(torch.finfo(x.dtype).tiny)
+        change: Tensor = norm(x - self.previous) / spread
+        return change
 
 
 @dataclass(frozen=True)
