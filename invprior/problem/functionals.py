@@ -259,10 +259,11 @@ class Term:
         return replace(self, unit=scale**self.functional.degree)
 
     def at(self, factor: float) -> Term:
-        """Return the term with a weight of `factor` times the default, rounded to three digits in units of the data."""
-        # Rounded where it is recorded, so that the recorded weight repeats the run.
-        weight = float(f"{self.functional.default_weight * factor / self.unit:.3g}")
-        return replace(self, given_weight=weight)
+        """Return the term with a weight of `factor` times the default, rounded to three digits in units of the run."""
+        # In units of the run, so that a search takes the same path at every scale of the data.
+        weight = float(f"{self.functional.default_weight * factor:.3g}")
+        # Few digits again where it is recorded, since the recorded weight must repeat the run.
+        return replace(self, given_weight=float(f"{weight / self.unit:.6g}"))
 
     @property
     def takes_weight(self) -> bool:
