@@ -152,7 +152,7 @@ def ablation(
     ends the experiment and keeps the networks that have finished.
 
     Args:
-        truth: one image, intensities in [0, 1], in any form that `solve` accepts.
+        truth: one image, in any form that `solve` accepts. One outside [0, 1] is mapped to it, see `single_image`.
         operator: the forward operator.
         noise: the noise of the measurement.
         networks: the networks' specs, at least one.

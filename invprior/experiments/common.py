@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from invprior import registry
 from invprior.builders.problem import ImageLike, image_batch
 from invprior.errors import MeasurementError, OptionError
+from invprior.metrics.base import score_range
 from invprior.noises.base import Noise
 from invprior.problem.solution import Iterate
 from invprior.registry.spec import Spec
@@ -19,7 +21,10 @@ Watch: TypeAlias = Callable[[str, Iterate], object]  # called with a run's name 
 
 
 def single_image(truth: ImageLike) -> Tensor:
-    """Return one image, given in any form that `solve` accepts, as (1, C, H, W).
+    """Return one image, given in any form that `solve` accepts, as (1, C, H, W), intensities in [0, 1].
+
+    An image outside [0, 1], or that spans less than a quarter of it, is mapped to [0, 1] by its minimum and maximum,
+    with a note: the noise and the losses of the experiments are in intensities of [0, 1].
 
     Raises:
         MeasurementError: it is a batch of several.
@@ -29,7 +34,13 @@ def single_image(truth: ImageLike) -> Tensor:
         raise MeasurementError(
             f"The image of an experiment must be a single one; got a batch of {len(x)}. Pass one of them."
         )
-    return x
+    low, high = score_range(x)
+    if (low, high) == (0, 1):
+        return x
+    logging.getLogger("invprior").warning(
+        "the image's intensities, %.4g to %.4g, are mapped to 0 to 1 for the experiment", low, high
+    )
+    return (x - low) / (high - low)
 
 
 def noise_from(noise: str | Spec | Noise) -> Noise:

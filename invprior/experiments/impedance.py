@@ -24,6 +24,7 @@ from invprior.io.save import save
 from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed, derived_generator
 from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.units import PHOTOGRAPH
 from invprior.provenance import prior_text
 from invprior.registry.spec import Spec
 from invprior.runner.api import solve_problem
@@ -130,7 +131,7 @@ def impedance(
     "Deep Image Prior", IJCV 2020, section 2 and the figure of its learning curves.
 
     Args:
-        truth: one image, intensities in [0, 1], in any form that `solve` accepts.
+        truth: one image, in any form that `solve` accepts. One outside [0, 1] is mapped to it, see `single_image`.
         prior: a single prior that sets x = f_theta(z).
         steps: iterations of each fit, at least 1.
         noise: the noise added to the image for the second target.
@@ -152,7 +153,13 @@ def impedance(
     targets = targets_for(x, noise=model, seed=seed)
     # With sigma 1 the energy is half the sum of squares, so that 2 E / N is the mean squared error.
     problems = {
-        name: build(y, operator="denoise", prior=terms, fidelity=Gaussian(sigma=1.0))[0]
+        name: build(
+            y,
+            operator="denoise",
+            prior=terms,
+            fidelity=Gaussian(sigma=1.0),
+            data_range=PHOTOGRAPH,  # every target lies in [0, 1]
+        )[0]
         for name, y in targets.items()
     }
     # The plain loss of the output is wanted: no running average and no back-projected residual.

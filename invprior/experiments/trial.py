@@ -21,6 +21,7 @@ from invprior.networks.base import Network
 from invprior.operators.base import Operator
 from invprior.priors.dip import DIP
 from invprior.problem.solution import DivergedError, Iterate, Solution
+from invprior.problem.units import PHOTOGRAPH
 from invprior.registry.spec import Spec
 from invprior.runner.api import solve_problem
 from invprior.runner.history import Callback
@@ -85,7 +86,7 @@ class Task:
     """The task that every network of an ablation gets.
 
     Attributes:
-        truth: the image, (1, C, H, W).
+        truth: the image, (1, C, H, W), intensities in [0, 1].
         operator: the forward operator.
         y: the measurement, (1, *measurement_shape).
         fidelity: the noise's negative log-likelihood.
@@ -124,7 +125,13 @@ class Task:
         try:
             prior = self.prior(spec)
             parameters = _parameters(prior, self.truth)
-            problem = build(self.y, operator=self.operator, prior=prior, fidelity=self.fidelity)[0]
+            (problem,) = build(
+                self.y,
+                operator=self.operator,
+                prior=prior,
+                fidelity=self.fidelity,
+                data_range=PHOTOGRAPH,  # the same output range for every network
+            )
             solution = solve_problem(
                 problem,
                 stop=self.stop,
