@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from invprior import registry
 from invprior.builders.inference import differentiable
+from invprior.builders.measurements import ImageLike, image_batch
 from invprior.builders.notes import missing_notes, noise_notes
 from invprior.builders.ranges import given_range, photograph_range, top_of
-from invprior.errors import InvpriorError, MeasurementError, OptionError
+from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.io.arraylike import ArrayLike
-from invprior.io.images import to_tensor
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
@@ -32,66 +28,7 @@ from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
 from invprior.weights.base import WeightRule
 
-# An array is any object with `__array__`: numpy's, masked or not, Pillow's and xarray's.
-ImageLike: TypeAlias = "Tensor | ArrayLike | str | PathLike[str]"
 AUTO = "auto"  # as a noise: estimated from y, as when none is given
-
-
-# Callers may be in inference mode. Tensors made there cannot take part in autograd later, which solvers need.
-@torch.inference_mode(False)
-def image_batch(
-    y: ImageLike,
-    device: str | torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
-    shape: Shape | None = None,
-) -> Tensor:
-    """Convert a tensor, an array or a file to a batch of images, (B, C, H, W), or of measurements, (B, *shape).
-
-    Args:
-        y: the images, in any form that `solve` takes.
-        device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
-        dtype: a float type.
-        shape: shape of a measurement without the batch dimension. With other than three dimensions, a tensor or an
-            array must have it, with or without a batch dimension in front; None reads images.
-
-    Raises:
-        OptionError: the dtype is not a float type, or the device is missing.
-        MeasurementError: the images cannot be read, or are complex or of an integer type of unclear range.
-    """
-    if device is None and not isinstance(y, Tensor):
-        device = default_device()
-    if not dtype.is_floating_point:
-        raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
-    tensor = to_tensor(y, dtype) if shape is None else _measurements(y, dtype, shape)
-    try:
-        tensor = tensor.to(device=device, dtype=dtype)
-    except (RuntimeError, AssertionError) as error:  # torch has no single error for this
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise OptionError(
-            f'The option "device" must be a device of this machine; got "{device}" ({reason}). '
-            'Use "cpu".'
-        ) from None
-    return tensor.clone() if tensor.is_inference() else tensor
-
-
-def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape) -> Tensor:
-    # Three dimensions are those of an image, which arrays hold with the channels last.
-    if len(shape) == 3 or not (isinstance(y, Tensor) or hasattr(y, "__array__")):
-        return to_tensor(y, dtype)
-    given: Any = y if isinstance(y, Tensor) else np.asanyarray(y)  # keeps a mask
-    found = tuple(given.shape)
-    if shape not in (found, found[1:]):
-        raise MeasurementError(
-            f"The measurement must have the shape {shape} that the operator gives, or (B, "
-            f"{', '.join(map(str, shape))}) for a batch; got {found}."
-        )
-    count = 1 if found == shape else found[0]
-    return to_tensor(given.reshape(count, -1), dtype).reshape(count, *shape)
-
-
-def default_device() -> torch.device:
-    """Return the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @torch.inference_mode(False)
@@ -252,7 +189,8 @@ def build(
     # Only an object knows its measurement's shape; specs are made for the shape of an image.
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
     measured = image_batch(y, device, dtype, shape)
-    top = top_of(y)
+    # A vector is in no file of an image.
+    top = top_of(y) if shape is None or len(shape) == 3 else None
     forward, terms, (model, likelihood), known_range = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from invprior import registry
 from invprior.builders.inference import differentiable
-from invprior.builders.problem import ImageLike, image_batch, operator_for
+from invprior.builders.measurements import ImageLike, image_batch
+from invprior.builders.problem import operator_for
 from invprior.errors import OptionError
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed

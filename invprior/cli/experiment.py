@@ -53,7 +53,7 @@ def impedance(
     """
     # Imported here because they import torch, which `--help` must not wait for. The defaults are constants of these
     # modules, so the options' own defaults are None.
-    from invprior.builders.problem import default_device
+    from invprior.builders.measurements import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import impedance as experiment
     from invprior.io import samples
@@ -114,7 +114,7 @@ def ablation(
     A network that is refused or fails gets a row with the reason. After Ctrl-C, the results of the
     finished networks are written.
     """
-    from invprior.builders.problem import default_device
+    from invprior.builders.measurements import default_device
     from invprior.cli import experiment_run as run
     from invprior.experiments import ablation as experiment
     from invprior.io import samples

@@ -12,12 +12,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from invprior import registry
+from invprior.builders.measurements import default_device, image_batch
 from invprior.builders.problem import (
     AUTO,
     all_of,
     build,
-    default_device,
-    image_batch,
     noise_from,
     operator_for,
     prior_from,
@@ -146,14 +145,15 @@ def read(
             "--truth needs a real measurement: a simulated one has the given image as its "
             "ground truth. Leave out --truth or --simulate."
         )
+    dtype = getattr(torch, options.dtype)
     given, true, parts = all_of(
-        lambda: given or samples.resolve(options.image),
-        lambda: true or (None if options.truth is None else samples.resolve(options.truth)),
+        lambda: given or samples.resolve(options.image, dtype),
+        lambda: true or (None if options.truth is None else samples.resolve(options.truth, dtype)),
         lambda: parts_of(options),
     )
     if options.missing is not None:
         given = with_missing(given, options.missing)
-    y = image_batch(given.x, parts.device, getattr(torch, options.dtype))
+    y = image_batch(given.x, parts.device, dtype)
     if not options.simulated:
         return parts, Inputs(y, None if true is None else true.x.to(y), given)
     assert parts.noise is not None  # `parts_of` has filled in the default

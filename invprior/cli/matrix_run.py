@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from invprior.builders.problem import default_device
+from invprior.builders.measurements import default_device
 from invprior.cli.console import err
 from invprior.cli.outputs import DEFAULT_FOLDER
 from invprior.errors import OptionError, did_you_mean

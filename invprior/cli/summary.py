@@ -18,7 +18,7 @@ from invprior.metrics.ssim import SSIM
 from invprior.noise_estimation.base import NoiseEstimate
 
 
-def score(x: Tensor, truth: Tensor, data_range: Range) -> dict[str, float]:
+def score(x: Tensor, truth: Tensor, data_range: Range | None) -> dict[str, float]:
     """Return the PSNR, and the SSIM if the image is large enough for it."""
     scores = {"psnr": float(PSNR(data_range=data_range).measure(x, truth))}
     if min(x.shape[2:]) >= 11:  # SSIM's window
@@ -45,7 +45,7 @@ def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | N
         weighted = ", ".join(f"{name} {weight:.4g}" for name, weight in weights["terms"])
         tries = f"{len(weights['tried'])} tried, {record['tuning_seconds']:.1f} s"
         facts.add_row("weight", f"{weighted} (by {weights['rule']}, {tries})")
-    facts.add_row("noise", f"sigma {noise_level:.4f}" if noise is None else noise.text())
+    facts.add_row("noise", f"sigma {noise_level:.4g}" if noise is None else noise.text())
     needs = parts.get("memory", {}).get("estimated", 0)
     if needs > 10**9:
         facts.add_row("memory", f"about {size_text(needs)} (estimated)")

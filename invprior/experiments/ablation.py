@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, all_of
+from invprior.builders.measurements import ImageLike
+from invprior.builders.problem import all_of
 from invprior.builders.simulation import simulate
 from invprior.errors import OptionError, PluginError
 from invprior.experiments import plots

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, image_batch
+from invprior.builders.measurements import ImageLike, image_batch
 from invprior.errors import MeasurementError, OptionError
 from invprior.metrics.base import score_range
 from invprior.noises.base import Noise

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.builders.problem import ImageLike, all_of, build, prior_from
+from invprior.builders.measurements import ImageLike
+from invprior.builders.problem import all_of, build, prior_from
 from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError
 from invprior.experiments import plots

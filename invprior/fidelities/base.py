@@ -14,7 +14,7 @@ from invprior.errors import OptionError
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.noise_estimation.gaussian import estimate_gaussian
 from invprior.numerics.linalg import dot
-from invprior.registry.options import option_values, short_repr
+from invprior.registry.options import option_values, plain_name, short_repr
 from invprior.registry.plugin import Plugin
 
 
@@ -30,6 +30,11 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
 
     def __repr__(self) -> str:
         return short_repr(self)
+
+    @property
+    def title(self) -> str:
+        """The name of its class in messages, such as "gaussian", also in other units."""
+        return plain_name(type(self))
 
     @abstractmethod
     def value(self, prediction: Tensor, y: Tensor) -> Tensor:
@@ -146,6 +151,11 @@ class Rescaled(Fidelity):
         super().__init__()
         self.base, self.scale = base, scale
         self.offset_invariant = base.offset_invariant
+
+    @property
+    def title(self) -> str:
+        """The name of E's class."""
+        return self.base.title
 
     def described(self) -> tuple[type, Mapping[str, Any]]:
         """Return the class and the options of E, from which `registry.describe` makes the spec."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invprior.fidelities.base import Fidelity
+from invprior.noise_estimation.base import NoiseEstimate
 from invprior.operators.base import LinearOperator, Operator
 
 
@@ -20,6 +21,7 @@ class DataTerm:
         target: the measurement, (1, *operator.measurement_shape).
         fidelity: E, with its noise parameter set.
         noise_level: standard deviation of the noise in the target.
+        noise: the estimate of the noise in the target; None if the level was given.
         held_out: true where a network does not fit a measurement, boolean, (K, *operator.measurement_shape) for an
             ensemble of K networks; None when all measurements are fitted.
     """
@@ -28,6 +30,7 @@ class DataTerm:
     target: Tensor
     fidelity: Fidelity
     noise_level: float
+    noise: NoiseEstimate | None = None
     held_out: Tensor | None = None
 
     def fitted(self, prediction: Tensor, offset: Tensor | None = None) -> Tensor:

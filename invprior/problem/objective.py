@@ -143,11 +143,11 @@ def route(
     if fidelity == "smooth" and math.isinf(problem.fidelity.lipschitz()):
         faults.append(
             f"{solver} needs a fidelity whose gradient has a Lipschitz constant, "
-            f"and {_name(problem.fidelity)} has none"
+            f"and {problem.fidelity.title} has none"
         )
     if fidelity == "prox" and not isinstance(problem.fidelity, ProximableFidelity):
         faults.append(
-            f"{solver} needs a fidelity with a prox, and {_name(problem.fidelity)} has none"
+            f"{solver} needs a fidelity with a prox, and {problem.fidelity.title} has none"
         )
     for term in problem.prior.terms:
         functional = term.functional

@@ -120,7 +120,7 @@ class Problem:
     @property
     def data(self) -> DataTerm:
         """The data term E(A x; y)."""
-        return DataTerm(self.operator, self.y, self.fidelity, self.noise_level)
+        return DataTerm(self.operator, self.y, self.fidelity, self.noise_level, self.noise)
 
     @property
     def observation_mask(self) -> Tensor | None:

@@ -11,15 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from invprior.builders.problem import (
-    ImageLike,
-    all_of,
-    build,
-    image_batch,
-    solver_from,
-    stop_from,
-    weight_rule_from,
-)
+from invprior.builders.measurements import ImageLike, image_batch
+from invprior.builders.problem import all_of, build, solver_from, stop_from, weight_rule_from
 from invprior.builders.solver import Selection, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import MeasurementError, OptionError

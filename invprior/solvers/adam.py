@@ -118,7 +118,7 @@ class Adam(Solver):
         if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
             return fixed
         # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
-        if is_rounding(problem.noise_level):
+        if is_rounding(problem.noise_level, problem.noise):
             return fixed
         return Holdout(limit=network.steps) | fixed
 

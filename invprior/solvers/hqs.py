@@ -14,7 +14,6 @@ from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.problem.objective import Objective
 from invprior.problem.problem import Problem
-from invprior.registry.options import plain_name
 from invprior.solvers.base import Solver, State
 from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 from invprior.stopping.base import StoppingRule
@@ -71,7 +70,7 @@ class HQS(Solver):
         ):
             raise IncompatibleError(
                 "hqs solves its data step in closed form, which needs a Gaussian fidelity; "
-                f"got {plain_name(type(problem.fidelity))}."
+                f"got {problem.fidelity.title}."
             )
         return objective
 

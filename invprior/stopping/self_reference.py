@@ -14,7 +14,6 @@ from invprior.fidelities.base import QuadraticFidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Stop
-from invprior.registry.options import plain_name
 from invprior.stopping.base import StoppingRule, Watcher
 from invprior.stopping.lowest import LEAST, Lowest, LowestWatch
 from invprior.stopping.split import SplitProblem, split
@@ -66,7 +65,7 @@ class SelfReference(StoppingRule):
         if not isinstance(problem.fidelity, QuadraticFidelity):
             raise IncompatibleError(
                 "self-reference:copies=noise needs a Gaussian fidelity, as it makes copies with independent Gaussian "
-                f"noise; got {plain_name(type(problem.fidelity))}. Use holdout."
+                f"noise; got {problem.fidelity.title}. Use holdout."
             )
         # Independent, because the covariance of e + a n and e - n / a is sigma^2 I - sigma^2 I = 0.
         sigma = problem.noise_level

@@ -45,7 +45,7 @@ class Auto(WeightRule):
             return Default(), f"{name} is not linear, and the rules need a linear operator"
         fidelity, operator = problem.fidelity, problem.operator
         if not isinstance(fidelity, QuadraticFidelity):
-            name = plain_name(type(fidelity))
+            name = fidelity.title
             return (
                 Holdout(),
                 f"the fidelity is {name}, and holdout needs no Gaussian noise",

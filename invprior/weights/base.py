@@ -84,7 +84,7 @@ def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
         )
     if not isinstance(fidelity, QuadraticFidelity):
         raise IncompatibleError(
-            f"The weight rule {name} needs a Gaussian fidelity; got {plain_name(type(fidelity))}. "
+            f"The weight rule {name} needs a Gaussian fidelity; got {fidelity.title}. "
             "Use holdout (--weight holdout), or give the weight."
         )
     return 1.0 / fidelity.precision

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 import invprior
-from invprior.builders.problem import build, image_batch
+from invprior.builders.measurements import image_batch
+from invprior.builders.problem import build
 from invprior.errors import MeasurementError
 from invprior.fidelities.gaussian import Gaussian
 from invprior.operators.denoise import Denoise
