@@ -20,6 +20,7 @@ from rich.progress import (
 from torch import Tensor
 
 from invprior.cli.console import err
+from invprior.metrics.base import Range
 from invprior.metrics.psnr import PSNR
 from invprior.problem.solution import Iterate
 from invprior.stopping.base import AnyOf, StoppingRule
@@ -34,11 +35,14 @@ class Live:
     Args:
         stop: the run's rule; the bar ends at its maximum number of steps, if it has one.
         truth: the true image, (1, C, H, W), or None.
+        within: the range of its intensities for scores.
         quiet: whether to draw nothing.
     """
 
-    def __init__(self, stop: StoppingRule, truth: Tensor | None, quiet: bool) -> None:
-        self.truth = truth
+    def __init__(
+        self, stop: StoppingRule, truth: Tensor | None, within: Range | None, quiet: bool
+    ) -> None:
+        self.truth, self.metric = truth, PSNR(data_range=within)
         self.last = 0.0
         self.progress = Progress(
             SpinnerColumn(),
@@ -76,7 +80,7 @@ class Live:
         self.last = now
         text = f"energy {float(iterate.energy):.4g}"
         if self.truth is not None and self.truth.shape == iterate.x.shape:  # a tile's shape differs
-            text += f"  PSNR {float(PSNR().measure(iterate.x, self.truth)):.2f} dB"
+            text += f"  PSNR {float(self.metric.measure(iterate.x, self.truth)):.2f} dB"
         self.progress.update(self.task, completed=iterate.step, description=text)
 
 

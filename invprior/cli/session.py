@@ -142,7 +142,7 @@ class Session:
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run returns its best estimate so far, with a `stop` of that name."""
-        with Live(self.stop, self.inputs.truth, quiet) as live:
+        with Live(self.stop, self.inputs.truth, self._score_range, quiet) as live:
             if is_tuned(self.problem, self.parts.weight):
                 live.say("choosing the weight")
             try:
@@ -222,7 +222,7 @@ class Session:
             "seconds": solution.seconds,
             "tuning_seconds": solution.tuning_seconds,
             "scores": self._scores(solution.x),
-            "score_range": None if self.inputs.truth is None else self._score_range,
+            "score_range": self._score_range,
             "runs": self._runs(solution),
             "deviation": spread(solution),
             "provenance": solution.provenance,
@@ -242,13 +242,11 @@ class Session:
         return {name: score(before, truth, within), "restoration": score(x, truth, within)}
 
     @property
-    def _score_range(self) -> Range:
-        """The intensities that scores count as black and white: the user's, else those of the truth."""
-        given, truth = self.problem.data_range, self.inputs.truth
-        if given is None or given.source or truth is None:
-            return (0.0, 1.0) if truth is None else score_range(truth)
-        inside = given.low <= float(truth.min()) and float(truth.max()) <= given.high
-        return (given.low, given.high) if inside else score_range(truth)
+    def _score_range(self) -> Range | None:
+        """The intensities that scores count as black and white; None without a truth."""
+        found, truth = self.problem.data_range, self.inputs.truth
+        given = None if found is None or found.source else (found.low, found.high)
+        return None if truth is None else score_range(truth, given)
 
     def _runs(self, solution: Solution) -> list[dict[str, Any]]:
         """Return the end and the scores of each of several runs; nothing for a single run."""

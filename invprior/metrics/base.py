@@ -93,8 +93,15 @@ def range_of(truth: Tensor, data_range: Range | None) -> tuple[Tensor, Tensor]:
     )
 
 
-def score_range(truth: Tensor) -> Range:
-    """Return the range that scores against one ground truth, (1, C, H, W), have unless a metric is given another."""
+def score_range(truth: Tensor, given: Range | None = None) -> Range:
+    """Return the range for scores against one ground truth.
+
+    Args:
+        truth: the ground truth, (1, C, H, W).
+        given: the range of the data, if it is known; used where the truth lies in it.
+    """
+    if given is not None and given[0] <= float(truth.min()) and float(truth.max()) <= given[1]:
+        return given
     low, high = range_of(truth, None)
     return float(low), float(high)
 

@@ -122,3 +122,6 @@ def test_ranges_are_named_unless_they_are_0_to_1():
     filled = with_range(PSNR(crop=2), (0.0, 4095.0))
     assert filled == PSNR(crop=2, data_range=(0.0, 4095.0))
     assert with_range(filled, (0.0, 1.0)) is filled
+    truth = torch.tensor([12.0, 812.0]).view(1, 1, 1, 2)
+    assert score_range(truth, (0, 4095)) == (0, 4095)
+    assert score_range(truth, (0, 500)) == (12, 812)
