@@ -6,9 +6,12 @@ import pytest
 
 from invprior.testing import run_checks
 
+FAULTS = []  # the name of every planted fault and of the check that must catch it
+
 
 def planted(*cases):
     """Run a test for each (object, check that must fail, pattern that its message must match)."""
+    FAULTS.extend((_name(case[0]), case[1]) for case in cases)
     named = [pytest.param(*case, id=f"{_name(case[0])}-{case[1]}") for case in cases]
     return pytest.mark.parametrize(("obj", "name", "text"), named)
 

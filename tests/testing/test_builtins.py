@@ -57,9 +57,18 @@ def test_operators(check):
     *(registry.create("priors", name) for name in PRIORS),
     Tikhonov(order=0),
     TV(kind="anisotropic"),
-    Wavelet(wavelet="haar", kind="l0"),
 )
 def test_priors(check):
+    check()
+
+
+@parametrize_checks(
+    Wavelet(wavelet="haar", kind="l0"),
+    expected_failures={
+        "units": "at an odd side the last pixel goes into the details with its mean"
+    },
+)
+def test_wavelets_at_odd_sides(check):
     check()
 
 

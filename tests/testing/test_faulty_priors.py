@@ -16,6 +16,8 @@ from tests.testing.planted import assert_caught, planted
 class Ridge(Penalty, Proximable):
     """1/2 ||x||^2, without a fault."""
 
+    degree = 2.0
+
     def value(self, x):
         return 0.5 * x.square().flatten(1).sum(1)
 
@@ -81,6 +83,8 @@ class MeanOfTheBatch(Ridge):
 
 class EdgeLength(Penalty):
     """The square root has no derivative at 0."""
+
+    degree = 1.0
 
     def value(self, x):
         return (

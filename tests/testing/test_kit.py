@@ -1,6 +1,7 @@
 """The kit itself: what it accepts, how it reports, and how it runs under pytest."""
 
 import ast
+import importlib
 import random
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from invprior.priors.tv import TV
 from invprior.problem.functionals import Penalty, Proximable
 from invprior.testing import Report, Verdict, check, parametrize_checks
 from invprior.testing.checks_by_kind import CHECKS
+from tests.testing.planted import FAULTS
 
 
 class Steep(Penalty, Proximable):
     """1/2 ||x||^2 with a prox of another function."""
+
+    degree = 2.0
 
     def value(self, x):
         return 0.5 * x.square().flatten(1).sum(1)
@@ -106,6 +110,15 @@ def test_a_class_that_accepts_no_common_size_asks_for_an_instance():
 
     assert "Check an instance of a size that it accepts" in check(Picky)["shape"].text
     assert check(Picky((1, 10, 10))).ok
+
+
+def test_the_table_of_planted_faults_holds_every_kind():
+    for file in Path(__file__).parent.glob("test_*_faults.py"):
+        importlib.import_module(f"{__package__}.{file.stem}")
+    for file in Path(__file__).parent.glob("test_faulty_*.py"):
+        importlib.import_module(f"{__package__}.{file.stem}")
+    assert len(set(FAULTS)) >= 200
+    assert {name for _, name in FAULTS} <= {c.name for checks in CHECKS.values() for c in checks}
 
 
 def test_an_empty_report_is_ok():

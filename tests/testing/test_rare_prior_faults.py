@@ -13,6 +13,8 @@ from tests.testing.test_faulty_priors import Denoising, Free, Fresh, Net, Ridge
 class Absolute(Penalty, Proximable):
     """||x||_1, without a fault."""
 
+    degree = 1.0
+
     def value(self, x):
         return x.abs().flatten(1).sum(1)
 
@@ -132,6 +134,14 @@ class SetsThreads(Ridge):
 
 class Shifting(Ridge):
     offset_invariant = True
+
+
+class WithoutDegree(Ridge):
+    degree = 0.0
+
+
+class WrongDegree(Absolute):
+    degree = 2.0
 
 
 class InfiniteWeight(Ridge):
@@ -257,7 +267,9 @@ class FixedSides(Net):
     (InPlaceProx, "input-untouched", "prox changes its input in place in float32"),
     (MixesThree, "batch-apart", "prox mixes the batch"),
     (SetsThreads, "repeatable", "value changes torch's number of threads"),
-    (Shifting, "translation", "offset_invariant is True, but"),
+    (Shifting, "units", "offset_invariant is True, but"),
+    (WithoutDegree, "units", "but degree is 0: set degree = 2"),
+    (WrongDegree, "units", "but degree is 2: set degree = 1"),
     (InfiniteWeight, "weight", "default_weight is inf"),
     (OneAlone, "shape", r"value returns the shape \(2, 1\), should be \(2,\)"),
     (AnotherDtype, "dtype", "prox returns float32 for float64"),
