@@ -31,7 +31,7 @@ _HOMES = {
     "runner.history": ["Recorder"],
     "builders.problem": ["build"],
     "builders.solver": ["select_solver"],
-    "io.images": ["load"],
+    "io.images": ["load", "load_stack"],
     "io.save": ["save"],
     "tuning.search": ["choose_weights"],
     "weights.base": ["WeightRule"],
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from invprior.fidelities.base import QuadraticFidelity as QuadraticFidelity
     from invprior.io import samples as samples
     from invprior.io.images import load as load
+    from invprior.io.images import load_stack as load_stack
     from invprior.io.save import save as save
     from invprior.metrics.base import Metric as Metric
     from invprior.networks.base import Network as Network
