@@ -12,7 +12,7 @@ from PIL import Image
 import invprior
 from invprior.builders.problem import prior_from, stop_from
 from invprior.builders.simulation import simulate
-from invprior.io import images
+from invprior.io import images, samples
 from invprior.io.save import save
 from invprior.registry import create
 from invprior.solvers.admm import ADMM
@@ -276,3 +276,22 @@ def test_floats_in_a_file_of_integers_get_a_note(run, solve, y, folder):
     assert "clips" not in solve(y, "-o", "z.png").stderr
     stderr = run("degrade", y, "--noise", "gaussian:sigma=1", "-o", "d.png").stderr
     assert "of 1,152; .npy" in stderr
+
+
+def test_counts_are_scored_and_shown_in_their_range(solve, folder):
+    t = 1000 + 800 * samples.load("camera", 32).x[0, 0].numpy()
+    np.save("t.npy", t)
+    np.save("y.npy", t + np.random.default_rng(0).normal(0, 40, t.shape).astype(np.float32))
+    run = ("y.npy", "--truth", "t.npy", "--noise", "gaussian:sigma=40")
+    out = solve(*run, "-o", "own.npy", prior="tv:weight=0.01").stdout
+    record = record_of(folder / "own.json")
+    low, high = record["score_range"]
+    assert (low, high) == (float(t.min()), float(t.max()))
+    assert f"range {low:.4g} to {high:.4g}" in out
+    scores = [record["scores"][name]["psnr"] for name in ("measurement", "restoration")]
+    assert scores[0] == pytest.approx(25.5, abs=1)
+    assert scores[1] > scores[0] + 1
+    shown = images.load(folder / "own-comparison.png").x
+    assert 0.3 < float(shown[..., :200, :].mean()) < 0.9  # neither black nor white
+    solve(*run, "-o", "given.npy", "--range", 0, 4095)
+    assert record_of(folder / "given.json")["score_range"] == [0, 4095]
