@@ -23,7 +23,7 @@ class Method:
             operator denoise.
         simple: one of `SIMPLE`.
         solver, stop: replace the values of these axes; "" keeps them.
-        steps: the most iterations; 0 for no such limit.
+        steps: the most iterations; 0 for no such limit. Without a rule it is the rule, so the solver's own is not used.
         runs: independent runs whose mean is the result.
         weights: the source of weights that the prior leaves open: "fixed", the prior's own defaults; "automatic",
             estimated from the measurement, or a rule such as "gcv"; "tuned" on other images; "oracle", tuned on the
