@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from invprior.cli.outputs import Place
-from invprior.cli.session import stem
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
-from invprior.io import encoders, samples
+from invprior.io import codecs, encoders, images, samples
+from invprior.registry.spec import parse_sum
 
 
 def expanded(names: Sequence[str]) -> list[str]:
@@ -82,3 +84,51 @@ def check(options: Options) -> None:
                 f'The folder "{output}" holds the image "{image}", which its result would replace. Name another '
                 "folder with --output."
             )
+
+
+def truths_of(options: Options, stack: images.Stack) -> Sequence[images.Image | None]:
+    """Return the true image of each page.
+
+    Raises:
+        OptionError: the options cannot be meant for a stack.
+    """
+    count = len(stack.images)
+    if options.weight_curve:
+        raise OptionError(
+            f'--weight-curve plots the weights of one image; "{options.image}" holds {count}. Leave it out, or give '
+            "a file of one image."
+        )
+    if options.truth is None:
+        return [None] * count
+    if options.simulated:
+        raise OptionError(
+            "--truth needs a real measurement: a simulated one has the given image as its "
+            "ground truth. Leave out --truth or --simulate."
+        )
+    truths = images.load_stack(options.truth, getattr(torch, options.dtype)).images
+    if len(truths) not in (1, count):
+        raise OptionError(
+            f'--truth must hold one image, or one for each of the {count} of "{options.image}"; "{options.truth}" '
+            f"holds {len(truths)}."
+        )
+    return truths if len(truths) == count else truths * count
+
+
+def title(options: Options, first: str) -> str:
+    """Return the name of a fresh folder of results."""
+    return "-".join([first, _names(options.operator), _names(options.prior)])
+
+
+def stem(source: str) -> str:
+    """Return the name of an image without its folder and suffix."""
+    if source.startswith(samples.PREFIX):
+        return source.removeprefix(samples.PREFIX).partition(":")[0]
+    path, name = codecs.split(Path(source))
+    suffix = codecs.suffix_of(path) or path.suffix
+    bare = path.name[: len(path.name) - len(suffix)]
+    return bare if name is None else f"{bare}-{name.strip('/').replace('/', '-')}"
+
+
+def _names(text: str) -> str:
+    # A name may be written package/name, which would make a folder of its own.
+    return "+".join(spec.name.rpartition("/")[2] for spec in parse_sum(text))

@@ -17,12 +17,13 @@ from rich.console import Group
 
 import invprior
 from invprior.checkpoint.checkpoint import made
+from invprior.cli.file_list import stem, title, truths_of
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.page_store import Page, file_of, keep, kept
 from invprior.cli.page_summary import joint, table
 from invprior.cli.result_images import grey, save_comparison, save_measurements
 from invprior.cli.run_folder import RunFolder, refuse_existing, resume_command
-from invprior.cli.session import Session, directory, stem, title
+from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files, images, strict_json
@@ -76,7 +77,7 @@ class StackRun:
         Raises:
             InvpriorError: something is wrong. Nothing has been written or computed.
         """
-        truths = _truths(options, stack)
+        truths = truths_of(options, stack)
         outputs = _settled(options, stack, place)
         run = StackRun(options, command, stack, truths, outputs)
         for note in stack.notes:
@@ -108,7 +109,7 @@ class StackRun:
             raise OptionError(f'Cannot read the run in "{folder}": {error}. Start over.') from None
         with directory(home):
             stack = images.load_stack(options.image, getattr(torch, options.dtype))
-            truths = _truths(options, stack)
+            truths = truths_of(options, stack)
             options = options if steps is None else replace(options, steps=steps)
             run = StackRun(options, command, stack, truths, outputs)
             if digest != run.digest:
@@ -291,31 +292,3 @@ def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outp
         overwrite=options.overwrite,
         pages=len(stack.images),
     )
-
-
-def _truths(options: Options, stack: images.Stack) -> Sequence[images.Image | None]:
-    """Return the true image of each page.
-
-    Raises:
-        OptionError: the options cannot be meant for a stack.
-    """
-    count = len(stack.images)
-    if options.weight_curve:
-        raise OptionError(
-            f'--weight-curve plots the weights of one image; "{options.image}" holds {count}. Leave it out, or give '
-            "a file of one image."
-        )
-    if options.truth is None:
-        return [None] * count
-    if options.simulated:
-        raise OptionError(
-            "--truth needs a real measurement: a simulated one has the given image as its "
-            "ground truth. Leave out --truth or --simulate."
-        )
-    truths = images.load_stack(options.truth, getattr(torch, options.dtype)).images
-    if len(truths) not in (1, count):
-        raise OptionError(
-            f'--truth must hold one image, or one for each of the {count} of "{options.image}"; "{options.truth}" '
-            f"holds {len(truths)}."
-        )
-    return truths if len(truths) == count else truths * count

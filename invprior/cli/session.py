@@ -15,6 +15,7 @@ from torch import Tensor
 import invprior
 from invprior import registry
 from invprior.builders.solver import Selection, select_solver
+from invprior.cli.file_list import stem, title
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.progress import Live
@@ -23,13 +24,12 @@ from invprior.cli.run_folder import RunFolder, resume_command
 from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
-from invprior.io import codecs, files, images, samples, strict_json
+from invprior.io import files, images, strict_json
 from invprior.io.losses import losses
 from invprior.io.save import save
 from invprior.metrics.base import Range, score_range
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Interrupted, Solution
-from invprior.registry.spec import parse_sum
 from invprior.runner import ensemble
 from invprior.runner.api import solve_problem
 from invprior.runner.options import RunOptions
@@ -280,23 +280,3 @@ def _stop(solution: Solution) -> dict[str, Any]:
 def directory(name: str) -> AbstractContextManager[object]:
     """Work in the folder where the run began, if it still exists."""
     return chdir(name) if os.path.isdir(name) else nullcontext()  # noqa: PTH112
-
-
-def title(options: Options, first: str) -> str:
-    """Return the name of a fresh folder of results."""
-    return "-".join([first, _names(options.operator), _names(options.prior)])
-
-
-def stem(source: str) -> str:
-    """Return the name of an image without its folder and suffix."""
-    if source.startswith(samples.PREFIX):
-        return source.removeprefix(samples.PREFIX).partition(":")[0]
-    path, name = codecs.split(Path(source))
-    suffix = codecs.suffix_of(path) or path.suffix
-    bare = path.name[: len(path.name) - len(suffix)]
-    return bare if name is None else f"{bare}-{name.strip('/').replace('/', '-')}"
-
-
-def _names(text: str) -> str:
-    # A name may be written package/name, which would make a folder of its own.
-    return "+".join(spec.name.rpartition("/")[2] for spec in parse_sum(text))

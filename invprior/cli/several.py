@@ -14,12 +14,12 @@ import torch
 import invprior
 from invprior.checkpoint.checkpoint import made
 from invprior.cli import pages
-from invprior.cli.file_list import check, places_of
+from invprior.cli.file_list import check, places_of, title
 from invprior.cli.inputs import parts_of
 from invprior.cli.outputs import DEFAULT_FOLDER, Outputs, Place
 from invprior.cli.pages import StackRun
 from invprior.cli.run_folder import resume_command
-from invprior.cli.session import Session, directory, title
+from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
 from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.io import files, images, lock, samples
