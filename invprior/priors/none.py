@@ -11,6 +11,7 @@ class NoPrior(Penalty, Proximable):
     """R(x) = 0, so the data alone decide: the baseline that every prior must beat."""
 
     offset_invariant = True
+    degree = 0.0
 
     def value(self, x: Tensor) -> Tensor:
         """Return zeros, (B,), that autograd can differentiate."""

@@ -23,6 +23,7 @@ class PnP(Proximable):
 
     default_weight: float = 0.2
     offset_invariant = True
+    degree = 0.0
     convex: bool = False  # solvers then keep tau at the noise level instead of adapting it
 
     # A frozen dataclass can be a default value, as nothing can change it.

@@ -40,13 +40,14 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
         offset_invariant: whether R(x + c) = R(x) for every constant c. If not, a run may scale intensities but not
             shift them.
         degree: the exponent d of R(s x) = s^d R(x), as 1 for a norm and 2 for its square. A run that scales intensities
-            adapts the weight by it. With 0, as for a denoiser, a weight means the same at every scale.
+            adapts the weight by it. With 0, a weight means the same at every scale: for denoisers, and for priors with
+            constants that suit images in [0, 1]. When it is None, the run keeps the units of the data.
     """
 
     plugin_group: ClassVar[str] = "priors"
     default_weight: float = 1.0
     offset_invariant: bool = False
-    degree: float = 0.0
+    degree: float | None = None
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
     def restrict(self, box: Box) -> Functional:
@@ -157,7 +158,9 @@ class Reparameterization(Functional):
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
-    offset_invariant = True  # its image is in the units of the run, whatever these are
+    # Its image is in the units of the run, whatever these are.
+    offset_invariant = True
+    degree = 0.0
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
@@ -256,7 +259,7 @@ class Term:
 
     def standardised(self, scale: float) -> Term:
         """Return the term for a run whose unit of intensity is `scale`, in units of the data."""
-        return replace(self, unit=scale**self.functional.degree)
+        return replace(self, unit=scale ** (self.functional.degree or 0.0))
 
     def at(self, factor: float) -> Term:
         """Return the term with a weight of `factor` times the default, rounded to three digits in units of the run."""

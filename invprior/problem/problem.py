@@ -192,18 +192,18 @@ class Problem:
     @cached_property
     @torch.inference_mode(False)
     def standardised(self) -> Problem:
-        """The problem in units in which the image's range is about [0, 1]; itself if it is in such units.
+        """The problem in units in which the image's range is about [0, 1]; itself if nothing is known of its scale.
 
-        Every run solves it, so that priors, solvers and rules may have constants that suit images in [0, 1]. A minimum
+        A run solves it, so that priors, solvers and rules may have constants that suit images in [0, 1]. A minimum
         of one problem is a minimum of the other: given weights and the fidelity keep their meaning in units of the
         data.
 
         Raises:
             IncompatibleError: a range was given, and the operator is not linear.
         """
-        if self.given is not None:
+        if self.given is not None or self.unscalable:
             return self
-        found = self._image_range()
+        found = self.image_range
         invariant = all(t.functional.offset_invariant for t in self.prior.terms)
         shift = invariant and self.fidelity.offset_invariant
         units = DATA_UNITS if found is None else found.units(shift=shift)
@@ -229,8 +229,15 @@ class Problem:
             given=self,
         )
 
-    def _image_range(self) -> DataRange | None:
-        """Return the given range, or an estimated one; None where nothing is known about the image's scale."""
+    @property
+    def unscalable(self) -> tuple[str, ...]:
+        """The names of terms that do not say how they scale, so that the problem keeps the units of the data."""
+        terms = (t.functional for t in self.prior.terms if t.factor > 0)
+        return tuple(plain_name(type(f)) for f in terms if f.degree is None)
+
+    @cached_property
+    def image_range(self) -> DataRange | None:
+        """The range of the image, given or estimated; None where nothing is known about its scale."""
         if self.data_range is not None or not isinstance(self.operator, LinearOperator):
             return self.data_range
         with torch.no_grad():

@@ -20,7 +20,7 @@ from invprior.registry.options import plain_name
 from invprior.runner.history import Recorder
 from invprior.runner.iteration import Iteration, whole_steps
 from invprior.runner.options import RunOptions
-from invprior.runner.units import range_note
+from invprior.runner.units import range_note, scale_notes
 
 
 class Run:
@@ -72,7 +72,7 @@ class Run:
         problem = self.objective.problem
         noise = problem.in_data_units.noise
         doubts = () if noise is None or noise.note is None else (noise.note,)
-        for note in (*changes, *problem.operator.notes, *doubts):
+        for note in (*changes, *problem.operator.notes, *doubts, *scale_notes(problem)):
             run.note(note)
         try:
             return self._finish(run, *self._steps(run))

@@ -14,6 +14,7 @@ from invprior.runner.options import RunOptions
 
 _AT_END = 0.002  # of the range: no network comes closer to the ends of its sigmoid by chance
 _FEW = 0.001  # fraction of the pixels
+_FAR = 10.0  # times the range of [0, 1]: what priors and solvers still bear
 
 
 def options_for_run(options: RunOptions, units: Units) -> RunOptions:
@@ -78,4 +79,20 @@ def range_note(problem: Problem, x: Tensor) -> str | None:
     return (
         f"{100 * share:.1f} % of the image lie at an end of its range, {low:.4g} to {high:.4g}, which a network cannot "
         "leave; give a wider one with data_range (--range) if the intensities go on beyond it"
+    )
+
+
+def scale_notes(problem: Problem) -> tuple[str, ...]:
+    """Return a sentence when a run keeps the units of the data, and these are far from a range of [0, 1].
+
+    Args:
+        problem: the problem of the run.
+    """
+    if not problem.unscalable or (found := problem.image_range) is None:
+        return ()
+    if found.low > -_FAR and 1 / _FAR < found.high < _FAR:
+        return ()
+    return (
+        f"{' and '.join(problem.unscalable)} does not say how it scales (degree), so this run keeps the units of the "
+        f"data, {found.low:.4g} to {found.high:.4g}. Priors and solvers suit a range of [0, 1]: scale the data",
     )

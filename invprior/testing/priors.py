@@ -132,7 +132,7 @@ def weight(prior: Functional) -> None:
 def units(prior: Functional) -> None:
     """`offset_invariant` and `degree` are true: a run that shifts or scales intensities relies on both."""
     x, c = images(), 0.3
-    if isinstance(prior, Penalty):
+    if isinstance(prior, Penalty) and prior.degree is not None:
         _require_degree(prior)
     if not prior.offset_invariant:
         return

@@ -17,7 +17,7 @@ def test_the_first_run_is_the_single_run_and_x_is_the_mean(y, drawn):
     assert torch.equal(found.members[0].x, single.x)
     assert [m.provenance["seed"] for m in found.members] == seeds(7, 3)
     images = torch.stack([m.x for m in found.members])
-    assert torch.equal(found.x, images.mean(0))
+    torch.testing.assert_close(found.x, images.mean(0))
     torch.testing.assert_close(found.deviation, images.std(0))
     assert found.deviation.shape == y.shape
     assert (found.steps, found.stop.ok, len(found.members)) == (60, True, 3)
@@ -75,7 +75,7 @@ def test_an_interrupt_keeps_the_runs_so_far(y, drawn):
     found = caught.value.solution
     assert [m.steps for m in found.members] == [20, 5]
     assert found.stop.name == "interrupted"
-    assert torch.equal(found.x, (found.members[0].x + found.members[1].x) / 2)
+    torch.testing.assert_close(found.x, (found.members[0].x + found.members[1].x) / 2)
 
 
 def test_runs_go_on_from_a_checkpoint(y, drawn, tmp_path):

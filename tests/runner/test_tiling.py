@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invprior.builders import problem as building
-from invprior.builders.solver import select_solver
 from invprior.errors import InvpriorError
 from invprior.memory.tiles import cover
 from invprior.numerics.box import Box
@@ -15,8 +14,7 @@ from invprior.operators.inpaint import Inpaint
 from invprior.priors.dip import DIP
 from invprior.problem.problem import restrict
 from invprior.problem.solution import Interrupted
-from invprior.runner.options import RunOptions
-from invprior.runner.run import Run
+from invprior.runner.api import solve_problem
 from invprior.runner.tiling import solve_in_tiles
 from invprior.stopping.max_steps import MaxSteps
 
@@ -81,7 +79,7 @@ def test_tiles_have_no_seams(operator):
     """A convex prior has one solution, which in tiles must come out nearly the same everywhere."""
     problem, _ = made("tikhonov:weight=20", operator)
     rule = MaxSteps(steps=60)
-    whole = Run(select_solver(problem, "auto"), RunOptions(stop=rule, record_every=0)).solve()
+    whole = solve_problem(problem, stop=rule)
     reach = problem.operator.halo
     overlap = max(8, 4 * reach)
     tiled = solve_in_tiles(problem, tile=2 * overlap + 8, overlap=overlap, stop=rule)
