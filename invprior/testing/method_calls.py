@@ -44,6 +44,11 @@ class MethodCall:
             # A module may return its own parameter, hence the detach.
             return self.call(plugin, *tensors).detach()
 
+    def one(self, index: int = 0) -> MethodCall:
+        """Return the same call for one image of the batch, which is cheaper."""
+        tensors = tuple(t[index : index + 1] for t in self.tensors)
+        return replace(self, tensors=tensors, shape=(1, *self.shape[1:]))
+
     def to(self, dtype: torch.dtype) -> MethodCall:
         """Return the same call in another precision, on a copy of the plugin."""
         # A module's `to` works in place, and the plugin belongs to the caller.

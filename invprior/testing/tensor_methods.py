@@ -41,7 +41,7 @@ def tensor_method_checks(
         for call in calls(obj):
             _require_shape(call, call(), call.shape)
             if batch:
-                _require_shape(call, call.of(*(t[:1] for t in call.tensors)), (1, *call.shape[1:]))
+                _require_shape(call, call.one()(), call.one().shape)
 
     def dtype(obj: Any) -> None:
         """Float32 in gives float32 out, float64 gives float64, and the values agree."""
@@ -60,7 +60,7 @@ def tensor_method_checks(
 
     def device(obj: Any) -> None:
         """Results are on the device of the images."""
-        for call in calls(obj):
+        for call in map(MethodCall.one, calls(obj)):
             try:
                 with second_device() as move:
                     plugin, tensors = move(call.plugin), [move(t) for t in call.tensors]
@@ -78,7 +78,7 @@ def tensor_method_checks(
     def batch_apart(obj: Any) -> None:
         """No image of a batch influences another."""
         for call in calls(obj):
-            alone = [_one(call, index) for index in (0, 1)]
+            alone = [call.one(index)() for index in (0, 1)]
             both = call.of(*(t[list(_BATCH)] for t in call.tensors))
             if both.shape[0] != len(_BATCH):
                 raise Fault(f"{call.name} of {len(_BATCH)} images returns {both.shape[0]}")
@@ -88,7 +88,7 @@ def tensor_method_checks(
                 # The distance is NaN for infinite values, which may still be equal.
                 if apart <= _ALONE or _same(one, alone[index]):
                     continue
-                if not _same(_one(call, index), alone[index]):
+                if not _same(call.one(index)(), alone[index]):
                     raise Fault(f"{call.name} {_REMEMBERS}")
                 raise Fault(
                     f"{call.name} mixes the batch: an image alone gives another result "
@@ -97,7 +97,7 @@ def tensor_method_checks(
 
     def input_untouched(obj: Any) -> None:
         """No method changes its input tensors."""
-        for exact in calls(obj):
+        for exact in map(MethodCall.one, calls(obj)):
             # In both precisions: a conversion copies the one and returns the other itself.
             for call in (exact, exact.to(torch.float32)):
                 given = [t.clone() for t in call.tensors]
@@ -110,7 +110,7 @@ def tensor_method_checks(
         """The same call returns the same bits, and leaves global random state and settings alone."""
         with global_state_restored():  # making the calls may apply a method that changes a setting
             made = calls(obj)
-        for call in made:
+        for call in map(MethodCall.one, made):
             one = copy.deepcopy(call.plugin)
             with torch.no_grad(), global_state_unused(call.name):
                 first, second = (call.call(one, *call.tensors).detach() for _ in range(2))
@@ -134,7 +134,7 @@ def tensor_method_checks(
         if made is None:
             raise Skip("its options alone do not make it")
         for one, other in zip(*map(calls, made), strict=True):
-            if not _same(other(), one()):
+            if not _same(other.one()(), one.one()()):
                 raise Fault(
                     f"{one.name} gives another result when the object is built again from the same options: "
                     "a part of it is random without a seed"
@@ -161,11 +161,6 @@ def require_finite(calls: Sequence[MethodCall], inputs: Mapping[str, tuple[Tenso
         for call in calls:
             if not bool(call.of(*tensors).isfinite().all()):
                 raise Fault(f"{call.name} is not finite on {name}")
-
-
-def _one(call: MethodCall, index: int) -> Tensor:
-    """Return the result for one image of the call's batch."""
-    return call.of(*(t[index : index + 1] for t in call.tensors))
 
 
 def _changed(tensors: tuple[Tensor, ...]) -> list[Tensor]:

@@ -93,14 +93,16 @@ def _restored(view: Problem, factor: float) -> Tensor:
     return found.view(1, *_SHAPE)
 
 
-def _values(problem: Problem, trial: Trial) -> dict[float, float]:
+def _values(
+    problem: Problem, trial: Trial, factors: Sequence[float] = (0.1, 1.0, 10.0)
+) -> dict[float, float]:
     """Return the criterion at each factor.
 
     Raises:
         Fault: it is no number, or changes a restoration.
     """
     values = {}
-    for factor in _FACTORS:
+    for factor in factors:
         found = [_restored(view, factor) for view in trial.views]
         given = [x.clone() for x in found]
         with global_state_unused("the criterion"):
@@ -154,7 +156,7 @@ def criterion(rule: WeightRule) -> None:
 def chooses(rule: WeightRule) -> str:
     """The weight that it chooses restores a smooth image about as well as the best one."""
     problem, trial = _started(rule)
-    values = _values(problem, trial)
+    values = _values(problem, trial, _FACTORS)
     finite = {factor: value for factor, value in values.items() if math.isfinite(value)}
     if not finite:
         raise Fault("the criterion is finite at no weight")
