@@ -80,7 +80,8 @@ def test_the_choice_is_reported(measured):
     assert dict(choice.curve)[weight] == min(choice.values)
     assert len(choice.tried) == len(choice.values) <= 10
     assert found.tuning_seconds == choice.seconds > 0
-    assert [what for what, _, _ in found.choices] == ["solver", "step size", "stop", "weight"]
+    subjects = [what for what, _, _ in found.choices]
+    assert subjects == ["range", "solver", "step size", "stop", "weight"]
     assert ("weight", f"tikhonov {weight:.4g}", choice.why) in found.choices
     assert found.notes == ()
 
@@ -117,14 +118,16 @@ def test_auto_can_be_written_and_so_can_the_rule(measured):
 
 
 def test_the_default_can_be_requested(measured):
-    found = solve(measured, prior="tikhonov", noise=NOISE, weight="default")
+    found = solve(measured, prior="tikhonov", noise=NOISE, weight="default", data_range=(0, 1))
     assert found.provenance["prior"].startswith("tikhonov:weight=60.0")
     assert found.provenance["weights"]["automatic"] is False
     assert found.notes == ()
 
 
 def test_open_terms_are_scaled_together_and_given_ones_stay(measured):
-    (problem,) = build(measured, prior="tv + wavelet:weight=2 + tikhonov", noise=NOISE)
+    (problem,) = build(
+        measured, prior="tv + wavelet:weight=2 + tikhonov", noise=NOISE, data_range=(0, 1)
+    )
     found = choose_weights(problem, rule=Wanted(factor=3.0))
     tv, wavelet, tikhonov = (t.weight for t in found.prior.terms)
     assert wavelet == 2
@@ -190,7 +193,7 @@ def test_the_end_of_the_range_adds_a_note(measured, factor):
 
 def test_where_no_value_is_finite_the_default_is_kept(measured):
     wild = Wanted(blind=True)
-    found = solve(measured, prior="tikhonov", noise=NOISE, weight=wild, steps=2)
+    found = solve(measured, prior="tikhonov", noise=NOISE, weight=wild, steps=2, data_range=(0, 1))
     assert found.weights.terms[0][1] == 60.0
     (note,) = found.notes
     assert "default weight is kept" in note
@@ -242,6 +245,6 @@ def test_the_refusals_of_the_rules_come_before_any_step(measured):
 
 
 def test_iterate_leaves_the_default(measured):
-    (problem,) = build(measured, prior="tikhonov", noise=NOISE)
+    (problem,) = build(measured, prior="tikhonov", noise=NOISE, data_range=(0, 1))
     now = next(invprior.iterate(problem))
     assert prior_text(now.objective.problem.prior).startswith("tikhonov:weight=60.0")
