@@ -12,7 +12,7 @@ def test_choices_are_explained_with_their_reasons(run, folder):
     run("degrade", "sample:camera:64", "--noise", "gaussian:sigma=0.1", "-o", "y.npy")
     out = run("solve", "y.npy", "--prior", "tv", "-o", "x.png", "--explain").stdout
     found = chosen(folder)
-    assert list(found) == ["noise", "solver", "step size", "stop", "weight"]
+    assert list(found) == ["noise", "range", "solver", "step size", "stop", "weight"]
     words = " ".join(out.split())
     for what, (value, why) in found.items():
         assert " ".join(f"{what} {value} because: {why}".split()) in words

@@ -25,7 +25,8 @@ SMALL = "dip:net=skip(down=[4,8],skip=2),channels=4,input_noise=0"
 
 
 def prepared(y, rule=None, seed=0, **options):
-    (problem,) = build(y, **{"prior": SMALL, "noise": "gaussian:sigma=0.1", **options})
+    known = {"noise": "gaussian:sigma=0.1", "data_range": (0, 1)}
+    (problem,) = build(y, **{"prior": SMALL, **known, **options})
     return (rule or Holdout()).prepare(problem, torch.Generator().manual_seed(seed))
 
 
