@@ -86,6 +86,7 @@ def _restored(view: Problem, factor: float) -> Tensor:
     pixels = torch.eye(n, dtype=torch.float64).view(n, *_SHAPE)
     with torch.no_grad():
         a = view.operator(pixels).flatten(1).T
+        assert isinstance(term.functional, Tikhonov)
         smooth = term.functional.gradient(pixels).flatten(1).T  # of a quadratic: its matrix
     precision = view.fidelity.precision
     system = precision * a.T @ a + term.factor * smooth
