@@ -154,6 +154,13 @@ def read(
     if options.missing is not None:
         given = with_missing(given, options.missing)
     y = image_batch(given.x, parts.device, dtype)
+    known = given if options.simulated else true
+    if known is not None and not bool(known.x.isfinite().all()):
+        count = int((~known.x.isfinite()).sum())
+        raise MeasurementError(
+            f"A true image must be known everywhere; {count:,} of its {known.x.numel():,} values are missing (NaN or "
+            "infinite). Crop it, or fill them first."
+        )
     if not options.simulated:
         return parts, Inputs(y, None if true is None else true.x.to(y), given)
     assert parts.noise is not None  # `parts_of` has filled in the default
