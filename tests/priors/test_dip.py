@@ -211,9 +211,8 @@ def test_the_measurement_as_input_denoises_further():
 
     def psnr(**options):
         prior = DIP(net=Skip(down=(16, 32, 64), skip=(0, 16)), members=1, **options)
-        x = solve(
-            y, prior=prior, noise="gaussian:sigma=0.1", steps=200, stop="max-steps:steps=200"
-        ).x
+        rule = "max-steps:steps=200"
+        x = solve(y, prior=prior, noise="gaussian:sigma=0.1", stop=rule, data_range=(0, 1)).x
         return float(PSNR().measure(x, truth))
 
     assert psnr() > psnr(input="uniform") + 0.2
