@@ -58,21 +58,24 @@ def top_of(y: Any) -> int | None:
     return TOPS.get(name)
 
 
-def photograph_range(y: Tensor, operator: Operator) -> DataRange | None:
+def photograph_range(y: Tensor, operator: Operator | None = None) -> DataRange | None:
     """Return [0, 1] for integers that are read as [0, 1], if they use a fair part of it; else None.
-
-    The type of a measurement says nothing about the image when A changes constant images, as a projection does.
 
     Args:
         y: the values as read, (B, ...); entries that are not finite do not count.
-        operator: the forward operator; y is its measurement or its image.
+        operator: the forward operator of which y is a measurement; None if y is the image itself.
     """
     known = y[y.isfinite()]
     if not known.numel() or float(known.max() - known.min()) < _USED:
         return None
-    like = next(
-        (t for t in (*operator.parameters(), *operator.buffers()) if t.is_floating_point()), y
-    )
+    return PHOTOGRAPH if operator is None or _keeps_constants(operator, y) else None
+
+
+@torch.no_grad()
+def _keeps_constants(operator: Operator, y: Tensor) -> bool:
+    """Return whether A maps ones to ones; the range of a projection, for example, is not that of its image."""
+    tensors = (*operator.parameters(), *operator.buffers())
+    like = next((t for t in tensors if t.is_floating_point()), y)
     ones = torch.ones(1, *operator.image_shape, dtype=like.dtype, device=like.device)
-    with torch.no_grad():
-        return PHOTOGRAPH if abs(float(operator(ones).max()) - 1) < 0.01 else None
+    # Near a border, or where a pixel is missing, it may be less.
+    return abs(float(operator(ones).max()) - 1) < 0.01

@@ -234,10 +234,9 @@ def _range(options: Options, inputs: Inputs, operator: Recipe | Operator) -> Dat
     known = given_range(options.data_range, top)
     if known is not None or top is None:
         return known
-    made = operator_for(operator, measurement=tuple(inputs.y.shape[1:]))
-    # A simulated measurement has noise beyond the range of its image.
-    seen = inputs.truth if options.simulated and inputs.truth is not None else inputs.y
-    return photograph_range(seen, made)
+    if options.simulated and inputs.truth is not None:
+        return photograph_range(inputs.truth)
+    return photograph_range(inputs.y, operator_for(operator, measurement=tuple(inputs.y.shape[1:])))
 
 
 def _device(name: str) -> torch.device:

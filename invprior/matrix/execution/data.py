@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.builders.problem import operator_for
+from invprior.builders.ranges import photograph_range
 from invprior.builders.simulation import simulate
 from invprior.errors import IncompatibleError, MeasurementError
 from invprior.io import samples
@@ -19,6 +20,7 @@ from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_seed
 from invprior.operators.base import Operator
 from invprior.operators.inpaint import Inpaint
+from invprior.problem.units import DataRange
 from invprior.provenance import data_hash
 from invprior.registry.spec import parse
 
@@ -35,12 +37,14 @@ class Case:
         y: (1, *measurement_shape).
         operator: made for the truth's size.
         noise: the spec that the methods get; None if they estimate the noise.
+        data_range: [0, 1] for a photograph, whose range every method knows; None if they estimate it.
     """
 
     truth: Tensor
     y: Tensor
     operator: Operator
     noise: str | None
+    data_range: DataRange | None = None
 
 
 def prepare(job: Job, image: str | None = None) -> Case:
@@ -50,7 +54,8 @@ def prepare(job: Job, image: str | None = None) -> Case:
         InvpriorError: a file cannot be read, or the parts do not fit each other.
     """
     name, protocol, size = image or job.cell.image, job.protocol, job.setting.size
-    whole = samples.resolve(place(job, "truth", name)).x
+    source = samples.resolve(place(job, "truth", name))
+    whole = source.x
     truth = _reduced(whole, size, protocol.multiple).to(job.setting.device)
     known_noise = job.cell.noise if job.cell.noise and protocol.tell_noise else None
     operator: Operator
@@ -60,13 +65,14 @@ def prepare(job: Job, image: str | None = None) -> Case:
     else:
         operator = operator_for(job.cell.operator, image=tuple(truth.shape[1:]))
     operator = placed(operator, truth)
+    data_range = photograph_range(whole) if source.scaled else None
     if protocol.measurement:
         given = samples.resolve(place(job, "measurement", name)).x.to(truth)
         if (
             given.shape == whole.shape
         ):  # then it is cropped like the truth; else it must fit already
             given = _reduced(given, size, protocol.multiple)
-        return Case(truth, _checked(given, operator, name), operator, known_noise)
+        return Case(truth, _checked(given, operator, name), operator, known_noise, data_range)
     if protocol.resample:
         height, width = operator.measurement_shape[-2:]
         y = _checked(resized(truth, height, width, protocol.resample), operator, name)
@@ -80,7 +86,7 @@ def prepare(job: Job, image: str | None = None) -> Case:
         y, _ = simulate(y, operator="denoise", noise=job.cell.noise, seed=seed)
     if operator.observation_mask is not None:
         y = y * operator.observation_mask  # the noise does not reach missing pixels
-    return Case(truth, y, operator, known_noise)
+    return Case(truth, y, operator, known_noise, data_range)
 
 
 def resized(x: Tensor, height: int, width: int, how: str) -> Tensor:

@@ -48,7 +48,13 @@ def problem_of(job: Job, case: Case) -> Problem:
     # The initial estimate is smooth whenever there is a prior, and the same for all of them.
     simple = "tikhonov" if job.method.simple == "initial-estimate" else "none"
     prior = job.method.prior or simple
-    (problem,) = build(case.y, operator=case.operator, prior=prior, noise=case.noise)
+    (problem,) = build(
+        case.y,
+        operator=case.operator,
+        prior=prior,
+        noise=case.noise,
+        data_range=case.data_range,
+    )
     return problem
 
 
