@@ -83,7 +83,7 @@ def psnr(x: Tensor, truth: Tensor) -> float:
 def ours(y: Tensor, prior: str, sigma: float, seed: int) -> Iterator[Tensor]:
     """Denoise with our open loop, sigma of 255; yield what a run would return after each iteration."""
     noise = f"gaussian:sigma={sigma / 255}"
-    (problem,) = invprior.build(y, operator="denoise", prior=prior, noise=noise)
+    (problem,) = invprior.build(y, operator="denoise", prior=prior, noise=noise, data_range=(0, 1))
     return (now.x for now in invprior.iterate(problem, seed=seed))
 
 

@@ -32,7 +32,9 @@ def ours(prior: str) -> Method:
     """Restore with one of our priors, with sigma given."""
 
     def run(y: Tensor, sigma: float) -> Tensor:
-        return invprior.solve(y, prior=prior, noise=f"gaussian:sigma={sigma}", record_every=0).x
+        return invprior.solve(
+            y, prior=prior, noise=f"gaussian:sigma={sigma}", data_range=(0, 1), record_every=0
+        ).x
 
     return run
 

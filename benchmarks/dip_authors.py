@@ -68,7 +68,7 @@ def authors_loop(network: nn.Module, y: Tensor, truth: Tensor, with_psnr: bool) 
 def our_loop(y: Tensor, prior: str, sigma: float) -> tuple[int, Iterator[Tensor]]:
     """Return the number of parameters of our network, and our loop."""
     (problem,) = invprior.build(
-        y, operator="denoise", prior=prior, noise=f"gaussian:sigma={sigma / 255}"
+        y, operator="denoise", prior=prior, noise=f"gaussian:sigma={sigma / 255}", data_range=(0, 1)
     )
     assert problem.reparameterization is not None
     start = problem.initial_estimate()

@@ -100,7 +100,7 @@ def main() -> None:
     for name, operator, prior, solver, by_hand, steps in cases:
         noise = "gaussian:sigma=0.02"
         y, made = invprior.simulate(truth, operator=operator, noise=noise)
-        (problem,) = invprior.build(y, operator=made, prior=prior, noise=noise)
+        (problem,) = invprior.build(y, operator=made, prior=prior, noise=noise, data_range=(0, 1))
         sides: dict[str, Callable[[], Iterator[object]]] = {
             "hand": partial(by_hand, problem),
             "ours": partial(invprior.iterate, problem, solver),

@@ -228,7 +228,9 @@ def measured(
         return
     image, operator, *_, seed = case
     truth, y, made, noise = measurement(image, operator, options)
-    (problem,) = invprior.build(y, operator=made, prior=options.prior, noise=noise)
+    (problem,) = invprior.build(
+        y, operator=made, prior=options.prior, noise=noise, data_range=(0, 1)
+    )
     prepared: dict[str, tuple[StoppingRule, Problem]] = {}
     for text in rules:
         rule = stop_from(text)

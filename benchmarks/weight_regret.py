@@ -131,7 +131,11 @@ def measured(
             )
             noise = f"gaussian:sigma={sigma}" if options.noise == "known" else None
             for prior in options.priors:
-                start = build(y, operator=made, prior=prior, noise=noise)[0].prior.terms[0].weight
+                start = (
+                    build(y, operator=made, prior=prior, noise=noise, data_range=(0, 1))[0]
+                    .prior.terms[0]
+                    .weight
+                )
                 per, extent = options.per_octave, options.octaves * options.per_octave
                 steps = range(-extent, extent + 1)
                 kinds = [(f"grid{k:+d}", start * 2 ** (k / per), "default") for k in steps]
@@ -154,7 +158,9 @@ def solved(row: Row, y: Tensor, operator: invprior.Operator, noise: str | None, 
     )
     filled = asdict(row)
     try:
-        found = invprior.solve(y, operator=operator, prior=prior, noise=noise, weight=rule)
+        found = invprior.solve(
+            y, operator=operator, prior=prior, noise=noise, weight=rule, data_range=(0, 1)
+        )
     except InvpriorError as error:
         return Row(
             **{**filled, "weight": weight or float("nan"), "psnr": float("nan"), "note": str(error)}
