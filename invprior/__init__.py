@@ -32,7 +32,7 @@ _HOMES = {
     "builders.problem": ["build"],
     "builders.solver": ["select_solver"],
     "io.images": ["load", "load_stack"],
-    "io.save": ["save"],
+    "io.save": ["save", "save_stack"],
     "tuning.search": ["choose_weights"],
     "weights.base": ["WeightRule"],
     "runner.api": ["iterate", "solve", "solve_problem"],
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from invprior.io.images import load as load
     from invprior.io.images import load_stack as load_stack
     from invprior.io.save import save as save
+    from invprior.io.save import save_stack as save_stack
     from invprior.metrics.base import Metric as Metric
     from invprior.networks.base import Network as Network
     from invprior.noises.base import Noise as Noise
