@@ -17,23 +17,26 @@ _SPREAD = 4.0
 _EXCESS = 3.5
 
 
-def pseudo_inverse(operator: Operator, y: Tensor, measurements: int) -> Tensor:
-    """Return the mean of the measurement plus the damped pseudo-inverse of the rest, (1, *image_shape).
+def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
+    """Return the constant image that fits best plus the damped pseudo-inverse of the rest, (1, *image_shape).
 
     Without a linear operator it is y where the shapes agree, else a constant.
 
     Args:
         operator: the forward operator.
         y: the measurement, (1, *measurement_shape), 0 where it carries no data.
-        measurements: the number of its values that carry data.
     """
     shape = (1, *operator.image_shape)
     if not isinstance(operator, LinearOperator):
         return y.clone() if y.shape == shape else y.mean().expand(shape).clone()
-    # Damping shrinks towards 0; with the mean taken off, it shrinks towards the mean.
-    constant = y.new_full(shape, float(y.double().sum()) / max(measurements, 1))
+    # Damping shrinks towards 0; with the constant taken off, it shrinks towards the constant: the mean of y, where A
+    # keeps constants.
+    response = operator(y.new_ones(shape))
+    gain = float(response.double().square().sum())
+    level = float((response * y).double().sum()) / gain if gain > 0 else 0.0
+    constant = y.new_full(shape, level)
     damping = 0.01 * operator.norm() ** 2
-    rest = operator.adjoint(y - operator(constant))
+    rest = operator.adjoint(y - level * response)
     # In y's dtype, whatever the operator's arithmetic with torch's default dtype made of it.
     return (constant + operator.solve_damped(rest, damping)).detach().to(y.dtype)
 
@@ -57,9 +60,7 @@ def smoothed(operator: LinearOperator, y: Tensor, start: Tensor, variance: float
     )
 
 
-def image_range(
-    operator: LinearOperator, y: Tensor, noise_level: float, measurements: int
-) -> DataRange:
+def image_range(operator: LinearOperator, y: Tensor, noise_level: float) -> DataRange:
     """Estimate the range of the image behind a measurement, with a margin.
 
     It is the range of the smoothed estimate, in which little noise is left. Where pixels are measured directly it also
@@ -68,7 +69,7 @@ def image_range(
     # In units of the largest value, as squares of values near the limits of a dtype overflow.
     peak = float(y.abs().max()) or 1.0
     y, sigma = y / peak, noise_level / peak
-    x = pseudo_inverse(operator, y, measurements)
+    x = pseudo_inverse(operator, y)
     estimates = [x]
     if x.dim() == 4:
         spread = _SPREAD * float(x.double().std(correction=0)) or 1.0

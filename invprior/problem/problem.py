@@ -163,11 +163,11 @@ class Problem:
 
     @torch.inference_mode(False)
     def pseudo_inverse(self) -> Tensor:
-        """Return the mean of the measurement plus the damped pseudo-inverse of the rest, (1, *image_shape).
+        """Return the constant image that fits best plus the damped pseudo-inverse of the rest, (1, *image_shape).
 
         Without a linear operator it is y where the shapes agree, else a constant.
         """
-        return estimates.pseudo_inverse(self.operator, self.y, self.measurements)
+        return estimates.pseudo_inverse(self.operator, self.y)
 
     @torch.inference_mode(False)
     def initial_estimate(self) -> Tensor:
@@ -241,7 +241,7 @@ class Problem:
         if self.data_range is not None or not isinstance(self.operator, LinearOperator):
             return self.data_range
         with torch.no_grad():
-            return estimates.image_range(self.operator, self.y, self.noise_level, self.measurements)
+            return estimates.image_range(self.operator, self.y, self.noise_level)
 
 
 @torch.inference_mode(False)
