@@ -55,28 +55,47 @@ def conjugate_gradients(
 
     Source: Hestenes and Stiefel 1952.
     """
+    x = torch.zeros_like(rhs) if x0 is None else x0
+    residual = rhs if x0 is None else rhs - matrix(x)
+    goal = tolerance * norm(rhs)
+    return x + correction(matrix, residual, goal, steps)[0]
+
+
+def correction(
+    matrix: Callable[[Tensor], Tensor], residual: Tensor, goal: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Solve matrix(d) = residual by conjugate gradients, for the correction d of an estimate with this residual.
+
+    Args:
+        matrix: linear map of (B, ...) to (B, ...), symmetric and positive definite.
+        residual: (B, ...).
+        goal: stop when the residual that is left has at most this norm, (B,).
+        steps: largest number of iterations.
+
+    Returns:
+        d, and the norm of the residual that is left, (B,).
+    """
 
     def spread(scalar: Tensor) -> Tensor:
-        return scalar.view(-1, *[1] * (rhs.dim() - 1))
+        return scalar.view(-1, *[1] * (residual.dim() - 1))
 
-    x = torch.zeros_like(rhs) if x0 is None else x0.clone()
-    residual = rhs.clone() if x0 is None else rhs - matrix(x)
+    x = torch.zeros_like(residual)
     direction = residual
-    energy = dot(residual, residual)
-    goal = tolerance**2 * dot(rhs, rhs)
+    energy, least = dot(residual, residual), goal.square()
+    tiny = torch.finfo(residual.dtype).tiny
     for step in range(steps):
         # Reading a number from a GPU waits for it, so only every fifth step does.
-        if step % 5 == 0 and bool((energy <= goal).all()):
+        if step % 5 == 0 and bool((energy <= least).all()):
             break
         product = matrix(direction)
         # A converged image has energy 0: the clamp turns its 0/0 into a step of 0.
-        alpha = energy / dot(direction, product).clamp_min(torch.finfo(rhs.dtype).tiny)
+        alpha = energy / dot(direction, product).clamp_min(tiny)
         x = x + spread(alpha) * direction
         residual = residual - spread(alpha) * product
         previous, energy = energy, dot(residual, residual)
-        beta = energy / previous.clamp_min(torch.finfo(rhs.dtype).tiny)
+        beta = energy / previous.clamp_min(tiny)
         direction = residual + spread(beta) * direction
-    return x
+    return x, energy.sqrt()
 
 
 def perron_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 20) -> float:

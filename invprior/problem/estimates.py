@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from invprior.numerics.linalg import conjugate_gradients, negative_laplacian
@@ -15,6 +17,19 @@ _SMOOTHNESS = 60.0
 _SPREAD = 4.0
 # Standard deviations by which noise exceeds the range of an image of some thousand pixels, on each side.
 _EXCESS = 3.5
+
+
+def gain(operator: Operator) -> float:
+    """Return the largest factor between the root mean squares of x and of A x; 1 for an operator that is not linear.
+
+    Noise of sigma in y is noise of about sigma / gain in the image. For an average over windows it is 1: ||A|| is below
+    1, but y has fewer values.
+    """
+    if not isinstance(operator, LinearOperator):
+        return 1.0
+    pixels, values = math.prod(operator.image_shape), math.prod(operator.measurement_shape)
+    found = operator.norm() * (pixels / values) ** 0.5
+    return found if 0 < found < math.inf else 1.0
 
 
 def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
@@ -32,8 +47,8 @@ def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
     # Damping shrinks towards 0; with the constant taken off, it shrinks towards the constant: the mean of y, where A
     # keeps constants.
     response = operator(y.new_ones(shape))
-    gain = float(response.double().square().sum())
-    level = float((response * y).double().sum()) / gain if gain > 0 else 0.0
+    size = float(response.double().square().sum())
+    level = float((response * y).double().sum()) / size if size > 0 else 0.0
     constant = y.new_full(shape, level)
     damping = 0.01 * operator.norm() ** 2
     rest = operator.adjoint(y - level * response)
@@ -79,5 +94,5 @@ def image_range(operator: LinearOperator, y: Tensor, noise_level: float) -> Data
         mask = operator.observation_mask
         known = y if mask is None else y[mask.expand(y.shape)]
         estimates += [known.max() - _EXCESS * sigma, known.min() + _EXCESS * sigma]
-    found = estimated_range(estimates, sigma)
+    found = estimated_range(estimates, sigma / gain(operator))
     return DataRange(found.low * peak, found.high * peak, found.source)

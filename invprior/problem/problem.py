@@ -117,6 +117,11 @@ class Problem:
         assert self.noise is not None  # an open fidelity has an estimate
         return self.noise.sigma
 
+    @cached_property
+    def image_noise_level(self) -> float:
+        """Standard deviation of the noise in units of x: that in y over the operator's gain."""
+        return self.noise_level / estimates.gain(self.operator)
+
     @property
     def data(self) -> DataTerm:
         """The data term E(A x; y)."""

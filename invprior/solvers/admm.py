@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -12,10 +12,17 @@ from torch import Tensor
 
 from invprior.fidelities.base import ProximableFidelity, QuadraticFidelity
 from invprior.operators.base import LinearOperator
+from invprior.problem.estimates import gain
 from invprior.problem.objective import Objective
 from invprior.problem.problem import Problem
 from invprior.solvers.base import Solver, State
-from invprior.solvers.splitting import NetworkStep, quadratic_step, split
+from invprior.solvers.splitting import (
+    CG_STEPS,
+    NetworkStep,
+    damped_step,
+    quadratic_step,
+    split,
+)
 
 
 @dataclass
@@ -30,6 +37,10 @@ class ADMMState(State):
         data_multiplier: its scaled multiplier.
         network: the x-step of a network; None for pixels.
         count: steps done.
+        fitted: the last result of the x-step, from which the next one starts, (1, C, H, W).
+        gain: the factor from units of x to those of y; the coupling of the copy of Ax is rho / gain^2.
+        least_rho: below it, the x-step is badly conditioned.
+        unsolved: x-steps in a row that conjugate gradients did not solve.
     """
 
     rho: float = 1.0
@@ -39,6 +50,17 @@ class ADMMState(State):
     data_multiplier: Tensor | None = None
     network: NetworkStep | None = None
     count: int = 0
+    fitted: Tensor = None  # type: ignore[assignment]
+    gain: float = 1.0
+    least_rho: float = 0.0
+    unsolved: int = 0
+
+
+# What an x-step by conjugate gradients leaves of the distance that its targets have moved.
+_REDUCTION = 0.01
+# Largest condition number of its linear system, as one in single precision and some hundred conjugate gradients allow.
+_CONDITION, _CONDITION_OF_CG = 1e6, 1e5
+_PATIENCE = 20  # x-steps in a row that may stay unsolved without a note
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +93,10 @@ class ADMM(Solver):
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> ADMMState:
         """Start with every copy at x0 and every multiplier at 0."""
-        problem = objective.problem
-        rho = self.rho or _first_rho(objective)
-        state = ADMMState(x0, step_size=1.0 / rho, rho=rho)
+        problem, factor = objective.problem, gain(objective.problem.operator)
+        least = 0.0 if self.rho else _least_rho(objective)
+        rho = self.rho or max(_first_rho(objective, factor), least)
+        state = ADMMState(x0, step_size=1.0 / rho, rho=rho, fitted=x0, gain=factor, least_rho=least)
         state.copies = [x0 for _ in objective.proximal]
         state.multipliers = [torch.zeros_like(x0) for _ in objective.proximal]
         if problem.reparameterization is not None:
@@ -88,9 +111,18 @@ class ADMM(Solver):
         """Take the x-step, then the prox of each copy, then update the multipliers."""
         rho = state.rho
         targets = [z - u for z, u in zip(state.copies, state.multipliers, strict=True)]
-        x = self._fit(objective, state, targets)
-        new = ADMMState(
-            x, step_size=1.0 / rho, rho=rho, network=state.network, count=state.count + 1
+        x, solved = self._fit(objective, state, targets)
+        unsolved = 0 if solved else state.unsolved + 1
+        new = replace(
+            state,
+            x=x,
+            step_size=1.0 / rho,
+            copies=[],
+            multipliers=[],
+            count=state.count + 1,
+            fitted=x,
+            unsolved=unsolved,
+            notes=(_UNSOLVED,) if unsolved >= _PATIENCE else (),
         )
         for (weight, prior), z, u in zip(
             objective.proximal, state.copies, state.multipliers, strict=True
@@ -110,19 +142,19 @@ class ADMM(Solver):
             new.x = new.copies[0]
         return new
 
-    def _fit(self, objective: Objective, state: ADMMState, targets: list[Tensor]) -> Tensor:
+    def _fit(
+        self, objective: Objective, state: ADMMState, targets: list[Tensor]
+    ) -> tuple[Tensor, bool]:
         if state.network is not None:
-            return state.network(objective, targets, state.rho)
+            return state.network(objective, targets, state.rho), True
         targets = targets or [state.x]  # no term: a proximal point step from the last x
         if state.data is None:
-            return quadratic_step(objective, targets, state.rho)
+            return quadratic_step(objective, targets, state.rho, state.fitted, _REDUCTION)
         operator = objective.problem.operator
         assert isinstance(operator, LinearOperator)
         assert state.data_multiplier is not None
-        rhs = operator.adjoint(state.data - state.data_multiplier)
-        for target in targets:
-            rhs = rhs + target
-        return operator.solve_damped(rhs, float(len(targets)))
+        data = state.data - state.data_multiplier
+        return damped_step(operator, data, targets, state.gain**2, state.fitted, _REDUCTION)
 
     def _fit_data(self, objective: Objective, state: ADMMState, new: ADMMState) -> None:
         problem = objective.problem
@@ -132,17 +164,36 @@ class ADMM(Solver):
         prediction = problem.operator(new.x)
         relaxed = self.relaxation * prediction + (1.0 - self.relaxation) * state.data
         new.data = problem.fidelity.prox(
-            relaxed + state.data_multiplier, problem.y, 1.0 / state.rho
+            relaxed + state.data_multiplier, problem.y, state.gain**2 / state.rho
         )
         new.data_multiplier = state.data_multiplier + relaxed - new.data
 
 
-def _first_rho(objective: Objective) -> float:
+_UNSOLVED = (
+    f"{CG_STEPS} conjugate gradients are too few for the linear systems of admm, so the result may be inexact; "
+    "use pdhg (--solver pdhg), which solves none"
+)
+
+
+def _first_rho(objective: Objective, factor: float) -> float:
     """Return a coupling at which a prior's prox moves pixels by about the noise."""
     weights = [weight for weight, _ in objective.proximal]
-    sigma = objective.problem.noise_level
+    sigma = objective.problem.noise_level / factor
     # A convex prox moves a pixel by about weight / rho, a denoiser by its strength sqrt(weight / rho): both sigma here.
     return max(weights, default=1.0 / sigma) / (sigma if _convex(objective) else sigma**2)
+
+
+def _least_rho(objective: Objective) -> float:
+    """Return the smallest coupling that leaves the x-step well conditioned."""
+    operator, fidelity = objective.problem.operator, objective.problem.fidelity
+    if not isinstance(operator, LinearOperator) or not isinstance(fidelity, QuadraticFidelity):
+        return 0.0
+    # A denoiser's strength is sqrt(weight / rho), so its rho must stay. A mask's system is diagonal.
+    if operator.is_identity or operator.is_mask or not _convex(objective):
+        return 0.0
+    copies = max(len(objective.proximal), 1)
+    most = _CONDITION if operator.direct else _CONDITION_OF_CG
+    return operator.norm() ** 2 * fidelity.precision / (most * copies)
 
 
 def _convex(objective: Objective) -> bool:
@@ -154,14 +205,16 @@ def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) 
 
     The plain residuals failed to balance; the relative ones do not depend on the scale of x (Wohlberg 2017).
     """
-    splits = [
+    splits: list[tuple[Tensor, ...]] = [
         (x, z, new_z, u)
         for z, new_z, u in zip(old.copies, new.copies, new.multipliers, strict=True)
     ]
     if old.data is not None:
         assert new.data is not None
         assert new.data_multiplier is not None
-        splits.append((objective.problem.operator(x), old.data, new.data, new.data_multiplier))
+        # In units of x, as all residuals are added up.
+        parts = (objective.problem.operator(x), old.data, new.data, new.data_multiplier)
+        splits.append(tuple(part / old.gain for part in parts))
     if not splits:
         return
 
@@ -170,7 +223,7 @@ def _rebalance(old: ADMMState, new: ADMMState, x: Tensor, objective: Objective) 
 
     primal = size([p - new_z for p, _, new_z, _ in splits]) / size([p for p, _, _, _ in splits])
     dual = size([new_z - z for _, z, new_z, _ in splits]) / size([u for _, _, _, u in splits])
-    factor = min(max((primal / dual) ** 0.5, 0.2), 5.0)
+    factor = max(min(max((primal / dual) ** 0.5, 0.2), 5.0), new.least_rho / new.rho)
     new.rho *= factor
     # The multipliers are scaled by 1 / rho, so they change with it.
     new.multipliers = [u / factor for u in new.multipliers]

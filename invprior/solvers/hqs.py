@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -27,10 +27,12 @@ class HQSState(State):
     Attributes:
         count: steps done.
         network: the x-step of a network; None for pixels.
+        noise: the noise level in units of x.
     """
 
     count: int = 0
     network: NetworkStep | None = None
+    noise: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +81,11 @@ class HQS(Solver):
         network = None
         if objective.problem.reparameterization is not None:
             network = NetworkStep.of(objective, x0, generator, self.inner)
-        return HQSState(x0, network=network)
+        return HQSState(x0, network=network, noise=objective.problem.image_noise_level)
 
     def step(self, objective: Objective, state: HQSState) -> HQSState:
         """Take the data step near the last prox, then the prox at the next strength."""
-        end = self.end or objective.problem.noise_level
+        end = self.end or state.noise
         start = max(self.start, end)
         # Past the schedule, as under another stopping rule, the strength stays at its end.
         progress = min(state.count / max(self.steps - 1, 1), 1.0)
@@ -94,10 +96,10 @@ class HQS(Solver):
         if state.network is not None:
             x = state.network(objective, [state.x] if objective.proximal else [], rho)
         else:
-            x = quadratic_step(objective, [state.x], rho)
+            x, _ = quadratic_step(objective, [state.x], rho, state.x, 1e-5)
         for w, prior in objective.proximal:
             x = prior.prox(x, w / rho)
-        return HQSState(x, step_size=1.0 / rho, count=state.count + 1, network=state.network)
+        return replace(state, x=x, step_size=1.0 / rho, count=state.count + 1)
 
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Return the rule that runs the schedule to its end."""

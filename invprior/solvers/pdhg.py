@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -25,12 +25,14 @@ class PDHGState(State):
         duals: one dual variable for each proximal term after the first, (1, C, H, W) each.
         ahead: the extrapolated point 2 x_(k+1) - x_k, (1, C, H, W).
         dual_step: the dual step size.
+        ratio: the dual step size of the terms after the first over that of the data.
     """
 
     data: Tensor = None  # type: ignore[assignment]
     duals: list[Tensor] = field(default_factory=list)
     ahead: Tensor = None  # type: ignore[assignment]
     dual_step: float = 0.0
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +63,13 @@ class PDHG(Solver):
     def steps(self, objective: Objective) -> tuple[float, float]:
         """Return the primal and the dual step size.
 
-        They satisfy 1 / primal - dual (||A||^2 + K - 1) >= L / 2, with K proximal terms and L the Lipschitz constant of
-        the smooth terms' gradient (Condat 2013).
+        They satisfy 1 / primal - dual K ||A||^2 >= L / 2, with K proximal terms and L the Lipschitz constant of the
+        smooth terms' gradient (Condat 2013). The terms after the first have ||A||^2 times the dual step, so that the
+        units of y do not matter.
         """
         operator = objective.problem.operator
         assert isinstance(operator, LinearOperator)
-        size = operator.norm() ** 2 + max(len(objective.proximal) - 1, 0)
+        size = operator.norm() ** 2 * max(len(objective.proximal), 1)
         smooth = sum(w * p.lipschitz() for w, p in objective.smooth)
         # The data's dual variable is about residual / sigma^2, of size 1 / sigma: the dual step has that scale.
         dual = self.ratio * 3.0 / objective.problem.noise_level / size**0.5
@@ -76,6 +79,8 @@ class PDHG(Solver):
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> PDHGState:
         """Start at x0 with all dual variables at 0."""
         primal, dual = self.steps(objective)
+        operator = objective.problem.operator
+        assert isinstance(operator, LinearOperator)
         duals = [torch.zeros_like(x0) for _ in objective.proximal[1:]]
         return PDHGState(
             x0,
@@ -84,6 +89,7 @@ class PDHG(Solver):
             duals=duals,
             ahead=x0,
             dual_step=dual,
+            ratio=operator.norm() ** 2,
         )
 
     def step(self, objective: Objective, state: PDHGState) -> PDHGState:
@@ -100,8 +106,9 @@ class PDHG(Solver):
         gradient = operator.adjoint(data)
         duals = []
         for (weight, prior), old in zip(objective.proximal[1:], state.duals, strict=True):
-            v = old + dual * state.ahead
-            duals.append(v - dual * prior.prox(v / dual, weight / dual))
+            own = dual * state.ratio
+            v = old + own * state.ahead
+            duals.append(v - own * prior.prox(v / own, weight / own))
             gradient = gradient + duals[-1]
         for weight, penalty in objective.smooth:
             gradient = gradient + weight * penalty.gradient(state.x)
@@ -110,4 +117,4 @@ class PDHG(Solver):
         for weight, prior in objective.proximal[:1]:
             x = prior.prox(x, primal * weight)
         ahead = 2.0 * x - state.x
-        return PDHGState(x, step_size=primal, data=data, duals=duals, ahead=ahead, dual_step=dual)
+        return replace(state, x=x, data=data, duals=duals, ahead=ahead)

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from invprior.fidelities.base import QuadraticFidelity
+from invprior.numerics.linalg import correction, norm
 from invprior.operators.base import LinearOperator
 from invprior.problem.objective import Need, Objective, route
 from invprior.problem.problem import Problem
 from invprior.solvers.adam import Adam, adam
+
+CG_STEPS = 200  # per call; the next one continues from there
 
 
 def split(problem: Problem, solver: str) -> Objective:
@@ -86,22 +89,56 @@ class NetworkStep:
         return output.detach().mean(0, keepdim=True)
 
 
-def quadratic_step(objective: Objective, targets: list[Tensor], rho: float) -> Tensor:
-    """Return the minimiser of precision / 2 ||Ax - y||^2 + rho / 2 sum ||x - target||^2, (1, C, H, W).
-
-    The operator solves the linear system in closed form or by conjugate gradients.
+def quadratic_step(
+    objective: Objective, targets: list[Tensor], rho: float, start: Tensor, reduction: float
+) -> tuple[Tensor, bool]:
+    """Return the minimiser of precision / 2 ||Ax - y||^2 + rho / 2 sum ||x - target||^2, as `damped_step` does.
 
     Args:
         objective: the objective, its operator linear and its fidelity quadratic.
         targets: the points to stay near, (1, C, H, W) each.
         rho: the coupling.
+        start: an estimate of the result, such as the last one.
+        reduction: see `damped_step`.
     """
-    operator, fidelity = objective.problem.operator, objective.problem.fidelity
-    assert isinstance(operator, LinearOperator)
-    assert isinstance(fidelity, QuadraticFidelity)
-    # Divided by the precision, so that the system has the form A^H A + damping I.
-    scale = rho / fidelity.precision
-    rhs = operator.adjoint(objective.problem.y)
+    problem = objective.problem
+    assert isinstance(problem.operator, LinearOperator)
+    assert isinstance(problem.fidelity, QuadraticFidelity)
+    coupling = rho / problem.fidelity.precision
+    return damped_step(problem.operator, problem.y, targets, coupling, start, reduction)
+
+
+def damped_step(
+    operator: LinearOperator,
+    y: Tensor,
+    targets: list[Tensor],
+    coupling: float,
+    start: Tensor,
+    reduction: float,
+) -> tuple[Tensor, bool]:
+    """Return the minimiser of ||Ax - y||^2 + coupling sum ||x - target||^2, in closed form or by conjugate gradients.
+
+    Args:
+        operator: A.
+        y: (1, *measurement_shape).
+        targets: (1, C, H, W) each.
+        coupling: positive.
+        start: an estimate of the result, such as the last one.
+        reduction: the fraction of start's residual that conjugate gradients leave. Relative to ||A^H y||, a residual
+            would be an error of any size where the coupling is small, and outgrow the steps of admm.
+
+    Returns:
+        x, (1, C, H, W), and whether it is exact, or its residual at most half of what `start` left.
+    """
+    # The system for x - start: a closed form for x itself would divide the rounding errors of A^H y by the damping.
+    residual = operator.adjoint(y - operator(start))
     for target in targets:
-        rhs = rhs + scale * target
-    return operator.solve_damped(rhs, scale * len(targets))
+        residual = residual + coupling * (target - start)
+    damping = coupling * len(targets)
+    if operator.direct:
+        return start + operator.solve_damped(residual, damping), True
+    before = norm(residual)
+    step, left = correction(
+        lambda d: operator.normal(d) + damping * d, residual, reduction * before, CG_STEPS
+    )
+    return start + step, bool((left <= 0.5 * before).all())

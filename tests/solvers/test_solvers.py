@@ -1,17 +1,24 @@
 """Every solver against a known minimiser, against the others, and against what it must refuse."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
 import invprior
-from invprior import Penalty, Proximable, registry
+from invprior import Penalty, Proximable, registry, samples
 from invprior.builders.solver import select_solver
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.fidelities.poisson import Poisson
+from invprior.metrics.psnr import PSNR
+from invprior.numerics.linalg import negative_laplacian
 from invprior.operators.base import LinearOperator, Operator
+from invprior.operators.blur import Blur
+from invprior.operators.kernels import KERNELS
+from invprior.priors.tikhonov import Tikhonov
+from invprior.priors.tv import TV
 from invprior.problem.functionals import as_prior
 from invprior.problem.problem import Problem
 from invprior.runner.api import iterate, solve_problem
@@ -88,6 +95,15 @@ class Mixing(LinearOperator):
 
     def forward(self, x):
         return (x.flatten(1) @ self.matrix.T).view(-1, *self.image_shape)
+
+
+class Vandermonde(Mixing):
+    """An ill-conditioned dense matrix."""
+
+    def __init__(self):
+        super().__init__()
+        points = torch.linspace(0, 1, len(self.matrix), dtype=torch.float64)
+        self.matrix = points[:, None] ** torch.arange(len(points))
 
 
 class Squaring(Operator):
@@ -180,10 +196,15 @@ def test_hqs_follows_its_schedule_to_the_noise_level():
             strengths.append(tau**0.5)
             return v
 
-    case = problem(0.3 * Spy())
-    solution = solve_problem(case, HQS(steps=5, start=0.8))
-    assert solution.steps == 5
-    assert strengths == pytest.approx([0.8, 0.8 * 0.5**0.5, 0.4, 0.4 * 0.5**0.5, 0.2])
+    class Doubled(LinearOperator):
+        def forward(self, x):
+            return 2 * x
+
+    # The noise of 0.2 is one of 0.1 in the image.
+    case = problem(0.3 * Spy(), operator=Doubled(SHAPE))
+    solution = solve_problem(case, HQS(steps=4, start=0.8))
+    assert solution.steps == 4
+    assert strengths == pytest.approx([0.8, 0.4, 0.2, 0.1], rel=1e-3)
 
 
 @parametrize_checks(*(registry.create("solvers", s) for s in CONVERGENT if ":" in s))
@@ -279,3 +300,78 @@ def test_admm_of_a_network_alone_is_adam():
     (case,) = invprior.build(y, prior=prior, noise="gaussian:sigma=0.1")
     plain = run(case, "adam:average=0,back_projection=false", 6)
     torch.testing.assert_close(run(case, "admm:inner=3", 2), plain)
+
+
+@pytest.mark.parametrize(
+    ("solver", "psnr"), [("fista", 26.26), ("admm", 26.25), ("pdhg", 26.25), ("hqs", 25.34)]
+)
+def test_the_units_of_the_measurement_do_not_matter(solver, psnr):
+    """A kernel, y and sigma times 1000 gave a constant image after 3 steps, at 11.09 dB."""
+    truth = samples.load("camera", 32).x
+    kernel = KERNELS["gaussian"][0](sigma=1.5)
+    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+
+    def solved(gain):
+        blur = Blur((1, 32, 32), kernel=gain * kernel)
+        y = blur(truth) + 0.01 * gain * noise
+        return solve_problem(
+            Problem(blur, y, as_prior(8 * TV()), Gaussian(sigma=0.01 * gain)), solver
+        )
+
+    plain, gained = solved(1.0), solved(1000.0)
+    assert PSNR().measure(plain.x, truth) == pytest.approx(psnr, abs=0.1)
+    assert float((gained.x - plain.x).square().mean().sqrt()) < 1e-3
+    assert gained.steps == pytest.approx(plain.steps, rel=0.3)
+
+
+@pytest.mark.parametrize("solver", ["admm", "pdhg"])
+def test_several_terms_and_other_fidelities_in_other_units(solver):
+    class Gained(Mixing):
+        def forward(self, x):
+            return 1e3 * super().forward(x)
+
+    for fidelity, other in ((Gaussian(sigma=0.2), Gaussian(sigma=200.0)),):
+        case = problem(2.0 * Sparse(), 3.0 * Ridge(), fidelity=fidelity)
+        gained = replace(case, operator=Gained(), y=1e3 * case.y, fidelity=other)
+        torch.testing.assert_close(
+            run(gained, solver, 500), run(case, solver, 500), atol=1e-6, rtol=0
+        )
+
+
+def test_admm_solves_its_systems_at_low_noise():
+    """Conjugate gradients that stop relative to ||A^H y|| made its energy 60,000 times too large."""
+    kernel = torch.eye(7, dtype=torch.float64) / 7
+    kernel[0, 6] = 0.2
+    blur, truth = Blur((1, 20, 20), kernel=kernel, boundary="valid"), samples.load("camera", 20).x
+    y = blur(truth.double())
+    y = y + 1e-4 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()
+    case = Problem(blur, y, as_prior(6000 * Tikhonov()), Gaussian(sigma=1e-4))
+    basis = torch.eye(truth.numel(), dtype=torch.float64).view(-1, 1, 20, 20)
+    a, laplacian = blur(basis).flatten(1), negative_laplacian(basis).flatten(1)
+    exact = torch.linalg.solve(1e8 * a @ a.T + 6000 * laplacian, 1e8 * a @ y.flatten())
+    exact = exact.view(truth.shape)
+    found = solve_problem(case, "admm")
+    objective = ADMM().route(case)
+    assert float(objective.energy(found.x)) < 1.01 * float(objective.energy(exact))
+    expected = float(PSNR().measure(exact, truth))
+    assert PSNR().measure(found.x, truth) == pytest.approx(expected, abs=0.2)
+    assert found.stop.ok
+    assert found.notes == ()
+
+
+def test_admm_deblurs_in_single_precision_at_low_noise():
+    """Rounding errors over the damping: it ended at 3 dB."""
+    truth = samples.load("camera", 32).x
+    blur = Blur((1, 32, 32), kernel="motion")
+    y = blur(truth) + 3e-5 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
+    found = solve_problem(Problem(blur, y, as_prior(10 * TV()), Gaussian(sigma=3e-5)), "admm")
+    assert found.stop.ok
+    assert found.steps < 80
+    assert PSNR().measure(found.x, truth) == pytest.approx(56.35, abs=0.2)
+
+
+def test_linear_systems_that_stay_unsolved_are_told(monkeypatch):
+    monkeypatch.setattr("invprior.solvers.splitting.CG_STEPS", 1)
+    case = problem(0.1 * Ridge(), operator=Vandermonde(), fidelity=Gaussian(sigma=1e-3))
+    found = solve_problem(case, "admm:rho=0.001", stop=MaxSteps(steps=60))
+    assert any("too few for the linear systems of admm" in note for note in found.notes)
