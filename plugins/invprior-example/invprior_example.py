@@ -17,8 +17,8 @@ class Charbonnier(Penalty):
     """
 
     default_weight: float = 10.0
-    offset_invariant = True  # R(x + c) = R(x)
-    degree = 0.0  # the width suits images in [0, 1], the units of a run
+    offset_invariant = True
+    degree = 0.0
 
     def __init__(self, *, width: Annotated[float, Gt(0)] = 0.01) -> None:
         super().__init__()

@@ -99,7 +99,8 @@ def test_the_program_itself_starts_and_solves(broken, tmp_path):
     """In a process of its own, as a user has it: nothing on stderr, and nothing of theirs imported."""
     code = "import sys; from invprior.cli import main; main()"
     environment = os.environ | {"PYTHONPATH": str(broken.folder), "OMP_NUM_THREADS": "1"}
-    arguments = ["solve", "sample:camera:16", "--prior", "fine", "--steps", "2", "-o", "x.png"]
+    arguments = ["solve", "sample:camera:16", "--prior", "fine", "-o", "x.png"]
+    arguments += ["--stop", "max-steps:steps=2"]
     for words in (["list"], [*arguments, "--quiet"]):
         done = subprocess.run(
             [sys.executable, "-c", code, *words],

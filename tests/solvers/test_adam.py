@@ -97,7 +97,7 @@ def test_back_projection_restores_far_sooner(blur):
     noise = "gaussian:sigma=0.01"
     y, operator = simulate(truth, operator=blur, noise=noise)
     prior = "dip:net=skip(down=[16,32],up=[16,32],skip=4),members=1"
-    (problem,) = build(y, operator=operator, prior=prior, noise=noise)
+    (problem,) = build(y, operator=operator, prior=prior, noise=noise, data_range=(0, 1))
 
     def psnr(solver):
         return float(PSNR().measure(last(problem, solver, 200).x, truth))
