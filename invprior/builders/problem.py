@@ -21,7 +21,8 @@ from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
 from invprior.problem.functionals import Functional, Prior, Reparameterization, as_prior
-from invprior.problem.problem import Problem, with_masked_nan
+from invprior.problem.problem import Problem
+from invprior.problem.restriction import with_masked_nan
 from invprior.problem.units import DataRange
 from invprior.registry.spec import RuleSpec, Spec, parse_rule, parse_sum
 from invprior.solvers.base import Solver

@@ -8,7 +8,8 @@ from invprior.errors import InvpriorError
 from invprior.memory.profiling import Trace, profile
 from invprior.numerics.box import Box
 from invprior.operators.denoise import Denoise
-from invprior.problem.problem import Problem, alignment_of, restrict, restrict_prior
+from invprior.problem.problem import Problem
+from invprior.problem.restriction import alignment_of, restrict, restrict_prior
 from invprior.solvers.base import Solver
 
 # Side of the smaller profiled image, in pixels. The deepest maps of most networks are then 2 x 2.

@@ -13,7 +13,8 @@ from torch import Tensor
 from invprior.errors import IncompatibleError, InvpriorError, OptionError
 from invprior.numerics.box import Box
 from invprior.operators.base import LocalOperator, Operator
-from invprior.problem.problem import Problem, restrict
+from invprior.problem.problem import Problem
+from invprior.problem.restriction import restrict
 from invprior.registry.options import plain_name
 
 

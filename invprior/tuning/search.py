@@ -19,7 +19,8 @@ from invprior.errors import InvpriorError
 from invprior.numerics.box import Box
 from invprior.numerics.random import derived_seed
 from invprior.problem.functionals import Prior
-from invprior.problem.problem import Problem, alignment_of, restrict
+from invprior.problem.problem import Problem
+from invprior.problem.restriction import alignment_of, restrict
 from invprior.problem.solution import Solution
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name

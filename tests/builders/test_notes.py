@@ -65,7 +65,7 @@ def test_flat_tiles_have_no_note():
     y[..., :8] = 0.5 + 0.001 * torch.rand(1, 1, 16, 8)
     (problem,) = invprior.build(y, prior="tv:weight=1", noise="gaussian:sigma=0.1")
     from invprior.numerics.box import Box
-    from invprior.problem.problem import restrict
+    from invprior.problem.restriction import restrict
 
     assert restrict(problem, Box(0, 0, 8, 8)).notes == ()
 

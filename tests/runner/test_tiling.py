@@ -12,7 +12,7 @@ from invprior.numerics.box import Box
 from invprior.operators.base import Recipe
 from invprior.operators.inpaint import Inpaint
 from invprior.priors.dip import DIP
-from invprior.problem.problem import restrict
+from invprior.problem.restriction import restrict
 from invprior.problem.solution import Interrupted
 from invprior.runner.api import solve_problem
 from invprior.runner.tiling import solve_in_tiles
