@@ -15,7 +15,7 @@ from invprior.builders.measurements import ImageLike, image_batch
 from invprior.builders.problem import all_of, build, solver_from, stop_from, weight_rule_from
 from invprior.builders.solver import Selection, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
-from invprior.errors import MeasurementError, OptionError
+from invprior.errors import MeasurementError
 from invprior.fidelities.base import Fidelity
 from invprior.io import files
 from invprior.memory.plan import plan_memory
@@ -30,7 +30,7 @@ from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
-from invprior.runner.options import RunOptions
+from invprior.runner.options import RunOptions, check_steps
 from invprior.runner.run import Run
 from invprior.runner.tiling import run_in_tiles
 from invprior.runner.units import (
@@ -151,7 +151,7 @@ def solve(
         DivergedError: the run diverged; its `solution` is the best earlier iterate.
         Interrupted: Ctrl-C was pressed; its `solution` is the estimate so far.
     """
-    _check_steps(steps)
+    check_steps(steps)
     check_seed(seed)
     # Together, so that one message lists every fault.
     problems, solver, rule, weight = all_of(
@@ -229,7 +229,7 @@ def solve_problem(
     weight: str | Spec | WeightRule = "auto",
 ) -> Solution:
     """Run one problem until it stops; arguments and errors are those of `solve`."""
-    _check_steps(steps)
+    check_steps(steps)
     ensemble.check(runs, problem)
     store = _checkpoint(checkpoint, checkpoint_every)
     options = RunOptions(
@@ -293,11 +293,6 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     except (DivergedError, Interrupted) as error:
         error.solution = error.solution and annotated(error.solution)
         raise
-
-
-def _check_steps(steps: int | None) -> None:
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
 
 
 def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:

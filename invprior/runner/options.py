@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from invprior.checkpoint.checkpoint import Checkpoint
+from invprior.errors import OptionError
 from invprior.problem.problem import Problem
 from invprior.registry.spec import Spec
 from invprior.runner.history import Callback
@@ -41,3 +42,13 @@ class RunOptions:
         """Return the rule that ends the run: the given one or the solver's own, with `steps` as its limit."""
         rule = self.stop or solver.default_stop(problem)
         return rule if self.steps is None else limited(rule, self.steps)
+
+
+def check_steps(steps: int | None) -> None:
+    """Refuse a limit that is not a positive integer.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
