@@ -220,6 +220,9 @@ class _Restorer:
         cls = _loaded(node["class"], object)
         if not dataclasses.is_dataclass(cls):
             raise Mismatch(f"{place} is a {node['class']}, which is not a dataclass any more")
+        # A watcher of another rule: with the saved one, a run would stop by a rule that was not given, or never.
+        if callable(fresh) and type(fresh) is not cls:
+            raise Mismatch(f"{place} is not the {node['class']} that was saved")
         # A frozen dataclass is made anew, never changed in place.
         if not self._free(fresh, cls) or cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             old, value = fresh if type(fresh) is cls else None, object.__new__(cls)
