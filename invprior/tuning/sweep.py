@@ -15,10 +15,12 @@ from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError
 from invprior.solvers.base import Solver, State
 from invprior.stopping.max_steps import MaxSteps
+from invprior.stopping.relative_change import remaining
 from invprior.weights.base import Trial
 
-# A trial ends when a step changes the image by less than this fraction of the noise level (root mean square).
-_TOLERANCE = 0.01
+# A trial ends when a step changes the image by less than this fraction of its noise (root mean square), and all further
+# ones by less than ten times that.
+_TOLERANCE, _AHEAD = 0.01, 10.0
 _TRIAL_STEPS = 150  # maximum number of steps of a trial
 
 
@@ -48,6 +50,9 @@ class Sweep:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
         self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
         self.last = list(self.first)
+        # Noise stronger than the image must not let every step count as small.
+        spread = min((float(x.std(correction=0)) for x in self.first), default=1.0)
+        self.scale = min(problem.image_noise_level, spread)
         self.values: dict[float, float] = {}
         self.last_error = ""
         functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
@@ -74,7 +79,8 @@ class Sweep:
         objectives = [self.solver.route(view) for view in views]
         # The last result is a valid start only for a convex problem, whose minimum does not depend on the start.
         starts = self.last if self.convex and fixed is None else self.first
-        tolerance = _TOLERANCE * self.problem.noise_level
+        tolerance = _TOLERANCE * self.scale
+        moves: list[float] = []
         with torch.enable_grad():
             states: list[State] = [
                 self.solver.init(o, x, torch.Generator().manual_seed(0))
@@ -85,10 +91,11 @@ class Sweep:
             for _ in range(fixed or _TRIAL_STEPS):
                 before = states[0].x
                 states = [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
-                change = float((states[0].x - before).square().mean().sqrt())
-                if not math.isfinite(change):
+                moves.append(float((states[0].x - before).square().mean().sqrt()))
+                if not math.isfinite(moves[-1]):
                     raise DivergedError("the solver diverged")
-                if fixed is None and change < tolerance:
+                ahead = remaining(moves, len(moves))
+                if fixed is None and moves[-1] < tolerance and ahead < _AHEAD * tolerance:
                     break
         images = [state.x.detach() for state in states]
         if self.convex:
