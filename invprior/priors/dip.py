@@ -140,7 +140,9 @@ class DIP(Reparameterization):
             return self
         fits = data.operator.is_identity and isinstance(data.fidelity, QuadraticFidelity)
         sigma, auto = data.noise_level, self.input == "auto"
-        if auto and (not fits or is_rounding(sigma, data.noise)):  # nothing to pass on without noise
+        if auto and (
+            not fits or is_rounding(sigma, data.noise)
+        ):  # nothing to pass on without noise
             return self
         if not fits:
             raise IncompatibleError(

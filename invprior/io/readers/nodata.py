@@ -41,7 +41,11 @@ def typed(dtype: np.dtype[Any], value: str | float) -> Any:
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             number = dtype.type(wide)
-        return None if np.isinf(number) and 1.001 * float(np.finfo(dtype).max) < abs(wide) < np.inf else number
+        return (
+            None
+            if np.isinf(number) and 1.001 * float(np.finfo(dtype).max) < abs(wide) < np.inf
+            else number
+        )
     if not wide.is_integer():  # NaN and infinity included
         return None
     try:
