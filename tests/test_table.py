@@ -77,8 +77,16 @@ def psnr(x, truth):
     return float(PSNR().measure(x, truth))
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("prior", PRIORS)
+# A network beside another term takes the paths of both, so two operators will do for it.
+PAIRS = [
+    (prior, problem)
+    for prior in PRIORS
+    for problem in PROBLEMS
+    if prior != DIP + " + tv:weight=1" or problem in ("denoise", "compose")
+]
+
+
+@pytest.mark.parametrize(("prior", "problem"), PAIRS)
 def test_beats_no_prior(problem, prior):
     truth, _, _ = measured(problem)
     x = solved(problem, prior, steps=PROBLEMS[problem][2] if prior.startswith("dip") else None)

@@ -65,7 +65,13 @@ def test_the_restoration_is_that_of_solve(made):
     store = made(one('{prior = "dip:preset=fast", steps = 2}'))
     (job,) = store.jobs()
     case = prepare(job)
-    (problem,) = build(case.y, operator=case.operator, prior="dip:preset=fast", noise=case.noise)
+    (problem,) = build(
+        case.y,
+        operator=case.operator,
+        prior="dip:preset=fast",
+        noise=case.noise,
+        data_range=case.data_range,
+    )
     from invprior.numerics.random import derived_seed
     from invprior.stopping.max_steps import MaxSteps
 
