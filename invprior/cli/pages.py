@@ -17,6 +17,7 @@ from rich.console import Group
 
 import invprior
 from invprior.checkpoint.checkpoint import made
+from invprior.cli import run_facts
 from invprior.cli.file_list import stem, title, truths_of
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.page_store import Page, file_of, keep, kept
@@ -25,7 +26,7 @@ from invprior.cli.result_images import grey, save_comparison, save_measurements
 from invprior.cli.run_folder import RunFolder, refuse_existing, resume_command
 from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
-from invprior.errors import MeasurementError, OptionError
+from invprior.errors import MeasurementError
 from invprior.io import files, images, strict_json
 from invprior.io.losses import losses
 from invprior.io.save import save_stack
@@ -99,14 +100,12 @@ class StackRun:
             InvpriorError: it is damaged, or the stack has changed.
         """
         folder = find(place) or place
-        try:
-            facts = json.loads((folder / _STACK).read_text())
+        with run_facts.reading(folder):
+            facts = run_facts.read(folder / _STACK, _FORMAT)
             options = Options.restored(facts["options"])
             outputs = Outputs.from_relative(folder, facts["results"])
             digest, home = facts["sha256"], facts["directory"]
             command, writing = facts["command"], facts["writing"]
-        except Exception as error:  # a damaged file can raise anything
-            raise OptionError(f'Cannot read the run in "{folder}": {error}. Start over.') from None
         with directory(home):
             stack = images.load_stack(options.image, getattr(torch, options.dtype))
             truths = truths_of(options, stack)
@@ -246,18 +245,16 @@ class StackRun:
         self.begun = True
 
     def _describe(self) -> None:
-        facts = {
-            "format": _FORMAT,
-            "invprior": invprior.__version__,
-            "command": self.command,
-            "directory": self.directory,
-            "options": self.options.kept(),
-            "results": self.outputs.relative(self.path),
-            "sha256": self.digest,
-            "writing": self.writing,
-        }
-        with files.atomic(self.path / _STACK, overwrite=True) as file:
-            file.write(json.dumps(facts, indent=2).encode())
+        run_facts.write(
+            self.path / _STACK,
+            _FORMAT,
+            command=self.command,
+            directory=self.directory,
+            options=self.options,
+            results=self.outputs.relative(self.path),
+            sha256=self.digest,
+            writing=self.writing,
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -276,8 +273,7 @@ class StackRun:
 
 def find(place: Path) -> Path | None:
     """Return the folder in which the run of a stack can be resumed, or None."""
-    files.check_name(place)
-    return next((f for f in (place, place / "checkpoint") if (f / _STACK).is_file()), None)
+    return run_facts.find(place, _STACK)
 
 
 def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outputs:

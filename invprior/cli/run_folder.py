@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import invprior
 from invprior.checkpoint.checkpoint import FILE, Checkpoint, made
+from invprior.cli import run_facts
 from invprior.cli.inputs import Inputs
 from invprior.cli.outputs import Outputs
 from invprior.cli.solve_options import Options
@@ -82,24 +80,17 @@ class RunFolder:
         Raises:
             OptionError: there is none, it is damaged, or another version wrote it in another format.
         """
-        files.check_name(place)
-        folder = next((f for f in (place, place / "checkpoint") if (f / _RUN).is_file()), None)
+        folder = run_facts.find(place, _RUN)
         if folder is None:
             raise OptionError(
                 f'"{place}" holds no unfinished run. Name the folder "checkpoint" or "NAME.checkpoint" that the '
                 "run left. Runs of a few seconds leave none, and a finished run removes it."
             )
-        try:
-            facts = json.loads((folder / _RUN).read_text())
-            if facts.get("format", 1) != _FORMAT:
-                raise _other_format(folder, facts)
+        with run_facts.reading(folder):
+            facts = run_facts.read(folder / _RUN, _FORMAT)
             options = Options.restored(facts["options"])
             outputs = Outputs.from_relative(folder, facts["results"])
             command, directory, writing = facts["command"], facts["directory"], facts["writing"]
-        except OptionError:
-            raise
-        except Exception as error:  # a damaged file can raise anything
-            raise OptionError(f'Cannot read the run in "{folder}": {error}. Start over.') from None
         inputs = Inputs.load(folder / _IMAGES)
         found = RunFolder(outputs, options, inputs, command)
         found.directory, found.begun, found.writing = directory, True, writing
@@ -154,25 +145,15 @@ class RunFolder:
         self.options = replace(self.options, steps=steps)
 
     def _describe(self, folder: Path) -> None:
-        facts = {
-            "format": _FORMAT,
-            "invprior": invprior.__version__,
-            "command": self.command,
-            "directory": self.directory,
-            "options": self.options.kept(),
-            "results": self.outputs.relative(folder),
-            "writing": self.writing,
-        }
-        with files.atomic(folder / _RUN, overwrite=True) as file:
-            file.write(json.dumps(facts, indent=2).encode())
-
-
-def _other_format(folder: Path, facts: dict[str, Any]) -> OptionError:
-    return OptionError(
-        f'The run in "{folder}" was written by invprior {facts["invprior"]} in format {facts.get("format", 1)}; '
-        f"invprior {invprior.__version__} reads format {_FORMAT}. Resume it with the version that wrote it, or remove "
-        f"the folder and start over: {shlex.join(['invprior', *facts['command']])}"
-    )
+        run_facts.write(
+            folder / _RUN,
+            _FORMAT,
+            command=self.command,
+            directory=self.directory,
+            options=self.options,
+            results=self.outputs.relative(folder),
+            writing=self.writing,
+        )
 
 
 def _clear(folder: Path) -> None:

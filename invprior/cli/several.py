@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,9 +10,8 @@ from typing import Any
 
 import torch
 
-import invprior
 from invprior.checkpoint.checkpoint import made
-from invprior.cli import pages
+from invprior.cli import pages, run_facts
 from invprior.cli.file_list import check, places_of, title
 from invprior.cli.inputs import parts_of
 from invprior.cli.outputs import DEFAULT_FOLDER, Outputs, Place
@@ -21,7 +19,7 @@ from invprior.cli.pages import StackRun
 from invprior.cli.run_folder import resume_command
 from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
-from invprior.errors import InvpriorError, MeasurementError, OptionError
+from invprior.errors import InvpriorError, MeasurementError
 from invprior.io import files, images, lock, samples
 
 _SEVERAL = "several.json"
@@ -132,12 +130,10 @@ class Several:
             InvpriorError: it is damaged, or another run works there.
         """
         path = find(place) or place
-        try:
-            facts = json.loads((path / _SEVERAL).read_text())
+        with run_facts.reading(path):
+            facts = run_facts.read(path / _SEVERAL, _FORMAT)
             options = Options.restored(facts["options"])
             done, home, command = facts["done"], facts["directory"], facts["command"]
-        except Exception as error:  # a damaged file can raise anything
-            raise OptionError(f'Cannot read the run in "{path}": {error}. Start over.') from None
         options = options if steps is None else replace(options, steps=steps)
         run = Several(options, command, path.absolute().parent, done)
         run.directory, run.again = home, True
@@ -205,23 +201,22 @@ class Several:
                 f'"{self.folder}" holds an unfinished run of several files. Resume it with: '
                 f"{resume_command(self.folder)}; or discard it with --overwrite."
             )
-        for place in self.places.values():
-            files.writable(place.folder / f"{place.stem}.json") if self.folder.is_dir() else None
+        if self.folder.is_dir():
+            for place in self.places.values():
+                files.writable(place.folder / f"{place.stem}.json")
 
     def _describe(self) -> None:
         if not self.options.checkpoint:
             return
         made(self.path)
-        facts = {
-            "format": _FORMAT,
-            "invprior": invprior.__version__,
-            "command": self.command,
-            "directory": self.directory,
-            "options": self.options.kept(),
-            "done": self.done,
-        }
-        with files.atomic(self.path / _SEVERAL, overwrite=True) as file:
-            file.write(json.dumps(facts, indent=2).encode())
+        run_facts.write(
+            self.path / _SEVERAL,
+            _FORMAT,
+            command=self.command,
+            directory=self.directory,
+            options=self.options,
+            done=self.done,
+        )
 
     def _clear(self) -> None:
         """Delete the list, and its folder unless the user has put other files there."""
@@ -232,5 +227,4 @@ class Several:
 
 def find(place: Path) -> Path | None:
     """Return the folder of the list from which several files can be resumed, or None."""
-    files.check_name(place)
-    return next((f for f in (place, place / "checkpoint") if (f / _SEVERAL).is_file()), None)
+    return run_facts.find(place, _SEVERAL)
