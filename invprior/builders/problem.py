@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import Any, Literal
 
 import torch
 
 from invprior import registry
 from invprior.builders.inference import differentiable
-from invprior.builders.measurements import ImageLike, image_batch
+from invprior.builders.measurements import ImageLike, default_device, image_batch
 from invprior.builders.notes import missing_notes, noise_notes
 from invprior.builders.ranges import given_range, photograph_range, top_of
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
+from invprior.io.images import TOPS, load
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
@@ -189,9 +191,15 @@ def build(
         raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
     # Only an object knows its measurement's shape; specs are made for the shape of an image.
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
+    top = None
+    if shape is None or len(shape) == 3:  # a vector is no image
+        if isinstance(y, str | PathLike):  # read once, for its values and for their type
+            image = load(y, dtype)
+            y, top = image.x, TOPS.get(image.depth)
+            device = default_device() if device is None else device
+        else:
+            top = top_of(y)
     measured = image_batch(y, device, dtype, shape)
-    # A vector is in no file of an image.
-    top = top_of(y) if shape is None or len(shape) == 3 else None
     forward, terms, (model, likelihood), known_range = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),

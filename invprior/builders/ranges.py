@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import OptionError
-from invprior.io.images import TOPS, load
+from invprior.io.images import TOPS
 from invprior.operators.base import Operator
 from invprior.problem.units import PHOTOGRAPH, DataRange
 
@@ -48,14 +47,10 @@ def given_range(value: Any, top: int | None) -> DataRange | None:
 
 
 def top_of(y: Any) -> int | None:
-    """Return the integer of a file, an array or a tensor that is read as 1; None for values that are read unchanged."""
-    if isinstance(y, str | PathLike):
-        name = load(y).depth
-    elif isinstance(y, Tensor):
-        name = str(y.dtype).removeprefix("torch.")
-    else:
-        name = np.asanyarray(y).dtype.name
-    return TOPS.get(name)
+    """Return the integer of an array or a tensor that is read as 1; None for values that are read unchanged."""
+    if isinstance(y, Tensor):
+        return TOPS.get(str(y.dtype).removeprefix("torch."))
+    return TOPS.get(np.asanyarray(y).dtype.name)
 
 
 def photograph_range(y: Tensor, operator: Operator | None = None) -> DataRange | None:
