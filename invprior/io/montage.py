@@ -82,9 +82,8 @@ def _windows(images: Sequence[Shown]) -> str:
     windows = [shown.window for shown in images]
     if all(window == UNIT for window in windows):
         return ""
-    common = max(
-        reversed(windows), key=windows.count
-    )  # the restoration rather than the measurement
+    # Reversed, so that of two the restoration's wins over the measurement's.
+    common = max(reversed(windows), key=windows.count)
     others = [f"{s.title.partition('  ')[0]} {s.window}" for s in images if s.window != common]
     return "; ".join([f"black to white: {common}", *others])
 

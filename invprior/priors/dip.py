@@ -140,9 +140,8 @@ class DIP(Reparameterization):
             return self
         fits = data.operator.is_identity and isinstance(data.fidelity, QuadraticFidelity)
         sigma, auto = data.noise_level, self.input == "auto"
-        if auto and (
-            not fits or is_rounding(sigma, data.noise)
-        ):  # nothing to pass on without noise
+        # Without noise there is nothing to pass on.
+        if auto and (not fits or is_rounding(sigma, data.noise)):
             return self
         if not fits:
             raise IncompatibleError(
