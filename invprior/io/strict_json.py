@@ -22,6 +22,18 @@ def dumps(value: Any, **options: Any) -> str:
     return json.dumps(_strict(value), allow_nan=False, **options)
 
 
+def loads(text: str) -> Any:
+    """Read strict JSON.
+
+    Raises:
+        ValueError: the text is no JSON, has NaN or an infinity, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def floats(value: Any) -> Any:
     """Turn the texts that `dumps` writes for NaN and infinities back into floats.
 
@@ -42,3 +54,7 @@ def _strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(v) for v in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
