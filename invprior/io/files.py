@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +39,35 @@ def shortened(name: str, size: int) -> str:
     return name
 
 
+def inside(folder: Path, name: object) -> Path:
+    """Return the path of a name that was read from a file: a plain name, which cannot leave the folder.
+
+    Every name in a record, a run file or a checkpoint goes through this check before it is used.
+
+    Raises:
+        MeasurementError: it is no text, or more than one name, such as "../x" or "/x".
+    """
+    plain = isinstance(name, str) and "\0" not in name and Path(name).name == name != ".."
+    if not (plain and name):
+        raise MeasurementError(
+            f'A file in "{folder}" must be named by a plain name, without a folder; got {str(name)[:80]!r}. '
+            "The file that holds this name is damaged, or somebody has changed it."
+        )
+    assert isinstance(name, str)
+    return check_name(folder / name)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left of writing this file; call it as the file's only writer."""
+    # Names that `atomic` gives: the file's own name, perhaps shortened, and eight digits.
+    stem = f".{shortened(path.name, 200)}."
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            middle = left.name.removeprefix(stem).removesuffix(".tmp")
+            if left.name == f"{stem}{middle}.tmp" and re.fullmatch("[0-9a-f]{8}", middle):
+                left.unlink(missing_ok=True)
+
+
 def writable(path: str | Path, *, overwrite: bool = False) -> Path:
     """Check that a file can be written, without creating it; call this before a long run.
 
@@ -50,10 +80,7 @@ def writable(path: str | Path, *, overwrite: bool = False) -> Path:
     if path.is_dir():
         raise MeasurementError(f'Cannot write "{path}": it is a folder. Name a file inside it.')
     if path.exists() and not overwrite:
-        raise MeasurementError(
-            f'"{path}" exists already and is kept. Choose another name, or replace it with '
-            "--overwrite (overwrite=True)."
-        )
+        raise _exists(path)
     if folder.exists() and not folder.is_dir():
         raise MeasurementError(
             f'Cannot write "{path}": "{folder}" is a file, not a folder. Choose another folder.'
@@ -111,8 +138,7 @@ def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             # The bytes must reach the disk before the name does, or a crash leaves an empty file.
             file.flush()
             os.fsync(file.fileno())
-        writable(path, overwrite=overwrite)  # another program may have created it meanwhile
-        temporary.replace(path)
+        _publish(temporary, path, overwrite)
     except OSError as error:
         raise MeasurementError(
             f'Cannot write "{path}": {error.strerror or error}. '
@@ -121,3 +147,24 @@ def atomic(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # after a successful rename there is nothing to remove
             temporary.unlink()
+
+
+def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Give a complete file its name; a file that another program has created meanwhile is kept."""
+    if not overwrite:
+        try:  # unlike a rename, a link never replaces a file
+            os.link(temporary, path)
+            return
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:  # a file system without links
+            pass
+    writable(path, overwrite=overwrite)
+    temporary.replace(path)
+
+
+def _exists(path: Path) -> MeasurementError:
+    return MeasurementError(
+        f'"{path}" exists already and is kept. Choose another name, or replace it with '
+        "--overwrite (overwrite=True)."
+    )

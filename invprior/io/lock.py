@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
-import secrets
 import socket
-import time
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from invprior.errors import MeasurementError
 from invprior.io import files
 
-_held: set[Path] = set()
-_WRITING = 10.0  # seconds after which a lock without readable content is a dead process's
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+# The descriptor of each lock that this process holds. The system releases a lock when its descriptor closes, at the
+# latest when the process dies, so that no lock outlives its run.
+_held: dict[Path, int] = {}
+_TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+_UNKNOWN = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # file systems without locks
+_BYTE = 2**30  # the locked byte on Windows, behind the text, which others may then read
 
 
 def acquire(*outputs: Path) -> None:
     """Lock the files and folders that a run writes, each by its full name, until `release`.
 
-    A lock is a hidden file beside the output that names the process and the machine. A lock whose process on this
-    machine has ended is replaced.
+    A lock is held on a hidden file beside the output, which names the process and the machine. What killed processes
+    left of writing the output is then removed.
 
     Raises:
         MeasurementError: another run holds a lock, or its file cannot be written.
     """
     for output in outputs:
-        _acquire(_file(output))
+        path = _file(output)
+        if path not in _held:
+            _held[path] = _acquired(path, output)
+            files.remove_leftovers(output)
 
 
 def release(*outputs: Path) -> None:
     """Remove the locks of these outputs, or all that this process holds."""
     for path in [_file(output) for output in outputs] or list(_held):
-        if path in _held:
-            _held.discard(path)
-            with suppress(OSError):
-                path.unlink()
+        descriptor = _held.pop(path, None)
+        if descriptor is None:
+            continue
+        if sys.platform == "win32":  # an open file cannot be removed there
+            os.close(descriptor)
+        with suppress(OSError):
+            path.unlink()
+        if sys.platform != "win32":  # removed while it is locked: the file of another run must stay
+            os.close(descriptor)
 
 
 def _file(output: Path) -> Path:
@@ -45,75 +62,73 @@ def _file(output: Path) -> Path:
     return path.with_name(f".{files.shortened(path.name, 240)}.lock")
 
 
-def _acquire(path: Path) -> None:
-    if path in _held:
-        return
-    facts = {"pid": os.getpid(), "host": socket.gethostname(), "began": _began(os.getpid())}
-    for _ in range(5):  # a stale lock that is removed may be taken by another process first
+def _acquired(path: Path, output: Path) -> int:
+    """Lock the file and return its descriptor."""
+    while True:
         try:
-            with path.open("x") as file:
-                json.dump(facts, file)
-            _held.add(path)
-            return
-        except FileExistsError:
-            _remove_if_stale(path)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise MeasurementError(
                 f'Cannot write "{path}": {error.strerror or error}. Choose another folder.'
             ) from None
-    raise MeasurementError(f'Cannot take the lock "{path}"; other runs hold it. Try again later.')
+        try:
+            _lock(descriptor)
+            # Its owner may have removed the file between the two calls; the lock then guards nothing.
+            if sys.platform == "win32" or _same(descriptor, path):
+                _describe(descriptor)
+                return descriptor
+            os.close(descriptor)
+        except OSError as error:
+            if error.errno in _UNKNOWN:
+                logging.getLogger("invprior").warning(
+                    'the file system of "%s" has no locks, so start no second run into it', output
+                )
+                return descriptor
+            os.close(descriptor)
+            raise _refusal(path, output, error) from None
 
 
-def _remove_if_stale(path: Path) -> None:
-    """Remove the lock of a dead process.
+def _lock(descriptor: int) -> None:
+    """Lock a file for this process; raises OSError at once when another process has locked it."""
+    if sys.platform == "win32":
+        os.lseek(descriptor, _BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    Raises:
-        MeasurementError: its process is alive, or runs on another machine and may be.
-    """
+
+def _same(descriptor: int, path: Path) -> bool:
     try:
-        text = path.read_text()
-        age = time.time() - path.stat().st_mtime
-    except OSError:  # released meanwhile
-        return
-    try:
-        facts = json.loads(text)
-        who = f"process {int(facts['pid'])} on {facts['host']}"
-        alive = facts["host"] != socket.gethostname() or _alive(facts)
-    except (ValueError, KeyError, TypeError):  # being written, or cut by a crash
-        who, alive = "another process", age < _WRITING
-    if alive:
-        output = path.with_name(path.name.removeprefix(".").removesuffix(".lock"))
-        raise MeasurementError(
-            f'Another run writes to the files of "{output}": {who}. Wait for its end or choose another output. If '
-            f'that process has ended, remove "{path}".'
-        )
-    # Renamed first: another process may have replaced the stale lock by its own in between.
-    taken = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    with suppress(OSError):
-        path.rename(taken)
-        if taken.read_text() != text:
-            taken.rename(path)
-        else:
-            taken.unlink()
-
-
-def _alive(facts: dict[str, Any]) -> bool:
-    pid = int(facts["pid"])
-    if os.name == "nt":  # there, signal 0 would end the process
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
         return False
-    except OSError:  # of another user
-        pass
-    # A new process may have taken the number; where the system shows when it began, the two differ.
-    return facts["began"] is None or facts["began"] == _began(pid)
 
 
-def _began(pid: int) -> str | None:
-    """Return when a process began, in ticks since the machine's start, on Linux; else None."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+def _describe(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+
+
+def _refusal(path: Path, output: Path, error: OSError) -> MeasurementError:
+    if error.errno not in _TAKEN:
+        return MeasurementError(
+            f'Cannot lock "{path}": {error.strerror or error}. Choose another folder.'
+        )
+    who = "another process"
+    with suppress(OSError, ValueError, KeyError, TypeError):  # not yet written
+        facts = json.loads(path.read_text())
+        who = f"process {int(facts['pid'])} on {str(facts['host'])[:80]}"
+    return MeasurementError(
+        f'Another run writes to the files of "{output}": {who}. Wait for its end or choose another output.'
+    )
+
+
+def _forget() -> None:
+    """Close a forked child's copies, which would hold the locks after its parent has died."""
+    while _held:
+        os.close(_held.popitem()[1])
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget)

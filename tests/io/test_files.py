@@ -1,9 +1,10 @@
 import os
+from contextlib import nullcontext
 
 import pytest
 
 from invprior.errors import MeasurementError
-from invprior.io.files import atomic, writable
+from invprior.io.files import atomic, inside, writable
 
 
 def test_a_fresh_name_is_writable_and_not_made(tmp_path):
@@ -73,3 +74,31 @@ def test_a_file_made_by_another_meanwhile_is_kept(tmp_path):
         write()
     assert (tmp_path / "x").read_text() == "theirs"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_made_at_the_last_moment_is_kept(tmp_path, monkeypatch, links):
+    """Between the look at the name and the renaming, which would replace it."""
+    plain = os.link
+
+    def late(source, target):
+        if not links:
+            raise PermissionError("no links here")
+        (tmp_path / "x").write_text("theirs")
+        plain(source, target)
+
+    monkeypatch.setattr(os, "link", late)
+    end = pytest.raises(MeasurementError, match="exists already") if links else nullcontext()
+    with end, atomic(tmp_path / "x") as file:
+        file.write(b"mine")
+    assert (tmp_path / "x").read_text() == ("theirs" if links else "mine")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_name_from_a_file_stays_in_its_folder(tmp_path):
+    assert inside(tmp_path, "x.png") == tmp_path / "x.png"
+    for name in ("../x", "a/x", str(tmp_path / "x"), "..", ".", "", "x/", "a\0b", None, 3, ["x"]):
+        with pytest.raises(MeasurementError, match="must be named by a plain name"):
+            inside(tmp_path, name)
+    with pytest.raises(MeasurementError, match="at most 255 bytes"):
+        inside(tmp_path, "x" * 256)
