@@ -26,12 +26,19 @@ from invprior.errors import SpecError
 T = TypeVar("T")
 Value: TypeAlias = "bool | int | float | str | Spec | list[Value]"
 
+# Limits of a text that anyone may have written, far above what people write: an error is found in a moment, and no
+# nesting exhausts Python's stack.
+LONGEST = 100_000
+DEEPEST = 50
+_SHOWN = 200  # characters before and behind a fault
+
 _NAME = re.compile(r"[A-Za-z_][\w.-]*(?:/[A-Za-z_][\w.-]*)?")
 _KEY = re.compile(r"[A-Za-z_][\w-]*")
 _DIGITS = r"\d+(?:_\d+)*"
-# A number ends at a delimiter, so that "3x3" and "1e" stay words.
+# A number ends at a delimiter, so that "3x3" and "1e" stay words. No digit can be matched in two ways: a long word of
+# digits would take the square of its length to refuse.
 _NUMBER = re.compile(
-    rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)"
+    rf"[+-]?(?:(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?\d+)?|inf|nan)(?=[\s,)\]+|&]|$)"
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _BARE = re.compile(r"[^\s,()\[\]+|&=\"']+")
@@ -117,11 +124,14 @@ def parse_rule(text: str) -> Spec | RuleSpec:
 
 
 class _Parser:
-    """A recursive-descent parser; `at` is the position of the next character."""
+    """A recursive-descent parser; `at` is the position of the next character, `depth` the number of open brackets."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
+        if len(text) > LONGEST:
+            raise self.fault(f"it has {len(text):,} characters, and at most {LONGEST:,} are read")
 
     def skip(self) -> None:
         while self.at < len(self.text) and self.text[self.at].isspace():
@@ -130,7 +140,11 @@ class _Parser:
     def take(self, symbol: str) -> bool:
         self.skip()
         found = self.text.startswith(symbol, self.at)
-        self.at += len(symbol) if found else 0
+        if found:
+            self.depth += (symbol in "([") - (symbol in ")]")
+            if self.depth > DEEPEST:
+                raise self.fault(f"more than {DEEPEST} brackets are open")
+            self.at += len(symbol)
         return found
 
     def match(self, pattern: re.Pattern[str]) -> str | None:
@@ -146,8 +160,10 @@ class _Parser:
             raise self.fault(f'expected "{symbol}" {after}')
 
     def fault(self, what: str) -> SpecError:
+        first = max(self.at - _SHOWN, 0)
+        part = self.text[first : self.at + _SHOWN]
         return SpecError(
-            f"Cannot read the spec: {what}.\n  {self.text}\n  {' ' * self.at}^\n"
+            f"Cannot read the spec: {what}.\n  {part}\n  {' ' * (self.at - first)}^\n"
             "Write name:key=value,key=value, "
             "with quotes around values that hold spaces, commas or + | & ( ) [ ]."
         )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invprior.errors import SpecError
-from invprior.registry.spec import RuleSpec, Spec, parse, parse_rule, parse_sum
+from invprior.registry.spec import LONGEST, RuleSpec, Spec, parse, parse_rule, parse_sum
 
 few = settings(deadline=None, max_examples=60)
 
@@ -169,6 +169,37 @@ def test_faults_point_at_the_place(text, place, what):
     lines = message.splitlines()
     assert lines[1] == f"  {text}"
     assert lines[2] == "  " + " " * place + "^"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("p:d=" + "a(b=" * 1000 + "1" + ")" * 1000, "more than 50 brackets are open"),
+        ("x:v=" + "[" * 1000 + "]" * 1000, "more than 50 brackets are open"),
+        ("(" * 1000 + "a" + ")" * 1000, "more than 50 brackets are open"),
+        ("x:v=" + "1" * LONGEST, "at most 100,000 are read"),
+        ('x:v="' + "\\" * 20_001, "expected a value"),
+        ("x:v=" + "1" * 20_000 + "(", "expected an option's name"),
+    ],
+)
+def test_long_and_deep_texts_are_refused_at_once(text, what):
+    with pytest.raises(SpecError) as caught:
+        parse_rule(text)
+    assert what in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "word", ["1" * 20_000 + "x", "1_" * 10_000 + "x", "1." + "1" * 20_000 + "x"]
+)
+def test_a_long_word_of_digits_takes_no_time(word):
+    assert (
+        parse(f"x:v={word}").options["v"] == word
+    )  # once half a minute, as digits matched in two ways
+
+
+def test_brackets_side_by_side_are_not_deep():
+    assert len(parse("x:v=[" + "[1]," * 200 + "]").options["v"]) == 200
 
 
 def test_sums():
