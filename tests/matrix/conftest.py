@@ -1,5 +1,6 @@
 """A folder of tiny matrices, the process that computes their cells, and a package of hostile priors."""
 
+import re
 import sys
 
 import pytest
@@ -74,23 +75,82 @@ class Vanisher(Harmless):
         os._exit(7)
 
 
+class Zero(Harmless):
+    def act(self):
+        os._exit(0)
+
+
+class Babbler(Harmless):
+    """Writes to every file that it finds open."""
+
+    def act(self):
+        for descriptor in range(3, 100):
+            try:
+                os.write(descriptor, b"no\\n{}\\nnan nan\\n1 x\\n[1]\\n")
+            except OSError:
+                pass
+
+
+class Once(Harmless):
+    begun = False
+
+    def act(self):
+        if not Once.begun:
+            Once.begun = True
+            self.start()
+
+
+class Family(Once):
+    """Starts children each of which stays within the limit."""
+
+    def start(self):
+        for _ in range(6):
+            if os.fork() == 0:
+                held = bytearray(40 * 2**20)
+                for place in range(0, len(held), 4096):
+                    held[place] = 1
+                time.sleep(100)
+        time.sleep(100)
+
+
+class Daemon(Once):
+    """Leaves a process in a session of its own, whose parent has ended."""
+
+    def start(self):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                open("daemon.pid", "w").write(str(os.getpid()))
+                time.sleep(100)
+            os._exit(0)
+        os.wait()
+        while not (os.path.exists("daemon.pid") and open("daemon.pid").read()):
+            time.sleep(0.01)
+
+
+class Hermit(Daemon):
+    def start(self):
+        super().start()
+        time.sleep(100)
+
+
 class Raiser(Harmless):
     def act(self):
         raise KeyError("no such thing")
 '''
 ENTRIES = "[invprior.priors]\n" + "".join(
-    f"{name} = hostile:{name.title()}\n"
-    for name in ("harmless", "segfault", "eater", "sly", "endless", "quitter", "vanisher", "raiser")
+    f"{name.lower()} = hostile:{name}\n" for name in re.findall(r"^class (\w+)", HOSTILE, re.M)
 )
 
 
 @pytest.fixture(scope="session")
 def hostile_folder(tmp_path_factory):
-    """A folder with an installed package `hostile`, and one, `torn`, that cannot be imported."""
+    """A folder with an installed package `hostile`, and two that cannot be used."""
     folder = tmp_path_factory.mktemp("site")
     for name, entries, source in (
         ("hostile", ENTRIES, HOSTILE),
         ("torn", "[invprior.priors]\ntorn = torn:Torn\n", "import not_there_at_all\n"),
+        ("foreign", "[invprior.priors]\nsystem = os:system\nmain = __main__:x\n", ""),
     ):
         info = folder / f"{name}-1.0.dist-info"
         info.mkdir()

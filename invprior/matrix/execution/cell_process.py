@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import re
 import resource
@@ -14,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invprior.matrix.execution.process import own_memory
+from invprior.matrix.execution import cell_messages
+from invprior.matrix.execution.process import die_with_parent, own_memory
 from invprior.matrix.results import record
 from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
@@ -35,9 +35,9 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
         job: the cell.
         folder: of the results.
         output: file descriptor for what plugins print.
-        messages: file descriptor for reports of progress.
+        messages: file descriptor for `cell_messages`.
     """
-    os.setpgid(0, 0)  # so that the worker can kill the cell with all that it starts
+    os.setpgid(0, 0)  # a group of its own, so that a signal to it reaches no worker
     die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(output, 1)
@@ -48,8 +48,7 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
     _limit_memory(job)
 
     def progress(step: int, seconds: float) -> None:
-        message = {"event": "progress", "key": job.key, "step": step, "seconds": seconds}
-        os.write(messages, (json.dumps(message) + "\n").encode())
+        cell_messages.report(messages, step, seconds)
 
     began = time.perf_counter()
     made = _attempt(job, folder, progress)
@@ -62,6 +61,7 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
     except Exception as error:  # a full disk, most likely
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return UNWRITTEN
+    os.write(messages, cell_messages.WRITTEN + b"\n")
     return DONE
 
 
@@ -100,13 +100,3 @@ def _limit_memory(job: Job) -> None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (now + job.limits.bytes + _SLACK, hard))
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask the system to kill this process when its parent ends; only Linux can."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it ended before the request
-            os._exit(1)

@@ -13,12 +13,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from importlib import import_module
 from typing import IO
 
+import psutil
+
 from invprior.errors import PluginError
-from invprior.matrix.execution import cell_process, worker
+from invprior.matrix.execution import process, worker
 
 # Modules that cells import only when they are first used.
 _LAZY = (
@@ -33,6 +36,7 @@ _LAZY = (
     "torch._dynamo",
 )
 _READY, _FORK = b"r", b"f"
+_PATIENCE = 10.0  # seconds that the process may take to end by itself
 
 
 class ForkServer:
@@ -54,7 +58,6 @@ class ForkServer:
                     sys.executable,
                     "-m",
                     "invprior.matrix.execution.fork_server",
-                    str(os.getpid()),
                     str(theirs.fileno()),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -93,10 +96,12 @@ class ForkServer:
         return self.process.poll() is None
 
     def close(self) -> None:
-        """End the process, and with it the workers."""
+        """End the process, and with it the workers and all that they have started."""
+        self.control.close()  # as when the run is killed
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_PATIENCE)
         self.process.kill()
         self.process.wait()
-        self.control.close()
         self.errors.close()
 
     def _last_words(self) -> str:
@@ -107,30 +112,56 @@ class ForkServer:
 
 
 def main() -> None:
-    """Import, then fork a worker for every socket that arrives, until the run closes the connection."""
-    cell_process.die_with_parent(int(sys.argv[1]))
+    """Import, then fork a worker for every socket that arrives, until the run closes the connection or is killed."""
+    # It adopts what a killed worker leaves behind, also processes in sessions of their own.
+    process.adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Nobody waits for workers, whose end their sockets report; so the system discards them.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    control = socket.socket(fileno=int(sys.argv[2]))
+    control = socket.socket(fileno=int(sys.argv[1]))
     _import_all()
-    control.sendall(_READY)
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not message:
-            return
-        own = os.getpid()
-        if os.fork() == 0:
-            code = 1
-            try:
-                control.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a worker waits for its cells
-                cell_process.die_with_parent(own)
-                worker.serve(socket.socket(fileno=descriptors[0]))
-                code = 0
-            finally:
-                os._exit(code)
-        os.close(descriptors[0])
+    workers: set[int] = set()
+    with suppress(OSError):  # the run has ended
+        control.sendall(_READY)
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not message:
+                break
+            _end_strays(workers)
+            workers.add(_fork(control, descriptors[0]))
+            os.close(descriptors[0])
+    _wait_for(workers)
+    worker.end_all()
+
+
+def _fork(control: socket.socket, descriptor: int) -> int:
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            control.close()
+            worker.serve(socket.socket(fileno=descriptor))
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+
+def _wait_for(workers: set[int]) -> None:
+    """Wait for the workers, which end their cells and themselves when the run closes their sockets."""
+    until = time.monotonic() + _PATIENCE / 2
+    while workers and time.monotonic() < until:
+        _end_strays(workers)
+        time.sleep(0.005)
+
+
+def _end_strays(workers: set[int]) -> None:
+    """Forget workers that have ended, and kill what they have left behind."""
+    with suppress(ChildProcessError):
+        while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            workers.discard(pid)
+    for stray in psutil.Process().children():
+        if stray.pid not in workers:
+            with suppress(psutil.NoSuchProcess):
+                process.kill_all([stray, *stray.children(recursive=True)])
 
 
 def _import_all() -> None:

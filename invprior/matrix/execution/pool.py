@@ -63,7 +63,7 @@ class Worker:
             self.connection.sendall((json.dumps(request) + "\n").encode())
 
     def read(self) -> list[dict[str, Any]] | None:
-        """Return the messages that have arrived; None if the worker has died."""
+        """Return the messages that have arrived; None if the worker has died, or sends what no worker does."""
         try:
             data = self.connection.recv(_CHUNK)
         except OSError:
@@ -71,7 +71,17 @@ class Worker:
         if not data:
             return None
         *lines, self.pending = (self.pending + data).split(b"\n")
-        return [json.loads(line) for line in lines if line]
+        try:
+            return [_message(line) for line in lines if line]
+        except ValueError:
+            return None
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    message = json.loads(line)
+    if not isinstance(message, dict) or not isinstance(message.get("event"), str):
+        raise ValueError(line)
+    return message
 
 
 class ProcessPool:

@@ -1,9 +1,17 @@
-"""Memory and processors of a process, as the system reports them; Linux has them in /proc."""
+"""Memory, processors and descendants of a process, as the system reports them; Linux has them in /proc."""
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
+
+_ADOPT, _DIE_WITH_PARENT = 36, 1  # PR_SET_CHILD_SUBREAPER and PR_SET_PDEATHSIG, see prctl(2)
 
 
 def resident_memory(pid: int) -> int:
@@ -13,6 +21,19 @@ def resident_memory(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def shared_memory(pid: int) -> int:
+    """Return the memory that a process holds, in bytes, each page divided by the number of processes that share it.
+
+    The sum over processes then counts no page twice. Without such a report, it is `resident_memory`.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return resident_memory(pid)
+    found = re.search(r"^Pss: +(\d+) kB", lines, re.M)
+    return 1024 * int(found[1]) if found else 0
 
 
 def own_memory(field: str) -> int | None:
@@ -29,3 +50,60 @@ def processors() -> int:
     """Return how many processors this process may use."""
     # Containers and batch systems often allow fewer processors than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends, so that none can leave the tree; only Linux can."""
+    _control(_ADOPT, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the system to kill this process when its parent ends; only Linux can."""
+    _control(_DIE_WITH_PARENT, signal.SIGKILL)
+    if sys.platform == "linux" and os.getppid() != parent:  # it ended before the request
+        os._exit(1)
+
+
+def _control(request: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(request, value, 0, 0, 0)
+
+
+def command(pid: int) -> bytes:
+    """Return the command line of a process; empty if the system does not report it."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def descendants() -> list[psutil.Process]:
+    """Return this process's children, their children, and so on."""
+    return psutil.Process().children(recursive=True)
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Kill processes; one that has ended is left out."""
+    for stop in (psutil.Process.suspend, psutil.Process.kill):  # what is suspended starts no more
+        for process in processes:
+            with suppress(psutil.Error):
+                stop(process)
+
+
+def how_ended(code: int, text: str) -> str:
+    """Describe how a process ended, with the place of a crash, or the last line that it printed.
+
+    Args:
+        code: its exit code; minus the number of the signal that ended it.
+        text: what it printed.
+    """
+    how = f"its process ended with exit code {code}"
+    if code < 0:
+        how = f"its process was ended by {signal.Signals(-code).name} ({signal.strsignal(-code)})"
+    place = re.search(r'^  File "(.+)", line (\d+) in (\S+)', text, re.M)  # as faulthandler prints
+    if place and code < 0:
+        return f"{how} in {place[3]}, {place[1]}, line {place[2]}"
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"{how}; it last printed: {lines[-1].strip()[:300]}" if lines else how

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,12 +54,15 @@ def _code_of(package: str) -> str:
     }
     paths: list[Path] = []
     for top in sorted(tops - {""}):
-        spec = find_spec(top)
+        spec = None
+        with suppress(ImportError, ValueError):  # names that no package can have, such as __main__
+            spec = find_spec(top)
         for folder in (spec and spec.submodule_search_locations) or ():
             paths += sorted(Path(folder).rglob("*.py"))
         if spec is not None and spec.origin and not spec.submodule_search_locations:
             paths.append(Path(spec.origin))
-    return _hash(paths)
+    # A module of Python itself ("frozen", "built-in") or of an archive is no file.
+    return _hash(path for path in paths if path.is_file())
 
 
 def _hash(paths: Iterable[Path]) -> str:
