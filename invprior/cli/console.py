@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 
 from invprior.errors import InvpriorError
 from invprior.io import lock
+from invprior.io.plain_text import printable
 
 P = ParamSpec("P")
 
+
+class _Terminal(Console):
+    """A console on which names and messages cannot move the cursor or reverse letters.
+
+    Everything that a command shows, tables and progress bars included, passes here. rich's own colours and movements
+    are no text, and are kept.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
 # Emoji codes are off: ":name:" in a message is text.
-out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+out = _Terminal(highlight=False, emoji=False)
+err = _Terminal(stderr=True, highlight=False, emoji=False)
 
 
 def reporting(command: Callable[P, None]) -> Callable[P, None]:

@@ -50,9 +50,8 @@ def describe(
         print(json.dumps({"group": group, "name": entry.name, "package": entry.package, "version": entry.version,
                           "target": entry.target, "text": text, "options": rows}, indent=2))  # fmt: skip
         return
-    out.print(
-        f"[bold]{escape(entry.name)}[/]  [dim]{registry.GROUPS[group]} of {escape(entry.origin)}, {entry.target}[/]\n"
-    )
+    where = escape(f"{registry.GROUPS[group]} of {entry.origin}, {entry.target}")
+    out.print(f"[bold]{escape(entry.name)}[/]  [dim]{where}[/]\n")
     out.print(escape(_reflowed(text)) + "\n")
     if not options:
         out.print("It has no options.")

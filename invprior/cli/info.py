@@ -7,6 +7,7 @@ import platform
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from invprior.cli.console import out, reporting
@@ -53,6 +54,6 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     for name, value in facts.items():
         table.add_row(
             f"[bold]{name}[/]",
-            ", ".join(value) or "none" if isinstance(value, list) else str(value),
+            escape(", ".join(value) or "none" if isinstance(value, list) else str(value)),
         )
     out.print(table)

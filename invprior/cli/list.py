@@ -41,9 +41,9 @@ def list_plugins(
             if entry.fault
             else escape(registry.summary(entry))
         )
-        name = entry.full_name if shadowed(entry, found) else entry.name
+        name = escape(entry.full_name if shadowed(entry, found) else entry.name)
         kind = registry.GROUPS[entry.group] if entry.group != last else ""  # once for each kind
-        origin = "" if entry.package == registry.CORE else entry.origin
+        origin = "" if entry.package == registry.CORE else escape(entry.origin)
         table.add_row(kind, name, *([origin] if foreign else []), note)
         last = entry.group
     out.print(table)

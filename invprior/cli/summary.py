@@ -44,8 +44,8 @@ def summary(record: dict[str, Any], noise_level: float, noise: NoiseEstimate | N
     if (weights := parts.get("weights")) is not None and weights["automatic"]:
         weighted = ", ".join(f"{name} {weight:.4g}" for name, weight in weights["terms"])
         tries = f"{len(weights['tried'])} tried, {record['tuning_seconds']:.1f} s"
-        facts.add_row("weight", f"{weighted} (by {weights['rule']}, {tries})")
-    facts.add_row("noise", f"sigma {noise_level:.4g}" if noise is None else noise.text())
+        facts.add_row("weight", escape(f"{weighted} (by {weights['rule']}, {tries})"))
+    facts.add_row("noise", f"sigma {noise_level:.4g}" if noise is None else escape(noise.text()))
     needs = parts.get("memory", {}).get("estimated", 0)
     if needs > 10**9:
         facts.add_row("memory", f"about {size_text(needs)} (estimated)")

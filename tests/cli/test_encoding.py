@@ -1,14 +1,20 @@
 """Names that the terminal's encoding or the file system cannot hold."""
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.markup import escape
+from rich.progress import Progress, TextColumn
+from rich.table import Table
 
+from invprior.cli import console
 from invprior.cli.outputs import settle
 from invprior.io import images, samples
+from tests.packages import PRIOR
 
 
 @pytest.mark.parametrize("name", ["bild-ä-像.png", os.fsdecode(b"x\xff.png")])
@@ -24,6 +30,48 @@ def test_any_encoding_of_stdout(y, folder, name, encoding):
     assert b"Traceback" not in result.stderr
     assert b"Wrote out-" in result.stdout
     assert images.load(f"out-{name}").x.shape == (1, 3, 16, 24)
+
+
+EVIL = "\x1b[31m\u202egnp"  # red from here on, and "png" reversed
+
+
+def test_names_cannot_steer_the_terminal(run, solve, y, folder):
+    Path(y).rename(f"{EVIL}.png")
+    shown = [
+        solve(f"{EVIL}.png", "-o", f"{EVIL}-x.png").stdout,
+        run("solve", f"{EVIL}-gone.png", code=2).stderr,
+        run("solve", f"{EVIL}.png", "--prior", f"tv:kind='{EVIL}'", code=2).stderr,
+    ]
+    for text in shown:
+        assert "\\x1b[31m\\u202egnp" in text.replace("\n", "")
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_words_of_plugins_cannot_steer_the_terminal(run, packages):
+    evil = PRIOR.replace("of the norm", EVIL).replace("A penalty", f"[red]{EVIL}")
+    packages.add("evil", "[invprior.priors]\nmine = evil:Mine\n", version="1.0[red]", evil=evil)
+    for command in (["list"], ["describe", "prior", "mine"], ["info"]):
+        text = run(*command).stdout
+        assert "1.0[red]" in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert "\\x1b" in run("describe", "prior", "mine").stdout
+
+
+def test_bars_and_tables_cannot_steer_the_terminal():
+    file = io.StringIO()
+    terminal = type(console.out)(file=file, force_terminal=True, color_system=None, width=60)
+    table = Table()
+    table.add_column(min_width=40)
+    table.add_row(f"{EVIL} in a table")
+    with Progress(TextColumn("{task.description}"), console=terminal) as progress:
+        progress.add_task(escape(f"{EVIL} beside a bar"), total=3)
+        terminal.print(table)
+    assert file.getvalue().count("\\x1b[31m\\u202egnp in a table") == 1
+    assert "\\x1b[31m\\u202egnp be" in file.getvalue()
+    assert "\x1b[31m" not in file.getvalue()
+    assert "\x1b[?25l" in file.getvalue()  # rich's own code, which hides the cursor
 
 
 LONG = "x" * 252 + ".png"
