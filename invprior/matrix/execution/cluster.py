@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
+import hashlib
+import logging
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from invprior.errors import MeasurementError, PluginError
 from invprior.io import files
-from invprior.matrix.execution.pool import Event, ProcessPool
+from invprior.matrix.execution.cluster_cell import cell
+from invprior.matrix.execution.pool import TRIES, Event
 from invprior.matrix.results import record
 from invprior.matrix.results.base_record import failure
 from invprior.matrix.results.cells import Job
-from invprior.matrix.results.merge import named_files
+from invprior.matrix.results.record import Record
 
-# Dask may run several tasks of a worker in threads, and a pool serves one of them.
-_LOCAL = threading.local()
+_CONNECT = 20.0  # seconds in which a scheduler must answer
+_IDLE = 60.0  # seconds in which workers must appear
 
 
 def run(
@@ -30,7 +33,8 @@ def run(
 ) -> Iterator[Event | None]:
     """Compute cells on a cluster and yield an event for each that is done; None after `tick` seconds without one.
 
-    If a Dask worker is lost, Dask runs its cell again on another one.
+    If a Dask worker is lost, Dask runs its cell again on another one. If the scheduler is lost, the cells that are not
+    done are given to it again as soon as it is back.
 
     Args:
         jobs: the cells.
@@ -41,91 +45,160 @@ def run(
 
     Raises:
         PluginError: Dask is not installed.
-        MeasurementError: the scheduler cannot be reached.
+        MeasurementError: the scheduler cannot be reached, is lost, or has no workers. Records that have come are kept.
     """
+    left = {job.key: job for job in jobs}
+    for lost in range(TRIES):
+        try:
+            with _client(address, workers) as client:
+                for event in _gather(client, list(left.values()), folder, tick):
+                    if event is not None:
+                        del left[event.job.key]
+                    yield event
+            return
+        except _Lost as error:
+            if lost == TRIES - 1:
+                raise MeasurementError(f"{error} {_KEPT}") from None
+        except _Unreachable as error:
+            raise MeasurementError(f"{error} {_KEPT if lost else _ADDRESS}") from None
+
+
+_ADDRESS = "Give its address, tcp://HOST:PORT, with --address."
+_KEPT = "The records that have come are kept: to continue, give the same command."
+
+
+class _Lost(Exception):
+    """The scheduler, which did answer, does not any more."""
+
+
+class _Unreachable(Exception):
+    """No scheduler answers."""
+
+
+@contextmanager
+def _client(address: str | None, workers: int) -> Iterator[Any]:
+    """Connect to a scheduler, or start a cluster on this machine."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
         raise PluginError(
             "The engine dask needs the package distributed. Run: pip install 'invprior[dask]'"
         ) from None
-    own = None
-    if address is None:
-        own = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-        )
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        target = address
+        if target is None:
+            target = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                )
+            )
+        try:
+            client = Client(target, timeout=_CONNECT)
+        except (OSError, ValueError) as error:
+            reason = str(error).rstrip(".")
+            raise _Unreachable(
+                f'Cannot reach the Dask scheduler at "{address}": {reason}.'
+            ) from None
+        yield stack.enter_context(client)  # which is closed; a cluster that was given goes on
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from printing tracebacks of a lost connection, which `run` reports."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        client = Client(own or address, timeout="20s")
-    except (OSError, ValueError) as error:
-        raise MeasurementError(
-            f'Cannot reach the Dask scheduler at "{address}": {error}.'
-        ) from None
-    try:
-        yield from _gather(client, jobs, folder, tick)
+        yield
     finally:
-        client.close()  # a cluster that was given goes on
-        if own is not None:
-            own.close()
+        logger.setLevel(before)
 
 
 def _gather(client: Any, jobs: Sequence[Job], folder: Path, tick: float) -> Iterator[Event | None]:
+    from concurrent.futures import CancelledError
+
     from distributed import wait
 
-    # The number makes keys unique: Dask takes equal keys for one task.
+    # The time makes keys unique: Dask takes equal keys for one task.
+    stamp = time.time_ns()
     futures = {
-        client.submit(cell, job.to_json(), key=f"invprior-{job.key}-{number}", pure=False): job
-        for number, job in enumerate(jobs)
+        client.submit(cell, job.to_json(), key=f"invprior-{job.key}-{stamp}", pure=False): job
+        for job in jobs
     }
     waiting = set(futures)
+    watch = _Watch(client)
     while waiting:
         try:
             done, waiting = wait(waiting, timeout=tick, return_when="FIRST_COMPLETED")
         except TimeoutError:
+            watch()
             yield None
             continue
+        except CancelledError:
+            raise _Lost("The connection to the Dask scheduler was lost.") from None
         for future in done:
             job = futures.pop(future)
             yield Event("done", 0, job, _store(future, job, folder))
 
 
+class _Watch:
+    """Asks a scheduler that is silent whether it still lives, and has workers."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.asked = self.busy = time.monotonic()
+
+    def __call__(self) -> None:
+        """Ask, at most every few seconds.
+
+        Raises:
+            _Lost: it does not answer, or has had no workers for long.
+        """
+        if time.monotonic() - self.asked < _CONNECT / 4:
+            return
+        try:
+            cores = self.client.sync(
+                self.client.scheduler.ncores, workers=None, callback_timeout=_CONNECT
+            )
+        except (OSError, TimeoutError) as error:
+            raise _Lost(f"The Dask scheduler does not answer ({type(error).__name__}).") from None
+        self.asked = time.monotonic()
+        if cores:
+            self.busy = self.asked
+        elif self.asked - self.busy > _IDLE:
+            raise MeasurementError(
+                f"The Dask scheduler has had no workers for {_IDLE:g} s. Start some: dask worker "
+                f"{self.client.scheduler.address}. {_KEPT}"
+            )
+
+
 def _store(future: Any, job: Job, folder: Path) -> dict[str, Any]:
     """Write what a worker has sent, the record last."""
-    if future.status != "finished":
-        reason = f"its Dask worker was lost or failed: {future.exception()}"
-        made = failure(job, "crashed", reason)
-    else:
+    try:
+        if future.status != "finished":
+            raise MeasurementError(f"its Dask worker was lost or failed: {future.exception()}")
         text, images = future.result()
-        # The images before the record: a cell with a record counts as done.
-        for name, content in images.items():
-            with files.atomic(folder / name, overwrite=True) as file:
-                file.write(content)
-        made = record.Record.from_json(text)
+        made = _unpacked(text, images, job, folder)
+    except MeasurementError as error:
+        made = failure(job, "crashed", str(error))
     record.save(folder, made)
     return {"status": made.status, "reason": made.reason}
 
 
-def cell(text: str) -> tuple[str, dict[str, bytes]]:
-    """Compute a cell on a Dask worker; return the record's text, and its images by their paths."""
-    job = Job.from_json(text)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in (record.RECORDS, record.IMAGES):
-            (folder / part).mkdir()
-        pool = _pool(job.setting.threads)
-        pool.folder = folder
-        for _ in pool.run([job]):
-            pass
-        made = record.load(folder / record.RECORDS / f"{job.key}.json")
-        # As bytes, because the machines share no folder.
-        images = {
-            f"{place}/{n}": (folder / place / n).read_bytes() for place, n in named_files(made)
-        }
-    return made.to_json(), images
+def _unpacked(text: str, images: dict[str, bytes], job: Job, folder: Path) -> Record:
+    """Write the images of a record that has come over the network; return the record.
 
-
-def _pool(threads: int) -> ProcessPool:
-    """Return this thread's own worker process, which is kept from one cell to the next."""
-    pool: ProcessPool | None = getattr(_LOCAL, "pool", None)
-    if pool is None or pool.threads != threads:
-        pool = _LOCAL.pool = ProcessPool(1, threads, Path())
-    return pool
+    Raises:
+        MeasurementError: it is that of another cell, or an image is not the one that it names.
+    """
+    made = Record.from_json(text)
+    named = made.places.values()
+    sent = {name: hashlib.sha256(content).hexdigest() for name, content in images.items()}
+    if made.key != job.key or any(sent.get(name) != made.files[name] for _, name in named):
+        raise MeasurementError("its Dask worker sent another record or image than it names")
+    # The images before the record: a cell with a record counts as done.
+    for place, name in named:
+        with files.atomic(files.inside(folder / place, name), overwrite=True) as file:
+            file.write(images[name])
+    return made

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import selectors
+import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,9 @@ from invprior.matrix.results.cells import Job
 TRIES = 3  # of a cell whose process or worker is killed from outside
 _DEATHS = 10  # of workers without a job in a row, after which the pool gives up
 _CHUNK = 1 << 16  # bytes read from a socket at a time
+_GRACE = (
+    60.0  # seconds beyond a cell's limit after which its worker, which keeps the limit, must hang
+)
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,19 @@ class Worker:
         connection: socket to its process.
         pid: 0 until it is ready.
         job: the cell that it computes; None while it waits.
+        until: the time at which it must be done with it.
         pending: the beginning of a message whose end has not arrived yet.
     """
 
     connection: socket.socket
     pid: int = 0
     job: Job | None = None
+    until: float = math.inf
     pending: bytes = b""
 
     def give(self, job: Job, folder: Path) -> None:
         """Send it a cell. If it has died meanwhile, `read` reports that."""
-        self.job = job
+        self.job, self.until = job, time.monotonic() + job.seconds + _GRACE
         # Absolute, as a cell works in the folder of its data.
         request = {"job": job.to_json(), "folder": str(folder.absolute())}
         with suppress(OSError):
@@ -102,25 +111,51 @@ class ProcessPool:
         self.selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
         self.deaths = 0  # of workers in a row, with no cell done in between
-        for number in range(workers):
-            self._start(number)
+        self.closed = False
+        with self._closed_on_error():
+            for number in range(workers):
+                self._start(number)
 
     def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, and with them the cells that they compute."""
+        if self.closed:
+            return
+        self.closed = True
         for worker in self.workers:
             worker.connection.close()  # which ends the worker
         self.selector.close()
         if self.owns_server:
             self.server.close()
 
+    @contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        """Close the pool when the block is left early: its workers may be dead, or compute what nobody wants."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def run(self, jobs: Iterable[Job], tick: float = 0.5) -> Iterator[Event | None]:
         """Compute cells and yield what happens; yield None after `tick` seconds without an event.
+
+        A pool whose run has failed, or was left before its end, is closed.
 
         Raises:
             PluginError: workers cannot start.
         """
+        if self.closed:
+            raise PluginError("The processes that compute cells have ended. Start the run again.")
+        with self._closed_on_error():
+            yield from self._run(jobs, tick)
+
+    def _run(self, jobs: Iterable[Job], tick: float) -> Iterator[Event | None]:
         waiting, lost = deque(jobs), dict[str, int]()
         left = len(waiting)
         while left:
@@ -131,6 +166,7 @@ class ProcessPool:
                     assert worker.job is not None
                     yield Event("started", number, worker.job)
             keys = self.selector.select(tick)
+            self._kill_hanging()
             if not keys:
                 yield None
             for number in sorted(key.data for key, _ in keys):
@@ -144,13 +180,27 @@ class ProcessPool:
                     left -= event.kind == "done"
                     yield event
 
+    def _kill_hanging(self) -> None:
+        for worker in self.workers:
+            if worker.job is not None and worker.pid and time.monotonic() > worker.until:
+                worker.until = math.inf
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)  # its end is then read as that of any other
+
     def _start(self, number: int) -> None:
-        if not self.server.alive and self.workers:  # it was killed, and with it all workers
-            self.server.close()
-            self.server, self.owns_server = ForkServer(self.threads), True
-        worker = Worker(self.server.worker())
+        worker = Worker(self._connection())
         self.workers[number : number + 1] = [worker]
         self.selector.register(worker.connection, selectors.EVENT_READ, number)
+
+    def _connection(self) -> socket.socket:
+        """Fork a worker, by a new server if the last one was killed."""
+        for _ in range(TRIES - 1):
+            if self.server.alive:
+                with suppress(PluginError):  # it was killed since
+                    return self.server.worker()
+            self.server.close()
+            self.server, self.owns_server = ForkServer(self.threads), True
+        return self.server.worker()
 
     def _events(self, number: int) -> list[Event]:
         worker = self.workers[number]

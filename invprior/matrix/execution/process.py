@@ -81,7 +81,8 @@ def command(pid: int) -> bytes:
 
 def descendants() -> list[psutil.Process]:
     """Return this process's children, their children, and so on."""
-    return psutil.Process().children(recursive=True)
+    found: list[psutil.Process] = psutil.Process().children(recursive=True)
+    return found
 
 
 def kill_all(processes: list[psutil.Process]) -> None:
