@@ -117,15 +117,20 @@ def run(
     Exit code 1 if cells have failed.
     """
     from invprior.cli import matrix_run, matrix_tables
+    from invprior.matrix.results.store import locked
 
     parallel = matrix_run.parallelism(workers, threads, device)
-    store = matrix_run.made(config, data, size, output, device, threads)
+    store = matrix_run.planned(config, data, size, output, device, threads)
     planned = store.jobs()
     selected = matrix_run.select(planned, only)
-    with store.locked():
+    with locked(store.folder):
+        store.begin()  # only now: a run that is refused changes nothing
         # All planned cells, whatever is selected: only the whole plan shows which records are superseded.
         aside = store.tidy(planned)
-        todo = matrix_run.todo(store.inspect(selected), refresh=refresh, retry=retry)
+        cells = store.inspect(selected)
+        for line in () if quiet else matrix_tables.damage(cells):
+            err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
+        todo = matrix_run.todo(cells, refresh=refresh, retry=retry)
         events = matrix_run.events(store, todo, parallel, engine, address)
         matrix_run.watch(events, todo, parallel.workers, quiet=quiet)
         cells = store.inspect(selected)  # again, as the run has changed their states

@@ -50,19 +50,7 @@ def planned(
     """Return the folder of results that a run would make, without making it."""
     name, text = read(source)
     setting = _setting(source, data, size, device, threads)
-    return _noted(Store.planned(_folder(name, output), name, text, setting))
-
-
-def made(
-    source: str, data: Path | None, size: int, output: Path | None, device: str, threads: int
-) -> Store:
-    """Make a folder of results, or continue in it."""
-    name, text = read(source)
-    setting = _setting(source, data, size, device, threads)
-    return _noted(Store.make(_folder(name, output), name, text, setting))
-
-
-def _noted(store: Store) -> Store:
+    store = Store.planned(output or DEFAULT_FOLDER / f"matrix-{name}", name, text, setting)
     _print_notes(store.matrix.notes)
     return store
 
@@ -82,10 +70,6 @@ def _setting(source: str, data: Path | None, size: int, device: str, threads: in
     return Setting(
         data=str(folder), others=others, size=size, device=resolved(device), threads=threads
     )
-
-
-def _folder(name: str, output: Path | None) -> Path:
-    return output or DEFAULT_FOLDER / f"matrix-{name}"
 
 
 def select(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:

@@ -92,7 +92,7 @@ def counts(cells: Sequence[PlannedCell]) -> Table:
 
 
 def remarks(cells: Sequence[PlannedCell], aside: int) -> Iterator[str]:
-    """Yield failures with their replay, and the number of records of other code or options.
+    """Yield failures with their replay, damaged records, and the number of records of other code or options.
 
     Args:
         cells: to report on.
@@ -106,6 +106,7 @@ def remarks(cells: Sequence[PlannedCell], aside: int) -> Iterator[str]:
                 f"{record.status}: {cell.image}, {cell.operator}, {cell.method}, seed {cell.seed}: "
                 f"{record.reason}. Replay: {record.replay}"
             )
+    yield from damage(cells)
     stale = [c for c in cells if c.state == "stale"]
     if stale:
         record, job = stale[0].record, stale[0].job
@@ -117,3 +118,8 @@ def remarks(cells: Sequence[PlannedCell], aside: int) -> Iterator[str]:
         )
     if aside:
         yield f"{aside} records of these cells were made with other options or data, and are not used."
+
+
+def damage(cells: Sequence[PlannedCell]) -> Iterator[str]:
+    """Yield what is wrong with damaged records, which every run makes again."""
+    yield from (f"Damaged, so a run computes it again: {c.fault}" for c in cells if c.fault)

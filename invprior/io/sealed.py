@@ -30,12 +30,17 @@ def unseal(text: str) -> dict[str, Any]:
     Raises:
         ValueError: the text is no JSON object, or has been changed.
     """
-    values = strict_json.loads(text)
+    return checked(strict_json.loads(text))
+
+
+def checked(values: Any) -> dict[str, Any]:
+    """Return a sealed object that is parsed already, without its checksum; errors as `unseal`."""
     if not isinstance(values, dict):
         raise ValueError("it has no JSON object")
-    if values.pop(SEAL, None) != _digest(values):
+    content = {key: value for key, value in values.items() if key != SEAL}
+    if values.get(SEAL) != _digest(content):
         raise ValueError("its content does not match its checksum")
-    return values
+    return content
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:

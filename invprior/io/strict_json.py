@@ -34,18 +34,6 @@ def loads(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def floats(value: Any) -> Any:
-    """Turn the texts that `dumps` writes for NaN and infinities back into floats.
-
-    Use it only on values that hold no other text: a label "nan" would become a number.
-    """
-    if isinstance(value, str) and value in ("inf", "-inf", "nan"):
-        return float(value)
-    if isinstance(value, dict):
-        return {k: floats(v) for k, v in value.items()}
-    return [floats(v) for v in value] if isinstance(value, list) else value
-
-
 def _strict(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

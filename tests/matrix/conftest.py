@@ -9,7 +9,7 @@ from invprior.cli import matrix_run
 from invprior.matrix.execution.fork_server import ForkServer
 from invprior.matrix.execution.pool import ProcessPool
 from invprior.matrix.results.cells import Setting
-from invprior.matrix.results.store import Store
+from tests.matrix.made import begun
 
 SMALL = """
 images = ["sample:camera:16"]
@@ -193,9 +193,7 @@ def made(tmp_path):
     """Make a store from the text of a configuration."""
 
     def call(text=SMALL, folder="results", **setting):
-        return Store.make(
-            tmp_path / folder, "small", text, Setting(**{"data": str(tmp_path), **setting})
-        )
+        return begun(tmp_path / folder, text, Setting(**{"data": str(tmp_path), **setting}))
 
     return call
 

@@ -7,7 +7,21 @@ import numpy as np
 from PIL import Image
 
 from invprior.matrix.results import record
+from invprior.matrix.results.cells import key_of
 from invprior.matrix.results.record import Cell, Ending, Record, Seconds
+from invprior.matrix.results.store import Store
+
+
+def begun(folder, text, setting):
+    """Make a folder of results, as a run does at its start."""
+    store = Store.planned(folder, "small", text, setting)
+    store.begin()
+    return store
+
+
+def all_records(folder):
+    """Read every record; a damaged one raises."""
+    return [record.load(path) for path in record.paths(folder)]
 
 
 def made(method="tv", image="cat", seed=0, psnr=30.0, *, status="ok", created="1", **more):
@@ -28,13 +42,14 @@ def made(method="tv", image="cat", seed=0, psnr=30.0, *, status="ok", created="1
         more.setdefault("curve", curve(psnr))
         more.setdefault("seconds", Seconds(solve=2.0, whole=3.0))
         more.setdefault("stop_", Ending(name="max-steps", ok=True, message="reached 4 steps"))
-    key = hashlib.sha256(f"{cell}{created}".encode()).hexdigest()[:16]
+    options = more.pop("options", {"cell": str(cell), "created": created})
     return Record(
-        key=key,
+        key=key_of(options),
         cell=cell,
         status=status,
         reason=more.pop("reason", ""),
-        replay=f"invprior matrix run quick --cell {key}",
+        replay="",  # made anew by `load`
+        options=options,
         stop=more.pop("stop_", None),
         created=created,
         **more,

@@ -1,5 +1,6 @@
 """`invprior matrix` and `invprior reproduce`, called in this process; cells have their own."""
 
+import fcntl
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from invprior.cli import matrix_run
 from invprior.cli.app import app
+from invprior.io import sealed
 from invprior.matrix.config.matrix import parse
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Setting, jobs
@@ -111,9 +113,9 @@ def test_a_record_of_other_code_is_shown_and_made_again_on_request():
 def test_a_record_with_other_options_is_set_aside_and_explained(folder):
     run()
     (folder / "small.toml").write_text(SMALL + "[protocol]\nrounded = true\n")
-    store = json.loads((folder / "out/matrix.json").read_text())
+    store = sealed.read(folder / "out/matrix.json")
     store["text"] = (folder / "small.toml").read_text()
-    (folder / "out/matrix.json").write_text(json.dumps(store))
+    sealed.write(folder / "out/matrix.json", store)
     assert "protocol.rounded was False and is True" in call("matrix", "explain", "tikhonov", "out")
     assert "2 records of these cells were made with other options" in call(
         "matrix", "status", "out"
@@ -150,18 +152,6 @@ def test_patterns_of_one_axis_add_up_and_several_axes_must_all_match(only, left,
     assert sorted(f"{job.cell.method} {job.cell.seed}" for job in found) == left
 
 
-def test_a_damaged_record_is_made_again(folder):
-    run("--only", "prior=tv*")
-    before = records()
-    (path,) = (folder / "out/records").glob("*.json")
-    path.write_bytes(path.read_bytes()[:500])
-    run("--only", "prior=tv*")
-    assert (
-        json.loads(path.read_text())["result_sha256"]
-        == json.loads(before[path.name])["result_sha256"]
-    )
-
-
 def test_a_result_that_differs_is_reported(folder):
     run("--only", "prior=tv*")
     (path,) = (folder / "out/records").glob("*.json")
@@ -192,10 +182,46 @@ def test_wrong_arguments_are_refused_with_the_remedy(arguments, message):
     assert "Traceback" not in output
 
 
-def test_a_second_run_in_the_same_folder_is_refused(folder):
+def test_a_run_that_is_refused_changes_nothing(folder):
     run("--only", "prior=tv*")
-    with Store.open(folder / "out").locked():
-        assert "Another run uses" in run(code=2)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (folder / "small.toml").write_text(SMALL.replace("0.05", "0.1"))
+    before[folder / "small.toml"] = (folder / "small.toml").read_bytes()
+    assert "No cell matches" in run("--only", "prior=x", code=2)
+    with (folder / ".out.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as another process holds it
+        assert "Another run writes to" in run(code=2)
+    (folder / ".out.lock").unlink()
+    run("--data", "nowhere", code=2)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    call("matrix", "run", "small.toml", "-o", "a/new", "--only", "prior=x", code=2)
+    assert not (folder / "a").exists()
+
+
+def test_damaged_records_and_images_are_named_and_made_again(folder):
+    run()
+    before = records()
+    one, two = sorted((folder / "out/records").glob("*.json"))
+    one.write_text(one.read_text().replace('"psnr": ', '"psnr": 9'))
+    image = two.with_suffix(".png")
+    image.write_bytes(image.read_bytes()[:-9])
+    (truth,) = {json.loads(p.read_text())["truth"] for p in (two,)}
+    (folder / "out/records/.x.json.0123abcd.tmp").write_text("half")
+    (folder / "out/.matrix.json.0123abcd.tmp").write_text("half")
+    told = call("matrix", "status", "out")
+    assert f"{one.name}: This record cannot be read: its content does not match" in told
+    assert f"{image.name} has been changed" in told
+    call("matrix", "report", "out")
+    page = (folder / "out/report.html").read_text()
+    assert "its content does not match its checksum" in page
+    assert f"{image.name} has been changed" in page
+    assert "Damaged, so a run computes it again" in run()
+    assert records().keys() == before.keys()
+    assert records()[image.name] == before[image.name]
+    (folder / "out/images" / truth).write_bytes(b"")
+    assert "[2/2]" in run()  # both need it
+    assert "Damaged" not in call("matrix", "status", "out")
+    assert not list((folder / "out").rglob("*.tmp"))
 
 
 def test_old_names_of_commands_work_and_name_the_new_ones():

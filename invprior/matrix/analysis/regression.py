@@ -14,20 +14,31 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from scipy import stats
 
 from invprior.errors import MeasurementError
+from invprior.io import small_files
+from invprior.io.typed import typed
 from invprior.matrix.analysis.tasks import measures_of
 from invprior.matrix.config import deprecated
-from invprior.matrix.results.record import Cell, load_all
+from invprior.matrix.results.record import Cell, paths
+from invprior.matrix.results.verify import load
 
 # Share of comparisons that fail although nothing is worse, if differences are normal.
 FALSE_ALARMS = 0.05
 LEAST = 0.0005  # of the baseline's mean: 0.015 dB at 30 dB; no table shows a smaller drop
 
 Results: TypeAlias = Mapping[Cell, Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scores:
+    """What a file of benchmarks has of a cell."""
+
+    cell: Cell
+    metrics: Mapping[str, float]
 
 
 class Row(NamedTuple):
@@ -164,14 +175,14 @@ def read(path: Path) -> Results:
         MeasurementError: the path is neither.
     """
     if path.is_dir():
-        return {r.cell: r.metrics for r in load_all(path) if r.status == "ok"}
+        return {r.cell: r.metrics for r in map(load, paths(path)) if r.status == "ok"}
     try:
-        benchmarks: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))[
-            "benchmarks"
-        ]
-        infos = [b["extra_info"] for b in benchmarks]
-        return {Cell(**deprecated.cell(i["cell"])): i["metrics"] for i in infos if "cell" in i}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        benchmarks = json.loads(small_files.read_text(path))["benchmarks"]
+        infos = [b["extra_info"] for b in benchmarks if "cell" in b["extra_info"]]
+        known = [{**info, "cell": deprecated.cell(info["cell"])} for info in infos]
+        scores = [typed(_Scores, info, "a benchmark") for info in known]
+        return {found.cell: found.metrics for found in scores}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise MeasurementError(
             f'"{path}" is neither a folder of results nor a file of "pytest benchmarks --benchmark-json" ({error}).'
         ) from None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files as resources
-from itertools import combinations
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from invprior.errors import MeasurementError, OptionError, did_you_mean
+from invprior.io import small_files
 from invprior.matrix.config import deprecated, specs
 from invprior.matrix.config.method import Method
 from invprior.matrix.config.published import Published
@@ -20,6 +22,7 @@ from invprior.matrix.config.toml_table import TomlTable
 
 # As --only and [[exclude]] name them: the fields of `results.record.Cell`, with a prior also known by its label.
 AXES = ("image", "operator", "noise", "prior", "solver", "stop", "seed")
+MOST = 100_000  # cells: more would take days, and be too many records for one folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +78,10 @@ def read(source: str) -> tuple[str, str]:
         return source, place.read_text(encoding="utf-8")
     path = Path(source)
     try:
-        return path.stem, path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        # Only errors of the system have a strerror; that of a decoding error is its text.
-        reason = getattr(error, "strerror", None) or str(error)
+        return path.stem, small_files.read_text(path)
+    except MeasurementError as error:
         raise MeasurementError(
-            f'Cannot read the matrix "{source}": {reason}{did_you_mean(source, builtin_names())}. '
+            f"{error} It is no matrix{did_you_mean(source, builtin_names())}. "
             f"Name a .toml file, or one of: {', '.join(builtin_names())}."
         ) from None
 
@@ -95,6 +96,10 @@ def parse(name: str, text: str) -> Matrix:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"The matrix {name} is not valid TOML: {error}.") from None
+    except RecursionError:
+        raise OptionError(
+            f"The matrix {name} is not valid: its values are nested too deeply."
+        ) from None
     # Readers and checks add to these lists and go on, so that one message has all faults.
     faults: list[str] = []
     notes: list[str] = []
@@ -162,11 +167,16 @@ def _faults(matrix: Matrix) -> list[str]:
         faults += [fault for text in texts if (fault := specs.fault(group, text))]
     for method in matrix.methods:
         faults += method.faults()
-    for one, other in combinations(matrix.methods, 2):  # tables name rows by their labels
-        if one.label == other.label:
-            faults.append(
-                f'Two priors have the label "{one.label}". Give one of them another label.'
-            )
+    labels = Counter(method.label for method in matrix.methods)  # tables name rows by them
+    faults += [
+        f'Two priors have the label "{label}". Give one of them another label.'
+        for label, count in labels.items()
+        if count > 1
+    ]
+    if (cells := _count(matrix)) > MOST:
+        faults.append(
+            f"The matrix {matrix.name} has {cells:,} cells, and a run has at most {MOST:,}. Divide it into several."
+        )
     tuned = [m.label for m in matrix.methods if m.weights == "tuned"]
     if tuned and not matrix.tuning.images:
         faults.append(f"[tuning] must name images, on which {', '.join(tuned)} is tuned.")
@@ -177,6 +187,20 @@ def _faults(matrix: Matrix) -> list[str]:
         )
     faults += [fault for exclude in matrix.excludes for fault in _unmatched(matrix, exclude)]
     return faults + _unpublished(matrix)
+
+
+def _count(matrix: Matrix) -> int:
+    """Return the number of combinations of the axes' values; excludes may leave fewer."""
+    axes = (
+        matrix.images,
+        matrix.operators,
+        matrix.noises,
+        matrix.methods,
+        matrix.solvers,
+        matrix.stops,
+        matrix.seeds,
+    )
+    return prod(map(len, axes))
 
 
 def _unpublished(matrix: Matrix) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from invprior.errors import InvpriorError
 from invprior.matrix.config import specs
 from invprior.matrix.config.toml_table import TomlTable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,3 +112,21 @@ class Tuning:
         tuning = Tuning(images=tuple(images), budget=table.integer("budget", 7, least=2))
         table.finish()
         return tuning
+
+
+def kept(read: Callable[[TomlTable], T], default: Any, table: TomlTable, key: str) -> T:
+    """Read a dataclass back that JSON has kept, with the checks of a configuration.
+
+    Args:
+        read: its reader; faults are added to the table's.
+        default: one with all defaults, whose values a configuration does not name.
+        table: holds the object.
+        key: of the object.
+    """
+    values = table.take(key)
+    if not isinstance(values, dict):
+        table.fault(key, "an object", values)
+        values = {}
+    usual = json.loads(json.dumps(asdict(default)))
+    given = {k: v for k, v in values.items() if k not in usual or v != usual[k]}
+    return read(table.inner(given, f"its {key}"))

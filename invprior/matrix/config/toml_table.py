@@ -28,7 +28,9 @@ class TomlTable:
 
     def fault(self, key: str, must: str, got: object) -> None:
         """Note that the value of a key breaks its constraint."""
-        self.faults.append(f'The key "{key}" of {self.where} must be {must}; got {got!r}.')
+        shown = repr(got)
+        shown = f"{shown[:200]}..." if len(shown) > 200 else shown
+        self.faults.append(f'The key "{key}" of {self.where} must be {must}; got {shown}.')
 
     def take(self, key: str) -> Any:
         """Return a value, or None if the key is absent."""
@@ -89,15 +91,15 @@ class TomlTable:
         if not isinstance(value, list):
             self.fault(key, f"a list of {what}", value)
             return []
-        good = []
+        good: dict[str, Any] = {}  # by their text, as tables have no hash
         for item in value:
             if isinstance(item, bool) or not isinstance(item, kinds):
                 self.fault(key, f"a list of {what}", item)
-            elif item in good:
+            elif repr(item) in good:
                 self.faults.append(f'The key "{key}" of {self.where} has {item!r} twice.')
             else:
-                good.append(item)
-        return good
+                good[repr(item)] = item
+        return list(good.values())
 
     def tables(self, key: str) -> Iterator[TomlTable]:
         """Yield the tables inside this one: a single table, or a list of them."""

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from invprior.errors import IncompatibleError
+from invprior.errors import IncompatibleError, MeasurementError
 from invprior.io.display import UNIT, window_of
+from invprior.io.images import load
 from invprior.io.save import save
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
@@ -25,7 +27,7 @@ from invprior.matrix.execution.scoring import Scores
 from invprior.matrix.execution.tune import tune
 from invprior.matrix.results import record
 from invprior.matrix.results.base_record import base_record, failure
-from invprior.matrix.results.cells import Job, home
+from invprior.matrix.results.cells import Job, check_inputs, home
 from invprior.matrix.results.record import Ending, Record, Seconds
 from invprior.metrics.base import score_range
 from invprior.provenance import data_hash, device_text
@@ -70,17 +72,20 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
     restored = restore(job, case, scores, progress, None if tuned is None else tuned.factor)
     tuning = restored.tuning if tuned is None else tuned.seconds
     end = restored.stop
+    baseline = scores.best(simple(problem_of(job, case), case.truth))
+    check_inputs(job)
     names = _write_images(job, case, restored, folder)
     return replace(
         base_record(job, "diverged" if restored.reason else "ok", restored.reason),
         metrics=scores(restored.x),
-        baseline=scores.best(simple(problem_of(job, case), case.truth)),
+        baseline=baseline,
         seconds=Seconds(solve=restored.solve, warm_up=restored.warm_up, tuning=tuning),
         calls=restored.calls,
         steps=restored.steps,
         stop=None if end is None else Ending(name=end.name, ok=end.ok, message=end.message),
         weights=restored.weights,
         budget=0 if tuned is None else job.tuning.budget,
+        notes=restored.notes,
         curve=restored.curve,
         result_sha256=data_hash(restored.x),
         inputs={"truth": data_hash(case.truth), "measurement": data_hash(case.y)},
@@ -104,14 +109,25 @@ def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dic
     for role, (place, stem, x) in {**own, **shared}.items():
         shown = x.shape[1] in (1, 3)  # PNG has no other number of channels
         path = folder / place / (stem + (".png" if shown else ".tif"))
-        # Shared images are named by their content, so one that exists is the same.
-        if role == "image" or not path.exists():
-            save(path, windows[role](x) if shown else x.nan_to_num(0.0), overwrite=True)
+        values = windows[role](x) if shown else x.nan_to_num(0.0)
+        if role == "image" or not _holds(path, values):
+            save(path, values, overwrite=True)
         names[role] = path.name
         hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     told = {role: (windows[role].low, windows[role].high) for role in ("truth", "measurement")}
     plain = all(w == UNIT for w in windows.values())
     return names | {"files": hashes, "windows": {} if plain else told}
+
+
+def _holds(path: Path, values: Tensor) -> bool:
+    """Whether a file shows these values; its bytes may differ, as encoders do, and other records have their hash."""
+    try:
+        kept = load(path)
+    except MeasurementError:  # absent or damaged
+        return False
+    levels = 255 if kept.scaled else 1e5  # of a PNG file; a TIFF file holds floats
+    x = values.clamp(0, 1) if kept.scaled else values
+    return x.shape == kept.x.shape and bool(((kept.x - x.to(kept.x)).abs() <= 0.51 / levels).all())
 
 
 def _reset_peak_memory(device: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from invprior.errors import MeasurementError
+from invprior.errors import InvpriorError
 from invprior.matrix.execution.pool import ProcessPool
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Job, keyed
@@ -48,10 +48,8 @@ def reproduce(path: Path, folder: Path, data: str | None = None) -> Comparison:
         setting = replace(bare.setting, data=data or bare.setting.data)
         # The key is computed anew: options, data and packages may have changed since.
         job = keyed(replace(bare, setting=setting), folder)
-    except (KeyError, TypeError) as error:
-        raise MeasurementError(
-            f"{path}: this record cannot be computed again ({error!r})."
-        ) from error
+    except InvpriorError as error:
+        raise type(error)(f"{path}: this record cannot be computed again. {error}") from error
     for part in (record.RECORDS, record.IMAGES):
         (folder / part).mkdir()
     with ProcessPool(1, job.setting.threads, folder) as pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from invprior import registry
 from invprior.builders.problem import build, stop_from
 from invprior.denoisers.base import Denoiser
-from invprior.errors import IncompatibleError
+from invprior.errors import IncompatibleError, PluginError
 from invprior.matrix.execution.counting import CallCounter
 from invprior.matrix.execution.curve import CurveRecorder, Progress, Score
 from invprior.matrix.execution.data import Case, resized
@@ -23,6 +23,7 @@ from invprior.matrix.results.record import Weights
 from invprior.numerics.random import derived_seed
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Stop
+from invprior.provenance import data_hash
 from invprior.runner.api import iterate, solve_problem
 from invprior.tuning.search import choose_weights
 
@@ -40,6 +41,7 @@ class Restored:
     calls: Mapping[str, int] = field(default_factory=dict)
     curve: tuple[Mapping[str, float], ...] = ()
     weights: Weights = "fixed"
+    notes: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -79,14 +81,31 @@ def restore(
 
     Raises:
         InvpriorError: the method does not fit the case.
+        PluginError: its result is no image of this case, or it has changed the case's data.
     """
     problem = problem_of(job, case)
+    before = data_hash(case.truth), data_hash(case.y)
     if job.method.prior:
-        return _solve(job, problem, score, progress, factor)
-    direct = _denoise if job.method.denoiser else _simple
-    began = now(case.y)
-    x = direct(job, problem)
-    return Restored(x=x, solve=now(case.y) - began)
+        restored = _solve(job, problem, score, progress, factor)
+    else:
+        direct = _denoise if job.method.denoiser else _simple
+        began = now(case.y)
+        x = direct(job, problem)
+        restored = Restored(x=x, solve=now(case.y) - began, notes=problem.notes)
+    x, shape = restored.x, tuple(case.truth.shape)
+    if not isinstance(x, Tensor) or tuple(x.shape) != shape or not x.is_floating_point():
+        got = f"{tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise PluginError(
+            f"The restoration by {job.cell.method} must be floats of the shape {shape}; got {got}."
+        )
+    if (data_hash(case.truth), data_hash(case.y)) != before:
+        raise PluginError(
+            f"{job.cell.method} has changed the measurement in place, so nothing computed from it counts. A method "
+            "must copy what it changes."
+        )
+    if not restored.reason and not bool(x.isfinite().all()):
+        return replace(restored, reason="The restoration has values that are not finite.")
+    return restored
 
 
 def _solve(
@@ -140,6 +159,7 @@ def _solve(
         calls=counts,
         curve=curve,
         weights=tuned.get(method.weights, default),
+        notes=solution.notes,
         reason=reason,
     )
 

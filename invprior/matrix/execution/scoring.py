@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,7 +84,8 @@ def best_of(texts: tuple[str, ...], scores: Sequence[Mapping[str, float]]) -> in
     """
     metric: Metric = registry.create("metrics", texts[0])
     sign = 1 if metric.higher_is_better else -1
-    ranked = [(sign * s[texts[0]], i) for i, s in enumerate(scores) if texts[0] in s]
+    known = [(s.get(texts[0], math.nan), i) for i, s in enumerate(scores)]
+    ranked = [(sign * value, i) for value, i in known if not math.isnan(value)]
     if not ranked:
         raise IncompatibleError(
             f"The metric {texts[0]}, which tuning uses, could be computed for no restoration."

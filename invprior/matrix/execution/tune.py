@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from invprior.io import files
+from invprior.io import sealed
+from invprior.io.typed import typed
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import prepare
 from invprior.matrix.execution.restore import problem_of, restore
 from invprior.matrix.execution.scaling import factors
 from invprior.matrix.execution.scoring import Scores, best_of
-from invprior.matrix.results.cells import Job, key_of
-
-FOLDER = "tuning"
+from invprior.matrix.results.cells import Job, check_inputs, key_of
+from invprior.matrix.results.store import TUNING
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ def tune(job: Job, folder: Path, progress: Progress) -> Tuned:
     options = dict(job.options)
     if job.method.weights == "tuned":
         del options["data"]  # the tested image
-    stored = folder / FOLDER / f"{key_of(options)}.json"
-    if stored.is_file():
-        return Tuned(**json.loads(stored.read_text()))
+    stored = folder / TUNING / f"{key_of(options)}.json"
+    if (known := _stored(stored)) is not None:
+        return known
     began = time.perf_counter()
     oracle = job.method.weights == "oracle"
     images = (job.cell.image,) if oracle else job.tuning.images
@@ -62,9 +61,17 @@ def tune(job: Job, folder: Path, progress: Progress) -> Tuned:
                 sums[index][name] = sums[index].get(name, 0.0) + score
             done += 1
             progress(done, time.perf_counter() - began)
+    check_inputs(job)
     tuned = Tuned(tries[best_of(job.metrics, sums)], time.perf_counter() - began)
     stored.parent.mkdir(exist_ok=True)
     # Atomically, because cells in other processes may read it.
-    with files.atomic(stored, overwrite=True) as file:
-        file.write(json.dumps(asdict(tuned)).encode())
+    sealed.write(stored, asdict(tuned))
     return tuned
+
+
+def _stored(path: Path) -> Tuned | None:
+    """Return the result of an earlier search; None without one, or if its file is damaged."""
+    try:
+        return typed(Tuned, sealed.read(path), "the tuning")
+    except ValueError:  # a MeasurementError is one
+        return None

@@ -14,9 +14,11 @@ from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import uniform_filter
 
 from invprior.io.display import Window
+from invprior.io.room import check_room
 from invprior.matrix.analysis.statistics import Pair
 from invprior.matrix.analysis.tasks import WAITING, Task
-from invprior.matrix.results.record import IMAGES, RECORDS, Record
+from invprior.matrix.results.record import Record
+from invprior.matrix.results.verify import image_fault
 
 BUDGET = 12_000_000  # bytes of whole images in a page; above it they are compressed with loss
 _LEAST, _MOST = 16, 96  # limits of an inset's side in pixels, else a quarter of the image's
@@ -99,26 +101,24 @@ def _first_seeds(task: Task) -> list[Pair]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """A tile before its image is opened; `restored` if it is a method's."""
+    """A tile before its image is opened, and the record that names it; `restored` if it is a method's."""
 
     title: str
-    path: Path | None
-    record: Record | None = None
+    record: Record | None
+    role: str
     restored: bool = False
 
 
 def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: bool) -> Strip:
     records = {m: task.records[m].get(pair) for m in methods}
-    paths = {m: _paths(folder, r) if r else {} for m, r in records.items()}
     wanted = [
-        _Wanted(title=role, path=next((p[role] for p in paths.values() if role in p), None))
-        for role in ("truth", "measurement")
+        _Wanted(
+            title=r, record=next((m for m in records.values() if m and r in m.places), None), role=r
+        )
+        for r in ("truth", "measurement")
     ]
-    wanted += [
-        _Wanted(title=m, path=paths[m].get("image"), record=r, restored=True)
-        for m, r in records.items()
-    ]
-    opened = [_open(w.path) for w in wanted]
+    wanted += [_Wanted(title=m, record=r, role="image", restored=True) for m, r in records.items()]
+    opened = [_open(folder, w.record, w.role) for w in wanted]
     restorations = [
         p for p, w in zip(opened, wanted, strict=True) if isinstance(p, Image.Image) and w.restored
     ]
@@ -127,14 +127,15 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
     size = restorations[0].size if restorations else None
     tiles = []
     for found, w in zip(opened, wanted, strict=True):
+        own = w.record if w.restored else None
         if isinstance(found, str):
             fault = _fault(w.record, found) if w.restored else found
-            tiles.append(Tile(title=w.title, record=w.record, fault=fault))
+            tiles.append(Tile(title=w.title, record=own, fault=fault))
             continue
         tiles.append(
             Tile(
                 title=w.title,
-                record=w.record,
+                record=own,
                 image=_uri(found, lossy=lossy),
                 inset=_uri(found.crop(box)) if box and found.size == size else "",
                 width=found.width,
@@ -155,12 +156,7 @@ def _window_text(windows: Mapping[str, tuple[float, float]]) -> str:
 
 
 def _paths(folder: Path, record: Record) -> Mapping[str, Path]:
-    places = {"image": RECORDS, "truth": IMAGES, "measurement": IMAGES}
-    names = {role: getattr(record, role) for role in places}
-    # A record may come from an untrusted source: take only plain names, which cannot leave the folder.
-    return {
-        role: folder / places[role] / name for role, name in names.items() if name and Path(name).name == name
-    }  # fmt: skip
+    return {role: folder / place / name for role, (place, name) in record.places.items()}
 
 
 def _fault(record: Record | None, fault: str) -> str:
@@ -169,20 +165,24 @@ def _fault(record: Record | None, fault: str) -> str:
     return fault if record.status == "ok" else f"{record.status}: {record.reason}"
 
 
-def _open(path: Path | None) -> Image.Image | str:
-    """Read an image in grey or colour, or return why it cannot be shown."""
-    if path is None:
+def _open(folder: Path, record: Record | None, role: str) -> Image.Image | str:
+    """Read an image of a record in grey or colour, or return why it cannot be shown."""
+    if record is None or role not in record.places:
         return "no image was kept"
+    place, name = record.places[role]
+    path = folder / place / name
+    if fault := image_fault(path, record):
+        return f"{name} {fault}"
     try:
-        with Image.open(path) as image:
+        # Only what a run writes: other formats make Pillow start programs.
+        with Image.open(path, formats=("PNG", "TIFF")) as image:
+            grey = len(image.getbands()) < 3
+            check_room(image.width * image.height * len(image.getbands()), 4)
             # Pillow reads pixels lazily, and the file is closed after this block.
             image.load()
-            grey = len(image.getbands()) < 3
             return image.convert("L" if grey else "RGB")
-    except FileNotFoundError:
-        return f"{path.name} is missing"
-    except (OSError, UnidentifiedImageError, ValueError) as error:
-        return f"{path.name} cannot be shown: {error}"
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        return f"{name} cannot be shown: {error}"
 
 
 def _window(

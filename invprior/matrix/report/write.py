@@ -74,12 +74,12 @@ def gather(store: Store) -> tuple[Collection, list[str]]:
     Raises:
         MeasurementError: there is no record yet.
     """
-    records = store.records()
+    records, faults = store.read()
     if not records:
         raise MeasurementError(
             f'"{store.folder}" has no record yet. Wait for the first cell, or run: invprior matrix run'
         )
-    remarks = []
+    remarks = _damaged(faults)
     try:
         jobs = store.jobs()
     except InvpriorError as error:
@@ -96,6 +96,17 @@ def gather(store: Store) -> tuple[Collection, list[str]]:
             "are of whole images, so differences to them mean little."
         )
     return collection, remarks
+
+
+def _damaged(faults: list[str]) -> list[str]:
+    if not faults:
+        return []
+    noun = "record or image is" if len(faults) == 1 else "records or images are"
+    more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+    return [
+        f"{len(faults)} {noun} damaged and not shown: {' '.join(faults[:3])}{more} The next run computes these cells "
+        "again."
+    ]
 
 
 def _stale(store: Store, jobs: list[Job]) -> list[str]:

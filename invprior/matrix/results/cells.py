@@ -6,8 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,11 @@ from invprior.io.samples import PREFIX
 from invprior.matrix.config import specs
 from invprior.matrix.config.matrix import Matrix
 from invprior.matrix.config.method import Method
-from invprior.matrix.config.sections import Limits, Protocol, Tuning
-from invprior.matrix.results.record import Cell
+from invprior.matrix.config.sections import Limits, Protocol, Tuning, kept
+from invprior.matrix.config.toml_table import TomlTable
+from invprior.matrix.results.expand import expanded
+from invprior.matrix.results.hashes import file_hash, is_file
+from invprior.matrix.results.record import Cell, path_of, replay_of
 
 SCHEME = 1  # of `resolved`, below; raised when the same options come to mean another cell
 
@@ -39,6 +40,19 @@ class Setting:
     size: int = 0
     device: str = "cpu"
     threads: int = 1
+
+    @staticmethod
+    def read(table: TomlTable) -> Setting:
+        """Read a setting that JSON has kept; faults are added to the table's."""
+        setting = Setting(
+            data=table.text("data"),
+            others=tuple(table.items("others", (str,), "strings") or ()),
+            size=table.integer("size", 0),
+            device=table.text("device", "cpu"),
+            threads=table.integer("threads", 1, least=1),
+        )
+        table.finish()
+        return setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +91,32 @@ class Job:
     def from_json(text: str) -> Job:
         """Read what `to_json` printed."""
         values = json.loads(text)
-        return Job.of(values, Cell(**values.pop("cell")))
+        job = Job.of(values, Cell(**values["cell"]))
+        return replace(job, **{name: values[name] for name in ("key", "options", "replay")})
 
     @staticmethod
     def of(values: Mapping[str, Any], cell: Cell) -> Job:
-        """Make a job from what JSON has kept of it; the inverse of `rest`."""
-        kinds: dict[str, Any] = {"method": Method, "setting": Setting, "protocol": Protocol}
-        kinds |= {"tuning": Tuning, "limits": Limits}
-        made = {name: kind(**with_tuples(values[name])) for name, kind in kinds.items()}
-        return Job(**{"key": "", **with_tuples(values), **made, "cell": cell})
+        """Make a job from what JSON has kept of it; the inverse of `rest`.
+
+        Raises:
+            MeasurementError: a value is not one that a configuration may have.
+        """
+        faults: list[str] = []
+        table = TomlTable(values, "the job", faults, [])
+        job = Job(
+            key="",
+            cell=cell,
+            method=kept(lambda t: Method.read(t.values, 1, t), Method(label=""), table, "method"),
+            setting=kept(Setting.read, Setting(data=""), table, "setting"),
+            protocol=kept(Protocol.read, Protocol(), table, "protocol"),
+            tuning=kept(Tuning.read, Tuning(), table, "tuning"),
+            limits=kept(Limits.read, Limits(), table, "limits"),
+            metrics=tuple(table.items("metrics", (str,), "strings") or ()),
+            missing=tuple(table.items("missing", (str,), "strings") or ()),
+        )
+        if faults:
+            raise MeasurementError(" ".join(faults))
+        return job
 
     @property
     def seconds(self) -> float:
@@ -108,7 +139,7 @@ def jobs(matrix: Matrix, setting: Setting, folder: Path) -> Iterator[Job]:
         OptionError: two cells are the same under different names.
     """
     seen: dict[str, Job] = {}
-    for cell, method in _cells(matrix):
+    for cell, method in expanded(matrix):
         made = job(cell, method, matrix, setting, folder)
         # Labels are no part of the key, so two rows can be the same cell.
         other = seen.setdefault(made.key, made)
@@ -148,7 +179,7 @@ def keyed(bare: Job, folder: Path) -> Job:
         key=key,
         missing=tuple(sorted(absent)),
         options=options,
-        replay=f"invprior reproduce {folder / 'records' / f'{key}.json'}",
+        replay=replay_of(path_of(folder, key)),
     )
 
 
@@ -175,9 +206,6 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         del method[name]
     method["budget"] = job.tuning.budget if job.method.weights in ("tuned", "oracle") else 0
     filled = {g: specs.resolved(g, t) if specs.is_own(g, t) else t for g, t in used}
-    folder = Path(home(job))
-    # The hash counts and not the place, so that the files may move.
-    named = {name: _hash_now(folder / name) for name in _names(used) if (folder / name).is_file()}
     protocol = asdict(job.protocol)
     # Files count by their bytes, in "data", so they may move.
     for role in ("truth", "measurement", "masked"):
@@ -186,15 +214,38 @@ def resolved(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
         "scheme": SCHEME,
         **filled,
         "method": method,
-        "data": data(job, job.cell.image),
-        "tuning": [data(job, image) for image in job.tuning.images],
-        "files": dict(sorted(named.items())),
+        **inputs(job, used),
         "protocol": protocol | {"border": list(job.protocol.border)},  # as JSON gives it back
         "metrics": list(job.metrics),
         "size": job.setting.size,
         "seed": job.cell.seed,
         "device": job.setting.device.partition(":")[0],  # not the number of a GPU
     }
+
+
+def inputs(job: Job, used: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return SHA-256 of every file that a cell reads: of its image, of the images of its tuning, and named in specs."""
+    folder = Path(home(job))
+    # The hash counts and not the place, so that the files may move.
+    named = {name: file_hash(folder / name) for name in _names(used) if is_file(folder / name)}
+    return {
+        "data": data(job, job.cell.image),
+        "tuning": [data(job, image) for image in job.tuning.images],
+        "files": dict(sorted(named.items())),
+    }
+
+
+def check_inputs(job: Job) -> None:
+    """Refuse a result whose files have changed since the cell got its key; call this after the last of them is read.
+
+    Raises:
+        MeasurementError: one has been replaced, removed or edited.
+    """
+    if any(job.options[name] != found for name, found in inputs(job, parts(job)).items()):
+        raise MeasurementError(
+            "A file of this cell, such as its image, has changed since the run began, so the result is not kept. "
+            "Run the same command again."
+        )
 
 
 def place(job: Job, role: str, image: str) -> str:
@@ -209,19 +260,14 @@ def data(job: Job, image: str) -> dict[str, str]:
     """Return SHA-256 of an image's files by role; for a sample its name and size identify it."""
     places = {role: place(job, role, image) for role in ("truth", "measurement", "masked")}
     return {
-        role: at if at.startswith(PREFIX) else _hash_now(Path(at))
+        role: at if at.startswith(PREFIX) else file_hash(Path(at))
         for role, at in places.items()
         if at and (at.startswith(PREFIX) or _readable(at))
     }
 
 
-def with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as JSON has kept them, with tuples for lists."""
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-
-
 def _readable(at: str) -> bool:
-    if not Path(at).is_file():
+    if not is_file(Path(at)):
         raise MeasurementError(
             f'There is no image "{at}". Name the folder of the images with --data DIR.'
         )
@@ -235,16 +281,7 @@ def home(job: Job) -> str:
     """
     names = set(_names(parts(job)))
     folders = (job.setting.data, *job.setting.others)
-    return max(folders, key=lambda folder: sum((Path(folder) / name).is_file() for name in names))
-
-
-def _hash_now(path: Path) -> str:
-    return _hash(str(path), path.stat().st_mtime_ns)
-
-
-@cache  # by the time of change too, so that an edited file is read again
-def _hash(at: str, changed: int) -> str:
-    return hashlib.sha256(Path(at).read_bytes()).hexdigest()
+    return max(folders, key=lambda folder: sum(is_file(Path(folder) / name) for name in names))
 
 
 def _names(used: list[tuple[str, str]]) -> Iterator[str]:
@@ -257,46 +294,3 @@ def _names(used: list[tuple[str, str]]) -> Iterator[str]:
                 continue
             yield from (value for value in values if "." in value)
             break
-
-
-def _cells(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
-    seen = set()  # a method's own solver or rule makes its cells of several axis values equal
-    axes = product(
-        matrix.images,
-        matrix.operators,
-        matrix.noises,
-        matrix.methods,
-        matrix.solvers,
-        matrix.stops,
-        matrix.seeds,
-    )
-    for image, operator, noise, method, solver, stop, seed in axes:
-        solved = bool(method.prior)
-        cell = Cell(
-            image=image,
-            operator=operator,
-            noise=noise,
-            method=method.label,
-            prior=method.text,
-            solver=(method.solver or solver) if solved else "",
-            stop=_joined(method.stop or stop, method.steps) if solved else "",
-            seed=seed,
-        )
-        if cell not in seen and not any(_excluded(cell, e) for e in matrix.excludes):
-            seen.add(cell)
-            yield cell, method
-
-
-def _joined(stop: str, steps: int) -> str:
-    """Join a rule and a limit of steps; without a rule the limit replaces the solver's own rule."""
-    limit = f"max-steps:steps={steps}" if steps else ""
-    return f"{stop} | {limit}" if stop and limit else stop or limit
-
-
-def _excluded(cell: Cell, exclude: Mapping[str, str]) -> bool:
-    values = asdict(cell)
-    return bool(exclude) and all(  # an empty exclude would leave out everything
-        specs.matches(pattern, str(values[axis]))
-        or (axis == "prior" and specs.matches(pattern, cell.method))
-        for axis, pattern in exclude.items()
-    )

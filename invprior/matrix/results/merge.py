@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from invprior.errors import MeasurementError
 from invprior.io import files
 from invprior.matrix.results import record
-from invprior.matrix.results.cells import key_of
-from invprior.matrix.results.record import Record
-from invprior.matrix.results.store import MATRIX, Store
+from invprior.matrix.results.hashes import file_hash, is_file
+from invprior.matrix.results.record import FormatError, Record, path_of, replay_of
+from invprior.matrix.results.store import MATRIX, Store, locked, write
+from invprior.matrix.results.verify import load_whole
 
 
 @dataclass(frozen=True)
@@ -41,36 +43,37 @@ def merge(sources: Sequence[Path], into: Path) -> Merged:
     Raises:
         MeasurementError: the folders are not of one matrix, or cannot be read or written.
     """
+    with locked(into):
+        return _merge(sources, into)
+
+
+def _merge(sources: Sequence[Path], into: Path) -> Merged:
     stores = [Store.open(folder) for folder in sources]
     if (into / MATRIX).exists():
         stores.insert(0, Store.open(into))
     for other in stores[1:]:
         _same_matrix(stores[0], other)
     if not (into / MATRIX).exists():
-        files.makeable(into, "Name another folder with --into.")
-        for part in (record.RECORDS, record.IMAGES):
-            (into / part).mkdir(parents=True, exist_ok=True)
-        with files.atomic(into / MATRIX) as file:
-            file.write((stores[0].folder / MATRIX).read_bytes())
-    held = Store.open(into).records()
+        first = stores[0]
+        write(into, first.matrix.name, first.text, first.setting)
+    held = {r.key: r for p in record.paths(into) if (r := _whole(p)) is not None}
     taken = same = 0
     conflicts, damaged = [], []
     for folder in sources:
-        for path in sorted((folder / record.RECORDS).glob("*.json")):
+        for path in record.paths(folder):
             try:
-                theirs = record.load(path)
-                _verify(folder, theirs)
+                theirs = load_whole(path)
+                ours = held.get(theirs.key)
+                if ours is not None and _better(ours, theirs) is ours:
+                    if (conflict := _conflict(ours, theirs, folder)) is not None:
+                        conflicts.append(conflict)
+                    else:
+                        same += 1
+                    continue
+                _copy(folder, into, theirs)
             except MeasurementError as error:  # the others are still worth having
                 damaged.append(str(error))
                 continue
-            ours = held.get(theirs.key)
-            if ours is not None and _better(ours, theirs) is ours:
-                if (conflict := _conflict(ours, theirs, folder)) is not None:
-                    conflicts.append(conflict)
-                else:
-                    same += 1
-                continue
-            _copy(folder, into, theirs)
             held[theirs.key] = theirs  # later folders are compared with it
             taken += 1
     return Merged(taken, same, tuple(conflicts), tuple(damaged))
@@ -94,28 +97,14 @@ def _same_matrix(one: Store, other: Store) -> None:
         )
 
 
-def _verify(folder: Path, made: Record) -> None:
-    """Check that a record is unchanged and its files are those that it was written with.
-
-    Raises:
-        MeasurementError: they are not.
-    """
-    at = folder / record.RECORDS / f"{made.key}.json"
-    if key_of(made.options) != made.key:
-        raise MeasurementError(f"{at}: its key does not match its options; it has been changed.")
-    for place, name in named_files(made):
-        path = folder / place / name
-        if not path.is_file():
-            raise MeasurementError(f"{at}: its file {name} is missing.")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != made.files[name]:
-            raise MeasurementError(f"{at}: its file {name} has been changed.")
-
-
-def named_files(made: Record) -> list[tuple[str, str]]:
-    """Return folder and name of each image of a record."""
-    named = [(record.RECORDS, made.image)]
-    named += [(record.IMAGES, name) for name in (made.truth, made.measurement)]
-    return [(place, name) for place, name in named if name is not None]
+def _whole(path: Path) -> Record | None:
+    """Return a record; None if it or one of its images is damaged, so that another takes its place."""
+    try:
+        return load_whole(path)
+    except FormatError:
+        raise
+    except MeasurementError:
+        return None
 
 
 def _better(ours: Record, theirs: Record) -> Record:
@@ -124,13 +113,11 @@ def _better(ours: Record, theirs: Record) -> Record:
 
 def _conflict(ours: Record, theirs: Record, folder: Path) -> str | None:
     """Return how two results of one cell differ, or None; failures do not contradict each other."""
-    if theirs.status != "ok" or ours.result_sha256 == theirs.result_sha256:
+    shared = [name for name in ours.metrics if name in theirs.metrics]
+    same = all(_close(ours.metrics[name], theirs.metrics[name]) for name in shared)
+    if theirs.status != "ok" or (same and ours.result_sha256 == theirs.result_sha256):
         return None
-    pairs = [
-        f"{name} {ours.metrics[name]:.6g} and {theirs.metrics[name]:.6g}"
-        for name in ours.metrics
-        if name in theirs.metrics
-    ]
+    pairs = [f"{name} {ours.metrics[name]:.6g} and {theirs.metrics[name]:.6g}" for name in shared]
     cell = ours.cell
     return (
         f"{ours.key[:8]} ({cell.image}, {cell.operator}, {cell.method}, seed {cell.seed}): "
@@ -138,15 +125,33 @@ def _conflict(ours: Record, theirs: Record, folder: Path) -> str | None:
     )
 
 
+def _close(a: float, b: float) -> bool:
+    # Another machine may add the same numbers in another order.
+    return math.isclose(a, b, rel_tol=1e-5) or (math.isnan(a) and math.isnan(b))
+
+
 def _copy(folder: Path, into: Path, made: Record) -> None:
-    """Copy a record, its files first, so that it never exists without them."""
-    for place, name in named_files(made):
+    """Copy a record, its files first, so that it never exists without them.
+
+    Raises:
+        MeasurementError: a file has changed since it was verified, or the folder cannot be written to.
+    """
+    names: dict[str, Any] = {}
+    hashes: dict[str, str] = {}
+    for role, (place, name) in made.places.items():
+        data = (folder / place / name).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != made.files[name]:
+            raise MeasurementError(
+                f"{path_of(folder, made.key)}: its file {name} has been changed."
+            )
         target = into / place / name
-        with (
-            files.atomic(target, overwrite=True) as file,
-            (folder / place / name).open("rb") as old,
-        ):
-            shutil.copyfileobj(old, file)
+        # Another release of the encoder gives the same image other bytes, and other records have the hash of theirs.
+        if place == record.IMAGES and is_file(target) and file_hash(target) != digest:
+            target = target.with_name(f"{digest[:20]}{target.suffix}")
+        with files.atomic(target, overwrite=True) as file:
+            file.write(data)
+        names[role], hashes[target.name] = target.name, digest
     # The old command names a folder of the other machine.
-    replay = f"invprior reproduce {into / record.RECORDS / f'{made.key}.json'}"
-    record.save(into, replace(made, replay=replay))
+    replay = replay_of(path_of(into, made.key))
+    record.save(into, replace(made, replay=replay, files=hashes, **names))

@@ -6,21 +6,26 @@ A folder of results has
     records/KEY.png     its restoration, 8 bits (KEY.tif where PNG cannot hold it)
     images/*.png        truths and measurements, stored once for all cells that share them
 
-KEY is a hash of what determines the result: the resolved options, the data's bytes and the seed.
+KEY is a hash of what determines the result: the resolved options, the data's bytes and the seed. A record holds the
+hashes of its images and of itself, so damage is seen. A folder may come from somebody else: no name in a record leads
+out of it, and nothing in a record is run.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from invprior.errors import MeasurementError
-from invprior.io import files, strict_json
+from invprior.io import files, sealed, small_files, strict_json
+from invprior.io.typed import typed
 
-FORMAT = 2  # of records and folders; raised when a field changes its name or its meaning
+FORMAT = 3  # of records and folders; raised when a field changes its name or its meaning
 RECORDS, IMAGES = "records", "images"
 
 # In the order in which tables count them.
@@ -103,7 +108,7 @@ class Record:
         key: hexadecimal; the file's name.
         status: "ok", also for a run that ended at its limit of steps; else what went wrong.
         reason: one sentence if the status is not "ok", else "".
-        replay: the command that computes this cell again.
+        replay: the command that computes this cell again; `load` makes it anew for the place of the file.
         metrics: scores of the restoration by the metric's name; empty without a restoration.
         baseline: scores of the best simple reconstruction: the measurement, or the damped pseudo-inverse where
             their sizes differ.
@@ -113,6 +118,7 @@ class Record:
         steps: iterations, summed over all runs of a method that averages several.
         weights: the source of the prior's weights.
         budget: number of weights that the tuning tried; 0 without tuning.
+        notes: what the run told the user, one sentence each.
         curve: rows of step, seconds and one score per metric, in order.
         image, truth, measurement: names of files below records/ and images/; None without one.
         files: SHA-256 of each of those files, by name.
@@ -142,6 +148,7 @@ class Record:
     stop: Ending | None = None
     weights: Weights = "fixed"
     budget: int = 0
+    notes: tuple[str, ...] = ()
     curve: tuple[Mapping[str, float], ...] = ()
     image: str | None = None
     truth: str | None = None
@@ -161,8 +168,8 @@ class Record:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Print the record as strict JSON."""
-        return strict_json.dumps(asdict(self), indent=1) + "\n"
+        """Print the record as strict JSON, with its checksum."""
+        return sealed.seal(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> Record:
@@ -173,49 +180,88 @@ class Record:
             MeasurementError: the text is damaged.
         """
         try:
-            values = json.loads(text)
+            values = strict_json.loads(text)
+            if isinstance(values, dict) and sealed.SEAL not in values:  # as formats 1 and 2
+                check_format("This record", values["format"])
+            values = sealed.checked(values)
             check_format("This record", values["format"])
-            # A later release may add fields without a new format; they are ignored.
-            names = {f.name for f in fields(Record)}
-            given = {k: v for k, v in values.items() if k in names}
-            # Only these have floats that may be infinite; elsewhere "inf" would be a text.
-            scores = ("metrics", "baseline", "curve")
-            given |= {k: strict_json.floats(given[k]) for k in scores if k in given}
-            given["cell"] = Cell(**given["cell"])
-            given["seconds"] = Seconds(**given["seconds"])
-            given["stop"] = None if given["stop"] is None else Ending(**given["stop"])
-            given["curve"] = tuple(given["curve"])
-            return Record(**given)
+            made = typed(Record, values, "the record")
+            _check(made)
         except FormatError:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError) as error:
             raise MeasurementError(f"This record cannot be read: {error}.") from error
+        return made
+
+    @property
+    def places(self) -> dict[str, tuple[str, str]]:
+        """Folder and name of each image, by role."""
+        where = {"image": RECORDS, "truth": IMAGES, "measurement": IMAGES}
+        named = {role: (place, getattr(self, role)) for role, place in where.items()}
+        return {role: (place, name) for role, (place, name) in named.items() if name is not None}
+
+
+def _check(made: Record) -> None:
+    """Refuse values of the right type that no run writes.
+
+    Raises:
+        ValueError: the message names one.
+    """
+    if not re.fullmatch("[0-9a-f]{1,64}", made.key):
+        raise ValueError("its key is not hexadecimal")
+    for place, name in made.places.values():
+        files.inside(Path(place), name)
+        if name not in made.files:
+            raise ValueError(f"it has no hash of its file {name}")
+    if made.image is not None and Path(made.image).stem != made.key:
+        raise ValueError("its restoration is that of another cell")
+    amounts = (*asdict(made.seconds).values(), made.memory, made.steps, made.threads, made.budget)
+    if not all(0 <= n < math.inf for n in amounts):
+        raise ValueError("a time, a size or a number of its is below 0 or not finite")
+    pairs = [*made.windows.values(), *([made.score_range] if made.score_range else [])]
+    if not all(-math.inf < low <= high < math.inf for low, high in pairs):
+        raise ValueError("a range of its intensities is none")
+    if made.windows and not {"truth", "measurement"} <= made.windows.keys():
+        raise ValueError("a window of its images is missing")
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """Return the path of a cell's record in a folder of results."""
+    return files.inside(folder / RECORDS, f"{key}.json")
+
+
+def replay_of(path: Path) -> str:
+    """Return the command that computes the cell of a record again, quoted for a shell."""
+    text = str(path)
+    return shlex.join(["invprior", "reproduce", f"./{text}" if text.startswith("-") else text])
 
 
 def save(folder: Path, record: Record) -> Path:
     """Write a record into a folder of results, atomically; an older one is replaced."""
-    path = folder / RECORDS / f"{record.key}.json"
+    path = path_of(folder, record.key)
     with files.atomic(path, overwrite=True) as file:
         file.write(record.to_json().encode())
     return path
 
 
 def load(path: Path) -> Record:
-    """Read one record; errors name the file.
+    """Read one record; errors name the file. Its images are not looked at, see `verify.load_whole`.
 
     Raises:
         FormatError: it has another format.
-        MeasurementError: there is none, or it is damaged.
+        MeasurementError: there is none, it is damaged, or it is that of another cell.
     """
+    text = small_files.read_text(path)
     try:
-        return Record.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeasurementError(f'Cannot read the record "{path}": {error}.') from error
+        made = Record.from_json(text)
     except MeasurementError as error:
         raise type(error)(f"{path}: {error}") from error
+    if made.key != path.stem:
+        raise MeasurementError(f"{path}: this record is that of another cell, {made.key}.")
+    # Whoever wrote the file does not choose what users are told to run.
+    return replace(made, replay=replay_of(path))
 
 
-def load_all(folder: Path) -> Iterator[Record]:
-    """Read the records of a folder of results, in the order of their keys; errors as `load`."""
-    for path in sorted((folder / RECORDS).glob("*.json")):
-        yield load(path)
+def paths(folder: Path) -> list[Path]:
+    """Return the paths of the records of a folder of results, in the order of their keys."""
+    return sorted((folder / RECORDS).glob("*.json"))

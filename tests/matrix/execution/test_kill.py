@@ -14,6 +14,7 @@ import pytest
 from invprior.matrix.execution.pool import TRIES, ProcessPool
 from invprior.matrix.results import record
 from tests.matrix.conftest import SMALL
+from tests.matrix.made import all_records
 
 MATRIX = SMALL + "seeds = [0, 1, 2, 3, 4, 5]\n"
 MAIN = "import sys; sys.argv[0] = 'invprior'; from invprior.cli import main; main()"
@@ -23,7 +24,7 @@ RUNS, WORKERS, CELLS = 2, 6, 12
 def table(folder):
     """Return what tables are made of; every record must be complete."""
     return {
-        r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in record.load_all(folder)
+        r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in all_records(folder)
     }
 
 
@@ -125,6 +126,6 @@ def test_a_cell_that_is_killed_every_time_is_a_row(made, server):
         for event in pool.run([job], tick=0.05):
             if event is not None and event.kind == "started":
                 kill(pool.workers[0].pid)
-    (only,) = record.load_all(store.folder)
+    (only,) = all_records(store.folder)
     assert only.status == "out-of-memory"
     assert f"killed from outside {TRIES} times" in only.reason

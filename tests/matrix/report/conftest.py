@@ -6,8 +6,7 @@ import pytest
 
 from invprior.matrix.results import record
 from invprior.matrix.results.cells import Setting
-from invprior.matrix.results.store import Store
-from tests.matrix.made import imaged, made
+from tests.matrix.made import begun, imaged, made
 
 HOSTILE = "<img src=x onerror=alert(1)> & $x_1$ | \\"
 REASON = "</script><script>document.title = 'owned'</script> it fell"
@@ -27,7 +26,7 @@ SCORES = {"tv": 27.0, HOSTILE: 25.0, "no prior": 20.0}
 
 def filled(folder, text=TEXT, scores=SCORES, **setting):
     """Make the folder; DIP crashed on one image and has not run on the others."""
-    store = Store.make(folder, "small", text, Setting(data=str(folder.parent), **setting))
+    store = begun(folder, text, Setting(data=str(folder.parent), **setting))
     for job in store.jobs():
         cell = job.cell
         if cell.method in scores:
@@ -37,7 +36,9 @@ def filled(folder, text=TEXT, scores=SCORES, **setting):
             given = made(cell.method, cell.image, cell.seed, status="crashed", reason=REASON)
         else:
             continue
-        given = replace(given, key=job.key, cell=cell, created="2026-01-01T00:00:00+00:00")
+        given = replace(
+            given, key=job.key, options=job.options, cell=cell, created="2026-01-01T00:00:00+00:00"
+        )
         if given.status == "ok":
             given = imaged(folder, given, 24)
         record.save(folder, given)

@@ -19,15 +19,20 @@ def old(made, computed, tmp_path, monkeypatch):
     computed(store, store.jobs()[:1])
     (store.folder / record.IMAGES).rename(store.folder / "pictures")
     values = json.loads((store.folder / MATRIX).read_text())
-    del values["format"]  # format 1 did not name itself
+    del values["format"], values["sha256"]  # format 1 did not name itself, and had no checksum
     values["text"] = values["text"].replace("images", "pictures")
     (store.folder / MATRIX).write_text(json.dumps(values))
     (path,) = (store.folder / record.RECORDS).glob("*.json")
-    path.write_text(
-        path.read_text().replace('"format": 2', '"format": 1').replace('"image"', '"picture"')
-    )
+    older(path)
     (tmp_path / "small.toml").write_text(SMALL)
     return store.folder
+
+
+def older(path):
+    """Write a record as format 1 had it."""
+    values = json.loads(path.read_text()) | {"format": 1}
+    del values["sha256"]
+    path.write_text(json.dumps(values).replace('"image"', '"picture"'))
 
 
 def contents(folder):
@@ -57,7 +62,7 @@ def test_it_is_refused_with_the_remedy(old, made, arguments):
     result = CliRunner().invoke(app, given, env={"COLUMNS": "300"})
     message = " ".join(result.stderr.split())
     assert (result.exit_code, result.exception.__class__) == (2, SystemExit), message
-    assert "has format 1, and this release of invprior reads and writes format 2" in message
+    assert "has format 1, and this release of invprior reads and writes format 3" in message
     assert "run the matrix again with another --output" in message
     assert contents(old) == before
 
@@ -68,7 +73,7 @@ def test_an_old_record_in_a_new_folder_is_never_replaced(made, computed, tmp_pat
     store = made(SMALL, folder="mixed")
     computed(store, store.jobs()[:1])
     (path,) = (store.folder / record.RECORDS).glob("*.json")
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    older(path)
     before = path.read_bytes()
     result = CliRunner().invoke(app, ["matrix", "run", "small.toml", "-o", "mixed"])
     assert result.exit_code == 2
