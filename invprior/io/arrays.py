@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from invprior.errors import MeasurementError, OptionError, did_you_mean
-from invprior.io import codecs, files, images
+from invprior.io import codecs, files, images, sources
 from invprior.io.codecs import Array
+from invprior.io.readers import arrays as readers
 from invprior.io.readers.base import chosen
+from invprior.io.room import check_room
 
 TEXTS = (".txt", ".csv", ".tsv")
 
@@ -118,8 +120,10 @@ class _Plane(NamedTuple):
 def _read(path: Path, what: str, index: str | None = None) -> _Plane:
     files.check_name(path)
     try:
-        if not codecs.split(path)[0].is_file():
+        file, _ = codecs.split(path)
+        if not file.exists():
             raise MeasurementError(f"The {what} file {path} does not exist.")
+        sources.check_plain(file)
         array, like = _decoded(path, what, index)
     except MeasurementError:
         raise
@@ -145,12 +149,11 @@ def _read(path: Path, what: str, index: str | None = None) -> _Plane:
 def _decoded(path: Path, what: str, index: str | None) -> tuple[Array, images.Image | None]:
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return np.asarray(archive[_name(path, what, archive.files, index)]), None
+        return readers.npz(path, lambda names: _name(path, what, names, index))[0], None
     if index is not None:
         raise MeasurementError(f"{path} holds one {what}; index is for .npz files.")
     if suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False)), None
+        return readers.npy(path), None
     if suffix in TEXTS:
         return read_text(path), None
     # An image's values come scaled to [0, 1]; those of .npy, .npz and text must stay as they are.
@@ -166,7 +169,10 @@ def read_text(path: Path) -> Array:
 
     Raises:
         ValueError: a word is no number, or the lines differ in length.
+        MeasurementError: there is too little memory for it.
     """
+    # Each value takes at least two bytes of the file, and about 40 in a list.
+    check_room(path.stat().st_size // 2, 40)
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         words = re.sub(r"\s*[,;]\s*|\s+", " ", line.partition("#")[0].strip()).split()
@@ -200,14 +206,12 @@ def read_numbers(path: str | Path) -> Array:
         raise MeasurementError(
             f'A measurement that is no image must be in a .npy, .npz, .txt or .csv file; got "{path}".'
         )
+    sources.check_plain(path)
     try:
-        if not path.is_file():
-            raise MeasurementError(f'There is no file "{path}". Check the name and the folder.')
         if suffix == ".npy":
-            array = np.asarray(np.load(path, allow_pickle=False))
+            array = readers.npy(path)
         elif suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                array = np.asarray(archive[chosen(archive.files, name, "arrays")])
+            array, _ = readers.npz(path, lambda names: chosen(names, name, "arrays"))
         else:
             array = read_text(path)
             array = array.ravel() if 1 in array.shape else array

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import MeasurementError
-from invprior.io import codecs, files
+from invprior.io import codecs, files, sources
 from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
 from invprior.io.codecs import Array
 from invprior.io.metadata import Metadata, read
@@ -104,10 +104,7 @@ def load_stack(path: str | PathLike[str], dtype: torch.dtype = torch.float32) ->
         MeasurementError: the file is missing or broken, or holds no images of a known format.
     """
     path, name = codecs.split(files.check_name(path))
-    if path.is_dir():
-        raise MeasurementError(f'"{path}" is a folder; name an image inside it.')
-    if not path.exists():
-        raise MeasurementError(f'There is no file "{path}". Check the name and the folder.')
+    sources.check_plain(path)
     suffix = codecs.suffix_of(path)
     if suffix is None:
         raise MeasurementError(

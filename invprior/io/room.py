@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from invprior.errors import MeasurementError
 
@@ -51,3 +55,46 @@ def check_room(values: int, itemsize: int) -> None:
             f"its {values:,} values need {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. "
             "Crop or reduce it, or use a machine with more memory."
         )
+
+
+def check_gzip(path: Path) -> None:
+    """Refuse a file of gzip whose content does not fit into memory, without keeping the content.
+
+    Libraries read headers from such a file before they know the size of its image, and a header may be endless.
+
+    Raises:
+        MeasurementError: the content, as values of one byte, exceeds the free memory.
+    """
+    if _could_exceed(path):
+        with gzip.open(path) as file:
+            _check_stream(iter(lambda: file.read(_PIECE), b""))
+
+
+def check_deflated(path: Path, start: int) -> None:
+    """Refuse a file as `check_gzip` does, in which a raw deflate stream begins at a byte."""
+    if _could_exceed(path):
+        with path.open("rb") as file:
+            file.seek(start)
+            _check_stream(_inflated(file))
+
+
+_PIECE = 2**20
+_RATIO = 1032  # the most by which deflate shortens
+
+
+def _could_exceed(path: Path) -> bool:
+    """Whether the content may exceed the memory at all; for most files no second pass is needed."""
+    return path.stat().st_size * _RATIO * 5 > free_memory()
+
+
+def _inflated(file: IO[bytes]) -> Iterable[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    while piece := inflater.unconsumed_tail or file.read(_PIECE):
+        yield inflater.decompress(piece, _PIECE)
+
+
+def _check_stream(pieces: Iterable[bytes]) -> None:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        check_room(size, 1)

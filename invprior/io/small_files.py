@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from invprior.errors import MeasurementError
+from invprior.io import sources
 
 LARGEST = 2**26  # bytes, far above any record or configuration
 
@@ -14,21 +14,18 @@ def read_text(path: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        MeasurementError: there is none, it is not UTF-8, it is larger than `LARGEST`, or it is no plain file: a pipe
-            would never answer, and a device such as /dev/zero never end.
+        MeasurementError: there is none, it is not UTF-8, it is larger than `LARGEST`, or it is no plain file.
     """
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise MeasurementError(f'Cannot read "{path}": it is no plain file.')
-        if about.st_size > LARGEST:
+        size = sources.check_plain(path)
+        if size > LARGEST:
             raise MeasurementError(
-                f'Cannot read "{path}": it has {about.st_size:,} bytes, and such a file has at most {LARGEST:,}.'
+                f'Cannot read "{path}": it has {size:,} bytes, and such a file has at most {LARGEST:,}.'
             )
         return path.read_text(encoding="utf-8")
     except MeasurementError:
         raise
-    except (OSError, ValueError) as error:  # a null character in a name is a ValueError
+    except (OSError, ValueError) as error:
         # Only errors of the system have a strerror; that of a decoding error is its text.
         reason = getattr(error, "strerror", None) or str(error)
         raise MeasurementError(f'Cannot read "{path}": {reason}.') from None

@@ -31,7 +31,7 @@ def bad_files(folder, y):
     ("arguments", "expected"),
     [
         (["gone.png"], ['no file "gone.png"', "Check the name"]),
-        (["."], ['"." is a folder', "name an image"]),
+        (["."], ['"." is a folder', "name a file"]),
         (["words.png"], ['Cannot read "words.png" as a PNG image', "save it anew"]),
         (["cut.png"], ['Cannot read "cut.png"', "truncated"]),
         (["empty.png"], ['Cannot read "empty.png"', "it is empty"]),

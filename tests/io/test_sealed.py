@@ -52,7 +52,7 @@ def test_what_is_no_plain_file_is_refused_at_once(
     (tmp_path / "latin").write_bytes(b"\xe9")
     monkeypatch.setattr(small_files, "LARGEST", 4)
     for name in ("pipe", "large", "latin", "absent", "x" * 300, ".", "a\0b"):
-        with pytest.raises(MeasurementError, match="Cannot read"):
+        with pytest.raises(MeasurementError, match=r"Cannot read|no file|folder|255 bytes"):
             small_files.read_text(tmp_path / name)
     with pytest.raises(MeasurementError, match="no plain file"):
         small_files.read_text(Path("/dev/zero"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -12,23 +14,61 @@ from invprior.errors import MeasurementError
 from invprior.io.readers import hdf5
 from invprior.io.readers.base import Array, Decoded, checked_shape, chosen, plain, unnamed
 
+# MATLAB's names of the types that can be an image's.
+_NUMBERS = (
+    "logical",
+    "single",
+    "double",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
+
 
 def read_npy(path: Path) -> Decoded:
     """Read an array (H, W) or (H, W, C), or a stack of them."""
-    # Mapped first, so that the room is checked before the values are read. Pickles can run code.
-    mapped = np.load(path, allow_pickle=False, mmap_mode="r")
-    checked_shape(mapped.shape, mapped.dtype)
-    return documented(np.array(mapped), "The array")
+    return documented(npy(path), "The array")
 
 
 def read_npz(path: Path, name: str | None) -> Decoded:
     """Read one array of an archive, chosen by its name where there are several."""
+    array, key = npz(path, lambda names: chosen(names, name, "arrays"))
+    return documented(array, f"The array {key}")
+
+
+def npy(path: Path) -> Array:
+    """Read the array of an NPY file, of any shape and type."""
+    with path.open("rb") as file:
+        _check_header(file)
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def npz(path: Path, choose: Callable[[list[str]], str]) -> tuple[Array, str]:
+    """Read one array of an archive, of any shape and type, and return its name too.
+
+    Args:
+        path: the file.
+        choose: returns one of the names of the arrays, or raises an error.
+    """
     with zipfile.ZipFile(path) as archive:
-        sizes = {i.filename.removesuffix(".npy"): i.file_size for i in archive.infolist()}
-    with np.load(path, allow_pickle=False) as content:
-        key = chosen(content.files, name, "arrays")
-        checked_shape((sizes.get(key, 0),), np.dtype(np.uint8))
-        return documented(np.asarray(content[key]), f"The array {key}")
+        members = {n.removesuffix(".npy"): n for n in archive.namelist() if n.endswith(".npy")}
+        name = choose(list(members))
+        with archive.open(members[name]) as file:
+            _check_header(file)
+        with archive.open(members[name]) as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False)), name
+
+
+def _check_header(file: IO[bytes]) -> None:
+    """Refuse an array by the shape and the type in its header; pickles, which can run code, are refused by NumPy."""
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:  # of the third, which only arrays of records have
+        raise ValueError(f"its version of the format, {version}, holds no plain numbers")
+    shape, _, dtype = read(file)
+    checked_shape(shape, dtype)
 
 
 def read_mat(path: Path, name: str | None) -> Decoded:
@@ -38,7 +78,9 @@ def read_mat(path: Path, name: str | None) -> Decoded:
             return hdf5.read(path, name, reverse=True)
     import scipy.io
 
-    listed = {key: shape for key, shape, _ in scipy.io.whosmat(path)}
+    # The shape of a structure says nothing of the sizes of what is in it.
+    found = scipy.io.whosmat(path)
+    listed = {key: shape for key, shape, kind in found if kind in _NUMBERS}
     key = chosen([k for k, shape in listed.items() if len(shape) >= 2], name, "arrays", "")
     checked_shape(listed[key], np.dtype(np.float64))
     array = np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])

@@ -9,11 +9,13 @@ import numpy as np
 
 from invprior.errors import MeasurementError
 from invprior.io.readers.base import Array, Decoded, as_counts, checked_shape, optional
+from invprior.io.room import check_deflated
 
 
 def read(path: Path) -> Decoded:
     """Read all frames. The rescale slope and intercept are applied, and the padding value is missing."""
     pydicom = optional("pydicom", "dicom", "DICOM files")
+    _check_deflated(pydicom, path)
     data = pydicom.dcmread(path)
     if (
         "PixelData" not in data
@@ -44,6 +46,18 @@ def read(path: Path) -> Decoded:
     axes = ("T" if frames > 1 else "") + "YX" + ("S" if samples > 1 else "")
     lengths = shape[frames == 1 :][: len(axes)]
     return Decoded(pages, axes, lengths, missing=hidden, notes=tuple(notes))
+
+
+def _check_deflated(pydicom: Any, path: Path) -> None:
+    """Refuse a deflated file that does not fit into memory: pydicom inflates all of it before it reads the size."""
+    reader = pydicom.filereader
+    with path.open("rb") as file:
+        reader.read_preamble(file, False)
+        # The file's own description is the group 2, and is never deflated.
+        about = reader.read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2)
+        start = file.tell()
+    if getattr(about.get("TransferSyntaxUID"), "is_deflated", False):
+        check_deflated(path, start)
 
 
 def _rescaled(array: Array, data: Any) -> Array:

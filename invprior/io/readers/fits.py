@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from invprior.errors import MeasurementError
 from invprior.io.readers.base import Decoded, as_counts, checked_shape, chosen, optional, pages_of
+from invprior.io.room import check_gzip
+
+# First bytes of bzip2, zip, xz, compress and zstandard.
+_COMPRESSIONS = (b"BZh", b"PK\x03\x04", b"\xfd7zXZ", b"\x1f\x9d", b"\x28\xb5\x2f\xfd")
 
 
 def read(path: Path, name: str | None) -> Decoded:
@@ -16,6 +21,7 @@ def read(path: Path, name: str | None) -> Decoded:
     BSCALE and BZERO are applied, and pixels of the value BLANK are missing.
     """
     fits = optional("astropy.io.fits", "fits", "FITS files")
+    _check_compression(path)
     # Unscaled first: astropy turns scaled integers into float32, which is less than int32 needs.
     with fits.open(path, memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False) as units:
         found = {_name(unit, index): unit for index, unit in enumerate(units) if _is_image(unit)}
@@ -41,6 +47,22 @@ def read(path: Path, name: str | None) -> Decoded:
     )
     pages, axes, shape = pages_of(as_counts(array), letters[-array.ndim :])
     return Decoded(pages, axes, shape, missing=hidden)
+
+
+def _check_compression(path: Path) -> None:
+    """Refuse a compressed file that does not fit into memory: its headers may be endless.
+
+    Raises:
+        MeasurementError: the same, or the compression is one that hides the size of its content.
+    """
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(b"\x1f\x8b"):
+        check_gzip(path)
+    elif head.startswith(_COMPRESSIONS):  # astropy opens them under any name
+        raise MeasurementError(
+            "it is compressed by another program than gzip. Decompress it first."
+        )
 
 
 def _name(unit: Any, index: int) -> str:

@@ -8,11 +8,14 @@ import numpy as np
 
 from invprior.errors import MeasurementError
 from invprior.io.readers.base import Decoded, as_counts, checked_shape, optional, pages_of, plain
+from invprior.io.room import check_gzip
 
 
 def read(path: Path) -> Decoded:
     """Read a volume or a series of volumes, whose first axis is X, as slices; the scale of the header is applied."""
     nibabel = optional("nibabel", "nifti", "NIfTI files")
+    if path.suffix.lower() == ".gz":
+        check_gzip(path)
     image = nibabel.load(path)
     proxy = image.dataobj
     stored = np.dtype(image.get_data_dtype())

@@ -37,7 +37,10 @@ def read(path: Path) -> Decoded:
     if _depth_of_jpeg2000(head) > 8:
         return _deep_jpeg2000(path)
     with _opened(path) as image:
-        checked_shape((*image.size, len(image.getbands()), _frames(image)), np.dtype(np.uint8))
+        count = _frames(image)
+        # The frames of a GIF file become colours with opacity, as those of a palette do.
+        channels = 4 if count > 1 or image.mode in ("P", "PA") else len(image.getbands())
+        checked_shape((*image.size, channels, count), np.dtype(np.uint8))
         frames, notes = _upright(image)
     alpha = any(frame.has_transparency_data for frame in frames)
     colour = any(frame.mode in ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr") for frame in frames)

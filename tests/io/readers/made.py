@@ -19,13 +19,18 @@ def fits_of(*arrays, **options):
     )
 
 
-def dicom_of(path, array, **fields):
+def dicom_of(path, array, *, deflated=False, **fields):
     import pydicom
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+    from pydicom.uid import (
+        CTImageStorage,
+        DeflatedExplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+    )
 
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    plain, packed = ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian
+    meta.TransferSyntaxUID = packed if deflated else plain
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = "1.2.3"
     data = pydicom.Dataset()
