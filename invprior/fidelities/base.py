@@ -57,6 +57,14 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
         """Standard deviation of the noise that it assumes; None while it is open."""
         return None
 
+    def noise_variance(self, y: Tensor) -> Tensor | None:
+        """Return an unbiased estimate of the variance of the noise of each measurement, from y.
+
+        It has y's shape, or is a scalar when all have the same. None, the default, for noise of which no variance is
+        known; rules that need one then refuse.
+        """
+        return None
+
     def with_noise_level(self, sigma: float) -> Fidelity:
         """Return the fidelity with its open noise parameter set from a standard deviation.
 
@@ -132,6 +140,10 @@ class QuadraticFidelity(ProximableFidelity):
         """Standard deviation of the noise, from the precision."""
         return float(self.precision**-0.5)
 
+    def noise_variance(self, y: Tensor) -> Tensor | None:
+        """Return sigma^2, a scalar."""
+        return torch.tensor(1.0 / self.precision, dtype=torch.float64)
+
     def rescaled(self, scale: float) -> Fidelity:
         """Return the same fidelity in units of `scale`, quadratic too."""
         return self if scale == 1 else RescaledQuadratic(self, scale)
@@ -178,6 +190,11 @@ class Rescaled(Fidelity):
         """E's standard deviation over scale, or None while it is open."""
         level = self.base.noise_level
         return None if level is None else level / self.scale
+
+    def noise_variance(self, y: Tensor) -> Tensor | None:
+        """Return the variance of E's noise over scale^2."""
+        variance = self.base.noise_variance(self.scale * y)
+        return None if variance is None else variance / self.scale**2
 
     def with_noise_level(self, sigma: float) -> Fidelity:
         """Return the fidelity with E's open noise parameter set; sigma is in units of `scale`."""

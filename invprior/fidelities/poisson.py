@@ -106,6 +106,10 @@ class Poisson(ProximableFidelity):
         below = torch.where(bend * (parabola - edge) >= -2, parabola, line)
         return torch.where(q >= edge, q, below) - self._shift
 
+    def noise_variance(self, y: Tensor) -> Tensor:
+        """Return (y - offset) / peak, as a count is its own variance on average."""
+        return (y - self.offset).clamp_min(0) / self._peak()
+
     def with_noise_level(self, sigma: float) -> Poisson:
         """Return the fidelity with an open peak set so that intensity offset + 1/2 has this deviation."""
         return self if self._rate is not None else self._with_peak(0.5 / sigma**2)

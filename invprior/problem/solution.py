@@ -36,6 +36,8 @@ class Iterate:
         notes: notes on the run so far, one sentence each.
         in_run: the same iterate in the units of the run (`Problem.standardised`), to which `objective` and
             `mutable_state` belong; None if these are the units of the data.
+        apart: the norm by which copies of x differ that are equal at the minimum, a scalar in the units of the run; None
+            for no copies.
     """
 
     step: int
@@ -49,6 +51,7 @@ class Iterate:
     known_energy: Tensor | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     in_run: Iterate | None = field(default=None, repr=False)
+    apart: Tensor | None = field(default=None, repr=False)
 
     # A cached_property writes to __dict__, which a frozen dataclass does not guard.
     @cached_property
@@ -60,15 +63,18 @@ class Iterate:
 
     @cached_property
     def change(self) -> Tensor:
-        """||x - previous x|| over the spread ||x - mean(x)||, a scalar on the device; computed when read.
+        """||x - previous x||, or `apart` if that is larger, over the spread ||x - mean(x)||, a scalar on the device.
 
         Neither an offset nor a scale of the intensities moves it, as far as the precision of x allows.
         """
+        if self.in_run is not None:
+            return self.in_run.change
         x, norm = self.x, torch.linalg.vector_norm
         # A flat x has no spread, and its rounding errors never end. Below this part of ||x||, the floor decides.
         floor = _FLAT * torch.finfo(x.dtype).eps * norm(x)
         spread = torch.maximum(norm(x - x.mean()), floor).clamp_min(torch.finfo(x.dtype).tiny)
-        change: Tensor = norm(x - self.previous) / spread
+        move = norm(x - self.previous)
+        change: Tensor = (move if self.apart is None else torch.maximum(move, self.apart)) / spread
         return change
 
 

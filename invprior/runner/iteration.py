@@ -97,6 +97,7 @@ class Iteration:
             self.state.mutable_state,
             self.state.energy,
             self.notes,
+            apart=self.state.apart,
         )
         self.monitor(now, self.state)
         return now

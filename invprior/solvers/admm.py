@@ -131,8 +131,9 @@ class ADMM(Solver):
             copy = prior.prox(relaxed + u, weight / rho)
             new.copies.append(copy)
             new.multipliers.append(u + relaxed - copy)
+        apart = [torch.linalg.vector_norm(x - copy) for copy in new.copies]
         if state.data is not None:
-            self._fit_data(objective, state, new)
+            apart.append(self._fit_data(objective, state, new))
         # Convergence is proved for a fixed rho, so rho settles after 100 steps. A denoiser's strength is
         # sqrt(weight / rho), so balancing it would change the restoration, not only the speed.
         if self.balance and new.count % 5 == 0 and new.count <= 100 and _convex(objective):
@@ -140,6 +141,7 @@ class ADMM(Solver):
         # A copy has the prior's structure, such as sparsity; x only tends to it.
         if new.copies:
             new.x = new.copies[0]
+        new.apart = torch.stack(apart).max() if apart else None
         return new
 
     def _fit(
@@ -156,7 +158,8 @@ class ADMM(Solver):
         data = state.data - state.data_multiplier
         return damped_step(operator, data, targets, state.gain**2, state.fitted, _REDUCTION)
 
-    def _fit_data(self, objective: Objective, state: ADMMState, new: ADMMState) -> None:
+    def _fit_data(self, objective: Objective, state: ADMMState, new: ADMMState) -> Tensor:
+        """Update the copy of Ax and its multiplier in place; return the norm of Ax less the copy, in units of x."""
         problem = objective.problem
         assert isinstance(problem.fidelity, ProximableFidelity)
         assert state.data is not None
@@ -167,6 +170,8 @@ class ADMM(Solver):
             relaxed + state.data_multiplier, problem.y, state.gain**2 / state.rho
         )
         new.data_multiplier = state.data_multiplier + relaxed - new.data
+        distance: Tensor = torch.linalg.vector_norm(prediction - new.data) / state.gain
+        return distance
 
 
 _UNSOLVED = (

@@ -25,6 +25,8 @@ class State:
         x: the estimate that would be returned now, (1, C, H, W), never changed in place.
         energy: E + R at x or at the last evaluation, a scalar, if the step computed it anyway; else None.
         step_size: the step size, for the message of a run that diverges.
+        apart: the norm by which copies of x differ that are equal at the minimum, a scalar on the device; None for no
+            copies. A prox may hold x at rest while the copies still approach each other.
         notes: what the user should know about the run so far, one sentence each.
         latest: the last outputs of an ensemble of K networks before averaging, (K, C, H, W); None if x is that output.
         members: the K networks' running averages, (K, C, H, W), whose mean is x; None if x is the only one.
@@ -33,6 +35,7 @@ class State:
     x: Tensor
     energy: Tensor | None = None
     step_size: float | None = None
+    apart: Tensor | None = None
     notes: tuple[str, ...] = ()
     latest: Tensor | None = None
     members: Tensor | None = None

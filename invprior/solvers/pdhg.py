@@ -117,4 +117,6 @@ class PDHG(Solver):
         for weight, prior in objective.proximal[:1]:
             x = prior.prox(x, primal * weight)
         ahead = 2.0 * x - state.x
-        return replace(state, x=x, data=data, duals=duals, ahead=ahead)
+        # The prediction and its copy at the minimum, whose difference moves the dual variable; in units of x.
+        apart = torch.linalg.vector_norm(data - state.data) / (dual * state.ratio**0.5)
+        return replace(state, x=x, data=data, duals=duals, ahead=ahead, apart=apart)

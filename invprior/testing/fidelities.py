@@ -13,7 +13,7 @@ from invprior.numerics.tensor_diff import difference, scale_of
 from invprior.testing.derivatives import automatic, gradient_fault, lipschitz_note
 from invprior.testing.method_calls import MethodCall
 from invprior.testing.proxes import minimises
-from invprior.testing.report import Check, Fault, checks_for
+from invprior.testing.report import Check, Fault, Skip, checks_for
 from invprior.testing.sample_tensors import SIZE, images, noise
 from invprior.testing.tensor_methods import require_finite, tensor_method_checks
 
@@ -125,6 +125,20 @@ def noise_level(fidelity: Fidelity) -> None:
         )
 
 
+def noise_variance(fidelity: Fidelity) -> None:
+    """`noise_variance` is a scalar or one value for each measurement, and none is negative or non-finite."""
+    _, y = data()
+    variance = known(fidelity).noise_variance(y)
+    if variance is None:
+        raise Skip("it knows no variance")
+    if variance.shape not in ((), y.shape):
+        raise Fault(
+            f"noise_variance has shape {tuple(variance.shape)}, should be () or {tuple(y.shape)}"
+        )
+    if not bool(((variance >= 0) & variance.isfinite()).all()):
+        raise Fault("noise_variance has negative or non-finite values")
+
+
 def units(fidelity: Fidelity) -> None:
     """`rescaled` is the same fidelity in another unit, and `offset_invariant` is true, as a run relies on both."""
     fit, (p, y) = known(fidelity), data()
@@ -161,7 +175,8 @@ def fidelity_checks() -> tuple[Check, ...]:
     """Return the checks of every fidelity, then of those with a prox, then of quadratic ones."""
     return (
         *tensor_method_checks(Fidelity, _calls),
-        *checks_for(Fidelity, finite, total, explains, gradient, lipschitz, noise_level, units),
+        *checks_for(Fidelity, finite, total, explains, gradient, lipschitz),
+        *checks_for(Fidelity, noise_level, noise_variance, units),
         *checks_for(ProximableFidelity, prox),
         *checks_for(QuadraticFidelity, quadratic),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -90,7 +91,19 @@ def its_fidelity(noise: Noise) -> str:
         # Not below the offset of a camera, nor where photons are so few that a likelihood bounds its gradient.
         if _varies(y) and float((y - clean).std()) < 3 * level:
             text = require_scores(fit, clean, y)
+            _require_variance(fit, clean, y)
     return text
+
+
+def _require_variance(fit: Fidelity, clean: Tensor, y: Tensor) -> None:
+    variance = fit.noise_variance(y)
+    if variance is None:
+        return
+    found, true = float(variance.double().mean()), float((y - clean).var())
+    if not math.isclose(found, true, rel_tol=0.1):
+        raise Fault(
+            f"noise_variance of its fidelity is {found:.3g} on average where the noise has {true:.3g}"
+        )
 
 
 def _varies(y: Tensor) -> bool:

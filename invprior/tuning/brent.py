@@ -22,9 +22,9 @@ def smallest(
 ) -> tuple[float, bool]:
     """Find a local minimum near 1, on the logarithm of the factor.
 
-    The search descends from 1 by factors of 4 until the minimum is bracketed. It then fits parabolas, with a golden
-    section where a parabola does not help (Brent 1973). Successive factors are close to each other, so a solver that
-    starts from its last result needs few steps.
+    The search descends from 1 by factors of 4 until the minimum is bracketed. From a plateau at large factors it goes
+    to smaller ones. It then fits parabolas, with a golden section where a parabola does not help (Brent 1973).
+    Successive factors are close to each other, so a solver that starts from its last result needs few steps.
 
     Args:
         function: the function of the factor, which is positive; a value that is not finite counts as infinity.
@@ -44,13 +44,16 @@ def smallest(
             known[t] = value if math.isfinite(value) else math.inf
         return known[t]
 
-    step = _STRIDE if value_at(_STRIDE) < value_at(0.0) else -_STRIDE
+    above, middle = value_at(_STRIDE), value_at(0.0)
+    step = _STRIDE if _better(above, middle, slack) else -_STRIDE
     best = _STRIDE if step > 0 else 0.0
-    while (
-        abs(best) < _EDGE - 1e-9  # sums of strides round
-        and len(known) < calls
-        and _better(value_at(best + step), value_at(best), slack)
-    ):
+    # All large weights give the same flat image; its level says nothing about smaller ones.
+    flat = step < 0 and math.isfinite(middle) and not _better(middle, above, slack)
+    while abs(best) < _EDGE - 1e-9 and len(known) < calls:  # sums of strides round
+        new, old = value_at(best + step), value_at(best)
+        flat = flat and not _better(old, new, slack)
+        if not (flat or _better(new, old, slack)):
+            break
         best += step
     while len(known) < calls:
         left = max((t for t in known if t < best), default=None)

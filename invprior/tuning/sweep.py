@@ -91,7 +91,7 @@ class Sweep:
             for _ in range(fixed or _TRIAL_STEPS):
                 before = states[0].x
                 states = [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
-                moves.append(float((states[0].x - before).square().mean().sqrt()))
+                moves.append(_move(states[0], before))
                 if not math.isfinite(moves[-1]):
                     raise DivergedError("the solver diverged")
                 ahead = remaining(moves, len(moves))
@@ -101,6 +101,14 @@ class Sweep:
         if self.convex:
             self.last = images
         return images
+
+
+def _move(state: State, before: Tensor) -> float:
+    """Return the root mean square of a step, or of what copies of x differ by if that is larger."""
+    move = torch.linalg.vector_norm(state.x - before)
+    if state.apart is not None:
+        move = torch.maximum(move, state.apart)
+    return float(move) / math.sqrt(before.numel())
 
 
 def scaled(prior: Prior, places: Sequence[int], factor: float) -> Prior:

@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import torch
 
-from invprior.fidelities.base import QuadraticFidelity
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
 from invprior.registry.options import plain_name
-from invprior.weights.base import Trial, WeightRule
+from invprior.weights.base import Trial, WeightRule, noise_variance
 from invprior.weights.default import Default
 from invprior.weights.filled import Filled, missing_pixels
 from invprior.weights.holdout import Holdout
@@ -26,10 +25,9 @@ _DAMPING = 3.0
 class Auto(WeightRule):
     """Selects a rule by the operator and the noise, and reports why.
 
-    * Gaussian noise, missing pixels: filled.
-    * Gaussian noise, denoising or strong downsampling: sure, which estimates the error of A x.
-    * Gaussian noise, other operators such as a blur: sure with a damping of three times the variance of the noise. It
-      estimates the error of x.
+    * Noise of known variance, such as Gaussian and photon noise. Missing pixels: filled. Denoising and strong
+      downsampling: sure, which estimates the error of A x. Other operators such as a blur: sure with a damping of three
+      times the variance of the noise. It estimates the error of x.
     * Other noise: holdout.
     * An operator that is not linear: the default weights.
 
@@ -44,22 +42,19 @@ class Auto(WeightRule):
             name = plain_name(type(problem.operator))
             return Default(), f"{name} is not linear, and the rules need a linear operator"
         fidelity, operator = problem.fidelity, problem.operator
-        if not isinstance(fidelity, QuadraticFidelity):
-            name = fidelity.title
-            return (
-                Holdout(),
-                f"the fidelity is {name}, and holdout needs no Gaussian noise",
-            )
+        if fidelity.noise_variance(problem.y) is None:
+            return Holdout(), f"the variance of the noise of {fidelity.title} is not known"
         # Alone, sure lost 0.23 dB on inpainting, and holdout 1.7 dB on denoising.
         # `missing_pixels` is None for other operators, and 0.0 for a mask that hides nothing.
         if missing_pixels(problem):
-            return Filled(), "the noise is Gaussian, and the error at missing pixels counts too"
-        why = "the noise is Gaussian, so the error can be estimated without bias"
+            return Filled(), "the variance of the noise is known, and missing pixels count too"
+        why = "the variance of the noise is known, so the error can be estimated without bias"
         # Where A keeps less than half of x, most of the error of x cannot be estimated with any damping.
         if operator.is_identity or 2 * problem.measurements < math.prod(operator.image_shape):
             return SURE(), why
         # The error of A x is blind to detail that the operator has damped: under a blur it cost 0.6 dB with pnp.
-        damping = float(f"{_DAMPING / fidelity.precision:.3g}")
+        _, variance = noise_variance(problem, self)
+        damping = float(f"{_DAMPING * variance:.3g}")
         return SURE(damping=damping), f"{why}, for the part of the image that the operator keeps"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:

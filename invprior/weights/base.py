@@ -75,19 +75,50 @@ def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
     Raises:
         IncompatibleError: the operator is not linear, or the noise is not Gaussian.
     """
-    fidelity = problem.fidelity
-    name = plain_name(type(rule))
-    if not isinstance(problem.operator, LinearOperator):
+    _linear(problem, rule)
+    if not isinstance(problem.fidelity, QuadraticFidelity):
         raise IncompatibleError(
-            f"The weight rule {name} needs a linear operator, and {plain_name(type(problem.operator))} is not one. "
-            "Use default (--weight default), or give the weight."
-        )
-    if not isinstance(fidelity, QuadraticFidelity):
-        raise IncompatibleError(
-            f"The weight rule {name} needs a Gaussian fidelity; got {fidelity.title}. "
+            f"The weight rule {plain_name(type(rule))} needs a Gaussian fidelity; got {problem.fidelity.title}. "
             "Use holdout (--weight holdout), or give the weight."
         )
-    return 1.0 / fidelity.precision
+    return 1.0 / problem.fidelity.precision
+
+
+def noise_variance(problem: Problem, rule: WeightRule) -> tuple[Tensor, float]:
+    """Return the variance of the noise of each measurement; refuse a problem without one on behalf of a rule.
+
+    Args:
+        problem: the problem.
+        rule: the rule, for messages.
+
+    Returns:
+        The variance, a scalar or of y's shape, with 0 where nothing was measured; and its mean over the measurements.
+
+    Raises:
+        IncompatibleError: the operator is not linear, or the fidelity knows no variance.
+    """
+    _linear(problem, rule)
+    variance = problem.fidelity.noise_variance(problem.y)
+    if variance is None:
+        raise IncompatibleError(
+            f"The weight rule {plain_name(type(rule))} needs a fidelity that knows the variance of its noise, such as "
+            f"gaussian or poisson; got {problem.fidelity.title}. Use holdout (--weight holdout), or give the weight."
+        )
+    if variance.dim() == 0:
+        return variance, float(variance)
+    if problem.observation_mask is not None:
+        variance = variance * problem.observation_mask
+    # A dark image has no photons and no variance; the unit of the criterion must not be 0.
+    mean = float(variance.double().sum()) / problem.measurements
+    return variance, mean or torch.finfo(torch.float32).tiny
+
+
+def _linear(problem: Problem, rule: WeightRule) -> None:
+    if not isinstance(problem.operator, LinearOperator):
+        raise IncompatibleError(
+            f"The weight rule {plain_name(type(rule))} needs a linear operator, and "
+            f"{plain_name(type(problem.operator))} is not one. Use default (--weight default), or give the weight."
+        )
 
 
 def residual(problem: Problem, x: Tensor) -> Tensor:

@@ -37,10 +37,10 @@ def followed(
     Source: Ramani, Blu and Unser 2008, "Monte-Carlo SURE", theorem 2.
 
     Args:
-        problem: the problem, its fidelity quadratic.
-        variance: variance of the noise.
+        problem: the problem.
+        variance: variance of the noise, its mean if it differs between measurements.
         generator: the source of b.
-        weigh: M, a symmetric map on measurements; the trace is then that of M d(Ax)/dy. None for the identity.
+        weigh: M, a linear map on measurements; the trace is then that of M^T d(Ax)/dy. None for the identity.
 
     Returns:
         The problems, and a function of the problem at a weight and of their restorations. It returns the residual
@@ -61,7 +61,7 @@ def followed(
     if weigh is not None:
         count = min(max(-(-_PROBED_VALUES // problem.measurements), 1), _MAX_PROBES)
     signs = [random_signs(problem, generator) for _ in range(count)]
-    # M is symmetric, so it may act on the probe, once, in place of on every answer.
+    # M acts on the probe, once, in place of M^T on every answer.
     probes = [b if weigh is None else weigh(b) for b in signs]
     # `replace` hands on the noise's estimate, so it is not made again from the perturbed y.
     perturbed = [replace(problem, y=problem.y + size * b) for b in signs]

@@ -13,8 +13,8 @@ from torch import Tensor
 from invprior.errors import IncompatibleError
 from invprior.problem.problem import Problem
 from invprior.registry.options import plain_name
-from invprior.weights.base import Trial, WeightRule, gaussian_variance
-from invprior.weights.holdout import Holdout
+from invprior.weights.base import Trial, WeightRule, noise_variance
+from invprior.weights.holdout import held_out
 from invprior.weights.sure import SURE
 
 
@@ -24,7 +24,7 @@ class Filled(WeightRule):
 
     Each of the two sees only its own part. sure does not measure how well missing pixels are filled, and holdout does
     not measure how well noise is removed. Both criteria are errors in units of sigma^2, so they add, weighted by their
-    numbers of pixels. For operators that only leave pixels out, and for Gaussian noise.
+    numbers of pixels. For operators that only leave pixels out, and for noise of known variance.
 
     Args:
         fraction: fraction of the known pixels that is held out at random in place of the missing ones.
@@ -38,10 +38,9 @@ class Filled(WeightRule):
         """Return a trial with the views of both rules.
 
         Raises:
-            IncompatibleError: the operator does not only leave pixels out, or the noise is not Gaussian.
+            IncompatibleError: the operator does not only leave pixels out, or the variance of the noise is unknown.
         """
-        # Only to refuse other noise by this rule's own name; `SURE` takes the variance itself.
-        gaussian_variance(problem, self)
+        variances, variance = noise_variance(problem, self)
         missing = missing_pixels(problem)
         if missing is None:
             raise IncompatibleError(
@@ -49,17 +48,21 @@ class Filled(WeightRule):
                 f"{plain_name(type(problem.operator))}. Use sure (--weight sure)."
             )
         known = SURE().start(problem, generator)
-        held = Holdout(fraction=self.fraction).start(problem, generator)
-        count = len(known.views)
+        views, parts = held_out(problem, self, self.fraction, generator)
+        # The squared error of a held-out pixel has its noise, too.
+        noise = sum(float((part * variances).double().sum()) for part in parts) / variance
+        total = sum(int(part.sum()) for part in parts)
+        first = len(known.views)
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
-            noise = known.criterion(weighted, images[:count])
-            # E is half the squared error in units of sigma^2, and the held-out pixels add their own noise, 1.
-            filling = 2 * held.criterion(weighted, images[count:]) - 1
-            return (1 - missing) * noise + missing * filling
+            squares = 0.0
+            for part, x in zip(parts, images[first:], strict=True):
+                squares += float((part * (problem.operator(x) - problem.y)).square().sum())
+            filling = (squares / variance - noise) / total
+            return (1 - missing) * known.criterion(weighted, images[:first]) + missing * filling
 
         # One trial, so that the views of both rules take the same number of steps.
-        return Trial((*known.views, *held.views), criterion)
+        return Trial((*known.views, *views), criterion)
 
 
 def missing_pixels(problem: Problem) -> float | None:

@@ -13,23 +13,25 @@ from torch import Tensor
 
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
-from invprior.weights.base import Trial, WeightRule, gaussian_variance
+from invprior.weights.base import Trial, WeightRule, noise_variance
 from invprior.weights.degrees_of_freedom import followed, random_signs
 
 
 @dataclass(frozen=True, kw_only=True)
 class SURE(WeightRule):
-    """Minimises an unbiased estimate of the error of A x, for Gaussian noise of known or estimated level.
+    """Minimises an unbiased estimate of the error of A x, for noise of known or estimated variance.
 
     With N measurements, ||Ax - y||^2 / sigma^2 - N + 2 trace(d(Ax)/dy) is on average the error
     ||Ax - A x_true||^2 / sigma^2. For denoising that is the error of x itself. One random probe estimates the trace. It
-    has a closed form for denoising with wavelet (l1 in an orthogonal basis) or tikhonov. Use holdout for other noise,
-    and gcv when sigma is far off.
+    has a closed form for denoising with wavelet (l1 in an orthogonal basis) or tikhonov. For photon noise, each row of
+    the derivative is weighted by the variance y / peak of its measurement, which is the unbiased estimate to first
+    order in 1 / peak. Use holdout for other noise, and gcv when sigma is far off.
 
     Where A keeps less than half of x, as in strong downsampling, most of the error lies in what it does not keep. Gains
     in A x up to the noise of a measurement then count as none, and the weight stays near the default.
 
-    Sources: Stein 1981; Ramani, Blu and Unser 2008, for any solver; Eldar 2009, for the error through an operator.
+    Sources: Stein 1981; Ramani, Blu and Unser 2008, for any solver; Eldar 2009, for the error through an operator;
+    Luisier, Blu and Unser 2011, for photon noise.
 
     Args:
         damping: estimate the error of x itself where the operator keeps it, by the generalised estimate with
@@ -43,11 +45,12 @@ class SURE(WeightRule):
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial:
         """Return a trial of the problem and of others with a probe added to y."""
-        variance = gaussian_variance(problem, self)
-        weigh = self._weighing(problem)
-        views, evaluate = followed(problem, variance, generator, weigh)
+        variances, variance = noise_variance(problem, self)
         count = problem.measurements
-        noise = 1.0 if weigh is None else _mean_trace(weigh, problem, generator)
+        weigh = self._weighing(problem)
+        spread = _of_noise(weigh, variances / variance) if variances.dim() else weigh
+        views, evaluate = followed(problem, variance, generator, spread)
+        noise = 1.0 if weigh is None else _mean_trace(spread or weigh, problem, generator)
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             r, degrees = evaluate(weighted, images)
@@ -73,6 +76,13 @@ class SURE(WeightRule):
             return (r - kept) * (norm_squared / damping)
 
         return weigh
+
+
+def _of_noise(
+    weigh: Callable[[Tensor], Tensor] | None, relative: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Return M V, for the relative variances V of the measurements; V alone if M is None, the identity."""
+    return lambda r: r * relative if weigh is None else weigh(r * relative)
 
 
 def _mean_trace(

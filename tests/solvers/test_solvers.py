@@ -325,6 +325,16 @@ def test_the_units_of_the_measurement_do_not_matter(solver, psnr):
 
 
 @pytest.mark.parametrize("solver", ["admm", "pdhg"])
+def test_a_flat_image_that_holds_still_is_not_the_end(solver):
+    """The first prox keeps the flat image while the multipliers grow, so its change is 0 after one step."""
+    truth = samples.load("camera", 16).x
+    (case,) = invprior.build(truth, prior="tv:weight=0.1", noise="poisson:peak=5")
+    found = solve_problem(case, solver, x0=truth.mean().expand_as(truth))
+    assert found.steps > 5
+    assert PSNR().measure(found.x, truth) > 30
+
+
+@pytest.mark.parametrize("solver", ["admm", "pdhg"])
 def test_several_terms_and_other_fidelities_in_other_units(solver):
     class Gained(Mixing):
         def forward(self, x):

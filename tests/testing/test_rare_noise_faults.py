@@ -121,6 +121,29 @@ class AnotherFidelity(SaltAndPepperNoise):
         return Laplace(scale=self.fraction**0.5 / 2)
 
 
+class HalfTheVariance(Poisson):
+    def noise_variance(self, y):
+        return 0.5 * super().noise_variance(y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnotherVariance(PoissonNoise):
+    def fidelity(self):
+        return HalfTheVariance(peak=self._peak)
+
+
+class OneVarianceEach(Gaussian):
+    """One variance for each image, which does not broadcast."""
+
+    def noise_variance(self, y):
+        return torch.full((len(y),), self.sigma**2)
+
+
+class NegativeVariance(Poisson):
+    def noise_variance(self, y):
+        return (y - 0.5) / self.peak
+
+
 @dataclass(frozen=True, kw_only=True)
 class FillsInAnother(GaussianNoise):
     def filled_in(self):
@@ -249,6 +272,9 @@ class CentresInPlace(PSNR):
     (ForgetsToDivide, "its-fidelity", "is not least at the truth"),
     (OnlySalt, "its-fidelity", "has another mean than its fidelity assumes"),
     (AnotherFidelity, "its-fidelity", "weaker than its fidelity assumes"),
+    (AnotherVariance, "its-fidelity", "noise_variance of its fidelity is .* on average where"),
+    (OneVarianceEach(sigma=0.1), "noise-variance", r"has shape \(2,\), should be \(\) or"),
+    (NegativeVariance(peak=10), "noise-variance", "negative or non-finite values"),
     (FillsInAnother, "its-fidelity", r"filled_in\(\) is another noise"),
     (OneChannel, "any-shape", "raised ValueError"),
     (AddsInPlace, "input-untouched", "sample changes its input in place"),

@@ -53,6 +53,17 @@ def test_a_plateau_is_not_followed_to_the_end():
     assert len(calls) < 8
 
 
+def test_from_a_plateau_of_flat_images_the_search_goes_to_smaller_factors():
+    """Photon noise of peak 2: every weight from the default up gives the same constant image."""
+
+    def curve(factor):
+        return 0.314 if factor > 0.2 else 0.314 + 0.2 * (math.log(factor / 0.02) ** 2 - 5.3)
+
+    factor, at_end = smallest(curve)
+    assert not at_end
+    assert abs(math.log(factor / 0.02)) < 0.5
+
+
 def test_what_is_not_finite_is_avoided():
     factor, _ = smallest(lambda f: math.nan if f > 2 else (math.log(f) - 0.5) ** 2)
     assert factor == pytest.approx(math.exp(0.5), rel=0.15)

@@ -130,16 +130,20 @@ def test_the_l_curve_is_the_product_of_misfit_and_prior(truth):
 def test_holdout_uses_the_measurements_that_were_not_fitted(truth):
     problem = problem_of(truth.expand(1, 3, 32, 32), operator="inpaint:keep=0.5")
     trial = Holdout(fraction=0.2).start(problem, generator())
-    (view,) = trial.views
-    held = problem.observation_mask.expand(problem.y.shape) & ~view.observation_mask.expand(
-        problem.y.shape
-    )
-    assert 0.1 < int(held.sum()) / problem.measurements < 0.3
-    assert bool((held.any(1) == held.all(1)).all())  # a pixel is held out in all channels
+    measured = problem.observation_mask.expand(problem.y.shape)
+    parts = [measured & ~v.observation_mask.expand(problem.y.shape) for v in trial.views]
+    assert len(parts) == 4  # one part of a small image leaves the weight to chance
+    assert int(torch.stack(parts).sum(0).max()) == 1
+    for part in parts:
+        assert 0.1 < int(part.sum()) / problem.measurements < 0.3
+        assert bool((part.any(1) == part.all(1)).all())  # a pixel is held out in all channels
     x = truth.expand(1, 3, 32, 32)
-    before = trial.criterion(problem, [x])
+    before = trial.criterion(problem, [x] * 4)
     assert before == pytest.approx(0.5, abs=0.1)  # half a squared noise
-    assert trial.criterion(problem, [x + 0.5 * ~held]) == before
+    assert trial.criterion(problem, [x + 0.5 * ~part for part in parts]) == before
+    assert trial.criterion(problem, [x, x, x, x + 0.5]) > before + 1
+    large = problem_of(torch.zeros(1, 1, 208, 208))
+    assert len(Holdout().start(large, generator()).views) == 1
 
 
 class Shaped(Gaussian):
@@ -154,8 +158,9 @@ def test_holdout_keeps_the_shape_that_a_fidelity_may_need(truth):
     problem = problem_of(truth, operator="inpaint:keep=0.5")
     own = replace(problem, fidelity=Shaped(sigma=SIGMA))
     plain, shaped = (Holdout().start(p, generator()) for p in (problem, own))
-    expected = plain.criterion(problem, [truth])
-    assert shaped.criterion(own, [truth]) == pytest.approx(expected, abs=1e-4)
+    images = [truth] * len(plain.views)
+    expected = plain.criterion(problem, images)
+    assert shaped.criterion(own, images) == pytest.approx(expected, abs=1e-4)
     weighted = choose_weights(own, rule="holdout")
     assert weighted.prior.terms[0].weight > 0
 
@@ -163,14 +168,29 @@ def test_holdout_keeps_the_shape_that_a_fidelity_may_need(truth):
 def test_filled_counts_known_and_missing_pixels(truth):
     problem = problem_of(truth, operator="inpaint:keep=0.7")
     trial = weight_rule_from("filled").start(problem, generator())
-    assert len(trial.views) == 3
-    known, held = SURE().start(problem, generator()), Holdout().start(problem, generator())
-    same = [truth, truth + 0.1 * problem.y, truth]
+    assert len(trial.views) == 6
+    known = SURE().start(problem, generator())
+    same = [truth, truth + 0.1 * problem.y, *[truth] * 4]
     expected = 0.7 * known.criterion(problem, same[:2])
-    assert trial.criterion(problem, same) == pytest.approx(
-        expected, abs=0.15
-    )  # the held-out are met
-    assert len(held.views) == 1
+    # The held-out pixels are met up to their noise.
+    assert trial.criterion(problem, same) == pytest.approx(expected, abs=0.15)
+    off = [*same[:2], *[truth + SIGMA] * 4]
+    assert trial.criterion(problem, off) == pytest.approx(expected + 0.3, abs=0.15)
+
+
+@pytest.mark.parametrize("operator", ["denoise", "inpaint:keep=0.6"])
+def test_sure_estimates_the_error_under_photon_noise(operator):
+    """The variance of a photon count is the count, so bright pixels follow their noise more."""
+    ramp = torch.linspace(0.02, 1, 96).expand(1, 1, 96, 96)
+    y, _ = invprior.simulate(ramp, operator=operator, noise="poisson:peak=20", seed=2)
+    (problem,) = build(y, operator=operator, prior="tikhonov:weight=1", noise="poisson:peak=20")
+    trial = SURE().start(problem, generator())
+    unit = float(problem.y.clamp_min(0).sum()) / problem.measurements / 20
+    seen = problem.observation_mask.expand(ramp.shape) if operator != "denoise" else 1
+    for shrink in (0.3, 0.7, 1.0):  # x = shrink y + c, whose error is known, on measured pixels
+        images = [shrink * view.y + 0.1 for view in trial.views]
+        error = float((seen * (images[0] - ramp)).square().sum()) / problem.measurements / unit
+        assert trial.criterion(problem, images) == pytest.approx(error, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +201,8 @@ def test_filled_counts_known_and_missing_pixels(truth):
         ({"operator": "downsample:factor=4"}, "sure"),
         ({"operator": "inpaint:keep=0.5"}, "filled"),
         ({"fidelity": "huber:sigma=0.1"}, "holdout"),
+        ({"fidelity": "poisson:peak=50"}, "sure"),
+        ({"fidelity": "poisson:peak=50", "operator": "inpaint:keep=0.5"}, "filled"),
     ],
 )
 def test_auto_picks_by_operator_and_noise(truth, options, rule):
@@ -192,7 +214,7 @@ def test_auto_picks_by_operator_and_noise(truth, options, rule):
 @pytest.mark.parametrize(
     ("rule", "options", "message"),
     [
-        ("sure", {"fidelity": "laplace:scale=0.1"}, "sure needs a Gaussian fidelity; got laplace"),
+        ("sure", {"fidelity": "laplace:scale=0.1"}, "sure needs .* such as gaussian or poisson; got laplace"),
         ("gcv", {"fidelity": "poisson"}, "gcv needs a Gaussian fidelity"),
         ("filled", {"operator": "blur:sigma=1"}, "only leaves pixels out; got blur"),
         ("l-curve", {"prior": "pnp"}, "pnp has only a prox"),
