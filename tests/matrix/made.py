@@ -1,6 +1,7 @@
 """Records made by hand, with images, as a run of the matrix would leave them."""
 
 import hashlib
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -79,14 +80,16 @@ def imaged(folder, given, size):
     truth = np.zeros((size, size))
     truth[size // 4 : size // 2] = 0.8
     noise = generator.normal(0, 0.3, truth.shape)
-    stem = f"{given.cell.image}-{given.cell.seed}".replace(":", "-")
-    names = {
-        "image": (record.RECORDS, f"{given.key}.png", truth + 0.2 * noise),
-        "truth": (record.IMAGES, f"{given.cell.image}.png".replace(":", "-"), truth),
-        "measurement": (record.IMAGES, f"{stem}-y.png", truth + noise),
-    }
-    files = {}
-    for place, name, values in names.values():
-        Image.fromarray((values.clip(0, 1) * 255).astype(np.uint8)).save(folder / place / name)
-        files[name] = hashlib.sha256((folder / place / name).read_bytes()).hexdigest()
-    return replace(given, files=files, **{role: name for role, (_, name, _) in names.items()})
+    drawn = {"image": truth + 0.2 * noise, "truth": truth, "measurement": truth + noise}
+    names, hashes = {}, {}
+    for role, values in drawn.items():
+        content = io.BytesIO()
+        Image.fromarray((values.clip(0, 1) * 255).astype(np.uint8)).save(content, "PNG")
+        digest = hashlib.sha256(content.getvalue()).hexdigest()
+        place, stem = (
+            (record.RECORDS, given.key) if role == "image" else (record.IMAGES, digest[:20])
+        )
+        names[role] = f"{stem}.png"
+        hashes[names[role]] = digest
+        (folder / place / names[role]).write_bytes(content.getvalue())
+    return replace(given, files=hashes, **names)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import sys
+import tempfile
 import time
 from contextlib import chdir, suppress
 from dataclasses import replace
@@ -15,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior.errors import IncompatibleError, MeasurementError
+from invprior.errors import IncompatibleError
+from invprior.io import files
 from invprior.io.display import UNIT, window_of
-from invprior.io.images import load
 from invprior.io.save import save
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
@@ -28,6 +29,7 @@ from invprior.matrix.execution.tune import tune
 from invprior.matrix.results import record
 from invprior.matrix.results.base_record import base_record, failure
 from invprior.matrix.results.cells import Job, check_inputs, home
+from invprior.matrix.results.hashes import file_hash, is_file
 from invprior.matrix.results.record import Ending, Record, Seconds
 from invprior.metrics.base import score_range
 from invprior.provenance import data_hash, device_text
@@ -97,37 +99,37 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
 
 def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
     """Write the restoration, and the shared images that no other cell has written; return names and hashes."""
-    own = {"image": (record.RECORDS, job.key, restored.x)}
-    shared = {
-        role: (record.IMAGES, data_hash(x)[:20], x)
-        for role, x in (("truth", case.truth), ("measurement", case.y))
-    }
+    images = {"image": restored.x, "truth": case.truth, "measurement": case.y}
     window = window_of(case.truth)  # the same for every method
     windows = {"truth": window, "image": window, "measurement": window.for_measurement(case.y)}
     names: dict[str, Any] = {}
     hashes: dict[str, str] = {}
-    for role, (place, stem, x) in {**own, **shared}.items():
+    for role, x in images.items():
         shown = x.shape[1] in (1, 3)  # PNG has no other number of channels
-        path = folder / place / (stem + (".png" if shown else ".tif"))
-        values = windows[role](x) if shown else x.nan_to_num(0.0)
-        if role == "image" or not _holds(path, values):
-            save(path, values, overwrite=True)
-        names[role] = path.name
-        hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        suffix = ".png" if shown else ".tif"
+        data = _encoded(windows[role](x) if shown else x.nan_to_num(0.0), suffix)
+        digest = hashlib.sha256(data).hexdigest()
+        path = (
+            record.path_of(folder, job.key).with_suffix(suffix)
+            if role == "image"
+            else folder / record.IMAGES / f"{digest[:20]}{suffix}"
+        )
+        # Shared images are named by their content, so one that exists is the same, unless it is damaged.
+        if not (is_file(path) and file_hash(path) == digest):
+            with files.atomic(path, overwrite=True) as file:
+                file.write(data)
+        names[role], hashes[path.name] = path.name, digest
     told = {role: (windows[role].low, windows[role].high) for role in ("truth", "measurement")}
     plain = all(w == UNIT for w in windows.values())
     return names | {"files": hashes, "windows": {} if plain else told}
 
 
-def _holds(path: Path, values: Tensor) -> bool:
-    """Whether a file shows these values; its bytes may differ, as encoders do, and other records have their hash."""
-    try:
-        kept = load(path)
-    except MeasurementError:  # absent or damaged
-        return False
-    levels = 255 if kept.scaled else 1e5  # of a PNG file; a TIFF file holds floats
-    x = values.clamp(0, 1) if kept.scaled else values
-    return x.shape == kept.x.shape and bool(((kept.x - x.to(kept.x)).abs() <= 0.51 / levels).all())
+def _encoded(x: Tensor, suffix: str) -> bytes:
+    """Return an image as the bytes of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"image{suffix}")
+        save(path, x)
+        return path.read_bytes()
 
 
 def _reset_peak_memory(device: str) -> int:

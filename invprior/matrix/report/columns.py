@@ -52,7 +52,12 @@ def cell_columns(measures: Sequence[Measure]) -> list[CellColumn]:
     def ended(row: CellRow) -> Value:
         if row.missing is not None:
             return text(row.missing.reason, note=row.missing.replay)
-        return text(row.record.stop.message if row.record and row.record.stop else "")
+        record = row.record
+        stop = record.stop.message if record and record.stop else ""
+        # What a run noted may be the reason why its score is low.
+        return text(
+            " ".join([stop, *(f"Note: {n}" for n in record.notes)] if record else []).strip()
+        )
 
     return [
         (Head(text="task", numeric=False), lambda r: text(r.task.title)),
@@ -108,6 +113,7 @@ def cell_fields(names: Sequence[str]) -> list[CellField]:
         ("seed", lambda row: row.pair.seed),
         ("status", status),
         ("reason", lambda row: row.missing.reason if row.missing else ""),
+        of_record("notes", lambda r: "; ".join(r.notes)),
         of_record("weights", lambda r: r.weights),
         *map(score, names),
         *map(baseline, names),

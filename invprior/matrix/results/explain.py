@@ -54,11 +54,15 @@ def explain(store: Store, planned: list[Job], job: Job) -> list[str]:
     """
     (found,) = store.inspect([job])
     record = found.record
+    if found.fault:
+        return [
+            f"Its record or an image is damaged, so the next run computes it again: {found.fault}"
+        ]
     if record is None:
         # The same texts with other resolved options or data have another key.
         older = [r for r in store.superseded(planned) if r.cell == job.cell]
         if not older:
-            return ["It has no record: it has not run yet, or its record could not be read."]
+            return ["It has no record: it has not run yet."]
         lines = [
             "It has no record with its present options and data. A record was made with others:"
         ]
@@ -77,6 +81,7 @@ def explain(store: Store, planned: list[Job], job: Job) -> list[str]:
     lines += _changed_limits(record, job)
     if len(lines) == 1:
         lines.append("Nothing has changed since.")
+    lines += [f"Note: {note}" for note in record.notes]
     return [*lines, f"To compute it alone: {job.replay}"]
 
 

@@ -7,12 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from invprior.errors import MeasurementError
 from invprior.io import files
 from invprior.matrix.results import record
-from invprior.matrix.results.hashes import file_hash, is_file
 from invprior.matrix.results.record import FormatError, Record, path_of, replay_of
 from invprior.matrix.results.store import MATRIX, Store, locked, write
 from invprior.matrix.results.verify import load_whole
@@ -136,22 +134,13 @@ def _copy(folder: Path, into: Path, made: Record) -> None:
     Raises:
         MeasurementError: a file has changed since it was verified, or the folder cannot be written to.
     """
-    names: dict[str, Any] = {}
-    hashes: dict[str, str] = {}
-    for role, (place, name) in made.places.items():
+    for place, name in made.places.values():
         data = (folder / place / name).read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != made.files[name]:
+        if hashlib.sha256(data).hexdigest() != made.files[name]:
             raise MeasurementError(
                 f"{path_of(folder, made.key)}: its file {name} has been changed."
             )
-        target = into / place / name
-        # Another release of the encoder gives the same image other bytes, and other records have the hash of theirs.
-        if place == record.IMAGES and is_file(target) and file_hash(target) != digest:
-            target = target.with_name(f"{digest[:20]}{target.suffix}")
-        with files.atomic(target, overwrite=True) as file:
+        with files.atomic(into / place / name, overwrite=True) as file:
             file.write(data)
-        names[role], hashes[target.name] = target.name, digest
     # The old command names a folder of the other machine.
-    replay = replay_of(path_of(into, made.key))
-    record.save(into, replace(made, replay=replay, files=hashes, **names))
+    record.save(into, replace(made, replay=replay_of(path_of(into, made.key))))

@@ -4,7 +4,7 @@ A folder of results has
 
     records/KEY.json    the record of a cell, see `Record`
     records/KEY.png     its restoration, 8 bits (KEY.tif where PNG cannot hold it)
-    images/*.png        truths and measurements, stored once for all cells that share them
+    images/HASH.png     truths and measurements, named by their content and so stored once for all cells
 
 KEY is a hash of what determines the result: the resolved options, the data's bytes and the seed. A record holds the
 hashes of its images and of itself, so damage is seen. A folder may come from somebody else: no name in a record leads
@@ -209,12 +209,12 @@ def _check(made: Record) -> None:
     """
     if not re.fullmatch("[0-9a-f]{1,64}", made.key):
         raise ValueError("its key is not hexadecimal")
-    for place, name in made.places.values():
+    for role, (place, name) in made.places.items():
         files.inside(Path(place), name)
-        if name not in made.files:
-            raise ValueError(f"it has no hash of its file {name}")
-    if made.image is not None and Path(made.image).stem != made.key:
-        raise ValueError("its restoration is that of another cell")
+        # So that no record names the image of another one.
+        stem = made.key if role == "image" else made.files.get(name, "")[:20]
+        if name not in (f"{stem}.png", f"{stem}.tif") or name not in made.files:
+            raise ValueError(f"its {role} has the name {name}, which is not that of its content")
     amounts = (*asdict(made.seconds).values(), made.memory, made.steps, made.threads, made.budget)
     if not all(0 <= n < math.inf for n in amounts):
         raise ValueError("a time, a size or a number of its is below 0 or not finite")

@@ -1,6 +1,7 @@
 """What is measured of a cell; computed in this process, since none of these cells can harm it."""
 
 import math
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -12,7 +13,8 @@ import torch
 
 from invprior import samples
 from invprior.builders.problem import build
-from invprior.errors import MeasurementError
+from invprior.denoisers.tv import TVDenoiser
+from invprior.errors import MeasurementError, PluginError
 from invprior.io.display import Window
 from invprior.io.images import load
 from invprior.io.save import save
@@ -22,6 +24,7 @@ from invprior.matrix.execution.data import prepare, resized
 from invprior.matrix.execution.measure import compute
 from invprior.matrix.execution.scoring import MISSING
 from invprior.matrix.report.write import write
+from invprior.matrix.results.explain import explain
 from invprior.matrix.results.record import Cell
 from invprior.matrix.results.record import save as save_record
 from invprior.metrics.psnr import PSNR
@@ -264,3 +267,77 @@ def test_files_named_in_specs_are_found_beside_the_configuration(made, tmp_path)
     # The folder is no part of the key, but the file's bytes are.
     shutil.copy(beside / "mask.png", tmp_path)
     assert made(text, folder="moved").jobs()[0].key == found.key
+
+
+def spoils(x, sigma):
+    x *= 0.5
+    return x.clone()
+
+
+@pytest.mark.parametrize(
+    ("denoise", "status", "reason"),
+    [
+        (lambda x, sigma: x * torch.nan, "diverged", "not finite"),
+        (lambda x, sigma: x[..., 1:], None, r"must be floats of the shape \(1, 1, 16, 16\); got"),
+        (lambda x, sigma: x.numpy(), None, "got ndarray"),
+        (lambda x, sigma: x > 0.5, None, "got .*torch.bool"),
+        (spoils, None, "has changed the measurement in place"),
+    ],
+)
+def test_a_method_that_breaks_its_contract_is_not_ok(made, monkeypatch, denoise, status, reason):
+    monkeypatch.setattr(TVDenoiser, "denoise", lambda self, x, sigma: denoise(x, sigma))
+    store = made(one('{denoiser = "tv"}'))
+    if status is None:
+        with pytest.raises(PluginError, match=reason):  # a crash, in a cell's own process
+            only(store)
+        return
+    record = only(store)
+    assert record.status == status
+    assert reason in record.reason
+
+
+def test_what_a_run_notes_is_in_its_record_and_in_the_report(made, monkeypatch):
+    adjoint = Blur.adjoint
+    monkeypatch.setattr(Blur, "adjoint", lambda self, y: 100 * adjoint(self, y))
+    store = made(one('{prior = "tikhonov:weight=1", steps = 2}', denoise="blur:sigma=1"))
+    record = only(store)
+    (note,) = [n for n in record.notes if "adjoint" in n]
+    save_record(store.folder, record)
+    assert note.partition("operator's ")[2] in write(store)[0].read_text()
+    assert note in (store.folder / "report-files" / "cells.csv").read_text()
+    assert f"Note: {note}" in explain(store, store.jobs(), store.jobs()[0])
+
+
+@pytest.mark.parametrize("file", ["t.png", "mask.png", "other.png"])
+def test_a_file_that_changes_during_a_run_gives_no_result(made, tmp_path, file):
+    """The key of a cell is a hash of its files, so its result must be that of the same bytes."""
+    for name in ("t.png", "mask.png", "other.png"):
+        save(tmp_path / name, (samples.load("camera", 16).x > 0.1).float())
+    text = one('{prior = "tv", weights = "tuned"}', denoise="inpaint:mask=mask.png")
+    text = text.replace("sample:camera:16", "t.png")
+    store = made(text + '[tuning]\nimages = ["other.png"]\nbudget = 2\n')
+    (job,) = store.jobs()
+    save(tmp_path / file, samples.load("coins", 16).x, overwrite=True)
+    with pytest.raises(MeasurementError, match="has changed since the run began"):
+        compute(job, store.folder, lambda step, seconds: None)
+    assert not list((store.folder / "records").iterdir())
+    assert not list(store.folder.glob("tuning/*"))
+
+
+def test_a_damaged_result_of_the_tuning_is_computed_again(made):
+    store = made(one('{prior = "tv", weights = "tuned"}') + TUNING)
+    first = only(store)
+    (path,) = (store.folder / "tuning").iterdir()
+    text = path.read_text()
+    path.write_text(re.sub(r'"factor": [\d.]+', '"factor": 1000.0', text))
+    assert path.read_text() != text
+    assert only(store).metrics == first.metrics
+
+
+def test_a_damaged_shared_image_is_written_again(made):
+    store = made(one('"tv:weight=8"'))
+    path = store.folder / "images" / only(store).truth
+    before = path.read_bytes()
+    path.write_bytes(before[:-20])
+    only(store)
+    assert path.read_bytes() == before

@@ -3,7 +3,6 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from invprior.errors import MeasurementError
 from invprior.io import sealed
@@ -103,19 +102,6 @@ def test_no_name_in_a_record_leads_out_of_the_folder(halves, tmp_path):
         assert store.tidy(store.jobs()) == 0
     assert [p.name for p in secret.parent.iterdir()] == [".bashrc"]
     assert secret.read_text() == "mine"
-
-
-def test_a_shared_image_in_other_bytes_does_not_replace_that_of_other_records(halves, tmp_path):
-    """Another release of the encoder writes the same pixels in other bytes."""
-    (mine,) = all_records(halves[1])
-    path = halves[1] / "images" / mine.truth
-    Image.open(path).save(path, compress_level=0)
-    files = {**mine.files, mine.truth: hashlib.sha256(path.read_bytes()).hexdigest()}
-    record.save(halves[1], replace(mine, files=files))
-    into = tmp_path / "all"
-    assert merge(halves, into).taken == 2
-    assert Store.open(into).read()[1] == []
-    assert len({r.truth for r in all_records(into)}) == 2
 
 
 def test_a_folder_in_use_is_not_merged_into(halves, tmp_path):

@@ -85,6 +85,7 @@ def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
         {"truth": "../../.bashrc", "files": {"../../.bashrc": "00"}},
         {"truth": "/etc/passwd", "files": {"/etc/passwd": "00"}},
         {"measurement": "..", "files": {"..": "00"}},
+        {"truth": "another.png", "files": {"another.png": "00", "ab12.png": "00"}},
         {"files": {}},
         {"seconds": {"solve": "nan"}},
         {"seconds": {"whole": -1}},
