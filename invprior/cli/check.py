@@ -6,19 +6,17 @@ import importlib
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from invprior import registry
+from invprior import errors, registry
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
+from invprior.cli.trial import outcomes
 from invprior.errors import InvpriorError, OptionError, PluginError
-
-if TYPE_CHECKING:
-    from invprior.testing import Report
 
 _SHOWN = {
     "pass": "[green]pass[/]",
@@ -47,19 +45,34 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that a plugin keeps the contract of its kind, and report how it fails; then exit with code 1."""
-    subject = _registered(what, name) if name else _imported(what)
-    from invprior import testing  # imports torch, which `--help` must not wait for
-
-    report = testing.check(subject)
-    if as_json:
-        verdicts = [asdict(v) for v in report.verdicts]
-        print(
-            json.dumps({"subject": report.subject, "ok": report.ok, "verdicts": verdicts}, indent=2)
+    ((found, ended),) = outcomes("invprior.cli.check:report", [[what, name]])
+    if ended is not None:
+        raise PluginError(
+            f'The check of "{" ".join(filter(None, (what, name)))}" did not come to its end: {ended}.'
         )
+    if "error" in found:
+        raise getattr(errors, found["kind"])(found["error"])
+    if as_json:
+        print(json.dumps(found, indent=2))
     else:
-        _print(report)
-    if not report.ok:
+        _print(found["subject"], found["verdicts"])
+    if not found["ok"]:
         raise typer.Exit(1)
+
+
+def report(item: list[str]) -> dict[str, Any]:
+    """Check a plugin; return the report, or the message and the kind of an error that the user can fix."""
+    what, name = item
+    try:
+        subject = _registered(what, name) if name else _imported(what)
+        from invprior import testing  # imports torch, which `--help` must not wait for
+
+        found = testing.check(subject)
+    except InvpriorError as error:
+        kind = next(c.__name__ for c in type(error).__mro__ if c.__module__ == errors.__name__)
+        return {"error": str(error), "kind": kind}
+    verdicts = [asdict(v) for v in found.verdicts]
+    return {"subject": found.subject, "ok": found.ok, "verdicts": verdicts}
 
 
 def _registered(kind: str, spec: str) -> Any:
@@ -98,17 +111,18 @@ def _imported(target: str) -> Any:
     return found
 
 
-def _print(report: Report) -> None:
+def _print(subject: str, verdicts: list[dict[str, str]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("check", header_style="bold", no_wrap=True)
     table.add_column("verdict", header_style="bold", no_wrap=True)
     table.add_column("finding", header_style="bold", overflow="fold")
-    for verdict in report.verdicts:
-        quiet = verdict.outcome in ("pass", "skip")
-        text = escape(verdict.text or verdict.meaning)
-        table.add_row(verdict.check, _SHOWN[verdict.outcome], f"[dim]{text}[/]" if quiet else text)
-    out.print(f"[bold]{escape(report.subject)}[/]\n")
+    for verdict in verdicts:
+        outcome = verdict["outcome"]
+        text = escape(verdict["text"] or verdict["meaning"])
+        quiet = outcome in ("pass", "skip")
+        table.add_row(verdict["check"], _SHOWN[outcome], f"[dim]{text}[/]" if quiet else text)
+    out.print(f"[bold]{escape(subject)}[/]\n")
     out.print(table)
-    count = len(report.failures)
-    failed = f"[bold red]{count} of {len(report.verdicts)} checks failed.[/]"
+    count = sum(verdict["outcome"] == "fail" for verdict in verdicts)
+    failed = f"[bold red]{count} of {len(verdicts)} checks failed.[/]"
     out.print(f"\n{failed if count else 'All checks passed.'}")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,12 +12,14 @@ from rich.table import Table
 
 from invprior import registry
 from invprior.cli.console import out, reporting
+from invprior.cli.trial import outcomes
 from invprior.errors import InvpriorError, PluginError
 from invprior.registry import CORE, Entry
 from invprior.registry.options import options_of
 from invprior.registry.spec import Spec
 
 _TRIAL = (3, 16, 16)  # the image shape for which an operator is created as a trial
+_SECONDS = 120.0  # in which a plugin must be imported and created
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def plugins(
 ) -> None:
     """Show the installed plugins, their packages, and whether each is ok, broken or clashes with another."""
     known = registry.entries()
-    with redirect_stdout(sys.stderr):  # what a plugin prints on import must not spoil the output
-        rows = [_row(entry, known, check) for entry in known]
+    troubles = _troubles([entry for entry in known if not entry.fault]) if check else {}
+    rows = [_row(entry, known, entry.fault or troubles.get(entry)) for entry in known]
     faults = [row for row in rows if row.state != "ok"]
     count = f"Faulty: {len(faults) or 'none'} of {len(rows)}."
     if as_json:
@@ -59,9 +59,8 @@ def plugins(
         raise typer.Exit(1)
 
 
-def _row(entry: Entry, known: list[Entry], check: bool) -> Row:
+def _row(entry: Entry, known: list[Entry], fault: str | None) -> Row:
     state, reason = "ok", ""
-    fault = entry.fault or (_trouble(entry) if check else None)
     others = [e for e in known if (e.group, e.name) == (entry.group, entry.name) and e != entry]
     if fault is not None:
         state, reason = "broken", fault
@@ -73,8 +72,19 @@ def _row(entry: Entry, known: list[Entry], check: bool) -> Row:
     return Row(entry.package, entry.version, kind, entry.name, entry.target, state, reason)
 
 
-def _trouble(entry: Entry) -> str | None:
+def _troubles(entries: list[Entry]) -> dict[Entry, str | None]:
+    """Return what is wrong with each plugin, or None, without running its code in this process."""
+    items = [asdict(entry) for entry in entries]
+    found = outcomes("invprior.cli.plugins:trouble", items, _SECONDS)
+    return {
+        entry: f"loading it did not come to its end: {ended}" if ended else told
+        for entry, (told, ended) in zip(entries, found, strict=True)
+    }
+
+
+def trouble(item: dict[str, Any]) -> str | None:
     """Load a plugin, and create it if it needs no option; return the fault, or None."""
+    entry = Entry(**item)
     try:
         cls = registry.load(entry)
         if any(option.required for option in options_of(cls)):

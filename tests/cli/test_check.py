@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from invprior.cli.check import report
+
 MODULE = """
 from invprior import LinearOperator, Penalty
 
@@ -37,6 +39,15 @@ def own_module(folder, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.fixture
+def in_process(monkeypatch):
+    """Run the checks in this process, which has torch imported."""
+    monkeypatch.setattr(
+        "invprior.cli.check.outcomes", lambda function, items: [(report(i), None) for i in items]
+    )
+
+
+@pytest.mark.usefixtures("in_process")
 def test_a_registered_plugin_with_options(run):
     out = run("check", "prior", "tikhonov:order=0").stdout
     assert out.startswith("prior tikhonov\n")
@@ -44,6 +55,7 @@ def test_a_registered_plugin_with_options(run):
     assert any(line.split()[:2] == ["prox", "pass"] for line in out.splitlines())
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("target", ["mine:Fine", "mine:fine"])
 def test_a_class_or_an_object_in_a_module_of_the_current_folder(run, target):
     assert "All checks passed." in run("check", target).stdout
@@ -55,6 +67,7 @@ def test_a_fault_is_reported_with_exit_code_1(run):
     assert "checks failed." in out
 
 
+@pytest.mark.usefixtures("in_process")
 def test_json(run):
     report = json.loads(run("check", "mine:Doubled", "--json", code=1).stdout)
     verdicts = {v["check"]: v for v in report["verdicts"]}
@@ -63,6 +76,7 @@ def test_json(run):
     assert verdicts["linearity"]["outcome"] == "pass"
 
 
+@pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -79,3 +93,10 @@ def test_json(run):
 def test_bad_input_is_refused(refused, folder, monkeypatch, arguments, expected):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     assert expected in refused("check", *arguments)
+
+
+def test_a_module_that_ends_its_process_is_one_message(folder, refused):
+    (folder / "leaver.py").write_text("import os\nprint('bye', flush=True)\nos._exit(0)")
+    told = refused("check", "leaver:Thing")
+    assert 'The check of "leaver:Thing" did not come to its end' in told
+    assert "exit code 0; it last printed: bye" in told

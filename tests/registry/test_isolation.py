@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import invprior
 from invprior import OptionError, Penalty, registry
 from invprior.cli.app import app
+from invprior.cli.plugins import trouble
 from invprior.errors import PluginError
 from invprior.registry.signatures import fault_of
 from tests.packages import BROKEN, OPERATOR, PRIOR, install_broken
@@ -43,6 +44,16 @@ def row(text, name):
     return found
 
 
+@pytest.fixture
+def in_process(monkeypatch):
+    """Let `plugins --check` load plugins in this process, which has torch imported."""
+
+    def called(function, items, seconds):
+        return [(trouble(item), None) for item in items]
+
+    monkeypatch.setattr("invprior.cli.plugins.outcomes", called)
+
+
 def test_there_are_ten():
     assert len(BROKEN) == 10
 
@@ -57,6 +68,7 @@ def test_each_is_one_row_in_the_list(broken):
     assert not [m for m in sys.modules if m.startswith("bad_")]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_check_says_what_is_wrong_with_each(broken):
     result = command("plugins", "--check", "--json")
     assert result.exit_code == 1
@@ -123,6 +135,23 @@ def test_plugins_without_check_reads_metadata_only(broken):
     assert not [m for m in sys.modules if m.startswith("bad_")]
 
 
+def test_a_plugin_that_ends_its_process_is_broken_and_the_rest_is_checked(packages):
+    for name, does in (
+        ("leaver", "os._exit(0)"),
+        ("segfault", "os.kill(os.getpid(), signal.SIGSEGV)"),
+        ("zlast", "print('loaded')"),
+    ):
+        source = f"import os, signal\n{does}\n{PRIOR}"
+        packages.prior(name, f"{name}_mod:Mine", package=name, **{f"{name}_mod": source})
+    result = command("plugins", "--check", "--json")
+    assert result.exit_code == 1
+    rows = {row["package"]: row for row in json.loads(result.stdout)}
+    assert "exit code 0" in rows["leaver"]["reason"]
+    assert "SIGSEGV" in rows["segfault"]["reason"]
+    assert rows["zlast"]["state"] == rows["invprior"]["state"] == "ok"
+
+
+@pytest.mark.usefixtures("in_process")
 def test_a_clash_is_a_row_and_an_error(packages, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     packages.prior("tv", "over:Mine", package="over", over=PRIOR)

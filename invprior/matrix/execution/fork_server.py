@@ -52,20 +52,16 @@ class ForkServer:
         self.control, theirs = socket.socketpair()
         names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
         limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
+        module = "invprior.matrix.execution.fork_server"
+        command, environment = process.python("-m", module, str(theirs.fileno()))
         with theirs:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "invprior.matrix.execution.fork_server",
-                    str(theirs.fileno()),
-                ],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
                 pass_fds=[theirs.fileno()],
-                # The path of this process, which may differ from the environment's.
-                env={**os.environ, **limits, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=environment | limits,
                 start_new_session=True,  # Ctrl-C reaches the run alone
             )
         self.ready = False

@@ -79,6 +79,13 @@ def command(pid: int) -> bytes:
         return b""
 
 
+def python(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command and the environment of another Python that finds the modules that this one finds."""
+    # -P: otherwise a file of the user's folder that is named like a module, random.py, would be imported.
+    path = [folder or str(Path.cwd()) for folder in sys.path]
+    return [sys.executable, "-P", *arguments], os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+
+
 def descendants() -> list[psutil.Process]:
     """Return this process's children, their children, and so on."""
     found: list[psutil.Process] = psutil.Process().children(recursive=True)
