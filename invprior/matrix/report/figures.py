@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invprior.experiments.plots import DASHES, FAMILIES, MARKERS
+from invprior.io.plain_text import printable
 from invprior.matrix.analysis.statistics import Comparison
 from invprior.matrix.analysis.tasks import Measure, Task
 from invprior.matrix.report.rows import mean_seconds
@@ -64,7 +65,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     room = 0.35 * (max(means) - min(means)) or 0.05 * abs(means[0]) or 1.0
     axes.set_ylim(min(means) - room, max(means) + room)
     axes.set_xlabel("time of the reconstruction [s]")
-    axes.set_ylabel(f"mean {measure.head}")
+    axes.set_ylabel(_plain(f"mean {measure.head}"))
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -93,7 +94,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
         )  # fmt: skip
     _times(axes, [t for times, _ in averaged.values() for t in (times[0], times[-1])])
     axes.set_xlabel("time since the start of the reconstruction [s]")
-    axes.set_ylabel(f"mean {measure.head}")
+    axes.set_ylabel(_plain(f"mean {measure.head}"))
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -120,8 +121,12 @@ def _average(
 def _label(method: str) -> str:
     """Return a name that matplotlib neither reads as mathematics nor hides from the legend, as it does after "_"."""
     short = method if len(method) <= 40 else f"{method[:39]}…"
-    shown = short.replace("$", r"\$")
+    shown = _plain(short)
     return f"\u2009{shown}" if shown.startswith("_") else shown
+
+
+def _plain(text: str) -> str:
+    return printable(" ".join(text.split())).replace("$", r"\$")
 
 
 def _page() -> tuple[Figure, Axes]:

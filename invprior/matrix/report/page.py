@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from invprior.io.plain_text import printable
 from invprior.matrix.analysis.tasks import Collection, Measure, Task, titles
 from invprior.matrix.config.published import Published
 from invprior.matrix.report import overview, published_comparison, task_tables
@@ -147,10 +148,19 @@ def render(
     }  # fmt: skip
     # StrictUndefined turns a misspelt name in the template into an error.
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     template = place.joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(context) + "\n"
+
+
+def _shown(value: Any) -> Any:
+    """Make what the template inserts safe to show; autoescape alone leaves control characters as they are."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _contents(made: list[Part], shared: Table | None, missing: Table) -> list[tuple[str, str]]:

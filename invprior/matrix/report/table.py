@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from invprior.io.plain_text import printable
+
 MINUS = "\u2212"
 NOTHING = "–"
 
@@ -92,12 +94,12 @@ def signed(value: str) -> str:
 def markdown(table: Table) -> str:
     """Print a table as GitHub's Markdown."""
     lines = [
-        [_mark(h.text) for h in table.head],
+        [mark(h.text) for h in table.head],
         ["---:" if h.numeric else "---" for h in table.head],
-        *([f"**{_mark(v.text)}**" if v.best else _mark(v.text) for v in r] for r in table.rows),
+        *([f"**{mark(v.text)}**" if v.best else mark(v.text) for v in r] for r in table.rows),
     ]
-    parts = [f"### {_mark(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
-    return "\n\n".join([*parts, *(_mark(n) for n in table.notes)]) + "\n"
+    parts = [f"### {mark(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+    return "\n\n".join([*parts, *(mark(n) for n in table.notes)]) + "\n"
 
 
 def latex(table: Table) -> str:
@@ -129,8 +131,14 @@ def latex(table: Table) -> str:
     )
 
 
-def _mark(value: str) -> str:
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(value.split()))
+def line(value: str) -> str:
+    """Return a text on one line, as it is safe to show."""
+    return printable(" ".join(value.split()))
+
+
+def mark(value: str) -> str:
+    """Return a text as Markdown that shows it."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", line(value))
 
 
 # Applied in one pass, so that no escape is escaped again.
@@ -143,4 +151,4 @@ _TEX = {
 
 
 def _tex(value: str) -> str:
-    return "".join(_TEX.get(c, c) for c in " ".join(value.split()))
+    return "".join(_TEX.get(c, c) for c in line(value))

@@ -138,10 +138,13 @@ def _tables(folder: Path, collection: Collection, made: list[page.Part]) -> list
         write_table(path, header, rows, overwrite=True)
     every = [t for part in made for t in part.tables]
     ranges = page.score_ranges(collection)
-    forms = (("tables.md", table.markdown, ""), ("tables.tex", table.latex, "% "))
-    for name, form, mark in forms:
+    forms = (
+        ("tables.md", table.markdown, table.mark),
+        ("tables.tex", table.latex, lambda text: f"% {table.line(text)}"),
+    )
+    for name, form, remark in forms:
         paths.append(folder / name)
-        told = "".join(f"{mark}{line}\n\n" for line in ranges)
+        told = "".join(f"{remark(text)}\n\n" for text in ranges)
         with files.atomic(paths[-1], overwrite=True) as file:
             file.write((told + "\n".join(form(t) for t in every)).encode())
     return paths

@@ -1,6 +1,7 @@
 """The report's files: complete, escaped, and made also from few records."""
 
 import csv
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,13 +12,14 @@ from typer.testing import CliRunner
 from invprior.cli.app import app
 from invprior.errors import MeasurementError
 from invprior.io import sealed
+from invprior.io.plain_text import printable
 from invprior.matrix.config.matrix import parse
 from invprior.matrix.report import images
 from invprior.matrix.report.write import write
 from invprior.matrix.results import record
 from invprior.matrix.results.store import Store
 
-from .conftest import HOSTILE, REASON, TEXT
+from .conftest import HOSTILE, REASON, SCORES, TEXT
 
 VOID = {"meta", "img", "input", "br"}
 
@@ -214,3 +216,39 @@ def test_records_of_other_code_are_reported(store):
         record.save(store.folder, replace(made, versions={"code": "other"}))
     words = "".join(parsed(store).words)
     assert "13 records were made by other code than is installed now" in words
+
+
+def test_no_text_reaches_a_program_that_would_obey_it(fill):
+    """Escape codes of terminals, reversed text, formulas, and commands of TeX, in a label and in a record."""
+    label = "=1+1 \x1b[31mred\u202eder $x$"
+    quoted = json.dumps(label)
+    text = TEXT.replace('"tv", ', f'"tv", {{label = {quoted}, prior = "tv:weight=9"}}, ')
+    text = text.replace('title = "Cats', 'title = "\\u202eCats')
+    store = fill(text, scores={**SCORES, label: 22.0})
+    for made in store.records().values():
+        if made.status == "ok":
+            change = {"score_range": (0.0, 2.0), "notes": ("-2+3\x9b31m\n\\\\input{x}",)}
+            record.save(store.folder, replace(made, **change))
+        else:
+            record.save(store.folder, replace(made, reason="@SUM(A1)\x07\u2066\n\n% x"))
+    written = [p for p in write(store) if p.suffix != ".png"]
+    assert len(written) == 7
+    for path in written:
+        shown = path.read_text()
+        assert shown == printable(shown), path.name
+    with (store.folder / "report-files" / "cells.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    values = [value for row in cells for value in row.values()]
+    assert not [v for v in values if v[:1] in tuple("=+-@\t\r\n") and not _is_number(v)]
+    assert {r"'=1+1 \x1b[31mred\u202eder $x$"} == {
+        c["method"] for c in cells if "=1+1" in c["method"]
+    }
+    assert r"'@SUM(A1)\x07\u2066" in {c["reason"].partition("\n")[0] for c in cells}
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
