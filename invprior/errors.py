@@ -46,5 +46,7 @@ class MeasurementError(InvpriorError):
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ' (did you mean "x"?)' for the choice closest to a word, or an empty string."""
+    if len(word) > 100:  # no name that somebody mistyped
+        return ""
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)  # below difflib's 0.6
     return f' (did you mean "{near[0]}"?)' if near else ""

@@ -26,6 +26,7 @@ from invprior.problem.functionals import Functional, Prior, Reparameterization, 
 from invprior.problem.problem import Problem
 from invprior.problem.restriction import with_masked_nan
 from invprior.problem.units import DataRange
+from invprior.registry.options import shown, sized
 from invprior.registry.spec import RuleSpec, Spec, parse_rule, parse_sum
 from invprior.solvers.base import Solver
 from invprior.stopping.base import AllOf, AnyOf, StoppingRule
@@ -80,17 +81,10 @@ def _term(spec: Spec) -> Prior:
     if issubclass(cls, Reparameterization):  # its error for a given weight lists its options
         return as_prior(registry.create("priors", spec))
     faults = []
-    number = (
-        isinstance(weight, int | float)
-        and not isinstance(weight, bool)  # True is an int
-        and 0 <= weight < float("inf")
-    )
     if weight == "auto":
         weight = None
-    if weight is not None and not number:
-        faults.append(
-            f'The option "weight" of {spec.name} must be a finite number >= 0 or auto; got {weight!r}.'
-        )
+    if weight is not None and (must := _fault_of_weight(weight)):
+        faults.append(f'The option "weight" of {spec.name} {must}; got {shown(weight)}.')
     try:
         functional = registry.create("priors", Spec(spec.name, options))
     except OptionError as error:
@@ -99,6 +93,17 @@ def _term(spec: Spec) -> Prior:
         raise OptionError("\n".join(faults))
     prior = as_prior(functional)
     return prior if weight is None else prior * float(weight)  # type: ignore[arg-type]
+
+
+def _fault_of_weight(weight: object) -> str | None:
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)  # True is an int
+    if not number or not 0 <= weight < float("inf"):  # type: ignore[operator]
+        return "must be a finite number >= 0 or auto"
+    try:
+        sized(weight)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def stop_from(stop: str | Spec | RuleSpec | StoppingRule) -> StoppingRule:

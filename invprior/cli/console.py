@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -48,6 +50,11 @@ def reporting(command: Callable[P, None]) -> Callable[P, None]:
             # Messages quote specs and paths, whose brackets rich would read as markup.
             err.print(f"[bold red]Error[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(error.exit_code) from None
+        except Exception as error:
+            if (text := _limit_reached(error)) is None:
+                raise
+            err.print(f"[bold red]Error[/] {escape(text)}", soft_wrap=True)
+            raise typer.Exit(InvpriorError.exit_code) from None
         except KeyboardInterrupt:
             err.print("Interrupted; no file was left half-written.")
             raise typer.Exit(130) from None  # 128 + SIGINT, as shells report it
@@ -55,3 +62,18 @@ def reporting(command: Callable[P, None]) -> Callable[P, None]:
             lock.release()
 
     return run
+
+
+def _limit_reached(error: Exception) -> str | None:
+    """Return a message for a run that asked for more memory, or a larger number, than there is; None for others.
+
+    Checks before the run refuse what they can foresee. Libraries report the rest by errors of many types.
+    """
+    text = str(error).partition("\n")[0]
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return f"There is too little memory ({where}). Use a smaller image or network, or --memory-limit."
+    if isinstance(error, ArithmeticError) or "without overflow" in text:
+        return f"A number became too large or too small to compute with ({where}: {text}). Give options nearer to 1."
+    return None

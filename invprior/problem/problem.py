@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invprior.errors import IncompatibleError, MeasurementError
+from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.io.arraylike import refuse_complex
@@ -44,6 +44,7 @@ class Problem:
 
     Raises:
         MeasurementError: y has another shape, is complex, or holds NaN or infinity.
+        OptionError: the noise level and y differ in size by far.
         IncompatibleError: the prior reparameterises x twice.
     """
 
@@ -84,6 +85,7 @@ class Problem:
             estimate = self._estimated_noise()
             object.__setattr__(self, "noise", estimate)
             object.__setattr__(self, "fidelity", self.fidelity.with_noise(estimate))
+        self._check_noise_level()
         names = [
             type(t.functional).__name__
             for t in self.prior.terms
@@ -92,6 +94,15 @@ class Problem:
         if len(names) > 1:
             raise IncompatibleError(
                 f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them."
+            )
+
+    def _check_noise_level(self) -> None:
+        """Refuse noise so far from the size of y that their quotient, squared, leaves single precision."""
+        level, largest = self.fidelity.noise_level, float(self.y.abs().max())
+        if level and largest and not 1e-18 <= level / largest <= 1e18:
+            raise OptionError(
+                f"The noise level of {self.fidelity.title} must be from 1e-18 to 1e18 times the largest value of y, "
+                f"{largest:.3g}; got {level:.3g}. Give it in units of the data, or leave it out to have it estimated."
             )
 
     def _estimated_noise(self) -> NoiseEstimate:

@@ -42,7 +42,7 @@ def find(group: str, name: str) -> Entry:
     if not found:
         names = sorted({e.full_name if "/" in name else e.name for e in known})
         raise PluginError(
-            f'Unknown {kind} "{name}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
+            f'Unknown {kind} "{name[:60]}"{did_you_mean(name, names)}. Known: {", ".join(names)}.'
         )
     # A broken package does not make a healthy one's name ambiguous.
     found = [e for e in found if not e.fault] or found

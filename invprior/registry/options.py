@@ -7,6 +7,7 @@ attributes of the same names.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import sys
 import typing
@@ -16,7 +17,11 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any
 
+from invprior.registry.spec import Spec
+
 REQUIRED: Any = inspect.Parameter.empty
+_SMALLEST, _LARGEST = 1e-37, 1e37  # within single precision
+_WIDTH = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,26 @@ class Option:
     def required(self) -> bool:
         """Whether the option has no default."""
         return self.default is REQUIRED
+
+
+def sized(value: Any) -> Any:
+    """Return a number that every precision can hold; infinities and NaN are for others to refuse.
+
+    Raises:
+        ValueError: it is too large or too small; the message says what it must be.
+    """
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("must be an integer of 64 bits")
+    elif value != 0 and math.isfinite(value) and not _SMALLEST <= abs(value) <= _LARGEST:
+        raise ValueError(f"must be 0 or from {_SMALLEST:g} to {_LARGEST:g} in size")
+    return value
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message, shortened: a spec as it is written, text in quotes."""
+    text = str(value) if isinstance(value, Spec) else repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 
 def plain_name(cls: type) -> str:

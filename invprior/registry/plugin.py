@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from invprior.errors import InvpriorError, OptionError, did_you_mean
 from invprior.registry import lookup
-from invprior.registry.options import REQUIRED, parameters, plain_name
+from invprior.registry.options import REQUIRED, parameters, plain_name, shown, sized
 from invprior.registry.signatures import renamed_fault
 from invprior.registry.spec import Spec
 
@@ -112,10 +112,10 @@ def _model(cls: Any) -> type[BaseModel]:
 
 def _with_components(hint: Any) -> Any:
     """Let text or a spec stand for every plugin class inside an annotation."""
-    from pydantic import BeforeValidator
+    from pydantic import AfterValidator, BeforeValidator
 
     if hint in (int, float):
-        return Annotated[hint, BeforeValidator(_reject_bool)]
+        return Annotated[hint, BeforeValidator(_reject_bool), AfterValidator(sized)]
     if isinstance(hint, type) and isinstance(getattr(hint, "plugin_group", None), str):
         return Annotated[hint, BeforeValidator(lambda value: _component(hint, value))]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -154,14 +154,14 @@ def _faults(cls: type, model: type[BaseModel], error: Any) -> str:
             if option in _positional(cls):
                 hint = " (its constructor also takes it by position; options are keyword-only)"
             lines.append(
-                f'{name} has no option "{option}"{hint}; it has: {", ".join(known) or "none"}.'
+                f'{name} has no option "{str(option)[:60]}"{hint}; it has: {", ".join(known) or "none"}.'
             )
         elif fault["type"] == "missing" and not inside:
             lines.append(f'The option "{option}" of {name} must be given.')
         elif isinstance(cause, InvpriorError):
             lines.append(f'In the option "{option}" of {name}: {cause}')
         else:
-            got = _short(fault["input"])
+            got = shown(fault["input"])
             lines.append(f'The option "{option}" of {name} {_must(fault["msg"])}; got {got}.')
     return "\n".join(dict.fromkeys(lines))  # each line once
 
@@ -170,8 +170,3 @@ def _must(message: str) -> str:
     text = re.sub(r"^(Value error|Assertion failed), ", "", message)
     text = re.sub(r"^Input should (?=be )", "must ", text)
     return text if text.startswith("must") else f"is wrong ({text[:1].lower()}{text[1:]})"
-
-
-def _short(value: Any) -> str:
-    text = str(value) if isinstance(value, Spec) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -82,6 +82,27 @@ def test_unknown_names_and_faulty_specs(refused, option, value, expected):
     assert [part for part in expected if part not in message] == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--prior", "tv:weight=1e308", "from 1e-37 to 1e+37 in size"),
+        ("--prior", f"tv:weight={'1' * 400}", "must be an integer of 64 bits"),
+        ("--prior", "pnp:denoiser=nlm(strength=1e-300)", "from 1e-37 to 1e+37 in size"),
+        ("--prior", "dip:channels=9223372036854775808", "must be an integer of 64 bits"),
+        ("--noise", "gaussian:sigma=1e-300", "from 1e-37 to 1e+37 in size"),
+        ("--noise", "gaussian:sigma=1e-30", "from 1e-18 to 1e18 times the largest value of y"),
+        ("--fidelity", "huber:sigma=1e30", "from 1e-18 to 1e18 times the largest value of y"),
+        ("--solver", "hqs:start=1e30", "too large or too small to compute with"),
+        ("--stop", "variance:window=1000000000000", "too little memory"),
+        ("--prior", "p:d=" + "a(b=" * 1000, "more than 50 brackets"),
+        ("--prior", "a" * 300, "Unknown prior"),
+    ],
+)
+def test_numbers_and_texts_beyond_all_bounds(refused, option, value, expected):
+    prior = [] if option == "--prior" else ["--prior", "tv:weight=1"]
+    assert expected in refused("solve", "y.png", *prior, "--steps", "2", option, value)
+
+
 def test_all_faults_at_once(refused):
     message = refused(
         "solve", "gone.png",
@@ -273,14 +294,14 @@ def test_ctrl_c_during_the_run(run, folder, monkeypatch):
 
 @pytest.mark.parametrize("name", ["x.png", "x-comparison.png", "x.json"])
 def test_ctrl_c_while_writing(run, folder, monkeypatch, name):
-    real = files.writable
+    real = files._publish
 
-    def pressed(path, **options):
-        if any(folder.glob(f".{name}*.tmp")):  # everything but the rename is done
+    def pressed(temporary, path, overwrite):
+        if path.name == name:  # everything but the rename is done
             raise KeyboardInterrupt
-        return real(path, **options)
+        real(temporary, path, overwrite)
 
-    monkeypatch.setattr(files, "writable", pressed)
+    monkeypatch.setattr(files, "_publish", pressed)
     result = run("solve", "y.png", *QUICK, "-o", "x.png", code=130)
     assert "no file was left half-written" in result.stderr
     assert not list(folder.glob(".*"))

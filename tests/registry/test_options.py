@@ -125,12 +125,18 @@ def test_every_fault_is_reported_at_once():
         ),
         ({"strength": 1, "shape": [1, "a"]}, "must be a valid integer"),
         ({"strength": 1, "norm": "x" * 500}, "..."),
+        ({"strength": 1e308}, "must be 0 or from 1e-37 to 1e+37 in size; got 1e+308."),
+        ({"strength": "1e-300"}, "must be 0 or from 1e-37 to 1e+37 in size; got '1e-300'."),
+        ({"strength": 1, "whole": -1e38}, "must be 0 or from 1e-37 to 1e+37 in size"),
+        ({"strength": 1, "size": 2**63 + 1}, "must be an integer of 64 bits"),
+        ({"strength": 1, "shape": [1, 10**30]}, "must be an integer of 64 bits"),
+        ({"strength": 1, "s" * 500: 1}, 'has no option "sss'),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(options, text):
     message = fault(Full, **options)
     assert text in message
-    assert len(message) < 150
+    assert len(message) < 200
     assert len(message.splitlines()) == 1
 
 
