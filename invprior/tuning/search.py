@@ -27,7 +27,7 @@ from invprior.registry.options import plain_name
 from invprior.registry.spec import Spec
 from invprior.solvers.base import Solver
 from invprior.tuning.brent import smallest
-from invprior.tuning.sweep import Sweep, factor_of, scaled
+from invprior.tuning.sweep import TRIAL_STEPS, Sweep, factor_of, scaled
 from invprior.weights.base import WeightRule
 from invprior.weights.default import Default
 
@@ -119,14 +119,21 @@ def choose_weights(
     if not any(math.isfinite(v) for v in sweep.values.values()):
         reason = sweep.last_error or "no weight gave a finite value"
         return _with_defaults(problem, places, f"{name} found no weight: {reason}")
+    weighted = scaled(problem.prior, places, factor)
+    chosen = factor_of(weighted, places)
     note = ""
     if at_end:
         note = (
             f"the automatic weight is at the end of the search range, {factor:.3g} times the default, so the "
             "measurement says little about it. Give a weight, or use another rule (--weight)"
         )
+    elif chosen in sweep.unsolved:
+        note = (
+            f"the automatic weight rests on a trial that {plain_name(type(selected))} did not solve in {TRIAL_STEPS} "
+            "steps, so it may be off. Use another solver (--solver), or give a weight"
+        )
+    if note:
         _warn(note)
-    weighted = scaled(problem.prior, places, factor)
     return replace(
         problem,
         prior=weighted,
@@ -137,7 +144,7 @@ def choose_weights(
             criterion=acting.criterion_name,
             tried=tuple(factors),
             values=tuple(sweep.values[f] for f in factors),
-            factor=factor_of(weighted, places),
+            factor=chosen,
             note=note,
             seconds=time.perf_counter() - began,
         ),

@@ -21,7 +21,7 @@ from invprior.weights.base import Trial
 # A trial ends when a step changes the image by less than this fraction of its noise (root mean square), and all further
 # ones by less than ten times that.
 _TOLERANCE, _AHEAD = 0.01, 10.0
-_TRIAL_STEPS = 150  # maximum number of steps of a trial
+TRIAL_STEPS = 150  # maximum number of steps of a trial
 
 
 class Sweep:
@@ -36,6 +36,7 @@ class Sweep:
 
     Attributes:
         values: the criterion by the factors tried.
+        unsolved: the factors at which the solver had not converged after all steps of a trial.
         last_error: the message of the last solver that failed, or "".
     """
 
@@ -54,6 +55,7 @@ class Sweep:
         spread = min((float(x.std(correction=0)) for x in self.first), default=1.0)
         self.scale = min(problem.image_noise_level, spread)
         self.values: dict[float, float] = {}
+        self.unsolved: set[float] = set()
         self.last_error = ""
         functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
         self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
@@ -62,17 +64,22 @@ class Sweep:
         """Return the rule's criterion at a factor; infinity if a solver fails."""
         prior = scaled(self.problem.prior, self.places, factor)
         try:
-            images = self._solved([replace(view, prior=prior) for view in self.trial.views])
+            views = [replace(view, prior=prior) for view in self.trial.views]
+            images, converged = self._solved(views)
             value = float(self.trial.criterion(replace(self.problem, prior=prior), images))
         except (IncompatibleError, DivergedError, OptionError) as error:
-            self.last_error, value = str(error), math.inf
+            self.last_error, value, converged = str(error), math.inf, True
         value = value if math.isfinite(value) else math.inf
-        self.values[factor_of(prior, self.places)] = value
+        tried = factor_of(prior, self.places)
+        self.values[tried] = value
+        if not converged:
+            self.unsolved.add(tried)
         return value
 
-    def _solved(self, views: list[Problem]) -> list[Tensor]:
+    def _solved(self, views: list[Problem]) -> tuple[list[Tensor], bool]:
+        """Return the restorations, and whether the solver has converged; one with a schedule always has."""
         if not views:
-            return []
+            return [], True
         # A solver with a schedule, such as hqs, must run it to its end.
         rule = self.solver.default_stop(views[0])
         fixed = rule.steps if isinstance(rule, MaxSteps) else None
@@ -81,6 +88,7 @@ class Sweep:
         starts = self.last if self.convex and fixed is None else self.first
         tolerance = _TOLERANCE * self.scale
         moves: list[float] = []
+        converged = fixed is not None
         with torch.enable_grad():
             states: list[State] = [
                 self.solver.init(o, x, torch.Generator().manual_seed(0))
@@ -88,7 +96,7 @@ class Sweep:
             ]
             # The views take the same number of steps, by the change of the first. Their differences then measure the
             # derivative of the inexact solver itself.
-            for _ in range(fixed or _TRIAL_STEPS):
+            for _ in range(fixed or TRIAL_STEPS):
                 before = states[0].x
                 states = [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
                 moves.append(_move(states[0], before))
@@ -96,11 +104,12 @@ class Sweep:
                     raise DivergedError("the solver diverged")
                 ahead = remaining(moves, len(moves))
                 if fixed is None and moves[-1] < tolerance and ahead < _AHEAD * tolerance:
+                    converged = True
                     break
         images = [state.x.detach() for state in states]
         if self.convex:
             self.last = images
-        return images
+        return images, converged
 
 
 def _move(state: State, before: Tensor) -> float:

@@ -264,3 +264,12 @@ def test_strong_noise_does_not_flatten_the_image(prior, operator, noise, least):
     y, _ = invprior.simulate(image, operator=operator, noise=noise, seed=0)
     found = solve(y, prior=prior, operator=operator, noise=noise)
     assert -10 * float((found.x - image).square().mean().log10()) > least - 0.2
+
+
+def test_a_weight_from_a_trial_that_was_not_solved_says_so(measured, monkeypatch):
+    """The criterion then judges the solver's progress as well: it cost 4 dB with pdhg on a sinogram."""
+    monkeypatch.setattr("invprior.tuning.sweep.TRIAL_STEPS", 2)
+    found = solve(measured, prior="tv", noise=NOISE, solver="pdhg")
+    assert "rests on a trial that pdhg did not solve" in found.notes[0]
+    exact = solve(measured, prior="tikhonov", noise=NOISE, solver="pdhg")  # sure has a closed form here
+    assert not exact.weights.note
