@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from invprior._version import __version__
-from invprior.checkpoint.decode import Mismatch, restore
+from invprior.checkpoint.decode import restore
 from invprior.checkpoint.encode import Tree, Unpackable, pack
 from invprior.errors import MeasurementError, OptionError
-from invprior.io import files
+from invprior.io import files, sealed_tensors
 
 FILE = "checkpoint.safetensors"
 # Raise it when the layout of the file changes, and when a class of a state moves: the file names its module.
-_FORMAT = "2"
+_FORMAT = "3"
 _SHARE = 20  # of the run's time, writing takes at most 1 / _SHARE
+_PART = re.compile(r"(run|tile|image)-[0-9]+")  # folders of parts; parts may have parts
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,12 @@ class Checkpoint:
         every: seconds between files, and before the first; 0 writes a file after every step. Otherwise writing takes
             at most a twentieth of the run's time, so a slow disk gets fewer files.
         strict: whether a state that cannot be packed is an error; else it is a note.
-        fresh: whether to ignore what the folder already holds, instead of resuming from it.
+        run: the identity of the run, which each file carries. Files with another one are not used. Without it, any
+            run of the same problem may use the files.
         keep: whether `remove` leaves the files to the owner of the folder.
-        make_folder: makes the folder of a fresh checkpoint before its first file and returns it; it may differ from
-            `folder`. By default `folder` itself is made.
+        make_folder: makes the folder of a new run before its first file and returns it; it may differ from `folder`.
+            What `folder` holds before is not looked at. By default `folder` itself is made, and the run resumes from
+            what it holds.
 
     Raises:
         OptionError: `every` is not a number >= 0.
@@ -67,7 +67,7 @@ class Checkpoint:
         every: float = 5.0,
         *,
         strict: bool = True,
-        fresh: bool = False,
+        run: str | None = None,
         keep: bool = False,
         make_folder: Callable[[], Path] | None = None,
     ) -> None:
@@ -76,11 +76,21 @@ class Checkpoint:
             raise OptionError(
                 f'The option "checkpoint_every" must be a number of seconds >= 0; got {every!r}.'
             )
-        self.folder, self.every = Path(folder), float(every)
-        self.strict, self.fresh, self.keep = strict, fresh, keep
+        self._place, self.every = Path(folder), float(every)
+        self.strict, self.run, self.keep = strict, run, keep
         self.make_folder = make_folder
         self.due = time.perf_counter() + self.every
-        self.parts: list[Checkpoint] = []
+        self.whole: Checkpoint | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file. That of a new run may get its final name with the first file."""
+        return self._place if self.whole is None else self.whole.folder / self._place
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder is the run's own, so that its files count."""
+        return self.make_folder is None if self.whole is None else self.whole.begun
 
     def is_due(self) -> bool:
         """Return whether the next file is due."""
@@ -98,30 +108,17 @@ class Checkpoint:
             OptionError: the folder holds a checkpoint of a run without parts, which would be lost, or one of
                 format 1.
         """
-        if not self.fresh:
-            self._check_parts()
-        # A fresh folder may get its name only when the first part writes a file, so the part asks for it then.
-        part = Checkpoint(
-            self.folder / name,
-            self.every,
-            strict=self.strict,
-            fresh=self.fresh,
-            make_folder=lambda: made(self.prepare() / name),
-        )
-        self.parts.append(part)
-        return part
-
-    def _check_parts(self) -> None:
-        if (self.folder / FILE).exists():
-            raise OptionError(
-                f'The checkpoint in "{self.folder}" belongs to a single run of one image, and this call has several. '
-                "Give the options of that run, name another folder, or remove this one to start over."
-            )
-        if any(self.folder.glob(f"picture-*/{FILE}")):  # format 1's name for image-*
+        assert _PART.fullmatch(name)
+        if self.begun and (self.folder / FILE).exists():
+            raise _other_run(self.folder, "a single run of one image, and this call has several")
+        if self.begun and any(self.folder.glob(f"picture-*/{FILE}")):  # format 1's name for image-*
             raise OptionError(
                 f'The checkpoint in "{self.folder}" has format 1, which invprior {__version__} cannot read. Resume it '
                 "with the version that wrote it, name another folder, or remove this one to start over."
             )
+        part = Checkpoint(name, self.every, strict=self.strict, run=self.run)
+        part.whole = self
+        return part
 
     def prepare(self) -> Path:
         """Make the folder for a file, and return it.
@@ -129,54 +126,54 @@ class Checkpoint:
         Raises:
             MeasurementError: the folder cannot be made.
         """
-        if self.fresh and self.make_folder is not None:
-            self.folder = self.make_folder()
-        else:
-            made(self.folder)
-        self.fresh = False
-        return self.folder
+        if self.whole is not None:
+            self.whole.prepare()
+        elif self.make_folder is not None:
+            self._place, self.make_folder = self.make_folder(), None
+        return made(self.folder)
 
     def load(self) -> Kept | None:
-        """Read the file; None if there is none.
+        """Read the file; None if there is none of this run.
 
         Raises:
-            OptionError: the file is damaged or has another format.
+            OptionError: the file is damaged, has another format or belongs to another kind of run.
         """
         path = self.folder / FILE
-        if self.fresh or not path.exists():
+        if not self.begun:
+            return None
+        if not path.exists():
+            if any(_PART.fullmatch(p.parent.name) for p in self.folder.glob(f"*/{FILE}")):
+                raise _other_run(self.folder, "a run of several parts, and this call has one")
             return None
         try:
-            with safe_open(path, "pt") as file:
-                header = json.loads((file.metadata() or {})["invprior"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            # The format first, as a checksum of another layout would call a sound file damaged.
-            if header["format"] != _FORMAT:
-                raise _other_format(path, header)
-            if header["crc32"] != _crc32(tensors):
-                raise ValueError("its checksum differs")
-            return Kept(header["finished"], header["about"], tensors, header["tree"])
-        # Another format is no damage.
-        except OptionError:
-            raise
+            tensors, facts = sealed_tensors.read(path, _FORMAT)
+            kept = Kept(facts["finished"], facts["about"], tensors, facts["tree"])
+            theirs = facts["run"]
+        except sealed_tensors.OtherFormat as other:
+            raise _other_format(path, other.facts) from None
         except Exception as error:  # a damaged file can raise any error
             reason = str(error) or type(error).__name__
             raise OptionError(
                 f'The checkpoint "{path}" is damaged: {reason[0].lower()}{reason[1:]}. '
                 "Remove it to start over."
             ) from None
+        if theirs is not None and self.run is None:
+            raise _other_run(self.folder, "a run of the command, see `invprior solve --resume`")
+        return kept if theirs == self.run else None
 
     def peek(self) -> Mapping[str, Any] | None:
         """Return the provenance of the stored run or of its first part; None if nothing is stored.
 
         A damaged file is skipped here, and `load` reports it.
         """
-        if self.fresh or not self.folder.is_dir():
+        if not (self.begun and self.folder.is_dir()):
             return None
         # The run's own file has the shortest path; then comes the first part.
         for path in sorted(self.folder.rglob(FILE), key=lambda p: (len(p.parts), p)):
             try:
-                with safe_open(path, "pt") as file:
-                    about: Mapping[str, Any] = json.loads(file.metadata()["invprior"])["about"]
+                facts = sealed_tensors.read_facts(path, _FORMAT)
+                if facts["run"] == self.run:
+                    about: Mapping[str, Any] = facts["about"]
                     return about
             except Exception:
                 continue
@@ -191,37 +188,45 @@ class Checkpoint:
         """
         began = time.perf_counter()
         tensors, tree = packed(value, about)
-        header = {
+        facts = {
             "format": _FORMAT,
+            "run": self.run,
             "finished": finished,
             "about": about,
             "tree": tree,
-            "crc32": _crc32(tensors),
         }
         # One file, so that one rename replaces tensors and tree together.
-        data = save(tensors, {"invprior": json.dumps(header)})
-        with files.atomic(self.prepare() / FILE, overwrite=True) as file:
-            file.write(data)
+        sealed_tensors.write(self.prepare() / FILE, tensors, facts)
         now = time.perf_counter()
         self.due = now + max(self.every, _SHARE * (now - began)) if self.every > 0 else now
 
     def remove(self) -> None:
-        """Delete the files, those of parts and of killed writes too, and each folder that is then empty.
+        """Delete the files, those of parts too; with `keep`, nothing is deleted."""
+        if self.begun and not self.keep:
+            clear(self.folder)
 
-        With `keep`, nothing is deleted.
-        """
-        if self.keep:
-            return
-        # Parts first, as only an empty folder can be removed.
-        for part in self.parts:
-            part.remove()
-        if self.fresh:  # nothing written yet, so all that is there belongs to an earlier run
-            return
-        for path in [self.folder / FILE, *self.folder.glob(f".{FILE}.*.tmp")]:
-            with suppress(OSError):
-                path.unlink()
+
+def clear(folder: Path, *more: str) -> None:
+    """Delete the files of a run, of its parts and of killed writes, then each folder that is empty.
+
+    Files of others stay, and so do links to other folders.
+
+    Args:
+        folder: the folder, which need not exist.
+        more: names of files that are deleted too, in this order and after the checkpoint.
+    """
+    if not folder.is_dir():
+        return
+    # Parts first, as only an empty folder can be removed.
+    for part in folder.iterdir():
+        if _PART.fullmatch(part.name) and not part.is_symlink():
+            clear(part)
+    for name in (FILE, *more):
+        files.remove_leftovers(folder / name)
         with suppress(OSError):
-            self.folder.rmdir()
+            (folder / name).unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def made(folder: Path) -> Path:
@@ -239,11 +244,20 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def _other_format(path: Path, header: Mapping[str, Any]) -> OptionError:
-    writer = header["about"].get("versions", {}).get("invprior", "of another version")
+def _other_format(path: Path, facts: Mapping[str, Any]) -> OptionError:
+    writer = "of another version"
+    with suppress(Exception):  # a damaged file can hold anything
+        writer = facts["about"]["versions"]["invprior"]
     return OptionError(
-        f'The checkpoint "{path}" has format {header["format"]}, written by invprior {writer}; invprior {__version__} '
+        f'The checkpoint "{path}" has format {facts["format"]}, written by invprior {writer}; invprior {__version__} '
         f"reads format {_FORMAT}. Resume it with the version that wrote it, or remove it to start over."
+    )
+
+
+def _other_run(folder: Path, whose: str) -> OptionError:
+    return OptionError(
+        f'The checkpoint in "{folder}" belongs to {whose}. Give the options of that run, name another folder, or '
+        "remove this one to start over."
     )
 
 
@@ -275,18 +289,9 @@ def put_back(kept: Kept, fresh: Any, device: torch.device, where: Path) -> Any:
     """
     try:
         return restore(kept.tensors, kept.tree, fresh, device)
-    except (Mismatch, KeyError, TypeError, RuntimeError) as fault:
+    except Exception as fault:  # a file that somebody made can raise any error
+        reason = str(fault) or type(fault).__name__
         raise OptionError(
-            f'The checkpoint in "{where}" does not fit this run: {fault}. '
+            f'The checkpoint in "{where}" does not fit this run: {reason}. '
             "Use the versions that wrote it, or remove the folder to start over."
         ) from None
-
-
-def _crc32(tensors: Mapping[str, Tensor]) -> int:
-    """Return a checksum of the tensors; safetensors has none."""
-    total = 0
-    for name in sorted(tensors):
-        # As bytes, since NumPy has no bfloat16.
-        values: Any = tensors[name].reshape(-1).view(torch.uint8).numpy()
-        total = zlib.crc32(values, total)
-    return total

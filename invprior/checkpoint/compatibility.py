@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from invprior.errors import OptionError
-from invprior.problem.problem import Problem
-from invprior.provenance import data_hash
+from invprior.io import strict_json
 
 # A difference in these is another run. The stopping rule is missing on purpose: it may be changed to go on longer.
 # device_type is here because a random stream cannot continue on another type of device.
@@ -25,7 +23,7 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
 
     Args:
         then: the provenance of the run that wrote the checkpoint, with `initial_estimate`, a hash or None,
-            `parts_sha256`, see `parts_hash`, and `device_type`.
+            `parts_sha256`, see `fingerprint`, and `device_type`.
         now: the same of the run that resumes.
         where: the checkpoint's folder, for messages.
 
@@ -33,7 +31,7 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
         OptionError: the problem, the solver or the seed differs.
     """
     # As JSON, which has lists for tuples, like the record in the file.
-    now = json.loads(json.dumps(now))
+    now = json.loads(strict_json.dumps(now))
     differing = [name for name in _SAME if then.get(name) != now.get(name)]
     if differing:
         parts = [_difference(name, then.get(name), now.get(name)) for name in differing]
@@ -52,17 +50,10 @@ def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tup
     )
 
 
-def parts_hash(problem: Problem) -> str:
-    """Return the SHA-256 of the tensors in the problem's parts, some of which appear in no option."""
-    parts = [problem.operator, problem.fidelity, *(t.functional for t in problem.prior.terms)]
-    tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
-    return hashlib.sha256("".join(map(data_hash, tensors)).encode()).hexdigest()
-
-
 _TENSORS = {
     "measurement_sha256": "its measurement differs",
     "initial_estimate": "its initial estimate x0 differs",
-    "parts_sha256": "a tensor in its operator, fidelity or prior differs",
+    "parts_sha256": "a tensor or a file of its operator, fidelity, prior or solver differs",
 }
 
 

@@ -13,6 +13,10 @@ from torch import Tensor, nn
 
 from invprior.checkpoint.encode import Tree, dotted
 
+# The kinds of nodes that have a method; a name from a file must not choose another one.
+_KINDS = ("tensor", "array", "generator", "module", "optimizer", "stateful", "list", "tuple", "deque", "dict",
+          "object")  # fmt: skip
+
 
 class Mismatch(ValueError):
     """The packed state does not fit the fresh object."""
@@ -60,6 +64,8 @@ class _Restorer:
             if fresh is None or node.get("text", str(fresh)) != str(fresh):
                 raise Mismatch(f"{place} has changed")
             return fresh
+        if kind not in _KINDS:
+            raise Mismatch(f"{place or 'it'} is of the unknown kind {str(kind)[:40]!r}")
         value = getattr(self, f"_{kind}")(node, fresh, place)
         self.done[place] = value
         return value
@@ -93,6 +99,7 @@ class _Restorer:
             value = fresh
         else:
             where = "cpu" if node["device"] == "cpu" else self.device
+            _check_strides(kept, node["strides"], place)
             value = torch.empty_strided(kept.shape, node["strides"], dtype=kept.dtype, device=where)
             value.copy_(kept).requires_grad_(leaf)
         self.done[place] = value
@@ -241,6 +248,13 @@ class _Restorer:
             self(node, now, _join(place, i))
             for i, (node, now) in enumerate(zip(nodes, padded, strict=False))
         ]
+
+
+def _check_strides(kept: Tensor, strides: list[int], place: str) -> None:
+    """Refuse strides that leave gaps: `pack` writes none, and a file with them could ask for any memory."""
+    last = sum((size - 1) * stride for size, stride in zip(kept.shape, strides, strict=True))
+    if kept.numel() and not (min(strides, default=0) >= 0 and last < kept.numel()):
+        raise Mismatch(f"{place} has strides that do not fit its shape")
 
 
 def _loaded(name: str, base: type) -> type:

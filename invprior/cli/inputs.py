@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from invprior import registry
@@ -29,7 +27,7 @@ from invprior.builders.simulation import default_noise, simulate
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
-from invprior.io import files, images, samples
+from invprior.io import images, samples, sealed_tensors
 from invprior.io.metadata import Metadata
 from invprior.io.missing import with_missing
 from invprior.io.values import TOPS
@@ -75,42 +73,41 @@ class Inputs:
     truth: Tensor | None
     like: images.Image
 
-    def save(self, path: Path) -> None:
-        """Write them to one file, so that a run can be resumed without the files they came from."""
+    def save(self, path: Path, run: str) -> None:
+        """Write them to one file of a run, so that it can be resumed without the files they came from."""
         tensors = {"y": self.y, "truth": self.truth, "alpha": self.like.alpha}
-        known = {k: v.detach().cpu().contiguous() for k, v in tensors.items() if v is not None}
-        with files.atomic(path, overwrite=True) as file:
-            file.write(save(known, self._facts()))
+        known = {k: v for k, v in tensors.items() if v is not None}
+        sealed_tensors.write(path, known, {"run": run, **self._facts()})
 
-    def _facts(self) -> dict[str, str]:
+    def _facts(self) -> dict[str, Any]:
         """Return what the results take from the source beside its values."""
         like = self.like
         return {
             "depth": like.depth,
             "path": str(like.path or ""),
-            "premultiplied": "yes" if like.premultiplied else "",
-            "notes": json.dumps(like.notes),
+            "premultiplied": like.premultiplied,
+            "notes": like.notes,
             "metadata": like.metadata.packed(),
         }
 
     @staticmethod
-    def load(path: Path) -> Inputs:
-        """Read what `save` has written.
+    def load(path: Path, run: str) -> Inputs:
+        """Read what `save` has written for a run.
 
         Raises:
             OptionError: the file is missing or damaged.
         """
         try:
-            with safe_open(path, "pt") as file:
-                facts = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors, facts = sealed_tensors.read(path)
+            if facts["run"] != run:
+                raise ValueError("they belong to another run")
             like = images.Image(
                 tensors["y"],
                 facts["depth"],
                 tensors.get("alpha"),
                 Path(facts["path"]) if facts["path"] else None,
-                bool(facts["premultiplied"]),
-                tuple(json.loads(facts["notes"])),
+                facts["premultiplied"],
+                tuple(facts["notes"]),
                 Metadata.unpacked(facts["metadata"]),
             )
         except Exception as error:  # a damaged file can raise anything

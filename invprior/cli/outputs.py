@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,24 +101,24 @@ class Outputs:
         wanted = (path is not None for path in (self.measurement, self.deviation, self.curve))
         return Outputs.in_folder(folder, suffix, *wanted)
 
-    def relative(self, folder: Path) -> dict[str, str | None]:
-        """Return the paths relative to a folder, as JSON can hold them.
-
-        A folder of results can then be moved before its run is resumed.
-        """
-        return {
-            name: None if path is None else os.path.relpath(path, folder)
-            for name, path in self._files().items()
-        }
+    @property
+    def names(self) -> dict[str, str | None]:
+        """The files' names. All stand beside the folder of the checkpoint, and so can be moved with it."""
+        return {kind: None if p is None else p.name for kind, p in self._files().items()}
 
     @staticmethod
-    def from_relative(folder: Path, names: dict[str, str | None]) -> Outputs:
-        """Return the paths that `relative` described; `folder` is the checkpoint's."""
-        paths = {  # normalised, so that messages do not read "x.checkpoint/../x.png"
-            name: None if path is None else Path(os.path.normpath(folder / path))
-            for name, path in names.items()
+    def from_names(checkpoint: Path, names: dict[str, str | None]) -> Outputs:
+        """Return the paths for the names that a run has kept in its folder.
+
+        Raises:
+            MeasurementError: a name would lead out of the folder.
+        """
+        folder = checkpoint.parent
+        paths = {
+            kind: None if name is None else files.inside(folder, name)
+            for kind, name in names.items()
         }
-        return Outputs(**paths, checkpoint=folder)  # type: ignore[arg-type]
+        return Outputs(**paths, checkpoint=checkpoint)  # type: ignore[arg-type]
 
     def _files(self) -> dict[str, Path | None]:
         names = ("measurement", "restoration", "comparison", "record", "deviation", "curve")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save as packed
 from torch import Tensor
 
-from invprior.io import files
+from invprior.io import sealed_tensors
 
 
 @dataclass(frozen=True)
@@ -29,23 +26,21 @@ def file_of(folder: Path, index: int) -> Path:
     return folder / f"page-{index + 1:04}.safetensors"
 
 
-def keep(folder: Path, index: int, page: Page) -> None:
-    """Write a page into the folder of the run."""
+def keep(folder: Path, index: int, page: Page, run: str) -> None:
+    """Write a page into the folder of a run."""
     tensors = {"x": page.x, "y": page.y, "deviation": page.deviation}
-    found = {k: v.detach().contiguous() for k, v in tensors.items() if v is not None}
-    with files.atomic(file_of(folder, index), overwrite=True) as file:
-        file.write(packed(found, {"record": json.dumps(page.record)}))
+    known = {k: v for k, v in tensors.items() if v is not None}
+    sealed_tensors.write(file_of(folder, index), known, {"run": run, "record": page.record})
 
 
-def kept(folder: Path, index: int) -> Page | None:
-    """Return a page that has been written, or None."""
+def kept(folder: Path, index: int, run: str) -> Page | None:
+    """Return a page that this run has written, or None."""
     path = file_of(folder, index)
     if not path.exists():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            record = json.loads(file.metadata()["record"])
-        return Page(tensors["x"], tensors["y"], tensors.get("deviation"), record)
+        tensors, facts = sealed_tensors.read(path)
+        page = Page(tensors["x"], tensors["y"], tensors.get("deviation"), facts["record"])
     except Exception:  # a damaged file can raise anything; its page is restored again
         return None
+    return page if facts["run"] == run else None

@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +15,15 @@ import torch
 from rich.console import Group
 
 import invprior
-from invprior.checkpoint.checkpoint import made
 from invprior.cli import run_facts
 from invprior.cli.file_list import stem, title, truths_of
+from invprior.cli.kept_run import KeptRun
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.page_store import Page, file_of, keep, kept
 from invprior.cli.page_summary import joint, table
 from invprior.cli.result_images import grey, save_comparison, save_measurements
-from invprior.cli.run_folder import RunFolder, refuse_existing, resume_command
+from invprior.cli.run_facts import RUN, STACK
+from invprior.cli.run_folder import RunFolder
 from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError
@@ -31,9 +31,6 @@ from invprior.io import files, images, strict_json
 from invprior.io.losses import losses
 from invprior.io.save import save_stack
 from invprior.problem.solution import Stop
-
-_STACK = "stack.json"
-_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Restored:
     choices: Sequence[tuple[str, str, str]]
 
 
-class StackRun:
+class StackRun(KeptRun):
     """The run of a stack. It keeps finished pages on disk, so that it can be resumed.
 
     Args:
@@ -54,7 +51,10 @@ class StackRun:
         stack: the images.
         truths: the true image of each, or None.
         outputs: where the results go.
+        run: the identity of the run; None for a new one.
     """
+
+    file, number = STACK, 2  # format 1 had no checksums
 
     def __init__(
         self,
@@ -63,15 +63,19 @@ class StackRun:
         stack: images.Stack,
         truths: Sequence[images.Image | None],
         outputs: Outputs,
+        run: str | None = None,
     ) -> None:
-        self.options, self.command, self.stack, self.truths = options, command, stack, truths
-        self.outputs, self.directory = outputs, str(Path.cwd())
-        self.begun, self.writing = False, False
+        super().__init__(outputs, options, command, run)
+        self.stack, self.truths = stack, truths
         self.first: Session | None = None
 
     @staticmethod
     def prepare(
-        options: Options, command: list[str], stack: images.Stack, place: Place | None = None
+        options: Options,
+        command: list[str],
+        stack: images.Stack,
+        place: Place | None = None,
+        run: str | None = None,
     ) -> StackRun:
         """Check everything that can be checked before the first page is restored.
 
@@ -80,17 +84,12 @@ class StackRun:
         """
         truths = truths_of(options, stack)
         outputs = _settled(options, stack, place)
-        run = StackRun(options, command, stack, truths, outputs)
+        new = StackRun(options, command, stack, truths, outputs, run)
         for note in stack.notes:
             logging.getLogger("invprior").warning("%s", note.rstrip("."))
-        run.first = run.session(0)  # finds what is wrong with the options
-        RunFolder.check(outputs, options.overwrite, checkpoint=False)
-        if options.checkpoint and not options.overwrite and find(outputs.checkpoint):
-            raise MeasurementError(
-                f'"{outputs.checkpoint}" holds an unfinished run. Resume it with: '
-                f"{resume_command(outputs.checkpoint)}; or discard it with --overwrite."
-            )
-        return run
+        new.first = new.session(0)  # finds what is wrong with the options
+        KeptRun.check(outputs, options)
+        return new
 
     @staticmethod
     def resume(place: Path, steps: int | None) -> StackRun:
@@ -101,48 +100,34 @@ class StackRun:
         """
         folder = find(place) or place
         with run_facts.reading(folder):
-            facts = run_facts.read(folder / _STACK, _FORMAT)
+            facts = run_facts.read(folder / STACK, StackRun.number)
             options = Options.restored(facts["options"])
-            outputs = Outputs.from_relative(folder, facts["results"])
-            digest, home = facts["sha256"], facts["directory"]
-            command, writing = facts["command"], facts["writing"]
+            outputs = Outputs.from_names(folder, facts["results"])
+            digest, home = facts["stack_sha256"], facts["directory"]
         with directory(home):
             stack = images.load_stack(options.image, getattr(torch, options.dtype))
             truths = truths_of(options, stack)
             options = options if steps is None else replace(options, steps=steps)
-            run = StackRun(options, command, stack, truths, outputs)
+            run = StackRun(options, facts["command"], stack, truths, outputs, facts["run"])
             if digest != run.digest:
                 raise MeasurementError(
                     f'"{options.image}" has changed since its run began. Start over with --overwrite.'
                 )
-        run.directory, run.begun, run.writing = home, True, writing
-        outputs.lock()
-        if not (writing or options.overwrite):
-            refuse_existing(outputs)
+        run.take_up(facts)
         return run
-
-    @property
-    def kept(self) -> Path | None:
-        """The folder in which the run can be resumed, if it has begun."""
-        return self.path if self.begun else None
-
-    @property
-    def path(self) -> Path:
-        """The folder that keeps the run."""
-        return self.outputs.checkpoint
 
     def session(self, index: int) -> Session:
         """Return the session of a page, an unfinished one if the page has begun."""
         place = file_of(self.path, index).with_suffix(".npy")
         left = place.with_suffix(".checkpoint")
-        if self.begun and (left / "run.json").is_file():
+        if self.begun and run_facts.belongs(left / RUN, self.identity):
             return Session.resume(left, self.options.steps)
         outputs = Outputs.beside(
             place, self.options.simulated, self.options.runs > 1, self.options.weight_curve
         )
         if index == 0 and self.first is not None:  # a fresh folder has its name only now
             first, self.first = self.first, None
-            folder = RunFolder(outputs, self.options, first.inputs, self.command)
+            folder = RunFolder(outputs, self.options, first.inputs, self.command, self.identity)
             return replace(first, folder=folder)
         with directory(self.directory):  # options may name files relative to it, such as a mask
             return Session.prepare(
@@ -151,6 +136,7 @@ class StackRun:
                 given=self.stack.images[index],
                 true=self.truths[index],
                 place=outputs,
+                run=self.identity,
             )
 
     def run(self, *, quiet: bool) -> Restored:
@@ -162,10 +148,10 @@ class StackRun:
         pages: list[Page] = []
         choices: Sequence[tuple[str, str, str]] = ()
         for index in range(len(self.stack.images)):
-            done = kept(self.path, index) if self.begun else None
+            done = kept(self.path, index, self.identity) if self.begun else None
             if done is None:
-                if self.options.checkpoint:
-                    self._begin()
+                if self.options.checkpoint and not self.begun:
+                    self.begin()
                 session = self.session(index)
                 solution = session.run(quiet=quiet)
                 if solution.stop.name == "interrupted":
@@ -178,8 +164,8 @@ class StackRun:
                 )
                 choices = choices or solution.choices
                 if self.options.checkpoint:
-                    keep(self.path, index, done)
-                session.folder.discard()
+                    keep(self.path, index, done, self.identity)
+                session.folder.end_writing()
                 session.folder.outputs.unlock()
             pages.append(done)
         ends = [Stop(**page.record["stop"]) for page in pages]
@@ -188,25 +174,23 @@ class StackRun:
 
     def write(self, restored: Restored) -> dict[str, Any]:
         """Write the result files, and remove what was kept of the run; return the record."""
-        overwrite = self.options.overwrite or self.writing
-        if (
-            self.begun
-        ):  # files from now on are this run's own, which it may replace when it is resumed
-            self.writing = True
-            self._describe()
-        to = self.outputs if self.begun else self.outputs.claimed()
+        to = self.begin_writing()
         x = [page.x for page in restored.pages]
-        save_stack(to.restoration, x, like=self.stack.images, overwrite=overwrite)
+        with self.writing(to.restoration) as overwrite:
+            save_stack(to.restoration, x, like=self.stack.images, overwrite=overwrite)
         y = [page.y for page in restored.pages]
         if to.measurement is not None:
-            save_measurements(to.measurement, y, overwrite=overwrite)
+            with self.writing(to.measurement) as overwrite:
+                save_measurements(to.measurement, y, overwrite=overwrite)
         if to.deviation is not None:
             spread = [grey(p.deviation) for p in restored.pages if p.deviation is not None]
-            save_stack(to.deviation, spread, depth="float32", overwrite=overwrite)
+            with self.writing(to.deviation) as overwrite:
+                save_stack(to.deviation, spread, depth="float32", overwrite=overwrite)
         middle = len(x) // 2  # the first and the last slice of a volume are often empty
         true = self.stack.images[middle] if self.options.simulated else self.truths[middle]
         truth = None if true is None else true.x.to(x[middle])
-        save_comparison(to.comparison, y[middle], x[middle], truth, overwrite=overwrite)
+        with self.writing(to.comparison) as overwrite:
+            save_comparison(to.comparison, y[middle], x[middle], truth, overwrite=overwrite)
         notes = losses(to.restoration, x[0], self.stack.images[0])
         for note in notes:
             logging.getLogger("invprior").warning("%s", note)
@@ -224,37 +208,21 @@ class StackRun:
             "files": to.named,
             **joint(records),
         }
-        with files.atomic(to.record, overwrite=overwrite) as file:
+        with (
+            self.writing(to.record) as overwrite,
+            files.atomic(to.record, overwrite=overwrite) as file,
+        ):
             file.write(strict_json.dumps(record, indent=2).encode())
-        self._clear()
+        self.end_writing()
         return record
 
     def table(self, record: dict[str, Any]) -> Group:
         """Return the summary for the terminal."""
         return table(record["pages"])
 
-    def _begin(self) -> None:
-        """Make the folder of the run, from which it can be resumed."""
-        if self.begun:
-            return
-        self.outputs = self.outputs.claimed()
-        self.outputs.lock()  # a fresh folder has its name only now
-        self._clear()  # left by an earlier run, which --overwrite discards
-        made(self.path)
-        self._describe()
-        self.begun = True
-
-    def _describe(self) -> None:
-        run_facts.write(
-            self.path / _STACK,
-            _FORMAT,
-            command=self.command,
-            directory=self.directory,
-            options=self.options,
-            results=self.outputs.relative(self.path),
-            sha256=self.digest,
-            writing=self.writing,
-        )
+    def more(self) -> dict[str, Any]:
+        """Return the hash of the file."""
+        return {"stack_sha256": self.digest}
 
     @cached_property
     def digest(self) -> str:
@@ -263,17 +231,10 @@ class StackRun:
         with self.stack.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def _clear(self) -> None:
-        """Delete the files of the run, and its folder unless the user has put other files there."""
-        for path in (*self.path.glob("page-*.safetensors"), self.path / _STACK):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.path.rmdir()
-
 
 def find(place: Path) -> Path | None:
     """Return the folder in which the run of a stack can be resumed, or None."""
-    return run_facts.find(place, _STACK)
+    return run_facts.find(place, STACK)
 
 
 def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outputs:

@@ -20,7 +20,8 @@ from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.progress import Live
 from invprior.cli.result_images import save_comparison, save_deviation, save_measurements, spread
-from invprior.cli.run_folder import RunFolder, resume_command
+from invprior.cli.run_facts import resume_command
+from invprior.cli.run_folder import RunFolder
 from invprior.cli.solve_options import Options
 from invprior.cli.summary import score, summary
 from invprior.cli.weight_curve import check_curve, weight_curve
@@ -60,6 +61,7 @@ class Session:
         given: images.Image | None = None,
         true: images.Image | None = None,
         place: Place | Outputs | None = None,
+        run: str | None = None,
     ) -> Session:
         """Read and check everything.
 
@@ -69,6 +71,7 @@ class Session:
             given: the image, if it has been read.
             true: the true image, if it has been read.
             place: where the results go, instead of the options' place. Outputs are taken as they are, unchecked.
+            run: the identity of the run that this one is part of.
 
         Raises:
             InvpriorError: something is wrong; reports all faults that are visible together. Nothing has
@@ -80,9 +83,8 @@ class Session:
         problem = problem_of(options, parts, inputs)
         selection = _checked(problem, parts, options)
         if isinstance(place, Outputs):
-            return Session(
-                selection, parts, options, inputs, RunFolder(place, options, inputs, command)
-            )
+            folder = RunFolder(place, options, inputs, command, run)
+            return Session(selection, parts, options, inputs, folder)
         outputs = settle(
             place or options.output,
             title(options, stem(options.image)),
@@ -93,8 +95,8 @@ class Session:
             curve=options.weight_curve,
             overwrite=options.overwrite,
         )
-        RunFolder.check(outputs, options.overwrite, options.checkpoint)
-        folder = RunFolder(outputs, options, inputs, command)
+        RunFolder.check(outputs, options)
+        folder = RunFolder(outputs, options, inputs, command, run)
         return Session(selection, parts, options, inputs, folder)
 
     @staticmethod
@@ -109,7 +111,6 @@ class Session:
             InvpriorError: there is no such run, or it no longer fits its files.
         """
         folder = RunFolder.find(place)
-        folder.check_results()
         if steps is not None:
             folder.with_steps(steps)
         with directory(folder.directory):  # options may name files relative to it, such as a mask
@@ -127,7 +128,7 @@ class Session:
     @property
     def kept(self) -> Path | None:
         """The folder in which the run can be resumed, if it has begun."""
-        return self.folder.path if self.folder.begun else None
+        return self.folder.kept
 
     @property
     def problem(self) -> Problem:
@@ -146,18 +147,9 @@ class Session:
             if is_tuned(self.problem, self.parts.weight):
                 live.say("choosing the weight")
             try:
-                return solve_problem(
-                    self.problem,
-                    self.selection,
-                    stop=self.parts.stop,
-                    steps=self.options.steps,
-                    seed=self.options.seed,
-                    runs=self.options.runs,
-                    callbacks=[live],
-                    checkpoint=self.folder.checkpoint if self.options.checkpoint else None,
-                    memory_limit=self.options.memory_limit,
-                    weight=self.parts.weight,
-                )
+                # Parts may read their files only now.
+                with directory(self.folder.directory):
+                    return self._solved(live)
             except Interrupted as interrupt:
                 if interrupt.solution is None:  # before the first step: nothing to write
                     raise
@@ -174,6 +166,20 @@ class Session:
                 message = f"{error} The best iterate before that is written"
                 return replace(error.solution, stop=invprior.Stop("diverged", False, message))
 
+    def _solved(self, live: Live) -> Solution:
+        return solve_problem(
+            self.problem,
+            self.selection,
+            stop=self.parts.stop,
+            steps=self.options.steps,
+            seed=self.options.seed,
+            runs=self.options.runs,
+            callbacks=[live],
+            checkpoint=self.folder.checkpoint if self.options.checkpoint else None,
+            memory_limit=self.options.memory_limit,
+            weight=self.parts.weight,
+        )
+
     def naive(self) -> tuple[str, Tensor]:
         """Return a name and the estimate without a prior, which the restoration is compared with.
 
@@ -187,24 +193,29 @@ class Session:
     def write(self, solution: Solution) -> dict[str, Any]:
         """Write the result files, the restoration first and each atomically; return the record."""
         to = self.folder.begin_writing()
-        overwrite = self.options.overwrite or self.folder.writing
+        writing = self.folder.writing
         like, truth, y = self.inputs.like, self.inputs.truth, self.problem.y
-        save(to.restoration, solution.x, like=like, overwrite=overwrite)
+        with writing(to.restoration) as overwrite:
+            save(to.restoration, solution.x, like=like, overwrite=overwrite)
         if to.measurement is not None:
-            save_measurements(to.measurement, [y], overwrite=overwrite)
-        save_comparison(to.comparison, y, solution.x, truth, overwrite=overwrite)
+            with writing(to.measurement) as overwrite:
+                save_measurements(to.measurement, [y], overwrite=overwrite)
+        with writing(to.comparison) as overwrite:
+            save_comparison(to.comparison, y, solution.x, truth, overwrite=overwrite)
         if to.deviation is not None and solution.deviation is not None:
-            save_deviation(to.deviation, solution.deviation, overwrite=overwrite)
+            with writing(to.deviation) as overwrite:
+                save_deviation(to.deviation, solution.deviation, overwrite=overwrite)
         if to.curve is not None and solution.weights is not None:
-            weight_curve(to.curve, solution.weights, overwrite=overwrite)
+            with writing(to.curve) as overwrite:
+                weight_curve(to.curve, solution.weights, overwrite=overwrite)
         for note in losses(to.restoration, solution.x, self.inputs.like):
             logging.getLogger("invprior").warning("%s", note)
             solution = replace(solution, notes=(*solution.notes, note))
         record = self.record(solution) | {"files": to.named}
-        with files.atomic(to.record, overwrite=overwrite) as file:
+        with writing(to.record) as overwrite, files.atomic(to.record, overwrite=overwrite) as file:
             file.write(strict_json.dumps(record, indent=2).encode())
-        if solution.stop.name != "interrupted":  # an interrupted run can be resumed
-            self.folder.discard()
+        # An interrupted run can be resumed.
+        self.folder.end_writing(interrupted=solution.stop.name == "interrupted")
         return record
 
     def record(self, solution: Solution) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,18 +17,25 @@ from invprior.cli.file_list import check, places_of, title
 from invprior.cli.inputs import parts_of
 from invprior.cli.outputs import DEFAULT_FOLDER, Outputs, Place
 from invprior.cli.pages import StackRun
-from invprior.cli.run_folder import resume_command
+from invprior.cli.run_facts import RUN, SEVERAL, STACK, resume_command
 from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
 from invprior.errors import InvpriorError, MeasurementError
 from invprior.io import files, images, lock, samples
 
-_SEVERAL = "several.json"
-_FORMAT = 1
+_FORMAT = 2  # raise it when a key of several.json changes; format 1 had no checksum
 
 
-def opened(options: Options, command: list[str], place: Place | None = None) -> Session | StackRun:
+def opened(
+    options: Options, command: list[str], place: Place | None = None, run: str | None = None
+) -> Session | StackRun:
     """Return the checked run of one file: of a stack, if it holds several images.
+
+    Args:
+        options: of the command.
+        command: the command line, for the record.
+        place: where the results go, instead of the options' place.
+        run: the identity of the run that this one is part of.
 
     Raises:
         InvpriorError: something is wrong; nothing has been written or computed.
@@ -37,11 +45,11 @@ def opened(options: Options, command: list[str], place: Place | None = None) -> 
         with suppress(MeasurementError):  # told below, together with what else is wrong
             stack = images.load_stack(options.image, getattr(torch, options.dtype))
     if stack is None:
-        return Session.prepare(options, command, place=place)
+        return Session.prepare(options, command, place=place, run=run)
     if len(stack.images) > 1:
-        return StackRun.prepare(options, command, stack, place)
+        return StackRun.prepare(options, command, stack, place, run)
     given = replace(stack.images[0], notes=stack.notes)
-    return Session.prepare(options, command, given=given, place=place)
+    return Session.prepare(options, command, given=given, place=place, run=run)
 
 
 def resumed(place: Path, steps: int | None) -> Session | StackRun:
@@ -91,13 +99,20 @@ class Several:
         command: the command line, for the records.
         folder: of the results; it exists.
         done: names of the files that are restored.
+        run: the identity of the run, which all its files carry; None for a new one.
     """
 
     def __init__(
-        self, options: Options, command: list[str], folder: Path, done: Sequence[str] = ()
+        self,
+        options: Options,
+        command: list[str],
+        folder: Path,
+        done: Sequence[str] = (),
+        run: str | None = None,
     ) -> None:
         self.options, self.command, self.folder = options, command, folder
-        self.done, self.directory, self.again = list(done), str(Path.cwd()), False
+        self.identity = secrets.token_hex(16) if run is None else run
+        self.done, self.directory = list(done), str(Path.cwd())
         self.places = places_of(options, folder)
 
     @staticmethod
@@ -114,11 +129,11 @@ class Several:
         if folder is None:
             fresh = DEFAULT_FOLDER / title(options, f"{len(options.images)}-images")
             outputs = Outputs.in_folder(fresh, ".tif", False, False, False, fresh=True).claimed()
-            return Several(options, command, outputs.restoration.parent)
-        if not options.overwrite:
+            run = Several(options, command, outputs.restoration.parent)
+        elif not options.overwrite:
             run._refuse_existing()
-        files.makeable(folder, "Name another folder with --output.")
-        made(folder)
+        files.makeable(run.folder, "Name another folder with --output.")
+        made(run.folder)
         lock.acquire(run.path)
         return run
 
@@ -131,12 +146,12 @@ class Several:
         """
         path = find(place) or place
         with run_facts.reading(path):
-            facts = run_facts.read(path / _SEVERAL, _FORMAT)
+            facts = run_facts.read(path / SEVERAL, _FORMAT)
             options = Options.restored(facts["options"])
-            done, home, command = facts["done"], facts["directory"], facts["command"]
-        options = options if steps is None else replace(options, steps=steps)
-        run = Several(options, command, path.absolute().parent, done)
-        run.directory, run.again = home, True
+            options = options if steps is None else replace(options, steps=steps)
+            folder, done = path.absolute().parent, facts["done"]
+            run = Several(options, facts["command"], folder, done, facts["run"])
+            run.directory = facts["directory"]
         lock.acquire(run.path)
         return run
 
@@ -148,7 +163,7 @@ class Several:
     @property
     def kept(self) -> Path | None:
         """The folder in which the run can be resumed, if it has begun."""
-        return self.folder if (self.path / _SEVERAL).exists() else None
+        return self.folder if (self.path / SEVERAL).exists() else None
 
     @property
     def remaining(self) -> list[str]:
@@ -172,17 +187,18 @@ class Several:
             self._describe()
             yield Outcome(image, record)
         if not self.remaining:
-            self._clear()
+            run_facts.clear(self.path)
 
     def _restored(self, image: str, quiet: bool) -> dict[str, Any]:
         place = self.places[image]
         left = files.check_name(place.folder / f"{place.stem}.checkpoint")
         with directory(self.directory):
-            if self.again and (pages.find(left) or (left / "run.json").is_file()):
+            # A folder of another run is refused by `opened`.
+            if any(run_facts.belongs(left / name, self.identity) for name in (RUN, STACK)):
                 session = resumed(left, self.options.steps)
             else:
                 options = replace(self.options, images=[image], output=None)
-                session = opened(options, self.command, place)
+                session = opened(options, self.command, place, self.identity)
             result: Any = session.run(quiet=quiet)
             record = session.write(result)
         if result.stop.name == "interrupted":
@@ -210,21 +226,16 @@ class Several:
             return
         made(self.path)
         run_facts.write(
-            self.path / _SEVERAL,
+            self.path / SEVERAL,
             _FORMAT,
+            run=self.identity,
             command=self.command,
             directory=self.directory,
             options=self.options,
             done=self.done,
         )
 
-    def _clear(self) -> None:
-        """Delete the list, and its folder unless the user has put other files there."""
-        (self.path / _SEVERAL).unlink(missing_ok=True)
-        with suppress(OSError):
-            self.path.rmdir()
-
 
 def find(place: Path) -> Path | None:
     """Return the folder of the list from which several files can be resumed, or None."""
-    return run_facts.find(place, _SEVERAL)
+    return run_facts.find(place, SEVERAL)

@@ -81,7 +81,7 @@ def _one(options: Options, session: Session | StackRun) -> int:
 
 def _several(options: Options, run: Several) -> int:
     """Restore several files, say how each ended, and return the exit code."""
-    from invprior.cli.run_folder import resume_command
+    from invprior.cli.run_facts import resume_command
     from invprior.io import strict_json
 
     silent = options.quiet or options.as_json
@@ -112,7 +112,7 @@ def _several(options: Options, run: Several) -> int:
 
 
 def _interrupted(kept: Path | None) -> int:
-    from invprior.cli.run_folder import resume_command
+    from invprior.cli.run_facts import resume_command
 
     text = "Interrupted; no file was left half-written."
     if kept is not None:

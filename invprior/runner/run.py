@@ -11,7 +11,8 @@ from torch import Tensor
 
 from invprior.builders.solver import Selection
 from invprior.checkpoint.checkpoint import Kept, packed, put_back
-from invprior.checkpoint.compatibility import compare, parts_hash
+from invprior.checkpoint.compatibility import compare
+from invprior.checkpoint.fingerprint import fingerprint
 from invprior.errors import MeasurementError, OptionError
 from invprior.numerics.random import derived_seed
 from invprior.problem.solution import DivergedError, Interrupted, Iterate, Solution, Stop
@@ -53,7 +54,7 @@ class Run:
             **self.record,
             "solver_name": plain_name(type(self.solver)),
             "initial_estimate": None if options.x0 is None else data_hash(options.x0),
-            "parts_sha256": parts_hash(fitted.problem),
+            "parts_sha256": fingerprint(fitted.problem, self.solver) if self.checkpoint else None,
             "device_type": problem.y.device.type,
         }
 
@@ -61,6 +62,9 @@ class Run:
         """Run until the rule stops it; errors are those of `solve`."""
         kept = None if self.checkpoint is None else self.checkpoint.load()
         changes = self._compared(kept)
+        # The result by another stopping rule is not this run's, and nothing is left of the state behind it.
+        if kept is not None and kept.finished and kept.about["stop"] != self.about["stop"]:
+            kept = None
         if kept is not None and kept.finished:
             done: Solution = self._back(kept, None)
             return done
@@ -169,6 +173,12 @@ class Run:
 
     def _resume(self, run: Iteration, state: dict[str, Any]) -> None:
         run.resume(state)
+        limit = self.options.steps
+        if limit is not None and limit < run.step:
+            raise OptionError(
+                f'The option "steps" (--steps) must be at least {run.step}, the steps that the unfinished run has '
+                f"taken; got {limit}. Raise it, or start over."
+            )
         self.watch = state["watch"]
         if self.recorder is not None:
             self.recorder.resume(state["rows"])

@@ -2,12 +2,14 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +18,7 @@ from invprior import registry
 from invprior.builders.problem import build
 from invprior.checkpoint.checkpoint import FILE, Checkpoint
 from invprior.errors import MeasurementError, OptionError
+from invprior.io import sealed_tensors
 from invprior.operators.base import LinearOperator
 from invprior.problem.solution import DivergedError, Interrupted, Stop
 from invprior.runner.api import solve, solve_problem
@@ -289,32 +292,55 @@ def test_another_version_is_a_note(image, tmp_path, monkeypatch, caplog):
     assert torch.equal(found.x, solve(image, **run).x)
 
 
-def damage(data):
-    """Cut short, changed in the middle, changed in the tensors, emptied, and another file altogether."""
-    changed, tail = bytearray(data), bytearray(data)
-    changed[len(data) // 3] ^= 1
-    tail[-1] ^= 1
-    return [
-        data[: len(data) // 2],
-        data[:-1],
-        bytes(tail),
-        b"",
-        b"no checkpoint",
-        data[8:],
-        bytes(changed),
-    ]
-
-
-def test_a_damaged_checkpoint_is_refused(image, tmp_path):
+def test_any_damage_is_refused(image, tmp_path):
+    """Cut short, emptied, another file, and bits changed in the header, the tree, the tensors."""
     run = {"prior": "tv:weight=8", "solver": "fista", "stop": "max-steps:steps=9", **KNOWN}
     cut(tmp_path, image, 4, **run)
-    for data in damage((tmp_path / FILE).read_bytes()):
-        (tmp_path / FILE).write_bytes(data)
-        with pytest.raises(
-            OptionError,
-            match=r"checkpoint .* (is damaged: .*|belongs to another run.*|does not fit.*)",
-        ):
+    data = (tmp_path / FILE).read_bytes()
+    damaged = [data[: len(data) // 2], data[:-1], b"", b"no checkpoint", data[8:]]
+    for place in (0, 9, len(data) // 10, len(data) // 3, len(data) // 2, len(data) - 1):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        damaged.append(bytes(changed))
+    # One digit of the state: the file stays sound JSON.
+    changed, count = re.subn(rb'(\\"step\\", *)4', rb"\g<1>3", data)
+    assert count == 1
+    damaged.append(changed)
+    for content in damaged:
+        (tmp_path / FILE).write_bytes(content)
+        with pytest.raises(OptionError, match=r"checkpoint .* is damaged: .*to start over"):
             solve(image, checkpoint=tmp_path, **run)
+    (tmp_path / FILE).unlink()
+    os.mkfifo(tmp_path / FILE)  # would never answer
+    with pytest.raises(OptionError, match="it is no plain file"):
+        solve(image, checkpoint=tmp_path, **run)
+
+
+FORGED = {
+    "kind": lambda tree: tree["items"][0].__setitem__(1, {"is": "begun"}),
+    "unknown": lambda tree: tree["items"][0].__setitem__(1, {"is": "x"}),
+    "no kind": lambda tree: tree["items"][0].__setitem__(1, {}),
+    "a text": lambda tree: tree.update(items="abc"),
+    "float": lambda tree: tree["items"][0].__setitem__(1, {"is": "float", "text": "x"}),
+    "strides": lambda tree: _state(tree)["items"]["x"].update(strides=[1, 1, 10**12, 1]),
+    "class": lambda tree: _state(tree).update({"class": "os:system"}),
+}
+
+
+def _state(tree):
+    return next(node for name, node in tree["items"] if name == "state")
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_a_sound_file_with_another_content_is_refused(image, tmp_path, how):
+    """Whoever can write a file can compute its checksum."""
+    run = {"prior": "tv:weight=8", "solver": "fista", "stop": "max-steps:steps=9", **KNOWN}
+    cut(tmp_path, image, 4, **run)
+    tensors, facts = sealed_tensors.read(tmp_path / FILE)
+    FORGED[how](facts["tree"])
+    sealed_tensors.write(tmp_path / FILE, tensors, facts)
+    with pytest.raises(OptionError, match="does not fit this run: "):
+        solve(image, checkpoint=tmp_path, **run)
 
 
 def test_a_checkpoint_of_another_format_is_refused(image, tmp_path, monkeypatch):
@@ -325,7 +351,7 @@ def test_a_checkpoint_of_another_format_is_refused(image, tmp_path, monkeypatch)
         cut(tmp_path, image, 4, **run)
     before = (tmp_path / FILE).read_bytes()
     with pytest.raises(
-        OptionError, match=r"format 1, written by invprior 0\.0\.9;.*reads format 2"
+        OptionError, match=r"format 1, written by invprior 0\.0\.9;.*reads format 3"
     ):
         solve(image, checkpoint=tmp_path, **run)
     assert (tmp_path / FILE).read_bytes() == before
@@ -348,7 +374,7 @@ def test_a_kept_checkpoint_stays_in_the_folder_it_is_given(image, tmp_path):
         (tmp_path / "late").mkdir()
         return tmp_path / "late"
 
-    checkpoint = Checkpoint(tmp_path / "early", 0, fresh=True, keep=True, make_folder=make_folder)
+    checkpoint = Checkpoint(tmp_path / "early", 0, run="a", keep=True, make_folder=make_folder)
     (problem,) = build(image, prior=NOISY, **KNOWN)
     solve_problem(problem, stop=MaxSteps(steps=2), runs=2, checkpoint=checkpoint)
     assert [p.name for p in tmp_path.iterdir()] == ["late"]
@@ -429,6 +455,50 @@ def test_a_place_that_vanishes_is_a_note(image, tmp_path):
     assert any("no checkpoint: Cannot make the folder" in note for note in found.notes)
 
 
+def test_files_of_another_run_are_not_used(image, tmp_path):
+    """A new run of the command clears its folder; what it missed carries another identity."""
+    (problem,) = build(image, prior=NOISY, **KNOWN)
+
+    def run(name, steps, **more):
+        checkpoint = Checkpoint(tmp_path / "c", 99, run=name, keep=True, **more)
+        return solve_problem(problem, stop=MaxSteps(steps=steps), runs=2, checkpoint=checkpoint)
+
+    whole = run("a", 3)
+    run("b", 2)  # leaves finished parts
+    found = run("c", 3, make_folder=lambda: tmp_path / "c")
+    assert torch.equal(found.x, whole.x)
+    run("d", 2)
+    found = run("c", 3)
+    assert torch.equal(found.x, whole.x)
+    assert found.steps == whole.steps
+    with pytest.raises(OptionError, match="belongs to a run of the command"):
+        solve_problem(problem, runs=2, checkpoint=tmp_path / "c")
+
+
+def test_a_finished_part_by_another_rule_is_run_again(image, tmp_path):
+    run = {"prior": NOISY, **KNOWN}
+    calls = []
+
+    def count(iterate):
+        calls.append(iterate.step)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        solve(image, runs=2, steps=3, checkpoint=tmp_path, callbacks=[count], **run)
+    found = solve(image, runs=2, steps=5, checkpoint=tmp_path, **run)
+    assert [member.steps for member in found.members] == [5, 5]
+    assert torch.equal(found.x, solve(image, runs=2, steps=5, **run).x)
+
+
+def test_fewer_steps_than_taken_are_refused(image, tmp_path):
+    run = {"prior": NOISY, "checkpoint": tmp_path, **KNOWN}
+    with pytest.raises(Interrupted):
+        solve(image, steps=9, callbacks=[Cut(5)], **run)
+    with pytest.raises(OptionError, match="must be at least 5, the steps that the unfinished run"):
+        solve(image, steps=3, **run)
+
+
 class Late(Checkpoint):
     """Due from the second step on."""
 
@@ -456,6 +526,17 @@ def test_one_runs_checkpoint_is_not_passed_over_by_several(image, tmp_path):
     assert (tmp_path / "c" / FILE).read_bytes() == before
 
 
+def test_the_parts_of_several_runs_are_not_passed_over_by_one(image, tmp_path):
+    run = {"prior": f"dip:{NET}", "steps": 5, "checkpoint": tmp_path / "c", **KNOWN}
+    with pytest.raises(Interrupted):
+        solve(image, runs=2, callbacks=[Cut(3)], **run)
+    with pytest.raises(OptionError, match="belongs to a run of several parts"):
+        solve(image, **run)
+    assert (tmp_path / "c" / "run-1" / FILE).exists()
+    assert solve(image, runs=1 + 1, **run).steps == 10
+    assert not (tmp_path / "c").exists()
+
+
 class Scaled(LinearOperator):
     """An operator whose tensor no option names."""
 
@@ -467,9 +548,21 @@ class Scaled(LinearOperator):
         return self.scale * x
 
 
-def test_an_operator_with_another_tensor_is_another_run(image, tmp_path):
+class Hidden(LinearOperator):
+    """An operator that keeps an array outside parameters and buffers."""
+
+    def __init__(self, shape, scale):
+        super().__init__(shape)
+        self.scales = {"all": np.array([scale])}
+
+    def forward(self, x):
+        return float(self.scales["all"][0]) * x
+
+
+@pytest.mark.parametrize("kind", [Scaled, Hidden])
+def test_an_operator_with_another_tensor_is_another_run(image, tmp_path, kind):
     def run(scale, **options):
-        operator = Scaled(tuple(image.shape[1:]), scale)
+        operator = kind(tuple(image.shape[1:]), scale)
         return solve(
             image,
             operator=operator,
@@ -482,8 +575,30 @@ def test_an_operator_with_another_tensor_is_another_run(image, tmp_path):
 
     with pytest.raises(Interrupted):
         run(1.0, callbacks=[Cut(3)])
-    with pytest.raises(OptionError, match="a tensor in its operator"):
+    with pytest.raises(OptionError, match="a tensor or a file of its operator"):
         run(2.0)
+    assert run(1.0).steps == 9
+
+
+@pytest.mark.parametrize("part", ["operator", "prior"])
+def test_a_changed_file_of_a_part_is_another_run(image, tmp_path, part):
+    """A kernel, which `blur` keeps beside its buffers, and the guide of a network inside a prior."""
+    run = {"operator": f"blur:kernel={tmp_path / 'k.npy'}", "prior": "tv:weight=8"}
+    values = np.ones((3, 3)) / 9
+    if part == "prior":
+        run = {"prior": f"dip:{NET},guide={tmp_path / 'k.npy'}"}
+        values = np.full((16, 16), 0.5)
+    run = {**run, "stop": "max-steps:steps=5", "checkpoint": tmp_path / "c", **KNOWN}
+    np.save(tmp_path / "k.npy", values)
+    with pytest.raises(Interrupted):
+        solve(image, callbacks=[Cut(2)], **run)
+    changed = values.copy()
+    changed[0, 0] += 0.01
+    np.save(tmp_path / "k.npy", changed)
+    with pytest.raises(OptionError, match="a tensor or a file of its operator"):
+        solve(image, **run)
+    np.save(tmp_path / "k.npy", values)
+    assert solve(image, **run).steps == 5
 
 
 @pytest.mark.parametrize("every", [-1, "5", True, None])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from invprior import samples
 from invprior.checkpoint.checkpoint import FILE
-from invprior.io import images
+from invprior.io import images, sealed
 from invprior.io.save import save
 
 from .conftest import strict_json
@@ -220,11 +220,82 @@ def test_an_unfinished_run_is_not_overwritten(run, cut, refused, y, folder):
     assert not (folder / "x.checkpoint").exists()
 
 
-def test_results_of_another_run_are_kept(run, cut, refused, y, folder):
-    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
-    facts = json.loads((folder / "x.checkpoint" / "run.json").read_text())
-    (folder / "x.checkpoint" / "run.json").write_text(json.dumps({**facts, "writing": False}))
-    assert "the resumed run did not write it" in refused("solve", "--resume", "x.checkpoint")
+TV = ["--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png"]
+
+
+def test_a_result_that_somebody_has_changed_is_kept(run, cut, refused, y, folder):
+    """After Ctrl-C the results so far are the run's own, until somebody writes into one."""
+    cut(3, y, *TV)
+    before = (folder / "x.png").read_bytes()
+    (folder / "x.png").write_text("dear")
+    assert '"x.png" exists already, and this run did not' in refused("solve", "--resume", "x.checkpoint")
+    (folder / "x.png").write_bytes(before)
+    run("solve", "--resume", "x.checkpoint")
+    assert strict_json((folder / "x.json").read_text())["steps"] == 6
+
+
+def test_a_file_that_appears_during_the_run_is_kept(run, y, folder, monkeypatch):
+    """With and without a checkpoint; the run that has one can be resumed when the file is away."""
+
+    def appears(self, iterate):
+        if iterate.step == 4:
+            (folder / "x.json").write_text("dear")
+
+    for every in ("0", "99"):
+        with monkeypatch.context() as patched:
+            patched.setattr("invprior.cli.progress.Live.__call__", appears)
+            result = run("solve", y, *TV, "--checkpoint-every", every, code=2)
+        assert '"x.json" exists already, and this run did not write' in result.stderr
+        assert (folder / "x.json").read_text() == "dear"
+        assert not (folder / "x.png").exists()
+        (folder / "x.json").unlink()
+        if every == "0":
+            run(*resume_command(result.stderr))
+            (folder / "x.png").unlink()
+            (folder / "x.json").unlink()
+            (folder / "x-comparison.png").unlink()
+    assert names(folder) == ["y.png"]
+
+
+@pytest.mark.parametrize("name", ["../z.json", "/tmp/z.json", "a/z.json", "..", 3])
+def test_a_result_outside_the_folder_is_refused(refused, cut, y, folder, name):
+    cut(3, y, *TV)
+    path = folder / "x.checkpoint" / "run.json"
+    facts = sealed.read(path)
+    facts["results"]["record"] = name
+    sealed.write(path, facts)
+    assert "must be named by a plain name" in refused("solve", "--resume", "x.checkpoint")
+
+
+def test_what_a_killed_run_left_is_not_used(run, cut, refused, y, folder):
+    """A run that was killed while it was being removed: parts are left, and nothing else."""
+    options = [y, "--prior", DIP, "--noise", "gaussian:sigma=0.1", "--runs", 2]
+    cut(2, *options, "--steps", 2, "-o", "x.tif", "--checkpoint-every", 0)
+    left = folder / "x.checkpoint"
+    (left / "run.json").unlink()
+    for path in folder.glob("x*.*"):
+        if path.is_file():
+            path.unlink()
+    options += ["--steps", 3]
+    assert "--overwrite" in refused("solve", *options, "-o", "x.tif")
+    run("solve", *options, "-o", "x.tif", "--overwrite", "--checkpoint-every", 0)
+    assert not left.exists()
+    run("solve", *options, "-o", "whole.tif")
+    assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
+
+
+@pytest.mark.parametrize("every", ["0", "99"])
+def test_what_a_killed_run_left_is_removed_by_the_next(run, cut, y, folder, every):
+    """A run that was killed while it made its folder or wrote a file; a run of a second removes it too."""
+    cut(3, y, *TV)
+    left = folder / "x.checkpoint"
+    for path in [left / FILE, left / "run.json", *folder.glob("x*.*")]:
+        if path.is_file():
+            path.unlink()
+    for debris in (".x.json.0123abcd.tmp", ".x.png.lock", "x.checkpoint/.run.json.0123abcd.tmp"):
+        (folder / debris).touch()
+    run("solve", y, *TV, "--checkpoint-every", every)
+    assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
 
 
 @pytest.mark.parametrize(
@@ -254,13 +325,13 @@ def test_a_folder_of_format_1_is_refused(refused, cut, y, folder):
     cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
     left = folder / "x.checkpoint"
     facts = json.loads((left / "run.json").read_text())
-    assert facts.pop("format") == 3
+    assert facts.pop("format") == 4
     facts["options"]["picture"] = facts["options"].pop("images")
     (left / "run.json").write_text(json.dumps({**facts, "invprior": "0.0.9"}))
     (left / "images.safetensors").rename(left / "pictures.safetensors")
     message = " ".join(refused("solve", "--resume", "x.checkpoint").split())
     assert '"x.checkpoint" was written by invprior 0.0.9 in format 1' in message
-    assert "reads format 3. Resume it with the version that wrote it, or remove" in message
+    assert "reads format 4. Resume it with the version that wrote it, or remove" in message
 
 
 def test_overwriting_clears_a_folder_of_format_1(run, cut, y, folder):
