@@ -15,6 +15,8 @@ from invprior.matrix.results.record import STATUSES
 from invprior.matrix.results.store import PlannedCell, changed_code
 from invprior.memory.size import size_text
 
+_NAMED = 20  # rows that a sentence lists
+
 
 def planned(rows: Sequence[Row]) -> Table:
     """Return a table with a line for each row of a plan."""
@@ -57,8 +59,9 @@ def outlook(rows: Sequence[Row], workers: int, threads: int) -> Iterator[str]:
         # No run is shorter than its longest cell, whatever the number of workers.
         yield f"Estimated time: {duration(max(whole / workers, longest))}, from a few steps on small crops."
     if unknown := [r for r in rows if r.seconds is None and not r.missing and not r.incompatible]:
-        names = ", ".join(dict.fromkeys(r.cells[0].job.cell.method for r in unknown))
-        yield f"Without an estimate: {names}."
+        names = list(dict.fromkeys(r.cells[0].job.cell.method for r in unknown))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"Without an estimate: {', '.join(names[:_NAMED])}{more}."
     # Each limit alone may be fine; above the free memory together, the system kills cells.
     allowed = workers * max((job.limits.bytes for job in jobs), default=0)
     free = int(psutil.virtual_memory().available)

@@ -13,11 +13,14 @@ too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95  # of the intervals
@@ -48,6 +51,29 @@ class Interval:
     over: Literal["images", "seeds"]
 
 
+class Wins(Mapping[tuple[str, str], float]):
+    """Share of the pairs in which the first of two methods beats the second; a tie counts 1/2.
+
+    Computed when it is read, as of thousands of methods nobody reads all millions.
+
+    Args:
+        scores: of each method over the same pairs; higher is better.
+    """
+
+    def __init__(self, scores: Mapping[str, NDArray[np.float64]]) -> None:
+        self.scores = scores
+
+    def __getitem__(self, methods: tuple[str, str]) -> float:
+        a, b = (self.scores[method] for method in methods)
+        return float(np.mean((a > b) + 0.5 * (a == b)))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return permutations(self.scores, 2)
+
+    def __len__(self) -> int:
+        return len(self.scores) * (len(self.scores) - 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The comparison of several methods by one metric.
@@ -60,7 +86,7 @@ class Comparison:
         behind: paired difference of each method to the best one; negative if it is worse by a metric in which higher
             is better. Absent for the best one.
         rank: mean over the pairs, 1 is the best; tied methods share their mean rank.
-        wins: share of the pairs in which the first method beats the second; a tie counts 1/2.
+        wins: of each method over each other one.
         apart: methods that are not compared, with the reason.
     """
 
@@ -99,8 +125,13 @@ def interval(scores: Scores, level: float = LEVEL) -> Interval:
     mean, half = math.fsum(values) / len(values), math.nan
     if len(values) > 1:  # one value has no scatter
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
+        half = _student((1 + level) / 2, len(values) - 1) * error
     return Interval(mean=mean, half=half, count=len(values), over="images" if several else "seeds")
+
+
+@lru_cache  # scipy takes a fraction of a millisecond, for each of thousands of methods
+def _student(level: float, degrees_of_freedom: int) -> float:
+    return float(stats.t.ppf(level, degrees_of_freedom))
 
 
 def compare(
@@ -127,7 +158,7 @@ def compare(
     if not pairs:
         return Comparison(
             methods=tuple(methods), pairs=(), possible=len(wanted), mean={}, behind={}, rank={},
-            wins={}, apart=apart,
+            wins=Wins({}), apart=apart,
         )  # fmt: skip
     mean = {m: interval({p: finite[m][p] for p in pairs}) for m in methods}
     sign = 1.0 if higher_is_better else -1.0
@@ -136,8 +167,6 @@ def compare(
     # (methods, pairs); from here on higher is better.
     table = sign * np.array([[finite[m][p] for p in pairs] for m in methods])
     ranks = stats.rankdata(-table, axis=0).mean(1)
-    # (methods, methods, pairs): 1 for a win, 1/2 for a tie.
-    beats = (table[:, None] > table[None]) + 0.5 * (table[:, None] == table[None])
     return Comparison(
         methods=tuple(methods),
         pairs=pairs,
@@ -145,12 +174,7 @@ def compare(
         mean=mean,
         behind={m: interval({p: finite[m][p] - best[p] for p in pairs}) for m in methods[1:]},
         rank={m: float(r) for m, r in zip(methods, ranks, strict=True)},
-        wins={
-            (a, b): float(beats[i, j].mean())
-            for i, a in enumerate(methods)
-            for j, b in enumerate(methods)
-            if a != b
-        },
+        wins=Wins(dict(zip(methods, table, strict=True))),
         apart=apart,
     )
 

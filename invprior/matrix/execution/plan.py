@@ -28,6 +28,7 @@ SIDE = 64  # pixels: side of the smaller of two crops on which a few steps are t
 _TIMED_STEPS = 3
 _DEFAULT_STEPS = 100  # assumed for a solver that stops by itself
 _WEIGHT_TRIALS = 8.0  # cost of an automatic weight, in reconstructions
+LONGEST = 120.0  # seconds that all estimates may take
 _OVERHEAD = 0.3  # seconds that a cell takes beyond its reconstruction, at most
 
 
@@ -53,24 +54,25 @@ class Row:
 
 
 def plan(cells: Sequence[PlannedCell]) -> Iterator[Row]:
-    """Group cells into rows, in order, and estimate each row."""
+    """Group cells into rows, in order, and estimate each row; those that `LONGEST` leaves no time for have none."""
+    until = time.monotonic() + LONGEST
     rows: dict[tuple[str, ...], list[PlannedCell]] = {}
     for one in cells:
         cell = one.job.cell
         axes = cell.operator, cell.noise, cell.method, cell.solver, cell.stop
         rows.setdefault(axes, []).append(one)
     for members in rows.values():
-        yield _row(tuple(members))
+        yield _row(tuple(members), timed=time.monotonic() < until)
 
 
-def _row(members: tuple[PlannedCell, ...]) -> Row:
+def _row(members: tuple[PlannedCell, ...], *, timed: bool) -> Row:
     job = members[0].job
     known = [c.record for c in members if c.record is not None and c.record.status == "ok"]
     if job.missing:
         return Row(cells=members, missing=job.missing)
     if known:
         return Row(cells=members, seconds=_mean(known))
-    if not all(specs.is_own(group, text) for group, text in parts(job)):
+    if not (timed and all(specs.is_own(group, text) for group, text in parts(job))):
         return Row(cells=members)  # code of other packages runs in a cell's own process only
     try:
         with chdir(home(job)):  # specs name files relative to it

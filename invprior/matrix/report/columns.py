@@ -236,8 +236,9 @@ def _wins(row: MethodRow) -> Value:
     found = row.comparison
     if not _is_compared(row):
         return number(None)
-    others = [found.wins[row.method, o] for o in found.methods if o != row.method]
-    share = 100 * math.fsum(others) / len(others) if others else None
+    others = len(found.methods) - 1
+    # At rank 1 a method beats all others, at the last rank none; ties share their mean rank.
+    share = 100 * (1 + others - found.rank[row.method]) / others if others else None
     return number(share, f"{share or 0:.0f}")
 
 

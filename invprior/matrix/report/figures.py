@@ -13,7 +13,7 @@ from invprior.experiments.plots import DASHES, FAMILIES, MARKERS
 from invprior.io.plain_text import printable
 from invprior.matrix.analysis.statistics import Comparison
 from invprior.matrix.analysis.tasks import Measure, Task
-from invprior.matrix.report.rows import mean_seconds
+from invprior.matrix.report.rows import MOST, mean_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     else. Times below a millisecond are drawn at a millisecond.
     """
     times = mean_seconds(task, comparison)
-    shown = [m for m in comparison.methods if m in times]
+    shown = [m for m in comparison.methods if m in times][:MOST]
     if not shown:
         return None
     # Only the drawing: tables have the true times.
@@ -77,7 +77,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
     has ended keeps its result.
     """
     averaged = {}
-    for method in comparison.mean:
+    for method in [m for m in comparison.methods if m in comparison.mean][:MOST]:
         runs = [_points(task.records[method][p].curve, measure.name) for p in comparison.pairs]
         if all(len(r) for r in runs):  # a mean over some pairs only would not be comparable
             averaged[method] = _average([r for r in runs if len(r)])

@@ -10,6 +10,8 @@ from invprior.matrix.analysis.statistics import Comparison, Pair
 from invprior.matrix.analysis.tasks import Measure, MissingResult, Task
 from invprior.matrix.results.record import Record
 
+MOST = 50  # methods in a figure, in a strip of images and in the table of wins: no reader tells more apart
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellRow:

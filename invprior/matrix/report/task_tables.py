@@ -10,7 +10,7 @@ from invprior.matrix.analysis.statistics import Comparison
 from invprior.matrix.analysis.tasks import Measure, Task
 from invprior.matrix.config.published import Published
 from invprior.matrix.report.columns import PERCENT, mean_value, method_columns
-from invprior.matrix.report.rows import method_rows
+from invprior.matrix.report.rows import MOST, method_rows
 from invprior.matrix.report.table import Head, Table, Value, number, signed, text
 
 
@@ -144,9 +144,9 @@ def _known(value: float | None, measure: Measure) -> Value:
 
 
 def wins(task: Task, measure: Measure, key: str) -> Table:
-    """Show how often the method of a row beats that of a column, in percent of the pairs."""
+    """Show how often the method of a row beats that of a column, in percent of the pairs; of the best `MOST`."""
     found = task.compare(measure)
-    names = [m for m in found.methods if m in found.mean]
+    names = [m for m in found.methods if m in found.mean][:MOST]
     rows = [
         (text(a), *(number(None) if a == b else number(100 * found.wins[a, b], f"{100 * found.wins[a, b]:.0f}")
                     for b in names))

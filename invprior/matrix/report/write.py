@@ -8,9 +8,10 @@ from pathlib import Path
 from invprior.errors import InvpriorError, MeasurementError
 from invprior.experiments import plots
 from invprior.experiments.tables import write_table
-from invprior.io import files
+from invprior.io import files, lock
 from invprior.matrix.analysis.tasks import Collection, collect
 from invprior.matrix.report import csv_tables, figures, images, inline_svg, page, table
+from invprior.matrix.report.rows import MOST
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.store import Store, changed_code
 
@@ -42,9 +43,19 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         raise MeasurementError(
             f'"{more}" exists already and is kept. Choose another name with --output, or replace it with --overwrite.'
         )
+    lock.acquire(path)  # removes also what a killed process left of the page
+    try:
+        return _write(store, path, more, replace)
+    finally:
+        lock.release(path)
+
+
+def _write(store: Store, path: Path, more: Path, replace: bool) -> list[Path]:
     collection, remarks = gather(store)
     made = page.parts(collection, store.matrix.published_table())
     more.mkdir(exist_ok=True)
+    for left in more.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
     written = _tables(more, collection, made)
     drawings = []
     for part in made:
@@ -52,7 +63,11 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         drawings.append(drawn)
         written += saved
     # The strips have the methods in the order of the table, the best first.
-    order = [[row[0].text for row in part.methods.rows] for part in made]
+    order = [[row[0].text for row in part.methods.rows[:MOST]] for part in made]
+    if any(len(part.methods.rows) > MOST for part in made):
+        remarks.append(
+            f"Figures, images and wins show the {MOST} best methods; the tables have all."
+        )
     strips = images.strips(store.folder, [part.task for part in made], order)
     text = page.render(
         collection,

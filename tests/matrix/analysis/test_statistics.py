@@ -107,3 +107,12 @@ def test_nothing_in_common_compares_nothing():
     found = compare({"a": one, "b": other}, PAIRS, higher_is_better=True)
     assert (found.best, found.pairs, found.mean) == (None, (), {})
     assert compare({}, [], higher_is_better=True).best is None
+
+
+def test_thousands_of_methods_are_compared_at_once():
+    """Their wins over each other, a million, are computed when they are read."""
+    scores = {f"m{n}": {Pair("a", 0): float(n), Pair("b", 0): -1.0} for n in range(1000)}
+    found = compare(scores, [Pair("a", 0), Pair("b", 0)], higher_is_better=True)
+    assert found.best == "m999"
+    assert len(found.wins) == 999 * 1000
+    assert found.wins["m3", "m2"] == 0.75

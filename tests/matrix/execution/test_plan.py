@@ -44,3 +44,9 @@ def test_a_timed_step_takes_time(made):
     job = made().jobs()[0]
     problem = problem_of(job, prepare(job))
     assert plan._fastest(problem, select_solver(problem, "auto").solver) > 0
+
+
+def test_estimates_take_a_limited_time(made, monkeypatch):
+    monkeypatch.setattr(plan, "LONGEST", 0.0)
+    store = made()
+    assert [row.seconds for row in plan.plan(store.inspect(store.jobs()))] == [None, None]

@@ -129,8 +129,11 @@ def test_an_earlier_report_is_replaced_and_nothing_else_is(store, tmp_path):
     (tmp_path / "new-files").mkdir()
     with pytest.raises(MeasurementError, match="new-files"):
         write(store, tmp_path / "new.html")
+    for debris in ("report-files/.cells.csv.0123abcd.tmp", ".report.html.0123abcd.tmp"):
+        (store.folder / debris).write_text("of a process that was killed")
     page, *_ = write(store)  # again
     assert "Cats" in page.read_text()
+    assert not list(store.folder.rglob(".*"))
     write(store, other, overwrite=True)
     assert "Cats" in other.read_text()
 
