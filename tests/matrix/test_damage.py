@@ -1,0 +1,196 @@
+"""Damaged files of a matrix give a clear message, and no other result.
+
+The environment variable INVPRIOR_FUZZ is the number of damaged inputs of each kind; a long run by hand has 20,000.
+"""
+
+import json
+import os
+import random
+import shutil
+import time
+
+import pytest
+
+from invprior.errors import InvpriorError
+from invprior.io import sealed
+from invprior.matrix.analysis.tasks import collect
+from invprior.matrix.config.matrix import builtin_names, parse, read
+from invprior.matrix.execution import reproduce
+from invprior.matrix.report import csv_tables, figures, page
+from invprior.matrix.results import record
+from invprior.matrix.results.cells import Job, Setting, jobs
+from invprior.matrix.results.explain import explain
+from invprior.matrix.results.merge import merge
+from invprior.matrix.results.store import MATRIX, Store
+from tests.matrix import damage
+from tests.matrix.made import begun, imaged, made
+
+COUNT = int(os.environ.get("INVPRIOR_FUZZ", "60"))
+LONGEST = 5.0  # seconds for one input
+TEXT = """
+title = "small"
+images = ["sample:camera:16"]
+noises = ["gaussian:sigma=0.05"]
+priors = [{label = "TV", prior = "tv:weight=8"}, {simple = "measurement"}]
+metrics = ["psnr"]
+stops = ["max-steps:steps=3"]
+seeds = [0, 1]
+[[exclude]]
+prior = "TV"
+seed = 1
+[protocol]
+rounded = true
+border = [1, 1]
+[limits]
+seconds = 60
+memory = "1GB"
+[tuning]
+images = ["sample:coins:16"]
+budget = 3
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A folder with the record of one cell and its images."""
+    store = begun(tmp_path / "out", TEXT, Setting(data=str(tmp_path), size=16))
+    job = store.jobs()[0]
+    given = made(job.cell.method, job.cell.image, options=job.options, job=job.rest())
+    given = imaged(store.folder, given, 16)
+    windows = {"truth": (0.0, 1.0), "measurement": (0.0, 2.0)}
+    record.save(store.folder, record.replace(given, cell=job.cell, windows=windows, notes=("n",)))
+    return store
+
+
+def timed(call, *arguments, **options):
+    """Call; return its result, or its error if that is one for users."""
+    began = time.perf_counter()
+    try:
+        return call(*arguments, **options)
+    except InvpriorError as error:
+        return error
+    finally:
+        assert time.perf_counter() - began < LONGEST
+
+
+def shown(store, *, drawn=False):
+    """Use the records as status, explain and report do; drawing takes long."""
+    planned = store.jobs()
+    store.inspect(planned)
+    store.superseded(planned)
+    explain(store, planned, planned[0])
+    records, _ = store.read()
+    collection = collect(records.values(), {job.key: job.cell for job in planned})
+    parts = page.parts(collection, None)
+    for part in parts if drawn else ():
+        for draw in (figures.quality_against_time, figures.curves):
+            draw(part.task, collection.measures[0], part.task.compare(collection.measures[0]))
+    page.facts(collection.records)
+    csv_tables.cells(collection), csv_tables.methods(collection)
+    return records
+
+
+class NoPool:
+    """Takes the cells that a pool would compute, as its worker reads them."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def run(self, jobs):
+        for job in jobs:
+            assert Job.from_json(job.to_json()) == job
+            assert job.seconds > 0
+            assert job.limits.bytes >= 0
+        return []
+
+
+@pytest.mark.parametrize("sealed_again", [False, True], ids=["letters", "values"])
+def test_a_damaged_record_is_no_other_result(store, tmp_path, monkeypatch, sealed_again):
+    monkeypatch.setattr(reproduce, "ProcessPool", NoPool)
+    draw = random.Random(COUNT)
+    (path,) = record.paths(store.folder)
+    text, whole = path.read_text(), record.load(path)
+    outside = set(tmp_path.iterdir())
+    for number in range(COUNT):
+        if sealed_again:
+            values = damage.values(sealed.unseal(text), draw)
+            path.write_text(sealed.seal(values))
+        else:
+            path.write_text(damage.letters(text, draw))
+        found = timed(shown, store, drawn=number % 10 == 0)
+        if not sealed_again and not isinstance(found, InvpriorError):
+            assert found in ({}, {whole.key: whole})
+        again = tmp_path / "again"
+        again.mkdir()
+        timed(reproduce.reproduce, path, again)
+        shutil.rmtree(again, ignore_errors=True)
+        if number % 10 == 0:
+            timed(merge, [store.folder], again)
+            shutil.rmtree(again, ignore_errors=True)
+    assert set(tmp_path.iterdir()) == outside
+
+
+def test_the_damaged_job_of_a_record_is_refused_or_can_be_computed(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "ProcessPool", NoPool)
+    draw = random.Random(COUNT)
+    (path,) = record.paths(store.folder)
+    values = sealed.unseal(path.read_text())
+    for _ in range(COUNT):
+        path.write_text(sealed.seal(values | {"job": damage.values(values["job"], draw)}))
+        again = tmp_path / "again"
+        again.mkdir()
+        timed(reproduce.reproduce, path, again)
+        shutil.rmtree(again, ignore_errors=True)
+        timed(shown, store)
+
+
+def test_a_damaged_folder_is_refused_or_another_matrix(store):
+    draw = random.Random(COUNT)
+    path = store.folder / MATRIX
+    text = path.read_text()
+    for number in range(COUNT):
+        if number % 2:
+            path.write_text(sealed.seal(damage.values(sealed.unseal(text), draw)))
+            timed(lambda: shown(Store.open(store.folder)))
+        else:
+            path.write_text(damage.letters(text, draw))
+            found = timed(Store.open, store.folder)
+            assert isinstance(found, InvpriorError) or found == store
+        timed(Store.planned, store.folder, "small", TEXT, store.setting)
+
+
+def test_a_damaged_configuration_is_refused_or_another_matrix(tmp_path):
+    draw = random.Random(COUNT)
+    texts = [TEXT, *(read(name)[1] for name in builtin_names())]
+    for _ in range(COUNT):
+        text = damage.letters(draw.choice(texts), draw)
+        timed(expanded, text, tmp_path)
+
+
+def expanded(text, folder):
+    return list(jobs(parse("x", text), Setting(data=str(folder)), folder))
+
+
+HUGE = f"images = {json.dumps([str(n) for n in range(10**5)])}\nseeds = {list(range(10**4))}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("images = " + "[" * 5000 + "]" * 5000 + "\npriors = []\n", "nested too deeply"),
+        ("a." * 3000 + "b = 1\n", "."),
+        (f"{HUGE}priors = ['tv']\n", "has 1,000,000,000 cells, and a run has at most 100,000"),
+        (TEXT.replace('prior = "TV"', f'prior = "{"*a" * 25}"'), "matches nothing"),
+        (TEXT.replace("small", "a" * 10**6).replace('prior = "TV"', f'prior = "{"*a" * 25}b"'), "matches nothing"),
+    ],
+    ids=["deep", "dotted", "10^9 cells", "stars", "stars on a long text"],
+)  # fmt: skip
+def test_what_would_hang_or_fill_the_memory_is_refused_at_once(text, message):
+    error = timed(parse, "x", text)
+    assert message in str(error)
