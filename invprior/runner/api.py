@@ -204,6 +204,8 @@ def solve(
         except (DivergedError, Interrupted) as error:
             if solved := [*done, *([error.solution] if error.solution else [])]:
                 error.solution = batch(solved)  # keeps the finished images
+            if store is not None and isinstance(error, DivergedError):
+                store.remove()  # it would diverge again
             raise
     # Not before the last image: a killed batch finds the finished images here.
     if store is not None:
@@ -244,7 +246,12 @@ def solve_problem(
         memory_limit=memory_limit,
         weight=weight,
     )
-    solution = _solve(select_solver(problem, solver), options)
+    try:
+        solution = _solve(select_solver(problem, solver), options)
+    except DivergedError:
+        if store is not None:
+            store.remove()  # it would diverge again
+        raise
     if store is not None:
         store.remove()
     return solution

@@ -409,6 +409,11 @@ def test_a_diverged_run_leaves_no_checkpoint(image, tmp_path):
     with pytest.raises(DivergedError):
         solve(image, checkpoint=tmp_path / "c", checkpoint_every=0, **run)
     assert not (tmp_path / "c").exists()
+    # Nor does a batch whose first image has ended well.
+    zero = torch.zeros_like(image)
+    with pytest.raises(DivergedError):
+        solve(torch.cat([zero, image]), checkpoint=tmp_path / "c", checkpoint_every=0, **run)
+    assert not (tmp_path / "c").exists()
 
 
 def test_files_of_others_stay(image, tmp_path):

@@ -228,7 +228,9 @@ def test_a_result_that_somebody_has_changed_is_kept(run, cut, refused, y, folder
     cut(3, y, *TV)
     before = (folder / "x.png").read_bytes()
     (folder / "x.png").write_text("dear")
-    assert '"x.png" exists already, and this run did not' in refused("solve", "--resume", "x.checkpoint")
+    assert '"x.png" exists already, and this run did not' in refused(
+        "solve", "--resume", "x.checkpoint"
+    )
     (folder / "x.png").write_bytes(before)
     run("solve", "--resume", "x.checkpoint")
     assert strict_json((folder / "x.json").read_text())["steps"] == 6
@@ -344,11 +346,19 @@ def test_overwriting_clears_a_folder_of_format_1(run, cut, y, folder):
 
 
 @pytest.mark.parametrize("name", ["run.json", "images.safetensors", FILE])
-def test_damage_is_reported(refused, cut, y, folder, name):
-    cut(3, y, "--prior", "tv:weight=8", "--stop", "max-steps:steps=6", "-o", "x.png")
+def test_any_damage_is_reported(refused, cut, y, folder, name):
+    """Cut short, and one bit changed: in the seed, in the true image, in the state."""
+    cut(3, y, *TV, "--truth", y)
     path = folder / "x.checkpoint" / name
-    path.write_bytes(path.read_bytes()[:40])
-    assert "start over" in refused("solve", "--resume", "x.checkpoint").lower()
+    data = path.read_bytes()
+    changed = bytearray(data)
+    changed[-1] ^= 1
+    if name == "run.json":
+        changed = data.replace(b'"seed": 0', b'"seed": 1')
+        assert changed != data
+    for content in (data[:40], changed, b""):
+        path.write_bytes(content)
+        assert "start over" in refused("solve", "--resume", "x.checkpoint").lower()
 
 
 def test_a_missing_or_changed_mask_is_reported(refused, cut, y, mask, folder):

@@ -180,7 +180,10 @@ def test_sizes(given, size):
     assert parse_size(given) == size
 
 
-@pytest.mark.parametrize("given", ["", "much", "-4GB", "4XB", 0, True, 1.5, "0GB"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "much", "-4GB", "4XB", 0, True, 1.5, "0GB", "9" * 20 + "TB", 10**16, "9" * 20000 + "x"],
+)
 def test_what_is_no_size(given):
     with pytest.raises(OptionError, match='"memory_limit" must be a size such as "4GB"'):
         parse_size(given)
