@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def broken(data, generator):
                 yield bytes(copy)
 
 
-# One suffix for each reader. HDF5 is left out: its library crashes on broken files.
+# One suffix for each reader of grey images.
 @pytest.mark.parametrize(
     ("suffix", "depth"),
     [
@@ -69,7 +70,11 @@ def test_broken_files_of_other_formats(tmp_path, monkeypatch, suffix, package):
     monkeypatch.setattr(room, "free_memory", lambda: 10**8)  # of sizes that a broken header claims
     path = tmp_path / f"x{suffix}"
     write(path, suffix)
-    for data in broken(path.read_bytes(), np.random.default_rng(len(suffix))):
+    # Each HDF5 file is read by a process of its own, which takes half a second to start.
+    step = 8 if suffix == ".h5" else 1
+    for data in islice(
+        broken(path.read_bytes(), np.random.default_rng(len(suffix))), 0, None, step
+    ):
         path.write_bytes(data)
         try:
             images.load_stack(path)

@@ -1,12 +1,15 @@
 """Files of astronomers, physicians and laboratories, written by the packages that read them."""
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
 
 from invprior.errors import MeasurementError
 from invprior.io import codecs, images
-from tests.io.readers.made import GENERATOR, PLANE, dicom_of, fits_of, integers
+from invprior.io.readers import hdf5
+from tests.io.readers.made import GENERATOR, PLANE, dicom_of, fits_of, integers, write
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "uint32", "float32"])
@@ -158,6 +161,35 @@ def test_numpy_stacks_and_archives(tmp_path):
     assert "5 channels (the last axis)" in image.notes[0]
     np.savez(tmp_path / "x.npz", a=PLANE, b=2 * PLANE)
     assert np.array_equal(images.load(f"{tmp_path}/x.npz:b").x[0, 0], 2 * PLANE)
+
+
+@pytest.mark.parametrize(
+    "code", ["", "import os; os.abort()", "import time; time.sleep(60)", 'print("{")']
+)
+def test_a_crash_of_the_hdf5_library_is_an_error(tmp_path, monkeypatch, code):
+    pytest.importorskip("h5py")
+    script = tmp_path / "crash.py"
+    script.write_text(f"print('ready', flush=True); {code}")
+    monkeypatch.setattr(hdf5, "_SCRIPT", script)
+    monkeypatch.setattr(hdf5, "_PATIENCE", 0.5)
+    write(tmp_path / "x.h5", ".h5")
+    with pytest.raises(MeasurementError, match=r"x\.h5"):
+        images.load(tmp_path / "x.h5")
+
+
+def test_an_hdf5_file_cannot_fill_the_memory(tmp_path, monkeypatch):
+    """A chunk of 4 kB that unpacks to 512 MB: the library itself knows no limit."""
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr(hdf5, "free_memory", lambda: -(2**32) + 2**29)  # 512 MB, Python included
+    write(tmp_path / "y.h5", ".h5")
+    assert images.load(tmp_path / "y.h5").x.numel() == 1600
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        data = file.create_dataset("a", (64, 64), "u1", chunks=(64, 64), compression="gzip")
+        packer = zlib.compressobj(1)
+        pieces = [packer.compress(bytes(2**24)) for _ in range(32)]
+        data.id.write_direct_chunk((0, 0), b"".join([*pieces, packer.flush()]))
+    with pytest.raises(MeasurementError, match=r"x\.h5"):
+        images.load(tmp_path / "x.h5")
 
 
 @pytest.mark.parametrize(
