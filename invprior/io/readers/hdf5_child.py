@@ -1,7 +1,7 @@
 """The part of the HDF5 reader that runs in a process of its own: a script, which imports nothing of invprior.
 
-It says that it is ready, prints a line of JSON on what the file holds, reads the name of a data set, prints its attributes and writes the
-bytes of its values.
+It says that it is ready, prints a line of JSON on what the file holds, reads the name of a data set, prints its
+attributes and writes the bytes of its values.
 """
 
 from __future__ import annotations
