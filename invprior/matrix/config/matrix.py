@@ -94,7 +94,7 @@ def parse(name: str, text: str) -> Matrix:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or of an integer with thousands of digits
         raise OptionError(f"The matrix {name} is not valid TOML: {error}.") from None
     except RecursionError:
         raise OptionError(
