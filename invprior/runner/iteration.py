@@ -47,7 +47,6 @@ class Iteration:
         if x0 is not None:
             _check_start(x0, expected)
         self.objective, self.solver = objective, solver
-        self.monitor = DivergenceMonitor(objective)
         self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
         functionals = (t.functional for t in problem.prior.terms)
@@ -57,6 +56,7 @@ class Iteration:
         start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
         if start.is_inference():
             start = start.clone()
+        self.monitor = DivergenceMonitor(objective, start)
         # The caller may be under no_grad.
         with torch.enable_grad(), gradients_kept(self.parts):
             self.state = solver.init(objective, start, generator)
@@ -143,12 +143,14 @@ class Iteration:
             "state": self.state,
             "best": self.monitor.kept,
             "step_size": self.monitor.step_size,
+            "first_energy": self.monitor.first,
         }
 
     def resume(self, kept: dict[str, Any]) -> None:
         """Resume from the value that `kept` returned."""
         self.step, self.notes, self.state = kept["step"], kept["notes"], kept["state"]
         self.monitor.kept, self.monitor.step_size = kept["best"], kept["step_size"]
+        self.monitor.first = kept["first_energy"]
         self.began = time.perf_counter() - kept["seconds"]
         if kept["released"]:
             self._release()

@@ -128,7 +128,10 @@ class Run:
                 for callback in self.options.callbacks:
                     callback(now)
                 if end is not None:
-                    run.monitor.look(now)  # on a GPU not every iterate has been checked
+                    if (
+                        doubt := run.monitor.judge(now, now.x if end.x is None else end.x)
+                    ) is not None:
+                        run.note(doubt)
                     return now, end
         except KeyboardInterrupt:
             if run.step == 0:

@@ -443,8 +443,8 @@ def test_the_returned_image_is_looked_at_also_where_looking_is_rare(y, monkeypat
 
     begin = DivergenceMonitor.__init__
 
-    def rarely(guard, objective):
-        begin(guard, objective)
+    def rarely(guard, *arguments):
+        begin(guard, *arguments)
         guard.every = 20
 
     monkeypatch.setattr(DivergenceMonitor, "__init__", rarely)
