@@ -77,9 +77,7 @@ class KeptRun:
 
     def begin(self) -> Path:
         """Make the folder, and write into it what the run started from; return it."""
-        if self.outputs.fresh:  # which has its name only now
-            self.outputs = self.outputs.claimed()
-            self.outputs.lock()
+        self.outputs = self.outputs.claimed()
         run_facts.clear(self.path)  # left by an earlier run, which --overwrite discards
         made(self.path)
         self.save_inputs(self.path)

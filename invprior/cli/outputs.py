@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from invprior.cli import run_facts
 from invprior.errors import MeasurementError
 from invprior.io import files, images, lock
 from invprior.io.encoders import suffix_of
@@ -76,7 +77,7 @@ class Outputs:
         )
 
     def claimed(self) -> Outputs:
-        """Make the fresh folder and return the paths in it.
+        """Make the fresh folder, lock the paths in it and return them.
 
         Call it only when there is something to write, so that a run that fails leaves no empty folder.
 
@@ -85,21 +86,41 @@ class Outputs:
         """
         if not self.fresh:
             return self
+        suffix = suffix_of(self.restoration) or self.restoration.suffix
+        wanted = [path is not None for path in (self.measurement, self.deviation, self.curve)]
         base = folder = self.restoration.parent
         for number in itertools.count(2):
+            found = Outputs.in_folder(folder, suffix, *wanted)
             try:  # making it is the test: another process may take the name in between
                 folder.mkdir(parents=True)
-                break
             except FileExistsError:
-                folder = base.with_name(f"{base.name}-{number}")
+                pass
             except OSError as error:
                 raise MeasurementError(
                     f'Cannot make the folder "{folder}": {error.strerror}. '
                     "Name another place with --output."
                 ) from None
-        suffix = suffix_of(self.restoration) or self.restoration.suffix
-        wanted = (path is not None for path in (self.measurement, self.deviation, self.curve))
-        return Outputs.in_folder(folder, suffix, *wanted)
+            if found._taken():
+                return found
+            folder = base.with_name(f"{base.name}-{number}")
+        raise AssertionError  # the loop has no end
+
+    def _taken(self) -> bool:
+        """Lock the paths in a folder, unless it holds more than a killed process leaves of making it."""
+        folder, left = self.restoration.parent, (".lock", ".tmp")
+        try:
+            inside = list(folder.iterdir())
+        except OSError:  # a file of this name
+            return False
+        if any(p != self.checkpoint and p.suffix not in left for p in inside):
+            return False
+        if run_facts.holds_run(self.checkpoint):
+            return False
+        try:
+            self.lock()
+        except MeasurementError:  # another process is making it now
+            return False
+        return True
 
     @property
     def names(self) -> dict[str, str | None]:

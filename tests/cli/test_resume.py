@@ -1,5 +1,6 @@
 """`invprior solve --resume`: after kill -9, and after Ctrl-C."""
 
+import fcntl
 import json
 import shlex
 import signal
@@ -298,6 +299,31 @@ def test_what_a_killed_run_left_is_removed_by_the_next(run, cut, y, folder, ever
         (folder / debris).touch()
     run("solve", y, *TV, "--checkpoint-every", every)
     assert names(folder) == ["x-comparison.png", "x.json", "x.png", "y.png"]
+
+
+def test_a_folder_that_a_killed_run_has_just_made_is_used(run, y, folder, monkeypatch):
+    """Without a run in it; one that holds a run, or that another process is making, is not."""
+    left = folder / "invprior-out" / "y-denoise-tv"
+    (left / "checkpoint").mkdir(parents=True)
+    (left / "checkpoint" / "images.safetensors").touch()
+    (left / ".record.json.lock").touch()
+    command = ["solve", y, *TV[:-2], "--checkpoint-every"]
+    run(*command, 0)
+    run(*command, 99)
+    third = left.with_name("y-denoise-tv-3")
+    (third / "checkpoint").mkdir(parents=True)
+    (third / "checkpoint" / "run.json").touch()
+    fourth = left.with_name("y-denoise-tv-4")
+    fourth.mkdir()
+    (fourth / ".record.json.lock").touch()
+    with (fourth / ".record.json.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run(*command, 0)
+    done = ["comparison.png", "record.json", "restoration.png"]
+    places = [left, left.with_name("y-denoise-tv-2"), left.with_name("y-denoise-tv-5")]
+    assert [names(place) for place in places] == [done] * 3
+    assert names(third) == ["checkpoint"]
+    assert names(fourth) == [".record.json.lock"]
 
 
 @pytest.mark.parametrize(

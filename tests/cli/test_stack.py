@@ -128,6 +128,15 @@ def test_an_interrupted_stack_is_resumed(run, cut, refused, stack, folder, monke
     assert not list(folder.rglob("*.lock"))
 
 
+def test_an_overwritten_stack_uses_nothing_of_the_old_one(run, cut, stack, folder):
+    cut(2, stack, *SLOW, "-o", "out.tif")
+    other = [*FAST[2:], "--prior", "tv:weight=3", "--overwrite"]
+    run("solve", stack, *other, "-o", "out.tif")
+    assert not (folder / "out.checkpoint").exists()
+    run("solve", stack, *other, "-o", "whole.tif")
+    assert np.array_equal(tifffile.imread("out.tif"), tifffile.imread("whole.tif"))
+
+
 def test_a_stack_that_has_changed_is_not_resumed(run, cut, stack, folder):
     cut(2, stack, *SLOW, "-o", "out.tif")
     tifffile.imwrite(stack, tifffile.imread(stack) + 1, photometric="minisblack")
