@@ -10,15 +10,15 @@ import time
 from invprior.errors import InvpriorError
 
 COUNT = int(os.environ.get("INVPRIOR_FUZZ", "60"))
-LONGEST = 5.0  # seconds for one input
+LONGEST = 5.0  # seconds of the processor for one input: the machine may have other work
 
 
 def timed(call, *arguments, **options):
     """Call; return its result, or its error if that is one for users. Any other error fails the test."""
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         return call(*arguments, **options)
     except InvpriorError as error:
         return error
     finally:
-        assert time.perf_counter() - began < LONGEST
+        assert time.process_time() - began < LONGEST
