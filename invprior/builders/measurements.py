@@ -33,27 +33,43 @@ def image_batch(
     Args:
         y: the images, in any form that `solve` takes.
         device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
-        dtype: a float type.
+        dtype: float32 or float64; what is fitted needs the precision of one of them.
         shape: shape of a measurement without the batch dimension. With other than three dimensions, a tensor or an
             array must have it, with or without a batch dimension in front; None reads images.
 
     Raises:
-        OptionError: the dtype is not a float type, or the device is missing.
-        MeasurementError: the images cannot be read, or are complex.
+        OptionError: the dtype is another one, or the device is missing.
+        MeasurementError: the images cannot be read, are complex, or hold no values.
     """
     if device is None and not isinstance(y, Tensor):
         device = default_device()
-    if not dtype.is_floating_point:
-        raise OptionError(f'The option "dtype" must be a float type; got {dtype}. Use float32.')
+    if dtype not in (torch.float32, torch.float64):
+        raise OptionError(
+            f'The option "dtype" must be torch.float32 or torch.float64; got {dtype!r}. Use torch.float32.'
+        )
+    if isinstance(y, Tensor) and y.is_meta:
+        raise MeasurementError(
+            'The measurement must hold values; a tensor on the device "meta" has a shape only.'
+        )
     tensor = to_tensor(y, dtype) if shape is None else _measurements(y, dtype, shape)
     try:
         tensor = tensor.to(device=device, dtype=dtype)
-    except (RuntimeError, AssertionError) as error:  # torch has no single error for this
+    except (
+        RuntimeError,
+        AssertionError,
+        TypeError,
+        ImportError,
+    ) as error:  # torch has no single one
         reason = str(error).partition("\n")[0].rstrip(".")
         raise OptionError(
             f'The option "device" must be a device of this machine; got "{device}" ({reason}). '
             'Use "cpu".'
         ) from None
+    if tensor.is_meta:
+        raise OptionError(
+            'The option "device" must be a device that computes; got "meta", on which tensors have no values. '
+            'Use "cpu".'
+        )
     return tensor.clone() if tensor.is_inference() else tensor
 
 

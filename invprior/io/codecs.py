@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from invprior.io.quiet import quiet
 from invprior.io.readers import arrays, dicom, fits, hdf5, nifti, pillow, tiff
 from invprior.io.readers.base import Array as Array
 from invprior.io.readers.base import Decoded
@@ -86,20 +83,3 @@ def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
         if suffix in _NIFTI:
             return nifti.read(path)
         return hdf5.read(path, name)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what the libraries say of metadata; a file that cannot be read raises an error all the same."""
-    # Not astropy's, which must be of a class that astropy sets; what it says are warnings.
-    loggers = [logging.getLogger(name) for name in ("tifffile", "pydicom", "nibabel.global", "PIL")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL + 1)
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)

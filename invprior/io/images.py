@@ -15,6 +15,7 @@ from invprior.io import codecs, files, sources
 from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
 from invprior.io.codecs import Array
 from invprior.io.metadata import Metadata, read
+from invprior.io.quiet import quiet
 from invprior.io.readers.base import Decoded
 from invprior.io.values import TOPS as TOPS
 from invprior.io.values import Precision, depth_of, precision_of, scaled
@@ -114,7 +115,7 @@ def load_stack(path: str | PathLike[str], dtype: torch.dtype = torch.float32) ->
     try:
         decoded = codecs.decode(path, suffix, name)
         precision = precision_of(dtype)
-        with codecs.quiet():
+        with quiet():
             about = replace(read(path, suffix, name), axes=decoded.axes, shape=decoded.shape)
         pages = tuple(
             replace(_image(decoded, k, precision, path), metadata=about)

@@ -8,7 +8,7 @@ from PIL import Image
 import invprior
 from invprior.builders.measurements import image_batch
 from invprior.builders.problem import build
-from invprior.errors import MeasurementError
+from invprior.errors import MeasurementError, OptionError
 from invprior.fidelities.gaussian import Gaussian
 from invprior.operators.denoise import Denoise
 from invprior.priors.tikhonov import Tikhonov
@@ -194,3 +194,29 @@ def test_a_start_that_no_run_can_take_is_refused(y, x0, message):
     (problem,) = build(y, prior="tikhonov:weight=1")
     with pytest.raises(MeasurementError, match=message):
         next(invprior.iterate(problem, x0=x0))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"device": "meta"}, '"device" must be a device that computes; got "meta"'),
+        ({"device": "privateuseone"}, '"device" must be a device of this machine; got "privateuse'),
+        ({"device": object()}, '"device" must be a device of this machine'),
+        ({"dtype": torch.float16}, r'"dtype" must be torch.float32 .* got torch.float16'),
+        ({"dtype": torch.bfloat16}, '"dtype" must be torch.float32'),
+        ({"dtype": torch.float8_e5m2}, '"dtype" must be torch.float32'),
+        ({"dtype": torch.int32}, '"dtype" must be torch.float32'),
+        ({"dtype": "float32"}, r'"dtype" must be torch.float32 .* got \'float32\''),
+    ],
+)
+def test_devices_and_types_that_cannot_hold_an_image_are_refused(options, told):
+    with pytest.raises(OptionError, match=told):
+        invprior.solve(plane(), prior="tikhonov", **options)
+
+
+def test_a_tensor_without_values_is_refused():
+    with pytest.raises(MeasurementError, match="must hold values"):
+        invprior.solve(torch.empty(1, 1, 6, 5, device="meta"), prior="tikhonov")
+    # A half tensor has values, and is computed in single precision.
+    found = invprior.solve(torch.rand(6, 5).half(), prior="tikhonov:weight=1", steps=2)
+    assert found.x.dtype == torch.float32

@@ -220,7 +220,7 @@ def test_steps_must_be_a_whole_number(y, steps):
     [
         ({"seed": "a"}, '"seed" must be an integer of 64 bits; got'),
         ({"seed": 2**64}, '"seed" must be an integer of 64 bits; got'),
-        ({"dtype": torch.int32}, '"dtype" must be a float type; got torch.int32'),
+        ({"dtype": torch.int32}, r'"dtype" must be torch.float32 .* got torch.int32'),
         ({"device": "gpu"}, '"device" must be a device of this machine; got "gpu"'),
     ],
 )
