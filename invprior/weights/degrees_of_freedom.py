@@ -13,7 +13,8 @@ from invprior.problem.functionals import Proximable
 from invprior.problem.problem import Problem
 from invprior.weights.base import residual
 
-# With M, an inverse that amplifies the noise of the estimate, one probe of a small image left the weight to chance.
+# With M, an inverse that amplifies the noise of the estimate, and with few photons, one probe of a small image left the
+# weight to chance.
 # Probes are added until they have this number of values, up to four.
 _PROBED_VALUES = 2**15
 _MAX_PROBES = 4
@@ -28,6 +29,7 @@ def followed(
     variance: float,
     generator: torch.Generator,
     weigh: Callable[[Tensor], Tensor] | None = None,
+    relative: Tensor | None = None,
 ) -> tuple[tuple[Problem, ...], Followed]:
     """Return problems to solve, and a function of their restorations that gives residual and degrees of freedom.
 
@@ -40,14 +42,16 @@ def followed(
         problem: the problem.
         variance: variance of the noise, its mean if it differs between measurements.
         generator: the source of b.
-        weigh: M, a linear map on measurements; the trace is then that of M^T d(Ax)/dy. None for the identity.
+        weigh: M, a symmetric map on measurements; the trace is then that of M d(Ax)/dy. None for the identity.
+        relative: the variance of each measurement over `variance`, by which column i of d(Ax)/dy is multiplied, of y's
+            shape. None for ones.
 
     Returns:
         The problems, and a function of the problem at a weight and of their restorations. It returns the residual
         Ax - y, (1, *measurement_shape), and the trace.
     """
     # Not only cheaper: an inexact solver beside an exact trace cost 0.7 dB.
-    if weigh is None and _closed_form(problem, variance) is not None:
+    if weigh is None and relative is None and _closed_form(problem, variance) is not None:
 
         def exact(weighted: Problem, images: Sequence[Tensor]) -> tuple[Tensor, float]:
             exactly = _closed_form(weighted, variance)
@@ -58,11 +62,15 @@ def followed(
 
     size = _PROBE * variance**0.5
     count = 1
-    if weigh is not None:
+    if relative is not None:
+        # The variance of photon counts grows by one count per unit of y. Below that step, x(y) is not smooth.
+        size = max(size, variance * _spread(relative) / max(_spread(problem.y), size))
+    if weigh is not None or relative is not None:
         count = min(max(-(-_PROBED_VALUES // problem.measurements), 1), _MAX_PROBES)
     signs = [random_signs(problem, generator) for _ in range(count)]
-    # M acts on the probe, once, in place of M^T on every answer.
-    probes = [b if weigh is None else weigh(b) for b in signs]
+    # M is symmetric, so it may act on the probe, once, in place of on every answer.
+    probes = [b if relative is None else relative * b for b in signs]
+    probes = [b if weigh is None else weigh(b) for b in probes]
     # `replace` hands on the noise's estimate, so it is not made again from the perturbed y.
     perturbed = [replace(problem, y=problem.y + size * b) for b in signs]
 
@@ -75,6 +83,10 @@ def followed(
         return r, total / count
 
     return (problem, *perturbed), estimated
+
+
+def _spread(values: Tensor) -> float:
+    return float(values.max() - values.min())
 
 
 def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:

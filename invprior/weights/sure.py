@@ -48,9 +48,14 @@ class SURE(WeightRule):
         variances, variance = noise_variance(problem, self)
         count = problem.measurements
         weigh = self._weighing(problem)
-        spread = _of_noise(weigh, variances / variance) if variances.dim() else weigh
-        views, evaluate = followed(problem, variance, generator, spread)
-        noise = 1.0 if weigh is None else _mean_trace(spread or weigh, problem, generator)
+        relative = variances / variance if variances.dim() else None
+        views, evaluate = followed(problem, variance, generator, weigh, relative)
+        noise = 1.0
+        if weigh is not None:
+            # The mean of r^T M r / sigma^2 when r is noise alone, by one random probe.
+            signs = random_signs(problem, generator)
+            noise = float((signs * weigh(signs if relative is None else relative * signs)).sum())
+            noise /= count
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             r, degrees = evaluate(weighted, images)
@@ -76,21 +81,3 @@ class SURE(WeightRule):
             return (r - kept) * (norm_squared / damping)
 
         return weigh
-
-
-def _of_noise(
-    weigh: Callable[[Tensor], Tensor] | None, relative: Tensor
-) -> Callable[[Tensor], Tensor]:
-    """Return M V, for the relative variances V of the measurements; V alone if M is None, the identity."""
-    return lambda r: r * relative if weigh is None else weigh(r * relative)
-
-
-def _mean_trace(
-    weigh: Callable[[Tensor], Tensor], problem: Problem, generator: torch.Generator
-) -> float:
-    """Estimate the trace of M per measurement by one random probe.
-
-    It is the mean of r^T M r / sigma^2 when r is noise alone.
-    """
-    signs = random_signs(problem, generator)
-    return float((signs * weigh(signs)).sum()) / problem.measurements
