@@ -70,12 +70,13 @@ def check_gzip(path: Path) -> None:
             _check_stream(iter(lambda: file.read(_PIECE), b""))
 
 
-def check_deflated(path: Path, start: int) -> None:
-    """Refuse a file as `check_gzip` does, in which a raw deflate stream begins at a byte."""
+def check_deflated(path: Path, starts: Iterable[int]) -> None:
+    """Refuse a file as `check_gzip` does, in which raw deflate streams begin at these bytes."""
     if _could_exceed(path):
         with path.open("rb") as file:
-            file.seek(start)
-            _check_stream(_inflated(file))
+            for start in starts:
+                file.seek(start)
+                _check_stream(_inflated(file))
 
 
 _PIECE = 2**20
@@ -89,7 +90,7 @@ def _could_exceed(path: Path) -> bool:
 
 def _inflated(file: IO[bytes]) -> Iterable[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    while piece := inflater.unconsumed_tail or file.read(_PIECE):
+    while not inflater.eof and (piece := inflater.unconsumed_tail or file.read(_PIECE)):
         yield inflater.decompress(piece, _PIECE)
 
 

@@ -5,7 +5,9 @@ import gzip
 import io
 import os
 import socket
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from invprior.errors import MeasurementError
 from invprior.io import codecs, images, png16, room
 from invprior.io.arrays import read_mask, read_numbers, read_plane
+from invprior.io.readers import tiff
 from tests.io.readers.made import dicom_of
 
 READERS = (images.load_stack, lambda path: read_plane(path, "kernel"), read_mask, read_numbers)
@@ -117,6 +120,26 @@ def test_an_endless_header_is_refused(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"x{suffix}"
     path.write_bytes(endless(suffix))
     with pytest.raises(MeasurementError, match=r"GB are free|Decompress it first"):
+        images.load(path)
+
+
+def test_a_strip_of_a_tiff_file_that_unpacks_to_anything_is_refused(tmp_path, monkeypatch):
+    """Without imagecodecs, which has a limit, as the package may be missing."""
+    tifffile = pytest.importorskip("tifffile")
+    monkeypatch.setattr(tiff, "find_spec", lambda name: None)
+    monkeypatch.setattr(room, "free_memory", lambda: 10**7)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), compression="zlib")
+    assert images.load(path).x.shape == (1, 1, 8, 9)
+    with tifffile.TiffFile(path) as file:
+        offset, count = (file.pages[0].tags[k] for k in ("StripOffsets", "StripByteCounts"))
+    packed = zlib.compress(bytes(10**7))
+    data = bytearray(path.read_bytes())
+    data[offset.valueoffset : offset.valueoffset + 4] = struct.pack("<I", len(data))
+    data[count.offset + 2 : count.offset + 4] = struct.pack("<H", 4)  # the type, a long integer
+    data[count.offset + 8 : count.offset + 12] = struct.pack("<I", len(packed))
+    path.write_bytes(data + packed)
+    with pytest.raises(MeasurementError, match="GB are free"):
         images.load(path)
 
 

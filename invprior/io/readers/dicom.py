@@ -57,7 +57,7 @@ def _check_deflated(pydicom: Any, path: Path) -> None:
         about = reader.read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2)
         start = file.tell()
     if getattr(about.get("TransferSyntaxUID"), "is_deflated", False):
-        check_deflated(path, start)
+        check_deflated(path, [start])
 
 
 def _rescaled(array: Array, data: Any) -> Array:

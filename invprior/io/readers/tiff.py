@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from invprior.errors import MeasurementError
 from invprior.io.readers import pillow
 from invprior.io.readers.base import Array, Decoded, checked_shape, chosen, pages_of
 from invprior.io.readers.nodata import is_nodata
+from invprior.io.room import check_deflated
 
 # Photometric interpretations, in numbers of the TIFF specification and its supplements.
 WHITE_IS_ZERO, RGB, PALETTE, YCBCR = 0, 2, 3, 6
@@ -25,6 +27,8 @@ _REFUSED = {
     32845: "LogLuv",
 }
 _JPEG = (6, 7)
+# Compressions that Python itself unpacks, without a limit.
+_DEFLATE, _LZMA = (8, 32946), 34925
 _NEEDS_CODECS = (
     "its compression needs the package imagecodecs, which is not installed. "
     "Install it: pip install 'invprior[tiff]', or save the file without compression."
@@ -42,6 +46,7 @@ def read(path: Path, name: str | None = None) -> Decoded:
 
     with tifffile.TiffFile(path) as tiff:
         _check_chain(tiff)
+        _check_packed(path, tiff)
         series = [s for s in tiff.series if not (s.keyframe.is_reduced or s.keyframe.is_mask)]
         notes = _left_out(tiff)
         if not series:
@@ -84,6 +89,17 @@ def _check_chain(tiff: Any) -> None:
         if len(tags) < form.offsetsize:
             return
         offset = struct.unpack(form.offsetformat, tags[-form.offsetsize :])[0]
+
+
+def _check_packed(path: Path, tiff: Any) -> None:
+    """Refuse compressed strips or tiles that do not fit into memory; imagecodecs has a limit for them itself."""
+    if find_spec("imagecodecs") is not None:
+        return
+    if any(page.keyframe.compression == _LZMA for page in tiff.pages):
+        raise MeasurementError(_NEEDS_CODECS)
+    packed = (page for page in tiff.pages if page.keyframe.compression in _DEFLATE)
+    # Two bytes of zlib stand before the stream.
+    check_deflated(path, (start + 2 for page in packed for start in page.dataoffsets))
 
 
 def _check_colours(page: Any) -> None:
