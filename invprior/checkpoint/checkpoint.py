@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from invprior._version import __version__
-from invprior.checkpoint.decode import restore
-from invprior.checkpoint.encode import Tree, Unpackable, pack
+from invprior.checkpoint.encode import Tree
+from invprior.checkpoint.state import packed
 from invprior.errors import MeasurementError, OptionError
 from invprior.io import files, sealed_tensors
 
 FILE = "checkpoint.safetensors"
+_WEIGHTS = "weights.safetensors"  # the search for weights, which comes before the run
 # Raise it when the layout of the file changes, and when a class of a state moves: the file names its module.
 _FORMAT = "3"
 _SHARE = 20  # of the run's time, writing takes at most 1 / _SHARE
@@ -81,6 +81,7 @@ class Checkpoint:
         self.make_folder = make_folder
         self.due = time.perf_counter() + self.every
         self.whole: Checkpoint | None = None
+        self.file = FILE
 
     @property
     def folder(self) -> Path:
@@ -116,8 +117,15 @@ class Checkpoint:
                 f'The checkpoint in "{self.folder}" has format 1, which invprior {__version__} cannot read. Resume it '
                 "with the version that wrote it, name another folder, or remove this one to start over."
             )
-        part = Checkpoint(name, self.every, strict=self.strict, run=self.run)
-        part.whole = self
+        return self._inside(name, FILE)
+
+    def of_weights(self) -> Checkpoint:
+        """Return the checkpoint of the search for weights that comes before the run, in the same folder."""
+        return self._inside(".", _WEIGHTS)
+
+    def _inside(self, folder: str, file: str) -> Checkpoint:
+        part = Checkpoint(folder, self.every, strict=self.strict, run=self.run)
+        part.whole, part.file = self, file
         return part
 
     def prepare(self) -> Path:
@@ -138,11 +146,13 @@ class Checkpoint:
         Raises:
             OptionError: the file is damaged, has another format or belongs to another kind of run.
         """
-        path = self.folder / FILE
+        path = self.folder / self.file
         if not self.begun:
             return None
         if not path.exists():
-            if any(_PART.fullmatch(p.parent.name) for p in self.folder.glob(f"*/{FILE}")):
+            if self.file == FILE and any(
+                _PART.fullmatch(p.parent.name) for p in self.folder.glob(f"*/{FILE}")
+            ):
                 raise _other_run(self.folder, "a run of several parts, and this call has one")
             return None
         try:
@@ -196,7 +206,7 @@ class Checkpoint:
             "tree": tree,
         }
         # One file, so that one rename replaces tensors and tree together.
-        sealed_tensors.write(self.prepare() / FILE, tensors, facts)
+        sealed_tensors.write(self.prepare() / self.file, tensors, facts)
         now = time.perf_counter()
         self.due = now + max(self.every, _SHARE * (now - began)) if self.every > 0 else now
 
@@ -204,6 +214,11 @@ class Checkpoint:
         """Delete the files, those of parts too; with `keep`, nothing is deleted."""
         if self.begun and not self.keep:
             clear(self.folder)
+
+
+def holds_state(folder: Path) -> bool:
+    """Return whether a folder holds the state of a run or of a part."""
+    return any(True for name in (FILE, _WEIGHTS) for _ in folder.rglob(name))
 
 
 def clear(folder: Path, *more: str) -> None:
@@ -221,7 +236,7 @@ def clear(folder: Path, *more: str) -> None:
     for part in folder.iterdir():
         if _PART.fullmatch(part.name) and not part.is_symlink():
             clear(part)
-    for name in (FILE, *more):
+    for name in (FILE, _WEIGHTS, *more):
         files.remove_leftovers(folder / name)
         with suppress(OSError):
             (folder / name).unlink()
@@ -259,39 +274,3 @@ def _other_run(folder: Path, whose: str) -> OptionError:
         f'The checkpoint in "{folder}" belongs to {whose}. Give the options of that run, name another folder, or '
         "remove this one to start over."
     )
-
-
-def packed(value: Any, about: Mapping[str, Any]) -> tuple[dict[str, Tensor], Tree]:
-    """Pack a run's state.
-
-    Raises:
-        OptionError: part of it cannot be saved; the message names the solver or stopping rule, and the field.
-    """
-    try:
-        return pack(value, stateless="watch")
-    except Unpackable as fault:
-        part, _, field = fault.place.partition(".")
-        owner = f"solver {about['solver_name']}"
-        if part == "watch":
-            owner = f"stopping rule {about['stop']}"
-        raise OptionError(
-            f"The state of the {owner} must consist of tensors, modules, optimisers, generators, dataclasses, numbers "
-            f"and text to be saved in a checkpoint; its {field or 'watcher'} is a {fault.kind}. "
-            "Use one of these types, or run without a checkpoint."
-        ) from None
-
-
-def put_back(kept: Kept, fresh: Any, device: torch.device, where: Path) -> Any:
-    """Restore the content of a file into a fresh object.
-
-    Raises:
-        OptionError: the content does not fit the object.
-    """
-    try:
-        return restore(kept.tensors, kept.tree, fresh, device)
-    except Exception as fault:  # a file that somebody made can raise any error
-        reason = str(fault) or type(fault).__name__
-        raise OptionError(
-            f'The checkpoint in "{where}" does not fit this run: {reason}. '
-            "Use the versions that wrote it, or remove the folder to start over."
-        ) from None

@@ -7,23 +7,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from invprior.checkpoint.fingerprint import fingerprint
 from invprior.errors import OptionError
 from invprior.io import strict_json
+from invprior.problem.problem import Problem
+from invprior.provenance import data_hash
+from invprior.registry.options import plain_name
+from invprior.solvers.base import Solver
 
 # A difference in these is another run. The stopping rule is missing on purpose: it may be changed to go on longer.
 # device_type is here because a random stream cannot continue on another type of device.
 _SAME = ("operator", "fidelity", "prior", "solver", "seed", "dtype", "image_shape", "measurement_shape",
-         "measurement_sha256", "noise_level", "initial_estimate", "parts_sha256", "device_type")  # fmt: skip
+         "measurement_sha256", "noise_level", "initial_estimate", "parts_sha256", "device_type",
+         "weight_rule")  # fmt: skip
 # These change at most the last bits.
 _ALIKE = ("device", "threads", "platform", "versions", "plugins")
+
+
+def identity(
+    record: Mapping[str, Any], problem: Problem, solver: Solver, x0: Tensor | None
+) -> dict[str, Any]:
+    """Return what a run is recognised by: its provenance, and hashes of what no option's text shows."""
+    return {
+        **record,
+        "solver_name": plain_name(type(solver)),
+        "initial_estimate": None if x0 is None else data_hash(x0),
+        "parts_sha256": fingerprint(problem, solver),
+        "device_type": problem.y.device.type,
+    }
 
 
 def compare(then: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> tuple[str, ...]:
     """Refuse the checkpoint of another run; return notes on what else has changed.
 
     Args:
-        then: the provenance of the run that wrote the checkpoint, with `initial_estimate`, a hash or None,
-            `parts_sha256`, see `fingerprint`, and `device_type`.
+        then: the `identity` of the run that wrote the checkpoint.
         now: the same of the run that resumes.
         where: the checkpoint's folder, for messages.
 

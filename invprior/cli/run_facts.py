@@ -33,7 +33,7 @@ def holds_run(folder: Path) -> bool:
     """Return whether a folder holds an unfinished run; what a killed process left of making one does not count."""
     if any((folder / name).exists() for name in (RUN, STACK, SEVERAL)):
         return True
-    return any(folder.rglob(checkpoint.FILE))  # of a call from Python
+    return checkpoint.holds_state(folder)  # of a call from Python
 
 
 def check_free(folder: Path) -> None:

@@ -38,9 +38,10 @@ from invprior.runner.units import (
     options_for_run,
     solution_in_data_units,
 )
+from invprior.runner.weighing import weighted_problem
 from invprior.solvers.base import Solver
 from invprior.stopping.base import StoppingRule
-from invprior.tuning.search import WEIGHING_SIDE, annotate, choose_weights
+from invprior.tuning.search import annotate
 from invprior.weights.base import WeightRule
 
 
@@ -263,22 +264,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     options = options_for_run(options, units)
     # The plan comes first, since it may change the prior whose weights are chosen.
     plan = plan_memory(selection, options.memory_limit)
-    # A resumed run must keep the weights that it began with, so they come from its checkpoint.
-    before = None if options.checkpoint is None else options.checkpoint.peek()
-    # Half a tile: some weight rules solve several views of the problem at once, within the same limit.
-    side = WEIGHING_SIDE if plan.tile is None else min(WEIGHING_SIDE, plan.tile // 2)
-    try:
-        weighted = choose_weights(
-            plan.problem,
-            rule=options.weight,
-            solver=selection,
-            x0=options.x0,
-            seed=options.seed,
-            side=side,
-            before=None if before is None else before.get("weights"),
-        )
-    except KeyboardInterrupt:  # no estimate exists yet
-        raise Interrupted(None) from None
+    weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
 
     def once(own: RunOptions) -> Solution:

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from invprior.builders.solver import Selection
-from invprior.checkpoint.checkpoint import Kept, packed, put_back
-from invprior.checkpoint.compatibility import compare
-from invprior.checkpoint.fingerprint import fingerprint
+from invprior.checkpoint.checkpoint import Kept
+from invprior.checkpoint.compatibility import compare, identity
+from invprior.checkpoint.state import packed, put_back
 from invprior.errors import MeasurementError, OptionError
 from invprior.numerics.random import derived_seed
 from invprior.problem.solution import DivergedError, Interrupted, Iterate, Solution, Stop
-from invprior.provenance import choices, data_hash, provenance
-from invprior.registry.options import plain_name
+from invprior.provenance import choices, provenance
 from invprior.runner.history import Recorder
 from invprior.runner.iteration import Iteration, whole_steps
 from invprior.runner.options import RunOptions
@@ -50,13 +49,9 @@ class Run:
         self.recorder = Recorder(options.record_every) if options.record_every else None
         self.record = provenance(fitted.problem, self.solver, self.why, rule, seed)
         self.checkpoint = options.checkpoint
-        self.about: Mapping[str, Any] = {
-            **self.record,
-            "solver_name": plain_name(type(self.solver)),
-            "initial_estimate": None if options.x0 is None else data_hash(options.x0),
-            "parts_sha256": fingerprint(fitted.problem, self.solver) if self.checkpoint else None,
-            "device_type": problem.y.device.type,
-        }
+        self.about: Mapping[str, Any] = {}
+        if self.checkpoint is not None:
+            self.about = identity(self.record, fitted.problem, self.solver, options.x0)
 
     def solve(self) -> Solution:
         """Run until the rule stops it; errors are those of `solve`."""
@@ -189,7 +184,7 @@ class Run:
     def _back(self, kept: Kept, fresh: Any) -> Any:
         assert self.checkpoint is not None
         device = self.objective.problem.y.device
-        return put_back(kept, fresh, device, self.checkpoint.folder)
+        return put_back(kept.tensors, kept.tree, fresh, device, self.checkpoint.folder)
 
     def _save(self, run: Iteration) -> None:
         if self.checkpoint is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +26,7 @@ from invprior.registry.options import plain_name
 from invprior.registry.spec import Spec
 from invprior.solvers.base import Solver
 from invprior.tuning.brent import smallest
-from invprior.tuning.sweep import TRIAL_STEPS, Sweep, factor_of, scaled
+from invprior.tuning.sweep import TRIAL_STEPS, Sweep, Trials, factor_of, scaled
 from invprior.weights.base import WeightRule
 from invprior.weights.default import Default
 
@@ -48,6 +47,7 @@ def choose_weights(
     seed: int = 0,
     side: int = WEIGHING_SIDE,
     before: Mapping[str, Any] | None = None,
+    trials: Trials | None = None,
 ) -> Problem:
     """Return the problem with a weight for every term that was given none, chosen from the measurement.
 
@@ -63,6 +63,7 @@ def choose_weights(
         seed: seed of the rule's random numbers.
         side: side in pixels; a larger image is replaced by its middle part of this side if the operator acts locally.
         before: the record of the choice in a run to be resumed; it is used if it fits.
+        trials: keeps the trials of the search, so that it can be resumed.
 
     Returns:
         The problem with every weight filled in and the choice in `Problem.weights`. It is the same object if every
@@ -85,6 +86,7 @@ def choose_weights(
             seed=seed,
             side=side,
             before=before,
+            trials=trials,
         )
         # The estimated range too, so that it is not estimated again.
         terms = (replace(t, unit=1.0) for t in found.prior.terms)
@@ -94,7 +96,6 @@ def choose_weights(
             weights=found.weights,
             data_range=found.data_range,
         )
-    began = time.perf_counter()
     acting, why = made_rule.choose(problem)
     name = str(registry.describe(acting))
     if problem.reparameterization is not None and not isinstance(made_rule, Default):
@@ -113,7 +114,7 @@ def choose_weights(
     if trial is None:
         # Defaults that the user requested need no note; those that `auto` fell back to do.
         return _with_defaults(problem, places, why, silent=acting == made_rule)
-    sweep = Sweep(trial, part, places, selected, x0)
+    sweep = Sweep(trial, part, places, selected, x0, trials)
     factor, at_end = smallest(sweep, slack=trial.slack)
     factors = sorted(sweep.values)
     if not any(math.isfinite(v) for v in sweep.values.values()):
@@ -146,7 +147,7 @@ def choose_weights(
             values=tuple(sweep.values[f] for f in factors),
             factor=chosen,
             note=note,
-            seconds=time.perf_counter() - began,
+            seconds=sweep.seconds,
         ),
     )
 

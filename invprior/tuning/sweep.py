@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +26,16 @@ _TOLERANCE, _AHEAD = 0.01, 10.0
 TRIAL_STEPS = 150  # maximum number of steps of a trial
 
 
+class Trials(Protocol):
+    """Keeps the trials of a search, so that a search that was cut off goes on behind the last one."""
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return the state of an earlier search for the same weights, or None."""
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Take the state after a trial."""
+
+
 class Sweep:
     """The function to minimise: the rule's criterion at a factor.
 
@@ -33,6 +45,7 @@ class Sweep:
         places: the indices of the terms without a given weight.
         solver: the solver.
         x0: the initial estimate, (1, C, H, W), or None for each view's own.
+        trials: keeps the trials; None to keep none.
 
     Attributes:
         values: the criterion by the factors tried.
@@ -47,6 +60,7 @@ class Sweep:
         places: Sequence[int],
         solver: Solver,
         x0: Tensor | None,
+        trials: Trials | None = None,
     ) -> None:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
         self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
@@ -59,9 +73,41 @@ class Sweep:
         self.last_error = ""
         functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
         self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
+        self.trials, self.began = trials, time.perf_counter()
+        self.known: dict[float, float] = {}
+        if trials is not None and (state := trials.load()) is not None:
+            self._resume(state)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far."""
+        return time.perf_counter() - self.began
 
     def __call__(self, factor: float) -> float:
         """Return the rule's criterion at a factor; infinity if a solver fails."""
+        if factor not in self.known:  # a resumed search asks for the same factors again
+            self.known[factor] = self._tried(factor)
+            if self.trials is not None:
+                self.trials.keep(self._state())
+        return self.known[factor]
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "known": dict(self.known),
+            "values": dict(self.values),
+            "unsolved": sorted(self.unsolved),
+            "last_error": self.last_error,
+            "last": list(self.last),
+            "seconds": self.seconds,
+        }
+
+    def _resume(self, state: Mapping[str, Any]) -> None:
+        self.known, self.values = dict(state["known"]), dict(state["values"])
+        self.unsolved, self.last_error = set(state["unsolved"]), state["last_error"]
+        self.last = list(state["last"])
+        self.began -= state["seconds"]
+
+    def _tried(self, factor: float) -> float:
         prior = scaled(self.problem.prior, self.places, factor)
         try:
             views = [replace(view, prior=prior) for view in self.trial.views]

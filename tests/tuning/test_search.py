@@ -17,6 +17,7 @@ from invprior.provenance import prior_text
 from invprior.runner.api import solve
 from invprior.tuning.brent import RANGE
 from invprior.tuning.search import choose_weights
+from invprior.tuning.sweep import Sweep
 from invprior.weights.base import Trial, WeightRule
 from tests.checkpoint.test_checkpoint import Cut
 
@@ -230,6 +231,35 @@ def test_a_resumed_run_keeps_its_weight(measured, tmp_path):
     assert found.weights.record() == whole.weights.record()
 
 
+def test_a_search_that_is_cut_off_goes_on(measured, tmp_path, monkeypatch):
+    """Each trial is made once, and starts from the last one as if nothing had been."""
+    run = {"prior": "tv", "noise": NOISE, "steps": 5, "weight": "sure"}
+    whole = solve(measured, **run)
+    keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
+    plain, trials = Sweep._tried, []
+
+    def tried(self, factor):
+        if len(trials) in (2, 4) and trials[-1] is not None:
+            trials.append(None)  # once
+            raise KeyboardInterrupt
+        trials.append(factor)
+        return plain(self, factor)
+
+    monkeypatch.setattr(Sweep, "_tried", tried)
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            solve(measured, **run, **keep)
+    assert (tmp_path / "c").exists()
+    with pytest.raises(OptionError, match="belongs to another run: its weight rule is"):
+        solve(measured, **{**run, "weight": "gcv"}, **keep)
+    found = solve(measured, **run, **keep)
+    made = [factor for factor in trials if factor is not None]
+    assert len(set(made)) == len(made) == len(whole.weights.tried)
+    assert torch.equal(found.x, whole.x)
+    assert found.weights.record() == whole.weights.record()
+    assert not (tmp_path / "c").exists()
+
+
 def test_another_rule_does_not_resume_with_the_weight_of_the_first(measured, tmp_path):
     run = {"prior": "tv", "noise": NOISE, "solver": "pdhg", "steps": 8}
     keep = {"checkpoint": tmp_path / "c", "checkpoint_every": 0}
@@ -271,5 +301,7 @@ def test_a_weight_from_a_trial_that_was_not_solved_says_so(measured, monkeypatch
     monkeypatch.setattr("invprior.tuning.sweep.TRIAL_STEPS", 2)
     found = solve(measured, prior="tv", noise=NOISE, solver="pdhg")
     assert "rests on a trial that pdhg did not solve" in found.notes[0]
-    exact = solve(measured, prior="tikhonov", noise=NOISE, solver="pdhg")  # sure has a closed form here
+    exact = solve(
+        measured, prior="tikhonov", noise=NOISE, solver="pdhg"
+    )  # sure has a closed form here
     assert not exact.weights.note
