@@ -11,16 +11,8 @@ from typing import IO
 import numpy as np
 
 from invprior.errors import MeasurementError
-from invprior.io.readers import hdf5
+from invprior.io.readers import apart, hdf5
 from invprior.io.readers.base import Array, Decoded, checked_shape, chosen, plain, unnamed
-
-# MATLAB's names of the types that can be an image's.
-_NUMBERS = (
-    "logical",
-    "single",
-    "double",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-)
 
 
 def read_npy(path: Path) -> Decoded:
@@ -76,14 +68,11 @@ def read_mat(path: Path, name: str | None) -> Decoded:
     with path.open("rb") as file:
         if b"MATLAB 7.3" in file.read(128):
             return hdf5.read(path, name, reverse=True)
-    import scipy.io
-
-    # The shape of a structure says nothing of the sizes of what is in it.
-    found = scipy.io.whosmat(path)
-    listed = {key: shape for key, shape, kind in found if kind in _NUMBERS}
-    key = chosen([k for k, shape in listed.items() if len(shape) >= 2], name, "arrays", "")
-    checked_shape(listed[key], np.dtype(np.float64))
-    array = np.asarray(scipy.io.loadmat(path, variable_names=[key])[key])
+    with apart.opened("mat", path) as content:
+        shapes = {key: shape for key, (shape, _) in content.found.items() if len(shape) >= 2}
+        key = chosen(list(shapes), name, "arrays", "")
+        checked_shape(shapes[key], np.dtype(np.float64))
+        array, _ = content.read(key)
     if not plain(array.dtype):
         raise MeasurementError(f"its array {key} holds {array.dtype}, not real numbers.")
     return unnamed(array, f"Its array {key}")

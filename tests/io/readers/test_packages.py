@@ -8,7 +8,7 @@ import torch
 
 from invprior.errors import MeasurementError
 from invprior.io import codecs, images
-from invprior.io.readers import hdf5
+from invprior.io.readers import apart
 from tests.io.readers.made import GENERATOR, PLANE, dicom_of, fits_of, integers, write
 
 
@@ -166,12 +166,12 @@ def test_numpy_stacks_and_archives(tmp_path):
 @pytest.mark.parametrize(
     "code", ["", "import os; os.abort()", "import time; time.sleep(60)", 'print("{")']
 )
-def test_a_crash_of_the_hdf5_library_is_an_error(tmp_path, monkeypatch, code):
+def test_a_crash_of_a_library_is_an_error(tmp_path, monkeypatch, code):
     pytest.importorskip("h5py")
     script = tmp_path / "crash.py"
     script.write_text(f"print('ready', flush=True); {code}")
-    monkeypatch.setattr(hdf5, "_SCRIPT", script)
-    monkeypatch.setattr(hdf5, "_PATIENCE", 0.5)
+    monkeypatch.setattr(apart, "_SCRIPT", script)
+    monkeypatch.setattr(apart, "_PATIENCE", 0.5)
     write(tmp_path / "x.h5", ".h5")
     with pytest.raises(MeasurementError, match=r"x\.h5"):
         images.load(tmp_path / "x.h5")
@@ -180,7 +180,7 @@ def test_a_crash_of_the_hdf5_library_is_an_error(tmp_path, monkeypatch, code):
 def test_an_hdf5_file_cannot_fill_the_memory(tmp_path, monkeypatch):
     """A chunk of 4 kB that unpacks to 512 MB: the library itself knows no limit."""
     h5py = pytest.importorskip("h5py")
-    monkeypatch.setattr(hdf5, "free_memory", lambda: -(2**32) + 2**29)  # 512 MB, Python included
+    monkeypatch.setattr(apart, "free_memory", lambda: -(2**32) + 2**29)  # 512 MB, Python included
     write(tmp_path / "y.h5", ".h5")
     assert images.load(tmp_path / "y.h5").x.numel() == 1600
     with h5py.File(tmp_path / "x.h5", "w") as file:
