@@ -40,6 +40,7 @@ def bad_files(folder, y):
         (["nan.npy", "--simulate"], ["1 of its 384 values", "true image", "fill them"]),
         (["y.png", "--truth", "nan.npy"], ["1 of its 384 values", "true image", "fill them"]),
         (["sample:astronot"], ['did you mean "astronaut"?']),
+        (["sample:camera:" + "1" * 5000], ["must be an integer", "sample:astronaut:128"]),
         (
             ["y.png", "--operator", "inpaint:mask=small-mask.npy"],
             ["small-mask.npy", "16x24", "5x24"],
