@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from invprior.problem.objective import Objective
+from invprior.problem.objective import Objective, gradients_kept
 from invprior.solvers.base import Solver
 
 _STEPS = (
@@ -66,7 +66,14 @@ def profile(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
 
     # By default, fork_rng would save and restore the state of every GPU.
     devices = [x0.device] if x0.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.enable_grad(), _after_each_update(stop), counter:
+    kept = gradients_kept([objective])
+    with (
+        torch.random.fork_rng(devices),
+        torch.enable_grad(),
+        kept,
+        _after_each_update(stop),
+        counter,
+    ):
         try:
             state = solver.init(objective, x0, torch.Generator().manual_seed(0))
             for _ in range(_STEPS):

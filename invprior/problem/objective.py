@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -77,6 +79,29 @@ class Objective:
         return total
 
 
+@contextmanager
+def gradients_kept(objectives: Sequence[Objective]) -> Iterator[None]:
+    """Leave the `.grad` of the parameters of a problem's parts as it is: they are the user's, and not fitted.
+
+    Whoever makes a solver work goes through this block, as any solver may call `backward`.
+    """
+    # A backward pass reaches every leaf, and adds to a gradient in place.
+    before = {p: p.grad for o in objectives for p in _parameters(o.problem)}
+    for p in before:
+        p.grad = None
+    try:
+        yield
+    finally:
+        for p, gradient in before.items():
+            p.grad = gradient
+
+
+def _parameters(problem: Problem) -> Iterator[nn.Parameter]:
+    functionals = (term.functional for term in problem.prior.terms)
+    for part in (problem.operator, problem.fidelity, *functionals):
+        yield from part.parameters()
+
+
 Need: TypeAlias = Literal["any", "smooth", "prox"]
 
 
@@ -113,8 +138,8 @@ def route(
         prox: how many terms the solver takes through their prox.
         terms: the requirement on the other terms: "any" value, a gradient with a Lipschitz constant ("smooth"), or
             that there are none ("prox").
-        fidelity: the requirement on the fidelity: "any" value, a gradient with a Lipschitz constant ("smooth"), or a
-            "prox".
+        fidelity: the requirement on the fidelity: "any" value that autograd differentiates, a gradient with a
+            Lipschitz constant ("smooth"), or a "prox".
         linear: whether the solver needs a linear operator.
         members: whether its iterates hold the estimate of each network of an ensemble.
 
@@ -144,6 +169,11 @@ def route(
         faults.append(
             f"{solver} needs a fidelity whose gradient has a Lipschitz constant, "
             f"and {problem.fidelity.title} has none"
+        )
+    if fidelity == "any" and not _differentiable(data):
+        faults.append(
+            f"{solver} needs a fidelity with a value to differentiate, "
+            f"and that of {problem.fidelity.title} has no gradient"
         )
     if fidelity == "prox" and not isinstance(problem.fidelity, ProximableFidelity):
         faults.append(
@@ -180,6 +210,15 @@ def route(
     if faults:  # only now, so that one message has all of them
         raise IncompatibleError("; ".join(faults) + ".")
     return Objective(problem, data, tuple(smooth), tuple(proximal))
+
+
+@torch.inference_mode(False)
+def _differentiable(data: DataTerm) -> bool:
+    """Whether autograd finds a way from the fidelity's value to the prediction; an indicator, say, has none."""
+    # Without the way, a backward pass fails, or leaves the fidelity out where a prior has a gradient.
+    with torch.enable_grad():
+        prediction = 1.0 * data.target.detach().clone().requires_grad_()
+        return data.fidelity.value(prediction, data.target).requires_grad
 
 
 def _name(part: nn.Module) -> str:

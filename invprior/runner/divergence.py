@@ -91,6 +91,8 @@ class DivergenceMonitor:
         energy = float(self.objective.energy(x))
         if math.isnan(energy):
             raise self._error(now, x, "the energy of the result is NaN")
+        if math.isinf(energy):  # a constraint, which rounding breaks
+            return None
         first = float(self.objective.energy(self.start) if self.first is None else self.first)
         flat = float(self.objective.energy(torch.full_like(self.start, float(self.start.mean()))))
         count = self.objective.problem.measurements

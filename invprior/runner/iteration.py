@@ -6,19 +6,19 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io.arraylike import refuse_complex
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
-from invprior.problem.objective import Objective
+from invprior.problem.objective import Objective, gradients_kept
 from invprior.problem.solution import Iterate, Refit
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
@@ -49,16 +49,13 @@ class Iteration:
         self.objective, self.solver = objective, solver
         self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
-        functionals = (t.functional for t in problem.prior.terms)
-        parts = (problem.operator, problem.fidelity, *functionals)
-        self.parts = [p for part in parts for p in part.parameters()]
         generator = torch.Generator().manual_seed(seed)
         start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
         if start.is_inference():
             start = start.clone()
         self.monitor = DivergenceMonitor(objective, start)
         # The caller may be under no_grad.
-        with torch.enable_grad(), gradients_kept(self.parts):
+        with torch.enable_grad(), gradients_kept([self.objective]):
             self.state = solver.init(objective, start, generator)
         self.monitor.kept.append(self.state.x)
         self._check_adjoint(start)
@@ -81,7 +78,7 @@ class Iteration:
             DivergedError: the iterate is non-finite or has exploded.
         """
         previous = self.state.x
-        with torch.enable_grad(), gradients_kept(self.parts):
+        with torch.enable_grad(), gradients_kept([self.objective]):
             self.state = self.solver.step(self.objective, self.state)
         self.step += 1
         for note in self.state.notes:  # a new state may not hold the notes of the last
@@ -154,20 +151,6 @@ class Iteration:
         self.began = time.perf_counter() - kept["seconds"]
         if kept["released"]:
             self._release()
-
-
-@contextmanager
-def gradients_kept(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Leave the `.grad` of the parameters of a problem's parts as it is: they are the user's, and not fitted."""
-    # A backward pass reaches every leaf, and adds to a gradient in place.
-    before = [p.grad for p in parameters]
-    for p in parameters:
-        p.grad = None
-    try:
-        yield
-    finally:
-        for p, gradient in zip(parameters, before, strict=True):
-            p.grad = gradient
 
 
 def _check_start(x0: Tensor, expected: tuple[int, ...]) -> None:

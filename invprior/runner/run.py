@@ -123,9 +123,8 @@ class Run:
                 for callback in self.options.callbacks:
                     callback(now)
                 if end is not None:
-                    if (
-                        doubt := run.monitor.judge(now, now.x if end.x is None else end.x)
-                    ) is not None:
+                    doubt = run.monitor.judge(now, now.x if end.x is None else end.x)
+                    if doubt is not None and end.ok:  # a run that was cut short says so itself
                         run.note(doubt)
                     return now, end
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError
 from invprior.problem.functionals import Prior, Proximable
+from invprior.problem.objective import gradients_kept
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError
 from invprior.solvers.base import Solver, State
@@ -135,7 +136,7 @@ class Sweep:
         tolerance = _TOLERANCE * self.scale
         moves: list[float] = []
         converged = fixed is not None
-        with torch.enable_grad():
+        with torch.enable_grad(), gradients_kept(objectives):
             states: list[State] = [
                 self.solver.init(o, x, torch.Generator().manual_seed(0))
                 for o, x in zip(objectives, starts, strict=True)

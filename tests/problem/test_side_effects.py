@@ -4,7 +4,10 @@ import pytest
 import torch
 
 import invprior
+from invprior.builders.problem import build
+from invprior.builders.solver import select_solver
 from invprior.errors import IncompatibleError
+from invprior.memory.profiling import profile
 from invprior.priors.tv import TV
 from invprior.problem.functionals import Penalty
 
@@ -30,6 +33,22 @@ def test_a_solve_leaves_no_gradient_in_a_prior(y, solver, own):
     assert prior.scale.requires_grad
     assert prior.scale.grad is own
     assert own is None or own.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_the_search_for_a_weight_leaves_no_gradient_in_a_prior(y, solver):
+    prior = Learnt()
+    found = invprior.solve(y, prior=prior, noise="gaussian:sigma=0.1", solver=solver, steps=3)
+    assert found.weights is not None
+    assert prior.scale.grad is None
+
+
+def test_the_profile_of_a_run_leaves_no_gradient_in_a_prior():
+    prior = Learnt()
+    (problem,) = build(torch.rand(1, 1, 8, 8), prior=0.1 * prior, noise="gaussian:sigma=0.1")
+    chosen = select_solver(problem, "adam")
+    profile(chosen.objective, chosen.solver, problem.y)
+    assert prior.scale.grad is None
 
 
 def test_the_prox_of_tv_refuses_autograd():
