@@ -61,6 +61,7 @@ def run(words: Sequence[str], folder: Path, kill_after: float | None = None) -> 
     """Run `invprior` in a fork, and kill it after some seconds."""
     began = time.perf_counter()
     log = folder.with_suffix(".log")
+    log.touch()
     child = os.fork()
     if child == 0:
         _be_command(words, folder, log)

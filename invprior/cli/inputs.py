@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +29,7 @@ from invprior.fidelities.base import Fidelity
 from invprior.io import images, samples, sealed_tensors
 from invprior.io.metadata import Metadata
 from invprior.io.missing import with_missing
+from invprior.io.typed import typed
 from invprior.io.values import TOPS
 from invprior.memory.size import parse_size
 from invprior.noises.base import Noise
@@ -60,6 +60,17 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class _Source:
+    """What the results take from the source beside its values."""
+
+    depth: str
+    path: str
+    premultiplied: bool
+    notes: tuple[str, ...]
+    metadata: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The images.
 
@@ -77,18 +88,15 @@ class Inputs:
         """Write them to one file of a run, so that it can be resumed without the files they came from."""
         tensors = {"y": self.y, "truth": self.truth, "alpha": self.like.alpha}
         known = {k: v for k, v in tensors.items() if v is not None}
-        sealed_tensors.write(path, known, {"run": run, **self._facts()})
+        sealed_tensors.write(path, known, {"run": run, **asdict(self._source)})
 
-    def _facts(self) -> dict[str, Any]:
-        """Return what the results take from the source beside its values."""
+    @property
+    def _source(self) -> _Source:
         like = self.like
-        return {
-            "depth": like.depth,
-            "path": str(like.path or ""),
-            "premultiplied": like.premultiplied,
-            "notes": like.notes,
-            "metadata": like.metadata.packed(),
-        }
+        path = str(like.path or "")
+        return _Source(
+            like.depth, path, like.premultiplied, tuple(like.notes), like.metadata.packed()
+        )
 
     @staticmethod
     def load(path: Path, run: str) -> Inputs:
@@ -101,14 +109,17 @@ class Inputs:
             tensors, facts = sealed_tensors.read(path)
             if facts["run"] != run:
                 raise ValueError("they belong to another run")
+            if any(t.dim() != 4 or t.numel() == 0 for t in tensors.values()):
+                raise ValueError("they are no images")
+            source = typed(_Source, facts, "their source")
             like = images.Image(
                 tensors["y"],
-                facts["depth"],
+                source.depth,
                 tensors.get("alpha"),
-                Path(facts["path"]) if facts["path"] else None,
-                facts["premultiplied"],
-                tuple(facts["notes"]),
-                Metadata.unpacked(facts["metadata"]),
+                Path(source.path) if source.path else None,
+                source.premultiplied,
+                source.notes,
+                Metadata.unpacked(source.metadata),
             )
         except Exception as error:  # a damaged file can raise anything
             reason = str(error) or type(error).__name__

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,27 @@ from invprior.checkpoint import checkpoint
 from invprior.cli.solve_options import Options
 from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.io import files, sealed, small_files, strict_json
+from invprior.io.typed import typed
 
 # The facts of one image, of a stack and of several files, and the images of one.
 RUN, STACK, SEVERAL, IMAGES = "run.json", "stack.json", "several.json", "images.safetensors"
 _FORMAT_1_IMAGES = "pictures.safetensors"
 # Of a stack: the pages that are done, the one that is not, and its locks.
 _PAGE = re.compile(r"(page-[0-9]{4,})(\.safetensors|\.checkpoint)|\.page-[0-9]{4,}.*\.(lock|tmp)")
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The types of what all kinds of runs keep; the entries of some kinds alone have defaults."""
+
+    run: str
+    command: tuple[str, ...]
+    directory: str
+    options: Mapping[str, Any]
+    results: Mapping[str, str | None] = field(default_factory=dict)
+    own: Mapping[str, str | None] = field(default_factory=dict)
+    done: tuple[str, ...] = ()
+    stack_sha256: str = ""
 
 
 def find(place: Path, name: str) -> Path | None:
@@ -115,7 +131,9 @@ def read(path: Path, number: int) -> dict[str, Any]:
     facts: dict[str, Any] = strict_json.loads(small_files.read_text(path))
     # The format first: facts of another one are not sealed as these are.
     if facts.get("format", 1) == number:
-        return sealed.checked(facts)
+        facts = sealed.checked(facts)
+        typed(_Facts, facts, "the run")
+        return facts
     raise OptionError(
         f'The run in "{path.parent}" was written by invprior {facts["invprior"]} in format {facts.get("format", 1)}; '
         f"invprior {invprior.__version__} reads format {number}. Resume it with the version that wrote it, or remove "

@@ -13,7 +13,6 @@ import typer
 
 # They belong to one call of the command, not to the run: a resumed run takes them from the new call.
 PER_CALL = ("resume", "explain", "as_json", "quiet")
-_PATHS = ("output", "truth")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +174,18 @@ class Options:
 
         Raises:
             TypeError: an option is unknown.
+            ValueError: an option has another type.
         """
-        paths = {k: Path(kept[k]) for k in _PATHS if kept.get(k) is not None}
-        return Options(**{**kept, **paths})
+        from pydantic import TypeAdapter, ValidationError
+
+        values = {}
+        for name, hint in get_type_hints(Options).items():
+            if name in kept:
+                try:
+                    values[name] = TypeAdapter(hint).validate_python(kept[name])
+                except ValidationError:
+                    raise ValueError(f"its option {name} is {kept[name]!r}") from None
+        return Options(**{**kept, **values})
 
 
 def taking_options(body: Callable[[typer.Context, Options], None]) -> Callable[..., None]:
