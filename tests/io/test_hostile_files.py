@@ -123,6 +123,19 @@ def test_an_endless_header_is_refused(tmp_path, monkeypatch, suffix):
         images.load(path)
 
 
+def test_absent_strips_of_a_tiff_file_are_no_black_pixels(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.ones((8, 9), np.uint8), compression="zlib", rowsperstrip=8)
+    with tifffile.TiffFile(path) as file:
+        height = file.pages[0].tags["ImageLength"].valueoffset
+    data = bytearray(path.read_bytes())
+    data[height + 1] = 1  # 264 rows instead of 8
+    path.write_bytes(data)
+    with pytest.raises(MeasurementError, match="strips or tiles are missing"):
+        images.load(path)
+
+
 def test_a_strip_of_a_tiff_file_that_unpacks_to_anything_is_refused(tmp_path, monkeypatch):
     """Without imagecodecs, which has a limit, as the package may be missing."""
     tifffile = pytest.importorskip("tifffile")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +53,7 @@ def read(path: Path, name: str | None = None) -> Decoded:
         if not series:
             raise MeasurementError("it holds no image of full size.")
         page = series[0].keyframe
-        _check_colours(page)
+        _check_page(page)
         if page.photometric == YCBCR and page.compression not in _JPEG:
             return pillow.read(path)
         try:
@@ -102,7 +103,7 @@ def _check_packed(path: Path, tiff: Any) -> None:
     check_deflated(path, (start + 2 for page in packed for start in page.dataoffsets))
 
 
-def _check_colours(page: Any) -> None:
+def _check_page(page: Any) -> None:
     kind = _REFUSED.get(int(page.photometric))
     if kind is not None:
         raise MeasurementError(f"its colours are {kind}, not grey or RGB. {pillow.REMEDY}.")
@@ -110,6 +111,9 @@ def _check_colours(page: Any) -> None:
         raise MeasurementError(
             "the type of its values is unknown. Save it with integers or floats."
         )
+    # tifffile takes absent strips for black: a header with one wrong bit would be an image of any height.
+    if not page.is_contiguous and len(page.dataoffsets) < math.prod(page.chunked):
+        raise ValueError("some of its strips or tiles are missing")
 
 
 def _decoded(
@@ -194,7 +198,7 @@ def _unequal(tiff: Any, notes: list[str]) -> Decoded:
         page = page.aspage()
         if page.is_reduced or page.is_mask:
             continue
-        _check_colours(page)
+        _check_page(page)
         checked_shape(page.shape, page.dtype)
         found.append(_decoded(page.asarray(), page.axes, page, tiff, None, []))
     if len({(f.alpha, f.premultiplied, f.pages[0].shape[2], f.pages[0].dtype) for f in found}) > 1:
