@@ -15,6 +15,7 @@ from invprior.builders.measurements import default_device
 from invprior.cli.console import err
 from invprior.cli.outputs import DEFAULT_FOLDER
 from invprior.errors import OptionError, did_you_mean
+from invprior.io import files
 from invprior.matrix.config import deprecated, specs
 from invprior.matrix.config.matrix import AXES, builtin_names, read
 from invprior.matrix.execution import cluster
@@ -62,7 +63,7 @@ def _print_notes(notes: Iterable[str]) -> None:
 
 def _setting(source: str, data: Path | None, size: int, device: str, threads: int) -> Setting:
     # Absolute, because a later command may start in another folder.
-    folder = (data or Path()).absolute()
+    folder = files.check_name((data or Path()).absolute())
     if not folder.is_dir():
         raise OptionError(f'The folder of images, --data, must exist; got "{folder}".')
     beside = [] if source in builtin_names() else [Path(source).absolute().parent]

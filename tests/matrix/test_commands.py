@@ -173,6 +173,10 @@ def test_a_result_that_differs_is_reported(folder):
         (["run", "small.toml", "--data", "nowhere"], "must exist"),
         (["run", "paper-denoising", "-o", "out"], "--data DIR"),
         (["run", "small.toml", "-o", "."], "is not empty"),
+        (["run", "small.toml", "-o", "/"], "root"),
+        (["run", "small.toml", "--data", "x" * 300], "at most 255 bytes"),
+        (["merge", "nowhere", "--into", "new"], "is no folder of results of a matrix"),
+        (["regression", "x" * 300, "nowhere"], "at most 255 bytes"),
         (["status", "nowhere"], "is no folder of results of a matrix"),
     ],
 )

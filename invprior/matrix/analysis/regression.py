@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 from scipy import stats
 
 from invprior.errors import MeasurementError
-from invprior.io import small_files
+from invprior.io import files, small_files
 from invprior.io.typed import typed
 from invprior.matrix.analysis.tasks import measures_of
 from invprior.matrix.config import deprecated
@@ -174,7 +174,7 @@ def read(path: Path) -> Results:
         FormatError: the folder is of another release.
         MeasurementError: the path is neither.
     """
-    if path.is_dir():
+    if files.check_name(path).is_dir():
         return {r.cell: r.metrics for r in map(load, paths(path)) if r.status == "ok"}
     try:
         benchmarks = json.loads(small_files.read_text(path))["benchmarks"]

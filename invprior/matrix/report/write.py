@@ -13,6 +13,7 @@ from invprior.matrix.analysis.tasks import Collection, collect
 from invprior.matrix.report import csv_tables, figures, images, inline_svg, page, table
 from invprior.matrix.report.rows import MOST
 from invprior.matrix.results.cells import Job
+from invprior.matrix.results.hashes import is_file
 from invprior.matrix.results.store import Store, changed_code
 
 NAME = "report.html"
@@ -36,9 +37,9 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         MeasurementError: there is no record yet, or the report cannot be written.
     """
     path = store.folder / NAME if output is None else output
-    more = path.with_name(path.stem + _MORE)
     replace = overwrite or _is_report(path)
     files.writable(path, overwrite=replace)  # refuse before the work, not after it
+    more = files.check_name(path.with_name(path.stem + _MORE))
     if more.exists() and not replace:
         raise MeasurementError(
             f'"{more}" exists already and is kept. Choose another name with --output, or replace it with --overwrite.'
@@ -137,6 +138,8 @@ def _stale(store: Store, jobs: list[Job]) -> list[str]:
 
 def _is_report(path: Path) -> bool:
     """Whether the file is an earlier report, by the generator that its head names."""
+    if not is_file(path):  # reading from a pipe would wait for its writer
+        return False
     try:
         with path.open("rb") as file:
             # The start of the page is enough, and a foreign file may be large.

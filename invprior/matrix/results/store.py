@@ -103,15 +103,6 @@ class Store:
         """
         # Take the fingerprint of the source now: an edit during the run does not belong to it.
         versions()
-        if (
-            self.folder.is_dir()
-            and not (self.folder / MATRIX).exists()
-            and any(self.folder.iterdir())
-        ):
-            raise MeasurementError(
-                f'"{self.folder}" is not empty and is no folder of results of a matrix. Name another folder with '
-                "--output."
-            )
         write(self.folder, self.matrix.name, self.text, self.setting)
 
     def jobs(self) -> list[Job]:
@@ -203,9 +194,12 @@ def write(folder: Path, name: str, text: str, setting: Setting) -> None:
     """Make a folder of results and write its configuration; an older one is replaced. Call this in `locked`.
 
     Raises:
-        MeasurementError: the folder cannot be written to.
+        MeasurementError: the folder has other files, or cannot be written to.
     """
-    files.makeable(folder, "Name another folder with --output.")
+    if folder.is_dir() and not (folder / MATRIX).exists() and any(folder.iterdir()):
+        raise MeasurementError(
+            f'"{folder}" is not empty and is no folder of results of a matrix. Name another folder.'
+        )
     for part in (record.RECORDS, record.IMAGES):
         (folder / part).mkdir(parents=True, exist_ok=True)
     facts = {"format": FORMAT, "name": name, "text": text, "setting": asdict(setting)}
@@ -219,7 +213,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         MeasurementError: another one uses it, or the folder cannot be made.
     """
-    files.makeable(folder, "Name another folder with --output.")
+    files.makeable(folder, "Name another folder.")
+    if not folder.absolute().name:
+        raise MeasurementError(f'"{folder}" is the root of all files. Name a folder inside it.')
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     lock.acquire(folder)
     try:

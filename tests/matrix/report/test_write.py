@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -126,6 +127,9 @@ def test_an_earlier_report_is_replaced_and_nothing_else_is(store, tmp_path):
     with pytest.raises(MeasurementError, match="exists already"):
         write(store, other)
     assert other.read_text() == "my own"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MeasurementError, match="exists already"):
+        write(store, tmp_path / "pipe")
     (tmp_path / "new-files").mkdir()
     with pytest.raises(MeasurementError, match="new-files"):
         write(store, tmp_path / "new.html")

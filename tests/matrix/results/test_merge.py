@@ -104,6 +104,14 @@ def test_no_name_in_a_record_leads_out_of_the_folder(halves, tmp_path):
     assert secret.read_text() == "mine"
 
 
+def test_another_folder_is_not_merged_into(halves, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.png").write_bytes(b"")
+    with pytest.raises(MeasurementError, match="is not empty and is no folder of results"):
+        merge(halves, tmp_path / "mine")
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+
+
 def test_a_folder_in_use_is_not_merged_into(halves, tmp_path):
     with (tmp_path / ".all.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # as another process holds it
