@@ -29,7 +29,7 @@ READERS = (parse, parse_sum, parse_rule)
 def test_damaged_specs():
     draw = random.Random(COUNT)
     for make, texts in MAKERS.items():
-        for _ in range(COUNT):
+        for _ in range(10 * COUNT):
             text = letters(draw.choice(texts), draw)
             timed(make, text)
             for read in READERS:
@@ -48,7 +48,7 @@ def test_options_of_any_value():
     draw = random.Random(COUNT)
     known = [(e, options_of(registry.load(e))) for e in registry.entries() if not e.fault]
     known = [(e, options) for e, options in known if options]
-    for _ in range(5 * COUNT):
+    for _ in range(30 * COUNT):
         entry, options = draw.choice(known)
         given = {o.name: draw.choice(VALUES) for o in options if o.required or draw.random() < 0.4}
         timed(registry.create, entry.group, Spec(entry.name, given))
