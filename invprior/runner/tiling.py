@@ -76,7 +76,11 @@ def solve_in_tiles(
         solution = run_in_tiles(selection, own, tile=tile, overlap=overlap)
     except (DivergedError, Interrupted) as error:
         error.solution = error.solution and solution_in_data_units(error.solution, units)
+        if checkpoint is not None and isinstance(error, DivergedError):
+            checkpoint.remove()  # it would diverge again
         raise
+    if checkpoint is not None:
+        checkpoint.remove()
     return solution_in_data_units(solution, units)
 
 

@@ -17,6 +17,7 @@ from invprior import samples
 from invprior.checkpoint.checkpoint import FILE
 from invprior.io import images, sealed
 from invprior.io.save import save
+from invprior.tuning.sweep import Sweep
 
 from .conftest import strict_json
 
@@ -457,6 +458,31 @@ def test_several_runs_are_resumed(run, cut, folder, y):
     words = resume_command(result.stderr)
     cut(2, *words[1:])
     run(*words)
+    assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
+    assert not (folder / "x.checkpoint").exists()
+
+
+def test_ctrl_c_in_the_search_for_a_weight(run, y, folder, monkeypatch):
+    command = ["solve", y, "--prior", "tv", "--noise", "gaussian:sigma=0.1", "--steps", 3]
+    run(*command, "-o", "whole.tif")
+    plain, trials = Sweep._tried, []
+
+    def tried(self, factor):
+        trials.append(factor)
+        if len(trials) == 3:
+            raise KeyboardInterrupt
+        return plain(self, factor)
+
+    monkeypatch.setattr(Sweep, "_tried", tried)
+    result = run(*command, "-o", "x.tif", code=130)
+    assert names(folder / "x.checkpoint") == [
+        "images.safetensors",
+        "run.json",
+        "weights.safetensors",
+    ]
+    run(*resume_command(result.stderr))
+    assert trials[2] == trials.pop(3)
+    assert len(set(trials)) == len(trials)
     assert np.array_equal(images.load("x.tif").x, images.load("whole.tif").x)
     assert not (folder / "x.checkpoint").exists()
 
