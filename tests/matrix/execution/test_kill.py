@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from invprior.matrix.execution.pool import TRIES, ProcessPool
-from invprior.matrix.results import record
+from invprior.matrix.results.store import locked
 from tests.matrix.conftest import SMALL
 from tests.matrix.made import all_records
 
@@ -23,9 +23,7 @@ RUNS, WORKERS, CELLS = 2, 6, 12
 
 def table(folder):
     """Return what tables are made of; every record must be complete."""
-    return {
-        r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in all_records(folder)
-    }
+    return {r.cell: (r.status, r.metrics, r.steps, r.result_sha256) for r in all_records(folder)}
 
 
 def kill(pid):
@@ -106,17 +104,20 @@ def test_twenty_kills_change_nothing(made, server, computed, tmp_path):
                     left.pop()
                     hurt[event.job.key] += 1
             hurt.clear()
-    store.tidy(jobs)  # as every run does at its start
-    assert not list(store.folder.rglob("*.tmp"))
+    with locked(store.folder):
+        store.tidy(jobs)  # as every run does at its start
+    assert not [*store.folder.rglob(".*"), *tmp_path.glob(".*")]  # temporary files and locks
+    assert store.read()[1] == []  # every record and every image is whole
     found = table(store.folder)
     assert found.items() >= begun.items()
-    assert found == table_of_an_undisturbed_run(made, computed)
-
-
-def table_of_an_undisturbed_run(made, computed):
     alone = made(MATRIX, folder="alone")
     computed(alone)
-    return table(alone.folder)
+    assert found == table(alone.folder)
+    assert images(store.folder) == images(alone.folder)
+
+
+def images(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*.png")}
 
 
 def test_a_cell_that_is_killed_every_time_is_a_row(made, server):
