@@ -115,7 +115,9 @@ def main() -> int:
                 time.sleep(draw.uniform(0.1, 1.0) * longest)
                 target = TARGETS[killed.total() % len(TARGETS)]
                 started = children(run.pid)
-                if kill(run, target):
+                while not (hit := kill(run, target)) and run.poll() is None:
+                    time.sleep(0.01)  # until there is such a process: a cell is short
+                if hit:
                     killed[target] += 1
                     say(f"killed: {target}")
                     if target in ("run", "all"):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INK, RULE = "#333333", "#DDDDDD"
 # Seconds. Simple reconstructions are faster; at their own times they would add empty decades to the axis.
 SHORTEST = 1e-3
+_LARGEST = 1e12  # of times and scores in a figure
 _SAMPLES = 200  # points of an averaged curve
 Styles: TypeAlias = Mapping[str, tuple[str, str, Any]]
 
@@ -43,7 +44,10 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     else. Times below a millisecond are drawn at a millisecond.
     """
     times = mean_seconds(task, comparison)
-    shown = [m for m in comparison.methods if m in times][:MOST]
+    drawable = [
+        m for m in comparison.methods if m in times and _fits(times[m], comparison.mean[m].mean)
+    ]
+    shown = drawable[:MOST]
     if not shown:
         return None
     # Only the drawing: tables have the true times.
@@ -100,10 +104,15 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
 
 
 def _points(curve: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
-    """Return seconds and scores of a curve, (N, 2), without points that are not finite or not after the start."""
+    """Return seconds and scores of a curve, (N, 2), without points that no axis holds or not after the start."""
     rows = [(row["seconds"], row[name]) for row in curve if "seconds" in row and name in row]
-    good = [(t, v) for t, v in rows if t > 0 and math.isfinite(t) and math.isfinite(v)]
+    good = [(t, v) for t, v in rows if t > 0 and _fits(t, v)]
     return np.array(good, np.float64).reshape(-1, 2)
+
+
+def _fits(*values: float) -> bool:
+    """Whether an axis can hold values; it overflows above 1e154 or so, and is of no use long before."""
+    return all(abs(value) < _LARGEST for value in values)
 
 
 def _average(
