@@ -236,10 +236,11 @@ def clear(folder: Path, *more: str) -> None:
     for part in folder.iterdir():
         if _PART.fullmatch(part.name) and not part.is_symlink():
             clear(part)
-    for name in (FILE, _WEIGHTS, *more):
-        files.remove_leftovers(folder / name)
+    own = [folder / name for name in (FILE, _WEIGHTS, *more)]
+    files.remove_leftovers(*own)
+    for path in own:
         with suppress(OSError):
-            (folder / name).unlink()
+            path.unlink()
     with suppress(OSError):
         folder.rmdir()
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from invprior.errors import MeasurementError
 
 LONGEST = 255  # bytes of a file's name, on nearly every file system
+_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 def check_name(path: str | os.PathLike[str]) -> Path:
@@ -57,15 +58,16 @@ def inside(folder: Path, name: object) -> Path:
     return check_name(folder / name)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Delete what killed processes left of writing this file; call it as the file's only writer."""
+def remove_leftovers(*paths: Path) -> None:
+    """Delete what killed processes left of writing these files; call it as their only writer."""
     # Names that `atomic` gives: the file's own name, perhaps shortened, and eight digits.
-    stem = f".{shortened(path.name, 200)}."
-    with suppress(OSError):
-        for left in path.parent.iterdir():
-            middle = left.name.removeprefix(stem).removesuffix(".tmp")
-            if left.name == f"{stem}{middle}.tmp" and re.fullmatch("[0-9a-f]{8}", middle):
-                left.unlink(missing_ok=True)
+    stems = {(path.parent, shortened(path.name, 200)) for path in paths}
+    for folder in {path.parent for path in paths}:  # listed once, as it may hold many files
+        with suppress(OSError):
+            for left in folder.iterdir():
+                found = _TEMPORARY.fullmatch(left.name)
+                if found and (folder, found[1]) in stems:
+                    left.unlink(missing_ok=True)
 
 
 def writable(path: str | Path, *, overwrite: bool = False) -> Path:

@@ -36,11 +36,12 @@ def acquire(*outputs: Path) -> None:
     Raises:
         MeasurementError: another run holds a lock, or its file cannot be written.
     """
-    for output in outputs:
+    taken = [output for output in outputs if _file(output) not in _held]
+    for output in taken:
         path = _file(output)
         if path not in _held:
             _held[path] = _acquired(path, output)
-            files.remove_leftovers(output)
+    files.remove_leftovers(*taken)
 
 
 def release(*outputs: Path) -> None:
