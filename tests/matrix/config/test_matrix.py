@@ -1,6 +1,10 @@
+import random
+import re
+
 import pytest
 
 from invprior.errors import MeasurementError, OptionError
+from invprior.matrix.config import specs
 from invprior.matrix.config.matrix import builtin_names, parse, read
 
 LEAST = 'images = ["sample:camera:16"]\npriors = ["tv"]\n'
@@ -98,3 +102,12 @@ def test_quick_has_four_operators_and_six_priors():
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(MeasurementError, match=r'did you mean "quick".*paper-denoising'):
         read("quik")
+
+
+def test_a_pattern_matches_as_its_regular_expression_does():
+    draw = random.Random(0)
+    for _ in range(2000):
+        pattern = "".join(draw.choices("ab*", k=draw.randrange(6)))
+        text = "".join(draw.choices("ab", k=draw.randrange(6)))
+        expected = re.fullmatch(pattern.replace("*", ".*"), text) is not None
+        assert specs.matches(pattern, text) is expected, (pattern, text)
