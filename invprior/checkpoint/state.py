@@ -45,8 +45,13 @@ def put_back(
     try:
         return restore(tensors, tree, fresh, device)
     except Exception as fault:  # a file that somebody made can raise any error
-        reason = str(fault) or type(fault).__name__
-        raise OptionError(
-            f'The checkpoint in "{where}" does not fit this run: {reason}. '
-            "Use the versions that wrote it, or remove the folder to start over."
-        ) from None
+        raise misfit(where, fault) from None
+
+
+def misfit(where: Path, fault: Exception) -> OptionError:
+    """Return the error for a checkpoint whose content the run cannot use."""
+    reason = str(fault) or type(fault).__name__
+    return OptionError(
+        f'The checkpoint in "{where}" does not fit this run: {reason}. '
+        "Use the versions that wrote it, or remove the folder to start over."
+    )

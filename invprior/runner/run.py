@@ -12,8 +12,8 @@ from torch import Tensor
 from invprior.builders.solver import Selection
 from invprior.checkpoint.checkpoint import Kept
 from invprior.checkpoint.compatibility import compare, identity
-from invprior.checkpoint.state import packed, put_back
-from invprior.errors import MeasurementError, OptionError
+from invprior.checkpoint.state import misfit, packed, put_back
+from invprior.errors import InvpriorError, MeasurementError, OptionError
 from invprior.numerics.random import derived_seed
 from invprior.problem.solution import DivergedError, Interrupted, Iterate, Solution, Stop
 from invprior.provenance import choices, provenance
@@ -60,9 +60,11 @@ class Run:
         # The result by another stopping rule is not this run's, and nothing is left of the state behind it.
         if kept is not None and kept.finished and kept.about["stop"] != self.about["stop"]:
             kept = None
-        if kept is not None and kept.finished:
-            done: Solution = self._back(kept, None)
-            return done
+        if kept is not None and kept.finished and self.checkpoint is not None:
+            done = self._back(kept, None)
+            if isinstance(done, Solution):
+                return done
+            raise misfit(self.checkpoint.folder, TypeError("it is no result"))
         try:
             run = Iteration(self.objective, self.solver, self.options.x0, self.options.seed)
         except KeyboardInterrupt:
@@ -91,8 +93,14 @@ class Run:
 
     def _begin(self, run: Iteration, kept: Kept | None) -> None:
         """Resume from a checkpoint; without one, check that the state can be saved."""
-        if kept is not None:
-            self._resume(run, self._back(kept, self._state(run)))
+        if kept is not None and self.checkpoint is not None:
+            state = self._back(kept, self._state(run))
+            try:
+                self._resume(run, state)
+            except InvpriorError:
+                raise
+            except Exception as fault:  # values of other types, in a file that somebody made
+                raise misfit(self.checkpoint.folder, fault) from None
         elif self.checkpoint is not None:
             try:  # before the first step, so that a state that cannot be saved is known at once
                 packed(self._state(run), self.about)

@@ -323,6 +323,7 @@ FORGED = {
     "a text": lambda tree: tree.update(items="abc"),
     "float": lambda tree: tree["items"][0].__setitem__(1, {"is": "float", "text": "x"}),
     "strides": lambda tree: _state(tree)["items"]["x"].update(strides=[1, 1, 10**12, 1]),
+    "rows": lambda tree: tree["items"].pop(),
     "class": lambda tree: _state(tree).update({"class": "os:system"}),
 }
 
