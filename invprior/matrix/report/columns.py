@@ -50,14 +50,13 @@ def cell_columns(measures: Sequence[Measure]) -> list[CellColumn]:
         return Head(text=measure.head), value
 
     def ended(row: CellRow) -> Value:
-        if row.missing is not None:
-            return text(row.missing.reason, note=row.missing.replay)
         record = row.record
+        # What a run noted may be the reason why its score is low, or why it failed.
+        notes = [f"Note: {note}" for note in record.notes] if record else []
+        if row.missing is not None:
+            return text(" ".join([row.missing.reason, *notes]), note=row.missing.replay)
         stop = record.stop.message if record and record.stop else ""
-        # What a run noted may be the reason why its score is low.
-        return text(
-            " ".join([stop, *(f"Note: {n}" for n in record.notes)] if record else []).strip()
-        )
+        return text(" ".join([stop, *notes]).strip())
 
     return [
         (Head(text="task", numeric=False), lambda r: text(r.task.title)),
