@@ -88,8 +88,11 @@ def image_range(operator: LinearOperator, y: Tensor, noise_level: float) -> Data
     estimates = [x]
     if x.dim() == 4:
         spread = _SPREAD * float(x.double().std(correction=0)) or 1.0
-        # Smoother than an initial estimate, whose remaining noise would widen the range by a tenth.
-        estimates = [smoothed(operator, y, x, 2 * (sigma / spread) ** 2)]
+        # Without the mean, as the tolerance of conjugate gradients is relative to the size of y. Smoother than an
+        # initial estimate, whose remaining noise would widen the range by a tenth.
+        mean = x.mean()
+        rest = y - operator(mean.expand(x.shape))
+        estimates = [mean + smoothed(operator, rest, x - mean, 2 * (sigma / spread) ** 2)]
     if operator.is_identity or operator.is_mask:
         mask = operator.observation_mask
         known = y if mask is None else y[mask.expand(y.shape)]

@@ -16,8 +16,8 @@ def picture():
     return samples.load("camera", 16).x
 
 
-def notes(y, **options):
-    return invprior.solve(y, prior="tikhonov:weight=1", steps=2, **options).notes
+def notes(y, *, steps=2, **options):
+    return invprior.solve(y, prior="tikhonov:weight=1", steps=steps, **options).notes
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def notes(y, **options):
         {"fidelity": Gaussian(sigma=25)},
         {"fidelity": Huber(sigma=25.0)},
         {"noise": GaussianNoise(sigma=25.0)},
-        {"fidelity": "laplace:scale=25", "solver": "adam"},
-        {"noise": "poisson:peak=0.001", "solver": "adam"},
+        {"fidelity": "laplace:scale=25", "solver": "adam", "steps": 60},
+        {"noise": "poisson:peak=0.001", "solver": "adam", "steps": 60},
     ],
 )
 def test_a_noise_level_above_the_range_of_the_measurement_is_noted(given):
