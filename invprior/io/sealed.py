@@ -1,7 +1,7 @@
 """JSON files that hold their own checksum, so that no change of a letter goes unseen.
 
 The checksum protects against damage. It is no signature: whoever writes a file can seal it, so what it says is still
-checked (`typed`, `names`).
+checked (`typed`, `files.inside`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SEAL = "sha256"  # the key of the checksum
 
 def seal(values: Mapping[str, Any]) -> str:
     """Print an object as strict JSON, with the SHA-256 of all its other values."""
+    assert SEAL not in values  # its own key
     plain = json.loads(strict_json.dumps(values))  # as a reader will see them
     return strict_json.dumps({**plain, SEAL: _digest(plain)}, indent=1) + "\n"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from invprior.errors import MeasurementError, OptionError
 from invprior.problem.functionals import Output
+
+Recorrupt: TypeAlias = Callable[[Tensor, tuple[int, int], torch.Generator], tuple[Tensor, Tensor]]
 
 
 class Generated(nn.Module):
@@ -26,8 +29,9 @@ class Generated(nn.Module):
         learn_input: whether z is a parameter too.
         low_precision: whether a float32 network computes in bfloat16.
         generator: source of the noise, on the device of the module.
-        offset_factor: factor on the noise of z, whose product `forward` returns as the offset of the predictions; z
-            then has the image's channels. None for no offset.
+        recorrupt: draws the noise of z where z is the measurement, from memory of z's size, (h, w, channels), the
+            output's size and the source of the noise. It also returns the offset of the predictions. None for
+            independent noise without an offset.
     """
 
     z: Tensor
@@ -44,10 +48,10 @@ class Generated(nn.Module):
         learn_input: bool,
         low_precision: bool,
         generator: torch.Generator,
-        offset_factor: float | None = None,
+        recorrupt: Recorrupt | None = None,
     ) -> None:
         super().__init__()
-        self.offset_factor = offset_factor
+        self.recorrupt = recorrupt
         self.network, self.size = network, size
         self.noise, self.weight_noise = noise, weight_noise
         self.low_precision, self.generator = low_precision, generator
@@ -63,11 +67,12 @@ class Generated(nn.Module):
         """Return the image, (1, C, H, W); with a shift, (1, channels, H, W), also the image of z + shift."""
         z, offset = self.z, None
         if self.training and self.noise > 0:
-            # Drawn as (h, w, channels): torch draws eight times slower in another memory order.
-            self.noisy.normal_(0, self.noise, generator=self.generator)
-            noisy = self.noisy.movedim(-1, 0)[None]
-            if self.offset_factor is not None:  # before the next line overwrites the noise
-                offset = (_middle(noisy, self.size) * self.offset_factor).contiguous()
+            if self.recorrupt is not None:
+                noisy, offset = self.recorrupt(self.noisy, self.size, self.generator)
+            else:
+                # Drawn as (h, w, channels): torch draws eight times slower in another memory order.
+                noisy = self.noisy.normal_(0, self.noise, generator=self.generator)
+                noisy = noisy.movedim(-1, 0)[None]
             # In place where z is no parameter, which saves a copy at every step.
             z = z + noisy if z.requires_grad else noisy.add_(z)
         if shift is not None:
@@ -78,7 +83,7 @@ class Generated(nn.Module):
                 out: Tensor = functional_call(self.network, self._perturbed(), (z,))
             else:
                 out = self.network(z)
-        x = _middle(out, self.size).to(self.z.dtype).contiguous()
+        x = middle(out, self.size).to(self.z.dtype).contiguous()
         return x if offset is None else Output(x, offset)
 
     def _perturbed(self) -> dict[str, Tensor]:
@@ -133,7 +138,8 @@ def extend_guide(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -
     return F.pad(guide, margins(size, whole), mode="replicate")
 
 
-def _middle(image: Tensor, size: tuple[int, int]) -> Tensor:
+def middle(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the middle of a larger image, (..., height, width)."""
     left, _, top, _ = margins(size, image.shape[-2:])
     height, width = size
     return image[..., top : top + height, left : left + width]

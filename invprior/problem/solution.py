@@ -36,8 +36,8 @@ class Iterate:
         notes: notes on the run so far, one sentence each.
         in_run: the same iterate in the units of the run (`Problem.standardised`), to which `objective` and
             `mutable_state` belong; None if these are the units of the data.
-        apart: the norm by which copies of x differ that are equal at the minimum, a scalar in the units of the run; None
-            for no copies.
+        apart: the norm by which copies of x differ that are equal at the minimum, a scalar in the units of the run;
+            None for no copies.
     """
 
     step: int

@@ -37,7 +37,7 @@ CASES = [  # solver, prior, operator
     ("adam", "tikhonov:weight=60", "blur"),
     ("adam", f"dip:{NET}", "inpaint:keep=0.6"),
     ("adam", NOISY, "blur"),
-    ("adam", f"dip:{NET},recompute=true", "denoise"),
+    ("adam", f"dip:{NET},recompute=true", "blur"),  # the measurement as input, through an operator
     ("adam", f"dip:{NET},input=measurement", "denoise"),
     ("lbfgs", "tikhonov:weight=60", "blur"),
     ("lbfgs", f"dip:{NET},input_noise=0", "denoise"),

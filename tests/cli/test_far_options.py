@@ -20,7 +20,9 @@ NUMBERS = ("0", "1e-37", "1e-30", "1e-12", "1e12", "1e30", "1e37", "1e300", "-1"
 @pytest.mark.parametrize("number", NUMBERS[:: 1 if COUNT > 60 else 4])
 def test_a_run_with_an_option_far_off(y, number):
     draw = random.Random(number)
-    CliRunner().invoke(app, ["solve", y, "--steps", "2", "--quiet"])  # imports what is slow to import
+    CliRunner().invoke(
+        app, ["solve", y, "--steps", "2", "--quiet"]
+    )  # imports what is slow to import
     for _ in range(max(COUNT // 20, 3)):
         entry = draw.choice([e for e in registry.entries() if e.group in SOLVED])
         numbers = [o.name for o in options_of(registry.load(entry)) if "float" in o.type]
