@@ -143,8 +143,9 @@ class DIP(Reparameterization):
             return self
         operator, sigma, auto = data.operator, data.noise_level, self.input == "auto"
         fits = isinstance(data.fidelity, QuadraticFidelity) and isinstance(operator, LinearOperator)
-        if auto and not (fits and _shows_image(operator) and not is_rounding(sigma, data.noise)):
-            return self  # without noise there is nothing to pass on
+        # Without noise there is nothing to pass on. An iterative inverse would be too slow to draw from at every step.
+        if auto and not (fits and operator.back_projects and not is_rounding(sigma, data.noise)):
+            return self
         if not fits:
             raise IncompatibleError(
                 "dip with input=measurement needs a linear operator and Gaussian noise; leave input out."
@@ -152,6 +153,8 @@ class DIP(Reparameterization):
         noise = _NOISE_FACTOR * sigma if auto else chosen(self.input_noise, _NOISE_FACTOR * sigma)
         assert isinstance(operator, LinearOperator)
         source = Recorruption(operator, noise, (sigma / noise) ** 2, _DAMPING * sigma**2)
+        if auto and not source.shows_all(data.target):
+            return self
         with torch.no_grad():
             image = source.image_of(data.target)
         # As a guide, so that a conditioned prior returns itself when it is conditioned again.
@@ -285,14 +288,6 @@ _NOISE_FACTOR = 0.7
 # Times sigma^2, as adam back-projects the residual. With 10 in its place a blurred image is overfitted sooner.
 _DAMPING = 30.0
 _WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
-
-
-def _shows_image(operator: LinearOperator) -> bool:
-    """Return whether a network gains by seeing the measurement as an image."""
-    # It learns to leave holes as they are: half of the pixels missing, it lost 0.7 to 1 dB. An iterative inverse would
-    # be too slow to draw from at every step.
-    holes = operator.is_mask and not operator.is_identity
-    return operator.back_projects and not holes
 
 
 def _read(guide: str | Path | Tensor) -> Tensor:

@@ -50,9 +50,8 @@ HOLDER = """
 import sys, pathlib, os
 from invprior.io import files, lock
 lock.acquire(pathlib.Path(sys.argv[1]))
-child = os.fork()
-if child:
-    print(child, flush=True)
+if not os.fork():  # the child itself, as it has then closed its copy of the lock
+    print(os.getpid(), flush=True)
 sys.stdin.read()
 """
 

@@ -221,9 +221,13 @@ def test_through_an_operator_the_network_sees_an_image_of_the_measurement(operat
 
 
 def test_holes_and_iterative_inverses_are_no_input():
-    """A network that sees holes learns to leave them, and conjugate gradients would cost more than it does."""
+    """A network that sees holes or dark margins learns them, and conjugate gradients would cost more than it does."""
     truth = torch.rand(1, 1, 16, 16, generator=generator())
-    for operator in ("inpaint:keep=0.5", "compose:operators=[blur(sigma=1),inpaint]"):
+    for operator in (
+        "inpaint:keep=0.5",
+        "blur:sigma=1,boundary=valid",
+        "compose:operators=[blur(sigma=1),inpaint]",
+    ):
         y, made = simulate(truth, operator=operator, noise="gaussian:sigma=0.1")
         (problem,) = build(y, operator=made, prior="dip", noise="gaussian:sigma=0.1")
         assert problem.conditioned().reparameterization.input == "auto"
