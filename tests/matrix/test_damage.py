@@ -1,13 +1,11 @@
 """Damaged files of a matrix give a clear message, and no other result.
 
-The environment variable INVPRIOR_FUZZ is the number of damaged inputs of each kind; a long run by hand has 20,000.
+Of each kind, three times as many inputs are damaged as `tests.fuzzing` says, since each takes little time.
 """
 
 import json
-import os
 import random
 import shutil
-import time
 
 import pytest
 
@@ -23,11 +21,12 @@ from invprior.matrix.results.explain import explain
 from invprior.matrix.results.merge import merge
 from invprior.matrix.results.store import MATRIX, Store
 from invprior.matrix.results.verify import load_whole
+from tests import fuzzing
+from tests.fuzzing import timed
 from tests.matrix import damage
 from tests.matrix.made import begun, imaged, made
 
-COUNT = int(os.environ.get("INVPRIOR_FUZZ", "200"))
-LONGEST = 5.0  # seconds for one input
+COUNT = 3 * fuzzing.COUNT
 TEXT = """
 title = "small"
 images = ["sample:camera:16"]
@@ -61,17 +60,6 @@ def store(tmp_path):
     windows = {"truth": (0.0, 1.0), "measurement": (0.0, 2.0)}
     record.save(store.folder, record.replace(given, cell=job.cell, windows=windows, notes=("n",)))
     return store
-
-
-def timed(call, *arguments, **options):
-    """Call; return its result, or its error if that is one for users."""
-    began = time.perf_counter()
-    try:
-        return call(*arguments, **options)
-    except InvpriorError as error:
-        return error
-    finally:
-        assert time.perf_counter() - began < LONGEST
 
 
 def shown(store, *, drawn=False):

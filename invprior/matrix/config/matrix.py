@@ -51,6 +51,12 @@ class Matrix:
     published: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def axes(self) -> tuple[tuple[Any, ...], ...]:
+        """The values of each axis: images, operators, noises, methods, solvers, stopping rules and seeds."""
+        own = (self.images, self.operators, self.noises, self.methods)
+        return (*own, self.solvers, self.stops, self.seeds)
+
     def published_table(self) -> Published | None:
         """Look up the published table, or return None if the configuration names none.
 
@@ -191,16 +197,7 @@ def _faults(matrix: Matrix) -> list[str]:
 
 def _count(matrix: Matrix) -> int:
     """Return the number of combinations of the axes' values; excludes may leave fewer."""
-    axes = (
-        matrix.images,
-        matrix.operators,
-        matrix.noises,
-        matrix.methods,
-        matrix.solvers,
-        matrix.stops,
-        matrix.seeds,
-    )
-    return prod(map(len, axes))
+    return prod(map(len, matrix.axes))
 
 
 def _unpublished(matrix: Matrix) -> list[str]:

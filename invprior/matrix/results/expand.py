@@ -15,16 +15,7 @@ from invprior.matrix.results.record import Cell
 def expanded(matrix: Matrix) -> Iterator[tuple[Cell, Method]]:
     """Yield every cell with its method, in the order of the axes, without those that are excluded."""
     seen = set()  # a method's own solver or rule makes its cells of several axis values equal
-    axes = product(
-        matrix.images,
-        matrix.operators,
-        matrix.noises,
-        matrix.methods,
-        matrix.solvers,
-        matrix.stops,
-        matrix.seeds,
-    )
-    for image, operator, noise, method, solver, stop, seed in axes:
+    for image, operator, noise, method, solver, stop, seed in product(*matrix.axes):
         solved = bool(method.prior)
         cell = Cell(
             image=image,
