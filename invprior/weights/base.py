@@ -75,7 +75,7 @@ def gaussian_variance(problem: Problem, rule: WeightRule) -> float:
     Raises:
         IncompatibleError: the operator is not linear, or the noise is not Gaussian.
     """
-    _linear(problem, rule)
+    linear_operator(problem, rule)
     if not isinstance(problem.fidelity, QuadraticFidelity):
         raise IncompatibleError(
             f"The weight rule {plain_name(type(rule))} needs a Gaussian fidelity; got {problem.fidelity.title}. "
@@ -97,7 +97,7 @@ def noise_variance(problem: Problem, rule: WeightRule) -> tuple[Tensor, float]:
     Raises:
         IncompatibleError: the operator is not linear, or the fidelity knows no variance.
     """
-    _linear(problem, rule)
+    linear_operator(problem, rule)
     variance = problem.fidelity.noise_variance(problem.y)
     if variance is None:
         raise IncompatibleError(
@@ -113,12 +113,19 @@ def noise_variance(problem: Problem, rule: WeightRule) -> tuple[Tensor, float]:
     return variance, mean or torch.finfo(torch.float32).tiny
 
 
-def _linear(problem: Problem, rule: WeightRule) -> None:
-    if not isinstance(problem.operator, LinearOperator):
+def linear_operator(problem: Problem, rule: WeightRule) -> LinearOperator:
+    """Return the operator if it is linear; else refuse the problem on behalf of a rule.
+
+    Raises:
+        IncompatibleError: the operator is not linear.
+    """
+    operator = problem.operator
+    if not isinstance(operator, LinearOperator):
         raise IncompatibleError(
-            f"The weight rule {plain_name(type(rule))} needs a linear operator, and "
-            f"{plain_name(type(problem.operator))} is not one. Use default (--weight default), or give the weight."
+            f"The weight rule {plain_name(type(rule))} needs a linear operator, and {plain_name(type(operator))} "
+            "is not one. Use default (--weight default), or give the weight."
         )
+    return operator
 
 
 def residual(problem: Problem, x: Tensor) -> Tensor:

@@ -11,11 +11,10 @@ from annotated_types import Gt, Lt
 from torch import Tensor
 
 from invprior.errors import IncompatibleError
-from invprior.operators.base import LinearOperator
 from invprior.operators.masked import Masked
 from invprior.problem.problem import Problem
 from invprior.registry.options import plain_name
-from invprior.weights.base import Trial, WeightRule
+from invprior.weights.base import Trial, WeightRule, linear_operator
 
 # Parts are added until so many measurements have been held out, up to four: one part of a small image leaves the weight
 # to chance.
@@ -78,12 +77,7 @@ def held_out(
     Raises:
         IncompatibleError: the operator is not linear, or no measurement is held out, or none is left to fit.
     """
-    operator, y, name = problem.operator, problem.y, plain_name(type(rule))
-    if not isinstance(operator, LinearOperator):
-        raise IncompatibleError(
-            f"The weight rule {name} needs a linear operator, and {plain_name(type(operator))} is not one. "
-            "Use default (--weight default), or give the weight."
-        )
+    operator, y = linear_operator(problem, rule), problem.y
     # The channels of a pixel often share their noise, so they are held out together.
     places = (1, *y.shape[1:]) if y.dim() != 4 else (1, 1, *y.shape[2:])
     drawn = torch.rand(places, generator=generator).to(y.device).expand(y.shape)
@@ -96,7 +90,7 @@ def held_out(
     first = part(0)
     if not bool(first.any()) or not bool((measured & ~first).any()):
         raise IncompatibleError(
-            f"The weight rule {name} needs more measurements; "
+            f"The weight rule {plain_name(type(rule))} needs more measurements; "
             f"got {problem.measurements}. Give the weight, or use default (--weight default)."
         )
     count = min(-(-_HELD_OUT // int(first.sum())), _MOST_PARTS, int(1 / fraction))
