@@ -53,8 +53,8 @@ class DIP(Reparameterization):
             network then sees an image of y + n, by a damped inverse of the operator, and is fitted to
             y - (sigma / input_noise)^2 n (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). The noises of both are
             independent, so passing the noise on gains nothing. "auto" is the measurement where that is cheap and
-            shows an image without holes: denoising, blur, downsampling. It is uniform noise elsewhere, and when
-            channels, input_scale, input_noise or learn_input is given.
+            shows an image without holes: denoising, blur by a symmetric kernel, downsampling. It is uniform noise
+            elsewhere, and when channels, input_scale, input_noise or learn_input is given.
         guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python
             also a tensor, (C, H, W). It sets input to "guide".
         learn_input: whether z is optimised together with the network's weights.
@@ -137,7 +137,7 @@ class DIP(Reparameterization):
         """Return the prior with the measurement as its input, where the options ask for it.
 
         Raises:
-            IncompatibleError: the operator has no damped inverse, or the noise is not Gaussian.
+            IncompatibleError: the operator is not linear, or the noise is not Gaussian.
         """
         if self.input not in ("auto", "measurement"):
             return self
