@@ -39,6 +39,12 @@ out = _Terminal(highlight=False, emoji=False)
 err = _Terminal(stderr=True, highlight=False, emoji=False)
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """Print sentences that the user should know, apart from the results."""
+    for note in notes:
+        err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
+
+
 def reporting(command: Callable[P, None]) -> Callable[P, None]:
     """Turn an error that the user can fix into one message and an exit code, without a traceback."""
 

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from invprior.cli.console import err, out, reporting
+from invprior.cli.matrix_only import Only, select
 from invprior.cli.matrix_regression import regression
 from invprior.cli.matrix_report import report
 
@@ -47,14 +48,6 @@ Workers = Annotated[
     typer.Option(min=1, help="Cells at a time; absent: as many as there are processors for."),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of each cell.")]
-Only = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="AXIS=PATTERN",
-        help="Only these cells, such as prior=tv* or image=F16, or all but these, prior!=dip*. Repeatable: patterns of "
-        "one axis add up, and several axes must all match.",
-    ),
-]
 Folder = Annotated[Path, typer.Argument(help='The folder that "invprior matrix run" has written.')]
 app.command()(report)
 app.command()(regression)
@@ -78,7 +71,7 @@ def plan(
 
     parallel = matrix_run.parallelism(workers, threads, device)
     store = matrix_run.planned(config, data, size, output, device, threads)
-    cells = store.inspect(matrix_run.select(store.jobs(), only))
+    cells = store.inspect(select(store.jobs(), only))
     with matrix_run.status("timing a few steps of each row"):
         rows = list(plan(cells))
     out.print(matrix_tables.planned(rows))
@@ -122,7 +115,7 @@ def run(
     parallel = matrix_run.parallelism(workers, threads, device)
     store = matrix_run.planned(config, data, size, output, device, threads)
     planned = store.jobs()
-    selected = matrix_run.select(planned, only)
+    selected = select(planned, only)
     with locked(store.folder):
         store.begin()  # only now: a run that is refused changes nothing
         # All planned cells, whatever is selected: only the whole plan shows which records are superseded.
@@ -148,12 +141,12 @@ def run(
 @reporting
 def status(folder: Folder, only: Only = None) -> None:
     """Count the cells of a folder of results by status."""
-    from invprior.cli import matrix_run, matrix_tables
+    from invprior.cli import matrix_tables
     from invprior.matrix.results.store import Store
 
     store = Store.open(folder)
     planned = store.jobs()
-    cells = store.inspect(matrix_run.select(planned, only))
+    cells = store.inspect(select(planned, only))
     out.print(matrix_tables.counts(cells))
     for line in matrix_tables.remarks(cells, len(store.superseded(planned))):
         out.print(escape(line), soft_wrap=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from invprior.builders.measurements import default_device
-from invprior.cli.console import err
+from invprior.cli.console import err, print_notes
 from invprior.cli.outputs import DEFAULT_FOLDER
-from invprior.errors import OptionError, did_you_mean
+from invprior.errors import OptionError
 from invprior.io import files
-from invprior.matrix.config import deprecated, specs
-from invprior.matrix.config.matrix import AXES, builtin_names, read
+from invprior.matrix.config.matrix import builtin_names, read
 from invprior.matrix.execution import cluster
 from invprior.matrix.execution.pool import Event, ProcessPool
 from invprior.matrix.execution.process import processors
@@ -52,13 +51,8 @@ def planned(
     name, text = read(source)
     setting = _setting(source, data, size, device, threads)
     store = Store.planned(output or DEFAULT_FOLDER / f"matrix-{name}", name, text, setting)
-    _print_notes(store.matrix.notes)
+    print_notes(store.matrix.notes)
     return store
-
-
-def _print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        err.print(f"[yellow]{escape(note)}[/]", soft_wrap=True)
 
 
 def _setting(source: str, data: Path | None, size: int, device: str, threads: int) -> Setting:
@@ -71,51 +65,6 @@ def _setting(source: str, data: Path | None, size: int, device: str, threads: in
     return Setting(
         data=str(folder), others=others, size=size, device=resolved(device), threads=threads
     )
-
-
-def select(jobs: Sequence[Job], only: Sequence[str] | None) -> list[Job]:
-    """Return the jobs that match one AXIS=PATTERN of every axis given, and no AXIS!=PATTERN.
-
-    Raises:
-        OptionError: an axis is unknown, a pattern matches no job, or no job is left.
-    """
-    wanted: dict[str, list[str]] = {}
-    unwanted: list[tuple[str, str]] = []
-    for text in only or ():
-        # At the first sign: "prior!=tv:weight=8" is the axis "prior!" and the pattern "tv:weight=8".
-        axis, sign, pattern = text.partition("=")
-        negated = axis.endswith("!")
-        notes: list[str] = []
-        axis, pattern = deprecated.pattern(axis.removesuffix("!"), pattern, "--only", notes)
-        _print_notes(notes)
-        if not sign or axis not in AXES:
-            raise OptionError(
-                f'The option "only" must be AXIS=PATTERN or AXIS!=PATTERN with an axis of {", ".join(AXES)}'
-                f'{did_you_mean(axis, AXES)}; got "{text}".'
-            )
-        # A pattern without effect is most likely a typing error, also behind !=.
-        if not any(_matches(job, axis, pattern) for job in jobs):
-            raise OptionError(f'No cell matches --only "{text}". See: invprior matrix plan.')
-        if negated:
-            unwanted.append((axis, pattern))
-        else:
-            wanted.setdefault(axis, []).append(pattern)
-    left = [
-        job
-        for job in jobs
-        if all(any(_matches(job, a, p) for p in patterns) for a, patterns in wanted.items())
-        and not any(_matches(job, a, p) for a, p in unwanted)
-    ]
-    if not left:
-        raise OptionError(
-            f"No cell is left with --only {' --only '.join(only or ())}. See: invprior matrix plan."
-        )
-    return left
-
-
-def _matches(job: Job, axis: str, pattern: str) -> bool:
-    values = [str(asdict(job.cell)[axis])] + [job.cell.method] * (axis == "prior")
-    return any(specs.matches(pattern, value) for value in values)
 
 
 def todo(cells: Sequence[PlannedCell], *, refresh: bool, retry: bool) -> list[Job]:

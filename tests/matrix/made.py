@@ -40,6 +40,7 @@ def made(method="tv", image="cat", seed=0, psnr=30.0, *, status="ok", created="1
     if status == "ok":
         more.setdefault("metrics", {"psnr": psnr, "ssim": psnr / 50})
         more.setdefault("baseline", {"psnr": 20.0 + seed, "ssim": 0.4})
+        more.setdefault("baseline_name", "measurement")
         more.setdefault("curve", curve(psnr))
         more.setdefault("seconds", Seconds(solve=2.0, whole=3.0))
         more.setdefault("stop_", Ending(name="max-steps", ok=True, message="reached 4 steps"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from invprior.cli import matrix_run
+from invprior.cli import matrix_only
 from invprior.cli.app import app
 from invprior.io import sealed
 from invprior.matrix.config.matrix import parse
@@ -148,7 +148,7 @@ def test_a_label_is_changed_without_computing(folder):
 def test_patterns_of_one_axis_add_up_and_several_axes_must_all_match(only, left, folder):
     text = SMALL.replace('"tv:weight=8"', '{label = "TV", prior = "tv:weight=8"}, "none"')
     matrix = parse("small", f"{text}seeds = [0, 1]\n")
-    found = matrix_run.select(list(jobs(matrix, Setting(data="."), folder)), only)
+    found = matrix_only.select(list(jobs(matrix, Setting(data="."), folder)), only)
     assert sorted(f"{job.cell.method} {job.cell.seed}" for job in found) == left
 
 

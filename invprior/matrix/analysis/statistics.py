@@ -4,10 +4,9 @@ A seed determines the noise, the mask and the network's initial weights, so two 
 had the same measurement. Everything here is computed over the pairs that all compared methods have. Methods that are
 left out are named with the reason.
 
-Intervals are Student's t. With several images, values are first averaged over the seeds of each image, and the interval
-is over images: seeds of one image are no independent evidence about other images. With one image the interval is over
-its seeds, and holds for that image only. For a handful of values t keeps its nominal coverage, where the bootstrap is
-too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+Intervals are Student's t, over images. Values are first averaged over the seeds of each image: seeds of one image are
+no independent evidence about other images. Below three images there is no interval. For a handful of values t keeps
+its nominal coverage, where the bootstrap is too narrow (Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
 """
 
 from __future__ import annotations
@@ -17,13 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 LEVEL = 0.95  # of the intervals
+FEWEST = (
+    3  # images of an interval: with two, Student's t is 13 standard errors wide and tells nothing
+)
 
 
 class Pair(NamedTuple):
@@ -41,14 +43,13 @@ class Interval:
     """A mean and its confidence interval, mean - half to mean + half.
 
     Attributes:
-        half: NaN with fewer than two values, whose scatter is unknown.
-        count: number of values, after averaging over seeds if `over` is "images".
+        half: NaN with fewer than three images.
+        count: number of images.
     """
 
     mean: float
     half: float
     count: int
-    over: Literal["images", "seeds"]
 
 
 class Wins(Mapping[tuple[str, str], float]):
@@ -105,9 +106,9 @@ class Comparison:
         return self.methods[0] if self.mean else None
 
     def tied_with_best(self, method: str) -> bool:
-        """Whether the interval of the difference to the best method contains zero, or is unknown."""
+        """Whether the interval of the difference to the best method contains zero; False without an interval."""
         behind = self.behind.get(method)
-        return behind is None or not abs(behind.mean) > behind.half
+        return behind is not None and abs(behind.mean) <= behind.half
 
 
 def interval(scores: Scores, level: float = LEVEL) -> Interval:
@@ -120,13 +121,12 @@ def interval(scores: Scores, level: float = LEVEL) -> Interval:
     images: dict[str, list[float]] = {}
     for pair, value in scores.items():
         images.setdefault(pair.image, []).append(value)
-    several = len(images) > 1
-    values = [math.fsum(v) / len(v) for v in images.values()] if several else [*scores.values()]
+    values = [math.fsum(v) / len(v) for v in images.values()]
     mean, half = math.fsum(values) / len(values), math.nan
-    if len(values) > 1:  # one value has no scatter
+    if len(values) >= FEWEST:
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = _student((1 + level) / 2, len(values) - 1) * error
-    return Interval(mean=mean, half=half, count=len(values), over="images" if several else "seeds")
+    return Interval(mean=mean, half=half, count=len(values))
 
 
 @lru_cache  # scipy takes a fraction of a millisecond, for each of thousands of methods

@@ -124,7 +124,7 @@ class Task:
         return found
 
     def baseline(self, measure: Measure, pairs: Sequence[Pair]) -> float | None:
-        """Return the mean score of the best simple reconstruction over some pairs; None if a pair has none."""
+        """Return the mean score of the measurements, or of their pseudo-inverses; None if a pair has none."""
         values = []
         for pair in pairs:
             # It depends on the measurement alone, so the record of any method has it.
@@ -134,6 +134,13 @@ class Task:
                 return None
             values.append(value)
         return math.fsum(values) / len(values) if values else None
+
+    @property
+    def baseline_name(self) -> str:
+        """What `baseline` scores: "measurement" or "pseudo-inverse"; "" if no record tells."""
+        # One operator has one of them, as the sizes of the measurement and the image decide.
+        names = (r.baseline_name for row in self.records.values() for r in row.values())
+        return next(filter(None, names), "")
 
 
 def titles(tasks: Sequence[Task]) -> list[str]:

@@ -23,7 +23,7 @@ from invprior.io.save import save
 from invprior.matrix.execution.curve import Progress
 from invprior.matrix.execution.data import Case, prepare
 from invprior.matrix.execution.process import own_memory, resident_memory
-from invprior.matrix.execution.restore import Restored, problem_of, restore, simple
+from invprior.matrix.execution.restore import Restored, problem_of, restore, without_method
 from invprior.matrix.execution.scoring import Scores
 from invprior.matrix.execution.tune import tune
 from invprior.matrix.results import record
@@ -74,13 +74,14 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
     restored = restore(job, case, scores, progress, None if tuned is None else tuned.factor)
     tuning = restored.tuning if tuned is None else tuned.seconds
     end = restored.stop
-    baseline = scores.best(simple(problem_of(job, case), case.truth))
+    baseline_name, unrestored = without_method(problem_of(job, case), case.truth)
     check_inputs(job)
     names = _write_images(job, case, restored, folder)
     return replace(
         base_record(job, "diverged" if restored.reason else "ok", restored.reason),
         metrics=scores(restored.x),
-        baseline=baseline,
+        baseline=scores(unrestored),
+        baseline_name=baseline_name,
         seconds=Seconds(solve=restored.solve, warm_up=restored.warm_up, tuning=tuning),
         calls=restored.calls,
         steps=restored.steps,

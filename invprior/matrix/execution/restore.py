@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -60,11 +61,13 @@ def problem_of(job: Job, case: Case) -> Problem:
     return problem
 
 
-def simple(problem: Problem, truth: Tensor) -> dict[str, Tensor]:
-    """Return the simple reconstruction: the measurement if it has the image's size, else the pseudo-inverse."""
+def without_method(
+    problem: Problem, truth: Tensor
+) -> tuple[Literal["measurement", "pseudo-inverse"], Tensor]:
+    """Return the measurement if it has the image's size, else its pseudo-inverse; with its name."""
     if problem.y.shape == truth.shape:
-        return {"measurement": problem.y}
-    return {"pseudo-inverse": problem.pseudo_inverse()}
+        return "measurement", problem.y
+    return "pseudo-inverse", problem.pseudo_inverse()
 
 
 def restore(

@@ -57,16 +57,6 @@ class Scores:
                 continue
         return found
 
-    def best(self, images: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the scores of the best image, by the first metric that all images have."""
-        scored = [self(x) for x in images.values()]
-        # Any metric of both images will do; usually it is the first one.
-        for name, metric in self.metrics.items():
-            if all(name in scores for scores in scored):
-                sign = 1 if metric.higher_is_better else -1
-                return max(scored, key=lambda scores: sign * scores[name])
-        return scored[0] if scored else {}
-
     def _over_missing(self, metric: Metric, x: Tensor) -> float:
         """Compute a metric over the missing pixels, laid out as one row."""
         mask = self.case.operator.observation_mask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from invprior.matrix.analysis.statistics import FEWEST
 from invprior.matrix.analysis.tasks import WAITING, Collection, Measure, MissingResult, titles
 from invprior.matrix.report.columns import LEFT_OUT, NOT_RUN, cell_columns
 from invprior.matrix.report.rows import cell_rows
@@ -16,8 +17,8 @@ HOW = (
     "and the networks' initial weights, so methods that share a pair had the same measurement.",
     "A method with less than half of the pairs is left out: it is named below the table with the reason, and does not "
     "affect the others' means. Cells without a result are listed with the reason and the command that replays them.",
-    "Intervals are Student's t at 95 %. They are over images, after averaging over the seeds of each image; with one "
-    "image they are over its seeds. The difference to the best method is paired. ≈ marks a difference whose interval "
+    "Intervals are Student's t at 95 %, over images, after averaging over the seeds of each image. Fewer than "
+    f"{FEWEST} images have none. The difference to the best method is paired. ≈ marks a difference whose interval "
     "contains zero. The same scores choose the best method, so differences to it are slightly too large.",
     "Time is that of the reconstruction alone, with the device synchronised. It excludes choosing weights and warming "
     "up. A difference in time between methods holds for this machine and these images.",

@@ -6,12 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from invprior.matrix.analysis.statistics import Comparison
+from invprior.matrix.analysis.statistics import FEWEST, Comparison
 from invprior.matrix.analysis.tasks import Measure, Task
 from invprior.matrix.config.published import Published
 from invprior.matrix.report.columns import PERCENT, mean_value, method_columns
 from invprior.matrix.report.rows import MOST, method_rows
 from invprior.matrix.report.table import Head, Table, Value, number, signed, text
+
+# What the column "baseline" of cells.csv calls them.
+_BASELINES = {
+    "measurement": "The measurement itself",
+    "pseudo-inverse": "The damped pseudo-inverse of the measurement",
+    "": "The measurement, or its damped pseudo-inverse where the sizes differ,",  # of earlier records
+}
 
 
 def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Table:
@@ -49,21 +56,18 @@ def _notes(task: Task, measure: Measure, comparison: Comparison) -> list[str]:
     if comparison.pairs:
         images = len({p.image for p in comparison.pairs})
         basis = f"Over {len(comparison.pairs)} of {comparison.possible} pairs of image and seed"
-        basis += f" ({images} images), those that all compared methods have."
+        basis += f" ({images} image{'s' * (images != 1)}), those that all compared methods have."
         notes.append(basis)
-        interval = next(iter(comparison.mean.values()))
-        if interval.count < 2:
-            notes.append("A single value has no interval.")
-        elif interval.over == "seeds":
-            notes.append("The intervals are over the seeds of one image.")
+        if images < FEWEST:
+            notes.append(f"Fewer than {FEWEST} images have no interval.")
         else:
             several = len({p.seed for p in comparison.pairs}) > 1
             first = ", seeds averaged first" if several else ""
-            notes.append(f"The intervals are over the {interval.count} images{first}.")
+            notes.append(f"The intervals are over the {images} images{first}.")
         baseline = task.baseline(measure, comparison.pairs)
         if baseline is not None:
             score = f"{measure.text(baseline)} {measure.unit}".rstrip()
-            notes.append(f"The best simple reconstruction scores {score}.")
+            notes.append(f"{_BASELINES[task.baseline_name]} scores {score}.")
     else:
         notes.append(
             "There is no pair of image and seed that all methods have, so there are no means."

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from invprior.errors import InvpriorError, MeasurementError
 from invprior.experiments import plots
@@ -14,13 +17,21 @@ from invprior.matrix.report import csv_tables, figures, images, inline_svg, page
 from invprior.matrix.report.rows import MOST
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.hashes import is_file
+from invprior.matrix.results.record import Cell
 from invprior.matrix.results.store import Store, changed_code
 
 NAME = "report.html"
 _MORE = "-files"  # end of the name of the folder of tables and figures
+Select: TypeAlias = Callable[[Sequence[Cell]], set[Cell]]
 
 
-def write(store: Store, output: Path | None = None, *, overwrite: bool = False) -> list[Path]:
+def write(
+    store: Store,
+    output: Path | None = None,
+    *,
+    overwrite: bool = False,
+    select: Select | None = None,
+) -> list[Path]:
     """Write the page, and tables and figures into the folder NAME-files next to it.
 
     An earlier report is replaced. Any other file is kept, unless `overwrite` is set.
@@ -29,6 +40,7 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         store: the folder of results; its run may still go on.
         output: path of the page; absent: report.html in the folder of results.
         overwrite: whether any file may be replaced.
+        select: chooses the cells that the report is about; absent: all.
 
     Returns:
         The page, then the tables and figures.
@@ -46,17 +58,24 @@ def write(store: Store, output: Path | None = None, *, overwrite: bool = False) 
         )
     lock.acquire(path)  # removes also what a killed process left of the page
     try:
-        return _write(store, path, more, replace)
+        return _write(store, path, more, replace, select)
     finally:
         lock.release(path)
 
 
-def _write(store: Store, path: Path, more: Path, replace: bool) -> list[Path]:
-    collection, remarks = gather(store)
+def _write(
+    store: Store, path: Path, more: Path, replace: bool, select: Select | None
+) -> list[Path]:
+    collection, remarks = gather(store, select)
     made = page.parts(collection, store.matrix.published_table())
     more.mkdir(exist_ok=True)
     for left in more.glob(".*.tmp"):
         left.unlink(missing_ok=True)
+    for old in more.glob(
+        "task-*-*.*"
+    ):  # the figures of an earlier report, which may have had more tasks
+        if re.fullmatch(rf"task-\d+-({'|'.join(_CAPTIONS)})\.(png|svg)", old.name):
+            old.unlink(missing_ok=True)
     written = _tables(more, collection, made)
     drawings = []
     for part in made:
@@ -84,11 +103,15 @@ def _write(store: Store, path: Path, more: Path, replace: bool) -> list[Path]:
     return [path, *written]
 
 
-def gather(store: Store) -> tuple[Collection, list[str]]:
+def gather(store: Store, select: Select | None = None) -> tuple[Collection, list[str]]:
     """Group the records into tasks, by the plan if it can be made here; return also remarks for readers.
 
+    Args:
+        store: the folder of results.
+        select: chooses cells of the plan, or of the records if there is no plan; absent: all.
+
     Raises:
-        MeasurementError: there is no record yet.
+        MeasurementError: there is no record yet, or none of the chosen cells.
     """
     records, faults = store.read()
     if not records:
@@ -96,13 +119,25 @@ def gather(store: Store) -> tuple[Collection, list[str]]:
             f'"{store.folder}" has no record yet. Wait for the first cell, or run: invprior matrix run'
         )
     remarks = _damaged(faults)
+    jobs: list[Job] | None = None
     try:
         jobs = store.jobs()
-    except InvpriorError as error:
-        collection = collect(records.values())  # the images may be on another machine
+    except InvpriorError as error:  # the images may be on another machine
         remarks.append(
             f"Cells that have not run are unknown, since the plan cannot be made here: {error}"
         )
+    if select is not None:
+        # A record of the plan counts by its planned cell, since its own label may be an earlier one.
+        cells = {key: made.cell for key, made in records.items()}
+        cells |= {job.key: job.cell for job in jobs or ()}
+        chosen = select([job.cell for job in jobs] if jobs else [*cells.values()])
+        records = {key: made for key, made in records.items() if cells[key] in chosen}
+        jobs = jobs and [job for job in jobs if job.cell in chosen]
+        remarks.append(f"Only {len(chosen)} cells are shown, those chosen with --only.")
+        if not records:
+            raise MeasurementError("The cells chosen with --only have no record yet.")
+    if jobs is None:
+        collection = collect(records.values())
     else:
         collection = collect(records.values(), {job.key: job.cell for job in jobs})
         remarks += _stale(store, jobs)

@@ -110,8 +110,9 @@ class Record:
         reason: one sentence if the status is not "ok", else "".
         replay: the command that computes this cell again; `load` makes it anew for the place of the file.
         metrics: scores of the restoration by the metric's name; empty without a restoration.
-        baseline: scores of the best simple reconstruction: the measurement, or the damped pseudo-inverse where
-            their sizes differ.
+        baseline: scores without a method: of the measurement, or of its damped pseudo-inverse where the measurement
+            has another size than the image.
+        baseline_name: which of them, "measurement" or "pseudo-inverse"; "" in records that do not tell.
         memory: peak of the cell in bytes: on the CPU what it held beyond Python and its libraries, on a GPU what it
             allocated there.
         calls: applications of the operator: "forward" and "adjoint".
@@ -141,6 +142,7 @@ class Record:
     replay: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
+    baseline_name: Literal["measurement", "pseudo-inverse", ""] = ""
     seconds: Seconds = field(default_factory=Seconds)
     memory: int = 0
     calls: Mapping[str, int] = field(default_factory=dict)

@@ -52,6 +52,7 @@ def test_a_record_is_complete(made):
     record = only(store)
     assert record.status == "ok"
     assert record.metrics["psnr"] > record.baseline["psnr"] + 1
+    assert record.baseline_name == "measurement"
     assert record.steps == record.curve[-1]["step"] > 1
     assert record.curve[-1]["psnr"] == record.metrics["psnr"]
     assert 0 < record.seconds.solve < record.seconds.whole

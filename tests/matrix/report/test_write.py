@@ -117,7 +117,11 @@ def test_other_programs_can_read_the_values(store):
     assert float(methods["tv", "psnr"]["mean"]) == 29.0
     assert float(methods["no prior", "psnr"]["to_best"]) == -7.0
     assert methods["DIP", "psnr"]["not_compared"] == "no result"
-    assert "**29.00 ± 19.06**" in (store.folder / "report-files" / "tables.md").read_text()
+    tables = (store.folder / "report-files" / "tables.md").read_text()
+    assert "**29.00**" in tables
+    assert "±" not in tables
+    assert "≈" not in tables
+    assert "Fewer than 3 images have no interval." in tables
 
 
 def test_an_earlier_report_is_replaced_and_nothing_else_is(store, tmp_path):
@@ -193,6 +197,51 @@ def test_published_values_are_compared_with_ours(fill):
     assert "Images larger than 24 pixels were cropped" in (store.folder / "report.html").read_text()
 
 
+def test_the_baseline_has_the_name_of_what_was_scored(fill):
+    store = fill(TEXT)
+    write(store)
+    tables = store.folder / "report-files" / "tables.md"
+    cells = store.folder / "report-files" / "cells.csv"
+    assert "The measurement itself scores 20.50 dB." in tables.read_text()
+    assert ",baseline,baseline psnr," in cells.read_text()
+    assert ",measurement,20" in cells.read_text()
+    for name, shown in (("pseudo-inverse", "damped pseudo-inverse of the"), ("", "or its damped")):
+        for made in store.records().values():
+            record.save(store.folder, replace(made, baseline_name=name))
+        write(store)
+        assert shown in tables.read_text()
+
+
+def test_a_selection_is_all_that_the_report_is_about(fill):
+    noises = 'noises = ["gaussian:sigma=0.1"]'
+    store = fill(TEXT.replace(noises, 'noises = ["gaussian:sigma=0.1", "gaussian:sigma=0.2"]'))
+    everything = {p.name for p in write(store)}
+    assert "task-2-curves.png" in everything
+
+    def chosen(cells):
+        return {c for c in cells if c.noise.endswith("0.1") and c.seed == 1 and c.method != "tv"}
+
+    page, *more = write(store, select=chosen)
+    words = "".join(Strict(page.read_text()).words)
+    assert "Only 6 cells are shown, those chosen with --only." in words
+    assert "made with other options" not in words
+    with (store.folder / "report-files" / "cells.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert {c["method"] for c in cells} == {HOSTILE, "DIP", "no prior"}
+    assert {c["seed"] for c in cells} == {"1"}
+    # The figures of the tasks that this report does not have are gone.
+    assert {p.name for p in (store.folder / "report-files").iterdir()} == {p.name for p in more}
+    with pytest.raises(MeasurementError, match="chosen with --only have no record"):
+        write(store, select=lambda cells: {c for c in cells if c.method == "DIP" and c.seed == 1})
+    elsewhere = Store(
+        store.folder, parse("small", TEXT.replace("sample:coins:24", "lost.png")), store.setting
+    )
+    write(elsewhere, select=lambda cells: {c for c in cells if c.method == "tv"})  # without a plan
+    tables = (store.folder / "report-files" / "tables.md").read_text()
+    assert "| tv |" in tables
+    assert "no prior" not in tables
+
+
 def test_the_command_lists_its_files_and_refuses_a_folder_without_results(store, tmp_path):
     def call(*arguments):
         given = ["matrix", "report", *map(str, arguments)]
@@ -202,6 +251,8 @@ def test_the_command_lists_its_files_and_refuses_a_folder_without_results(store,
     assert done.exit_code == 0, done.stderr
     assert f"Wrote {tmp_path / 'page.html'}, and 8 tables and figures" in done.stdout
     assert (tmp_path / "page-files" / "tables.tex").is_file()
+    assert call(store.folder, "--only", "prior=tv").exit_code == 0
+    assert "No cell matches" in call(store.folder, "--only", "prior=x").stderr
     refused = call(tmp_path)
     assert refused.exit_code == 2
     assert "is no folder of results of a matrix" in refused.stderr
