@@ -49,6 +49,7 @@ def outcomes(
 
 def _run(function: str, items: Sequence[Any], seconds: float | None) -> tuple[dict[int, Any], str]:
     """Return the results by number, up to the item that ended the process, and how it ended."""
+    process.need_posix("A check of plugins in a process of their own")
     with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as output:
         command, environment = process.python(
             *("-m", "invprior.cli.trial"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import re
-import resource
 import signal
 import sys
 import time
@@ -37,6 +36,8 @@ def run(job: Job, folder: Path, output: int, messages: int) -> int:
         output: file descriptor for what plugins print.
         messages: file descriptor for `cell_messages`.
     """
+    import resource  # not on Windows
+
     os.setpgid(0, 0)  # a group of its own, so that a signal to it reaches no worker
     die_with_parent(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -95,6 +96,8 @@ def _limit_memory(job: Job) -> None:
     """
     if job.setting.device.startswith("cuda"):
         return
+    import resource
+
     now = own_memory("VmData")
     if now is None:  # not on this system
         return

@@ -32,7 +32,6 @@ _LAZY = (
     "skimage.metrics",
     "scipy.ndimage",
     "scipy.fft",
-    "imageio.v3",
     "torch._dynamo",
 )
 _READY, _FORK = b"r", b"f"
@@ -47,6 +46,7 @@ class ForkServer:
     """
 
     def __init__(self, threads: int) -> None:
+        process.need_posix("A run of the matrix")
         self.threads = threads
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.control, theirs = socket.socketpair()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -148,5 +147,7 @@ def _peak_memory(device: str) -> int:
         return torch.cuda.max_memory_allocated(device)
     if (most := own_memory("VmHWM")) is not None:
         return most
+    import resource  # not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, kilobytes elsewhere

@@ -11,7 +11,24 @@ from pathlib import Path
 
 import psutil
 
+from invprior.errors import IncompatibleError
+
 _ADOPT, _DIE_WITH_PARENT = 36, 1  # PR_SET_CHILD_SUBREAPER and PR_SET_PDEATHSIG, see prctl(2)
+
+
+def need_posix(what: str) -> None:
+    """Refuse what forks processes and passes them file descriptors, where the system cannot.
+
+    Args:
+        what: the beginning of the message.
+
+    Raises:
+        IncompatibleError: the system is Windows.
+    """
+    if os.name != "posix":
+        raise IncompatibleError(
+            f"{what} needs Linux or macOS; got {sys.platform}. On Windows, use the Subsystem for Linux (WSL)."
+        )
 
 
 def resident_memory(pid: int) -> int:
