@@ -32,8 +32,12 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     import torch  # slow to import, which `--help` must not wait for
 
     from invprior import registry
+    from invprior.numerics import threads, waiting
     from invprior.provenance import device_text, version_of
 
+    count, reason = threads.chosen()
+    threads.compute_with()
+    fixed = waiting.fixed_because()
     foreign = sorted({e.origin for e in registry.entries() if e.package != registry.CORE})
     facts: dict[str, Any] = {
         "python": platform.python_version(),
@@ -44,7 +48,9 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
             *(device_text(torch.device("cuda", i)) for i in range(torch.cuda.device_count())),
         ],
         "cpu capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
+        "threads": count,
+        "threads because": reason,
+        "threads wait": f"as OpenMP is set: {fixed}" if fixed else waiting.FOLLOWING,
         "plugin packages": foreign,
     }
     if as_json:

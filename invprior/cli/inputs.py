@@ -35,6 +35,7 @@ from invprior.memory.size import parse_size
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.numerics.random import check_seed
+from invprior.numerics.threads import compute_with
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem
@@ -200,6 +201,7 @@ def parts_of(options: Options) -> Parts:
         lambda: None if options.stop is None else stop_from(options.stop),
         lambda: None if options.steps is None else MaxSteps(steps=options.steps),
         lambda: check_seed(options.seed),
+        lambda: compute_with(options.threads),
         lambda: None if options.memory_limit is None else parse_size(options.memory_limit),
     )
     return Parts(operator, prior, model, fidelity, solver, weight, stop, where)

@@ -90,6 +90,14 @@ class Options:
         ),
     ] = 1
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Threads to compute with; their number changes the last bits of a result. Default: as many as this "
+            "process may use.",
+        ),
+    ] = None
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Precision.")] = "float32"
     nan: Annotated[
         Literal["refuse", "mask"],

@@ -21,6 +21,7 @@ from invprior.io import files
 from invprior.memory.plan import plan_memory
 from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed
+from invprior.numerics.waiting import suiting_the_load
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Functional, Prior
 from invprior.problem.problem import Problem
@@ -75,9 +76,10 @@ def iterate(
 def _endless(selection: Selection, x0: Tensor | None, seed: int) -> Iterator[Iterate]:
     units = selection.problem.units
     start = None if x0 is None else units.inward(x0)
-    iteration = Iteration(selection.objective, selection.solver, start, seed)
-    while True:
-        yield iterate_in_data_units(iteration.advance(), units)
+    with suiting_the_load():
+        iteration = Iteration(selection.objective, selection.solver, start, seed)
+        while True:
+            yield iterate_in_data_units(iteration.advance(), units)
 
 
 @torch.inference_mode(False)  # the caller's mode would forbid gradients
@@ -258,6 +260,7 @@ def solve_problem(
     return solution
 
 
+@suiting_the_load()
 def _solve(selection: Selection, options: RunOptions) -> Solution:
     """Choose open weights, and run the problem by a plan that fits into memory."""
     units = selection.problem.units
