@@ -19,9 +19,9 @@ from invprior.io import files
 from invprior.matrix.config.matrix import builtin_names, read
 from invprior.matrix.execution import cluster
 from invprior.matrix.execution.pool import Event, ProcessPool
-from invprior.matrix.execution.process import processors
 from invprior.matrix.results.cells import Job, Setting
 from invprior.matrix.results.store import PlannedCell, Store
+from invprior.numerics.cores import usable
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Parallelism:
 def parallelism(workers: int | None, threads: int, device: str) -> Parallelism:
     """Divide the processors: by default as many workers as their threads have room for, and one on a GPU."""
     # Cells that share a GPU would affect each other's time and memory.
-    room = 1 if resolved(device).startswith("cuda") else max(processors() // threads, 1)
+    room = 1 if resolved(device).startswith("cuda") else max(usable() // threads, 1)
     return Parallelism(workers or room, threads)
 
 

@@ -1,4 +1,4 @@
-"""Memory, processors and descendants of a process, as the system reports them; Linux has them in /proc."""
+"""Memory and descendants of a process, as the system reports them; Linux has them in /proc."""
 
 from __future__ import annotations
 
@@ -61,12 +61,6 @@ def own_memory(field: str) -> int | None:
         return None
     found = next((line for line in lines if line.startswith(field)), None)
     return None if found is None else 1024 * int(found.split()[1])
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    # Containers and batch systems often allow fewer processors than the machine has.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def adopt_orphans() -> None:
