@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from invprior._version import __version__
 from invprior.cli.check import check
+from invprior.cli.console import out, reporting
+from invprior.cli.defaults import defaults
 from invprior.cli.degrade import degrade
 from invprior.cli.describe import describe
 from invprior.cli.experiment import app as experiment
@@ -22,11 +27,32 @@ app = typer.Typer(
     "that plug in.",
     epilog="Try: invprior solve --operator blur --prior dip",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"invprior {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@reporting
+def _every(
+    context: typer.Context,
+    version: Annotated[  # its callback does the work
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    context.default_map = defaults(context)  # of the command that runs next
+
+
 app.command()(solve)
 app.command()(degrade)
 app.command("list")(list_plugins)

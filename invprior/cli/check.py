@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from invprior import errors, registry
+from invprior.cli import completion
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
 from invprior.cli.trial import outcomes
@@ -34,12 +35,15 @@ def check(
             metavar="KIND|MODULE:OBJECT",
             help="operator, prior, solver, ..., followed by a name; or a class or an object in a module, "
             "which may be in the current folder.",
+            autocompletion=completion.kinds,
         ),
     ],
     name: Annotated[
         str,
         typer.Argument(
-            metavar="[NAME]", help="The plugin's name, with options if needed: dip:preset=fast."
+            metavar="[NAME]",
+            help="The plugin's name, with options if needed: dip:preset=fast.",
+            autocompletion=completion.of_kind,
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

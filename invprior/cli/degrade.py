@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from invprior.cli import completion
 from invprior.cli.console import err, out, reporting
 
 
@@ -18,11 +19,18 @@ def degrade(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File of the measurement: .npy, .npz or .tif.")
     ],
-    operator: Annotated[str, typer.Option(help="Forward operator, e.g. blur:sigma=2.")] = "denoise",
+    operator: Annotated[
+        str,
+        typer.Option(
+            help="Forward operator, e.g. blur:sigma=2.",
+            autocompletion=completion.plugins("operators"),
+        ),
+    ] = "denoise",
     noise: Annotated[
         str | None,
         typer.Option(
-            help="Noise. Default: gaussian:sigma=0.098 for denoise, gaussian:sigma=0.01 for other operators."
+            help="Noise. Default: gaussian:sigma=0.098 for denoise, gaussian:sigma=0.01 for other operators.",
+            autocompletion=completion.plugins("noises"),
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from invprior import registry
+from invprior.cli import completion
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
 from invprior.registry.options import Option, options_of
@@ -18,8 +19,18 @@ from invprior.registry.options import Option, options_of
 
 @reporting
 def describe(
-    kind: Annotated[str, typer.Argument(help="operator, prior, solver, ... (see invprior list)")],
-    name: Annotated[str, typer.Argument(help="The plugin's name, or package/name.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="operator, prior, solver, ... (see invprior list)", autocompletion=completion.kinds
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The plugin's name, or package/name.", autocompletion=completion.of_kind
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a plugin's description, its origin, and its options with types, ranges and defaults."""

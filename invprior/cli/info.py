@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from invprior.cli.console import out, reporting
+from invprior.cli.defaults import find
 
 _PACKAGES = (
     "invprior",
@@ -52,6 +53,7 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
         "threads because": reason,
         "threads wait": f"as OpenMP is set: {fixed}" if fixed else waiting.FOLLOWING,
         "plugin packages": foreign,
+        "defaults of options": str(find() or "none"),
     }
     if as_json:
         print(json.dumps(facts, indent=2))

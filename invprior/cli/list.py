@@ -57,13 +57,13 @@ def shadowed(entry: registry.Entry, known: list[registry.Entry]) -> bool:
 
 
 def group_named(kind: str) -> str:
-    """Return the group of a kind, given as "priors" or "prior".
+    """Return the group of a kind, given as "priors", "prior", "weight-rule" or "weight".
 
     Raises:
         PluginError: there is no such kind.
     """
     for group, name in registry.GROUPS.items():
-        if kind.lower() in (group, name, name.replace(" ", "-")):
+        if kind.lower() in (group, group.removesuffix("s"), name, name.replace(" ", "-")):
             return group
     kinds = list(registry.GROUPS)
     raise PluginError(

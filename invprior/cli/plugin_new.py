@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from invprior import registry
 from invprior._version import __version__
+from invprior.cli import completion
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
 from invprior.errors import OptionError
@@ -27,7 +28,7 @@ app = typer.Typer(help="Create a package of your own.", no_args_is_help=True)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 _PYPROJECT = Template("""[build-system]
-requires = ["setuptools>=68"]
+requires = ["setuptools>=77,<90"]
 build-backend = "setuptools.build_meta"
 
 [project]
@@ -82,7 +83,12 @@ def _group() -> None:
 @app.command()
 @reporting
 def new(
-    kind: Annotated[str, typer.Argument(help="operator, prior, solver, ... (see invprior list)")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="operator, prior, solver, ... (see invprior list)", autocompletion=completion.kinds
+        ),
+    ],
     name: Annotated[str, typer.Argument(help="The plugin's and the package's name: my-prior.")],
     folder: Annotated[
         Path | None, typer.Option("--into", help="The folder to create. Default: NAME.")

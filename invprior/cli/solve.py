@@ -40,10 +40,13 @@ def solve(context: typer.Context, options: Options) -> None:
     with notes_on_stderr(options.quiet):
         if options.resume is not None:
             _only_resume(context)
+            steps = (
+                options.steps if _is_given(context, "steps") else None
+            )  # not a default of the user's
             if several.find(options.resume) is not None:
-                code = _several(options, several.Several.resume(options.resume, options.steps))
+                code = _several(options, several.Several.resume(options.resume, steps))
             else:
-                code = _one(options, several.resumed(options.resume, options.steps))
+                code = _one(options, several.resumed(options.resume, steps))
         else:
             options = replace(options, images=expanded(options.images))
             command = sys.argv[1:]
@@ -121,6 +124,12 @@ def _interrupted(kept: Path | None) -> int:
     return 130
 
 
+def _is_given(context: typer.Context, name: str | None) -> bool:
+    """Return whether a parameter stands on the command line; a default is no choice for this call."""
+    source = None if name is None else context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _only_resume(context: typer.Context) -> None:
     """Refuse options that the run to be resumed already has.
 
@@ -131,10 +140,7 @@ def _only_resume(context: typer.Context) -> None:
     given = [
         max(parameter.opts, key=len) if parameter.param_type_name == "option" else "an image"
         for parameter in context.command.params
-        if parameter.name not in allowed
-        and parameter.name is not None
-        and (source := context.get_parameter_source(parameter.name)) is not None
-        and source.name == "COMMANDLINE"  # a default is no choice of the user's
+        if parameter.name not in allowed and _is_given(context, parameter.name)
     ]
     if given:
         raise OptionError(

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from invprior.cli.completion import plugins
+
 # They belong to one call of the command, not to the run: a resumed run takes them from the new call.
 PER_CALL = ("resume", "explain", "as_json", "quiet")
 
@@ -27,12 +29,18 @@ class Options:
             "first and then restored."
         ),
     ] = field(default_factory=lambda: ["sample:astronaut:160"])
-    operator: Annotated[str, typer.Option(help="Forward operator A, e.g. blur:sigma=2.")] = (
-        "denoise"
-    )
-    prior: Annotated[str, typer.Option(help='Prior R, e.g. tv:weight=8 or "dip+tv:weight=1".')] = (
-        "dip"
-    )
+    operator: Annotated[
+        str,
+        typer.Option(
+            help="Forward operator A, e.g. blur:sigma=2.", autocompletion=plugins("operators")
+        ),
+    ] = "denoise"
+    prior: Annotated[
+        str,
+        typer.Option(
+            help='Prior R, e.g. tv:weight=8 or "dip+tv:weight=1".', autocompletion=plugins("priors")
+        ),
+    ] = "dip"
     output: Annotated[
         Path | None,
         typer.Option(
@@ -57,28 +65,41 @@ class Options:
         typer.Option(
             help="Noise to simulate, or to assume in the measurement, e.g. gaussian:sigma=0.05. "
             "What is left open, as in poisson, is estimated from the measurement; auto, the "
-            "default, estimates everything."
+            "default, estimates everything.",
+            autocompletion=plugins("noises"),
         ),
     ] = None
     fidelity: Annotated[
         str | None,
-        typer.Option(help="Data fidelity E, e.g. huber. Default: the one that fits the noise."),
+        typer.Option(
+            help="Data fidelity E, e.g. huber. Default: the one that fits the noise.",
+            autocompletion=plugins("fidelities"),
+        ),
     ] = None
-    solver: Annotated[str, typer.Option(help="Solver; auto selects one that fits the problem.")] = (
-        "auto"
-    )
+    solver: Annotated[
+        str,
+        typer.Option(
+            help="Solver; auto selects one that fits the problem.",
+            autocompletion=plugins("solvers"),
+        ),
+    ] = "auto"
     weight: Annotated[
         str,
         typer.Option(
             help="Rule that chooses the weight of a prior given without one: auto, sure, filled, gcv, "
-            "holdout, discrepancy, l-curve, or default for the prior's own weight."
+            "holdout, discrepancy, l-curve, or default for the prior's own weight.",
+            autocompletion=plugins("weights"),
         ),
     ] = "auto"
     weight_curve: Annotated[
         bool, typer.Option("--weight-curve", help="Plot the weights that were tried, as PNG.")
     ] = False
     stop: Annotated[
-        str | None, typer.Option(help='Stopping rule, e.g. "discrepancy | max-steps:steps=500".')
+        str | None,
+        typer.Option(
+            help='Stopping rule, e.g. "discrepancy | max-steps:steps=500".',
+            autocompletion=plugins("stopping"),
+        ),
     ] = None
     steps: Annotated[int | None, typer.Option(help="Maximum number of iterations.")] = None
     seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0

@@ -50,6 +50,12 @@ def test_a_package_of_every_kind_passes_its_own_test(run, folder):
         assert (folder / name / "README.md").read_text().startswith(f"# {name}\n")
 
 
+def test_a_kind_may_be_named_in_short(run, folder):
+    run("plugin", "new", "weight", "own-rule")
+    project = tomllib.loads((folder / "own-rule/pyproject.toml").read_text())
+    assert list(project["project"]["entry-points"]) == ["invprior.weights"]
+
+
 @pytest.mark.parametrize(("group", "name"), names().items())
 def test_its_metadata_registers_the_class(run, folder, monkeypatch, clean_modules, group, name):
     run("plugin", "new", group, name, "--into", "elsewhere")
