@@ -26,38 +26,44 @@ from invprior.problem.solution import Iterate
 from invprior.stopping.base import AnyOf, StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-_PERIOD = 0.5  # seconds between two readings of the energy, each of which makes a GPU wait
+# Seconds between two readings of the energy, each of which makes a GPU wait: on a terminal, and in a log.
+_REDRAWN, _LOGGED = 0.5, 10.0
 
 
 class Live:
-    """A callback that draws the progress on stderr if that is a terminal, and nothing otherwise.
+    """A callback that shows the progress on stderr: a bar on a terminal, else a line every ten seconds.
+
+    Lines suit a file, such as the log of a batch system. A run of a few seconds writes none.
 
     Args:
         stop: the run's rule; the bar ends at its maximum number of steps, if it has one.
         truth: the true image, (1, C, H, W), or None.
         within: the range of its intensities for scores.
-        quiet: whether to draw nothing.
+        quiet: whether to show nothing.
     """
 
     def __init__(
         self, stop: StoppingRule, truth: Tensor | None, within: Range | None, quiet: bool
     ) -> None:
-        self.truth, self.metric = truth, PSNR(data_range=within)
-        self.last = 0.0
-        self.progress = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=err,
-            transient=True,
-            disable=quiet or not err.is_terminal,
-        )
-        self.task = self.progress.add_task("starting", total=_steps(stop))
+        self.truth, self.metric, self.limit = truth, PSNR(data_range=within), _steps(stop)
+        self.quiet, self.last = quiet, time.perf_counter()
+        self.period = _REDRAWN if err.is_terminal else _LOGGED
+        self.bar: Progress | None = None
+        if err.is_terminal and not quiet:
+            self.bar = Progress(
+                SpinnerColumn(),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                TimeRemainingColumn(),
+                console=err,
+                transient=True,
+            )
+            self.task = self.bar.add_task("starting", total=self.limit)
 
     def __enter__(self) -> Live:
-        self.progress.start()
+        if self.bar is not None:
+            self.bar.start()
         return self
 
     def __exit__(
@@ -66,22 +72,32 @@ class Live:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.progress.stop()
+        if self.bar is not None:
+            self.bar.stop()
 
     def say(self, text: str) -> None:
-        """Show what happens before the first step."""
-        self.progress.update(self.task, description=text)
+        """Show on a terminal what happens before the first step."""
+        if self.bar is not None:
+            self.bar.update(self.task, description=text)
 
     def __call__(self, iterate: Iterate) -> None:
-        """Redraw, at most every half second."""
+        """Show the iterate if it is time."""
         now = time.perf_counter()
-        if self.progress.disable or now - self.last < _PERIOD:
+        if self.quiet or now - self.last < self.period:
             return
         self.last = now
-        text = f"energy {float(iterate.energy):.4g}"
+        facts = [f"energy {float(iterate.energy):.4g}"]
         if self.truth is not None and self.truth.shape == iterate.x.shape:  # a tile's shape differs
-            text += f"  PSNR {float(self.metric.measure(iterate.x, self.truth)):.2f} dB"
-        self.progress.update(self.task, completed=iterate.step, description=text)
+            facts.append(f"PSNR {float(self.metric.measure(iterate.x, self.truth)):.2f} dB")
+        if self.bar is not None:
+            self.bar.update(self.task, completed=iterate.step, description="  ".join(facts))
+            return
+        facts.append(f"{iterate.seconds:.0f} s")
+        if self.limit is not None:
+            left = iterate.seconds / iterate.step * (self.limit - iterate.step)
+            facts.append(f"at most {max(left, 0):.0f} s left")
+        of = "" if self.limit is None else f" of {self.limit}"
+        err.print(f"step {iterate.step}{of}: {', '.join(facts)}", soft_wrap=True)
 
 
 @contextmanager

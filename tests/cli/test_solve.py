@@ -12,6 +12,7 @@ from PIL import Image
 import invprior
 from invprior.builders.problem import prior_from, stop_from
 from invprior.builders.simulation import simulate
+from invprior.cli import progress
 from invprior.io import images, samples
 from invprior.io.save import save
 from invprior.registry import create
@@ -123,6 +124,17 @@ def test_json_writes_infinity_as_text(solve, folder):
 def test_quiet(solve, y):
     result = solve(y, "--quiet")
     assert result.output == ""
+
+
+def test_a_log_has_a_line_now_and_then(solve, y, monkeypatch):
+    monkeypatch.setattr(progress, "_LOGGED", 0.0)
+    known = "--noise", "gaussian:sigma=0.05", "--steps", 3
+    lines = solve(y, "--truth", y, *known, "-o", "x.png").stderr.splitlines()
+    assert re.fullmatch(
+        r"step 1 of 3: energy \S+, PSNR \S+ dB, \d+ s, at most \d+ s left", lines[0]
+    )
+    assert len(lines) == 3
+    assert solve(y, *known, "-o", "q.png", "--quiet").stderr == ""
 
 
 def test_into_a_folder(solve, y, folder):
