@@ -9,15 +9,22 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from invprior.cli import completion
+from invprior.cli import completion, streams
 from invprior.cli.console import err, out, reporting
 
 
 @reporting
 def degrade(
-    image: Annotated[str, typer.Argument(help="The true image: a file, or sample:NAME.")],
+    image: Annotated[
+        str, typer.Argument(help="The true image: a file, sample:NAME, or - for standard input.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File of the measurement: .npy, .npz or .tif.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File of the measurement: .npy, .npz or .tif; - for standard output.",
+        ),
     ],
     operator: Annotated[
         str,
@@ -41,12 +48,20 @@ def degrade(
 ) -> None:
     """Simulate a measurement y = noise(A(x)) of a known image and save it as floats, without loss."""
     # Imported here because they import torch, which `--help` must not wait for.
+    import torch
+
     from invprior.builders.simulation import default_noise, simulate
     from invprior.io import encoders, lock, samples
     from invprior.io.losses import losses
     from invprior.io.save import save, writable
 
-    truth = samples.resolve(image)
+    if str(output) == streams.NAME:
+        with streams.sending(output) as folder:
+            path = Path(folder or "", "measurement.npy")
+            degrade(image, path, operator, noise, seed, overwrite=False, quiet=True)
+            streams.send(path)
+        return
+    truth = streams.received(torch.float32) if image == streams.NAME else samples.resolve(image)
     # Before anything is computed.
     writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
     lock.acquire(output)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from invprior.cli import streams
 from invprior.cli.outputs import Place
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError, OptionError
@@ -63,6 +64,11 @@ def check(options: Options) -> None:
             "Samples are degraded first, and files are not; got both. Restore them by two commands, or degrade the "
             "files too, with --simulate."
         )
+    _refuse_movie(options, f"{count} images")
+    if streams.NAME in options.images:
+        raise OptionError(
+            f'"-" is one image on standard input; got {count} images. Restore it by a command of its own.'
+        )
     if output is None:
         return
     if encoders.suffix_of(output) is not None and not output.is_dir():
@@ -93,6 +99,7 @@ def truths_of(options: Options, stack: images.Stack) -> Sequence[images.Image | 
         OptionError: the options cannot be meant for a stack.
     """
     count = len(stack.images)
+    _refuse_movie(options, f'"{options.image}", which holds {count} images')
     if options.weight_curve:
         raise OptionError(
             f'--weight-curve plots the weights of one image; "{options.image}" holds {count}. Leave it out, or give '
@@ -114,6 +121,13 @@ def truths_of(options: Options, stack: images.Stack) -> Sequence[images.Image | 
     return truths if len(truths) == count else truths * count
 
 
+def _refuse_movie(options: Options, got: str) -> None:
+    if options.movie is not None:
+        raise OptionError(
+            f"--movie films the run of one image; got {got}. Leave it out, or restore one of them alone."
+        )
+
+
 def title(options: Options, first: str) -> str:
     """Return the name of a fresh folder of results."""
     return "-".join([first, _names(options.operator), _names(options.prior)])
@@ -121,6 +135,8 @@ def title(options: Options, first: str) -> str:
 
 def stem(source: str) -> str:
     """Return the name of an image without its folder and suffix."""
+    if source == streams.NAME:
+        return "stdin"
     if source.startswith(samples.PREFIX):
         return source.removeprefix(samples.PREFIX).partition(":")[0]
     path, name = codecs.split(Path(source))

@@ -200,6 +200,8 @@ class StackRun(KeptRun):
         record = {
             "invprior": invprior.__version__,
             "command": self.command,
+            "directory": self.directory,
+            "options": self.options.kept(),
             "image": self.options.image,
             "axes": self.stack.axes,
             "shape": self.stack.shape,

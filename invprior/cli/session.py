@@ -13,26 +13,30 @@ from rich.console import Group
 from torch import Tensor
 
 import invprior
-from invprior import registry
 from invprior.builders.solver import Selection, select_solver
+from invprior.cli import movie
 from invprior.cli.file_list import stem, title
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
+from invprior.cli.movie import Movie
 from invprior.cli.outputs import Outputs, Place, settle
 from invprior.cli.progress import Live
-from invprior.cli.result_images import save_comparison, save_deviation, save_measurements, spread
+from invprior.cli.result_images import save_comparison, save_deviation, save_measurements
 from invprior.cli.run_facts import resume_command
 from invprior.cli.run_folder import RunFolder
+from invprior.cli.run_record import ScoredHistory, record_of
 from invprior.cli.solve_options import Options
-from invprior.cli.summary import score, summary
+from invprior.cli.summary import summary
 from invprior.cli.weight_curve import check_curve, weight_curve
 from invprior.io import files, images, strict_json
 from invprior.io.losses import losses
 from invprior.io.save import save
-from invprior.metrics.base import Range, score_range
+from invprior.metrics.base import Range
+from invprior.metrics.base import score_range as range_of
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Interrupted, Solution
 from invprior.runner import ensemble
 from invprior.runner.api import solve_problem
+from invprior.runner.history import Callback
 from invprior.runner.options import RunOptions
 from invprior.stopping.base import StoppingRule
 from invprior.tuning.search import is_tuned
@@ -52,6 +56,7 @@ class Session:
     options: Options
     inputs: Inputs
     folder: RunFolder
+    movie: Movie | None = None
 
     @staticmethod
     def prepare(
@@ -95,9 +100,11 @@ class Session:
             curve=options.weight_curve,
             overwrite=options.overwrite,
         )
+        if options.movie is not None:
+            movie.check(options.movie, overwrite=options.overwrite)
         RunFolder.check(outputs, options)
         folder = RunFolder(outputs, options, inputs, command, run)
-        return Session(selection, parts, options, inputs, folder)
+        return Session(selection, parts, options, inputs, folder, filmed(options))
 
     @staticmethod
     def resume(place: Path, steps: int | None) -> Session:
@@ -118,7 +125,7 @@ class Session:
             inputs = folder.inputs.to(parts.device)
             problem = problem_of(folder.options, parts, inputs)
             selection = _checked(problem, parts, folder.options)
-        return Session(selection, parts, folder.options, inputs, folder)
+        return Session(selection, parts, folder.options, inputs, folder, filmed(folder.options))
 
     @property
     def outputs(self) -> Outputs:
@@ -143,17 +150,18 @@ class Session:
 
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run returns its best estimate so far, with a `stop` of that name."""
-        with Live(self.stop, self.inputs.truth, self._score_range, quiet) as live:
+        scored = ScoredHistory(self.inputs.truth, self.score_range)
+        with Live(self.stop, self.inputs.truth, self.score_range, quiet) as live:
             if is_tuned(self.problem, self.parts.weight):
                 live.say("choosing the weight")
             try:
                 # Parts may read their files only now.
                 with directory(self.folder.directory):
-                    return self._solved(live)
+                    return scored.added_to(self._solved(live, scored, *filter(None, [self.movie])))
             except Interrupted as interrupt:
                 if interrupt.solution is None:  # before the first step: nothing to write
                     raise
-                solution = interrupt.solution
+                solution = scored.added_to(interrupt.solution)
                 if not self.folder.begun:  # no checkpoint, so nothing to resume
                     return solution
                 message = (
@@ -164,9 +172,10 @@ class Session:
                 if error.solution is None:
                     raise
                 message = f"{error} The best iterate before that is written"
-                return replace(error.solution, stop=invprior.Stop("diverged", False, message))
+                solution = scored.added_to(error.solution)
+                return replace(solution, stop=invprior.Stop("diverged", False, message))
 
-    def _solved(self, live: Live) -> Solution:
+    def _solved(self, *callbacks: Callback) -> Solution:
         return solve_problem(
             self.problem,
             self.selection,
@@ -174,7 +183,7 @@ class Session:
             steps=self.options.steps,
             seed=self.options.seed,
             runs=self.options.runs,
-            callbacks=[live],
+            callbacks=callbacks,
             checkpoint=self.folder.checkpoint if self.options.checkpoint else None,
             memory_limit=self.options.memory_limit,
             weight=self.parts.weight,
@@ -214,64 +223,28 @@ class Session:
         record = self.record(solution) | {"files": to.named}
         with writing(to.record) as overwrite, files.atomic(to.record, overwrite=overwrite) as file:
             file.write(strict_json.dumps(record, indent=2).encode())
+        if self.movie is not None:  # last: the results are there if it cannot be written
+            with directory(self.folder.directory):
+                self.movie.write(y, solution.x, overwrite=self.options.overwrite)
+            record["files"] |= {"movie": self.movie.path}
         # An interrupted run can be resumed.
         self.folder.end_writing(interrupted=solution.stop.name == "interrupted")
         return record
 
     def record(self, solution: Solution) -> dict[str, Any]:
         """Return what the record says beside the names of the files."""
-        noise = self.parts.noise if self.options.simulated else None
-        return {
-            "invprior": invprior.__version__,
-            "command": self.folder.command,
-            "image": self.options.image,
-            "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
-            "stop": _stop(solution),
-            "notes": (*self.inputs.like.notes, *solution.notes),
-            "choices": solution.choices,
-            "steps": solution.steps,
-            "seconds": solution.seconds,
-            "tuning_seconds": solution.tuning_seconds,
-            "scores": self._scores(solution.x),
-            "score_range": self._score_range,
-            "runs": self._runs(solution),
-            "deviation": spread(solution),
-            "provenance": solution.provenance,
-            "history": solution.history,
-        }
+        return record_of(self, solution)
 
     def table(self, record: dict[str, Any]) -> Group:
         """Return the summary for the terminal."""
         return summary(record, self.problem.noise_level, self.problem.noise)
 
-    def _scores(self, x: Tensor) -> dict[str, dict[str, float]]:
-        truth = self.inputs.truth
-        if truth is None:
-            return {}
-        name, before = self.naive()
-        within = self._score_range
-        return {name: score(before, truth, within), "restoration": score(x, truth, within)}
-
     @property
-    def _score_range(self) -> Range | None:
+    def score_range(self) -> Range | None:
         """The intensities that scores count as black and white; None without a truth."""
         found, truth = self.problem.data_range, self.inputs.truth
         given = None if found is None or found.source else (found.low, found.high)
-        return None if truth is None else score_range(truth, given)
-
-    def _runs(self, solution: Solution) -> list[dict[str, Any]]:
-        """Return the end and the scores of each of several runs; nothing for a single run."""
-        truth = self.inputs.truth
-        return [
-            {
-                "seed": member.provenance["seed"],
-                "stop": _stop(member),
-                "steps": member.steps,
-                "seconds": member.seconds,
-                "scores": {} if truth is None else score(member.x, truth, self._score_range),
-            }
-            for member in solution.members
-        ]
+        return None if truth is None else range_of(truth, given)
 
 
 def _checked(problem: Problem, parts: Parts, options: Options) -> Selection:
@@ -283,9 +256,9 @@ def _checked(problem: Problem, parts: Parts, options: Options) -> Selection:
     return selection
 
 
-def _stop(solution: Solution) -> dict[str, Any]:
-    stop = solution.stop
-    return {"name": stop.name, "ok": stop.ok, "message": stop.message}
+def filmed(options: Options) -> Movie | None:
+    """Return what films the run, if it is wanted."""
+    return None if options.movie is None else Movie(options.movie)
 
 
 def directory(name: str) -> AbstractContextManager[object]:

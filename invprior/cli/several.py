@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from invprior.checkpoint.checkpoint import made
-from invprior.cli import pages, run_facts
+from invprior.cli import pages, run_facts, streams
 from invprior.cli.file_list import check, places_of, title
 from invprior.cli.inputs import parts_of
 from invprior.cli.outputs import DEFAULT_FOLDER, Outputs, Place
@@ -40,6 +40,9 @@ def opened(
     Raises:
         InvpriorError: something is wrong; nothing has been written or computed.
     """
+    if options.image == streams.NAME:
+        given = streams.received(getattr(torch, options.dtype))
+        return Session.prepare(options, command, given=given, place=place, run=run)
     stack = None
     if not options.image.startswith(samples.PREFIX):
         with suppress(MeasurementError):  # told below, together with what else is wrong

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
+from invprior.cli import streams
 from invprior.cli.console import err, out, reporting
 from invprior.cli.solve_options import PER_CALL, Options, taking_options
 from invprior.errors import OptionError
@@ -49,16 +50,25 @@ def solve(context: typer.Context, options: Options) -> None:
                 code = _one(options, several.resumed(options.resume, steps))
         else:
             options = replace(options, images=expanded(options.images))
-            command = sys.argv[1:]
-            if len(options.images) > 1:
-                code = _several(options, several.Several.prepare(options, command))
-            else:
-                code = _one(options, several.opened(options, command))
+            command, count = sys.argv[1:], len(options.images)
+            with streams.sending(options.output, json=options.as_json, count=count) as output:
+                if piped := output != options.output:  # nothing can be resumed there
+                    options = replace(options, output=output, checkpoint=False)
+                if count > 1:
+                    code = _several(options, several.Several.prepare(options, command))
+                else:
+                    code = _one(options, several.opened(options, command), piped=piped)
     raise typer.Exit(code)
 
 
-def _one(options: Options, session: Session | StackRun) -> int:
-    """Restore one file and say what came out; return the exit code."""
+def _one(options: Options, session: Session | StackRun, *, piped: bool = False) -> int:
+    """Restore one file and say what came out; return the exit code.
+
+    Args:
+        options: of the command.
+        session: the run.
+        piped: whether the restoration alone goes to standard output, and what is said to standard error.
+    """
     from invprior.cli.summary import explained
     from invprior.io import strict_json
 
@@ -69,13 +79,19 @@ def _one(options: Options, session: Session | StackRun) -> int:
         return _interrupted(session.kept)
     if options.as_json:
         print(strict_json.dumps(record, indent=2))
+    elif piped and options.quiet:
+        streams.send(record["files"]["restoration"])
     elif not options.quiet:
+        said = err if piped else out
         paths = [path for path in record["files"].values() if path is not None]
         names = ", ".join(path.name for path in paths)
-        out.print(session.table(record))
+        said.print(session.table(record))
         if options.explain:
-            out.print(explained(solution.choices), "")
-        out.print(escape(f"Wrote {names} in {paths[0].parent}"), soft_wrap=True)
+            said.print(explained(solution.choices), "")
+        if piped:
+            streams.send(record["files"]["restoration"])
+        else:
+            said.print(escape(f"Wrote {names} in {paths[0].parent}"), soft_wrap=True)
     if not solution.stop.ok:
         err.print(f"[yellow]{escape(solution.stop.message)}.[/]", soft_wrap=True)
     # An interrupted run has written its estimate, but a script must see that it did not finish.

@@ -24,9 +24,9 @@ class Options:
     images: Annotated[
         list[str],
         typer.Argument(
-            help="The measurement, a file. Each page of a stack is restored, and each of several files or of those "
-            "that a quoted pattern such as 'c*.tif' matches. A sample, sample:NAME or sample:NAME:SIZE, is degraded "
-            "first and then restored."
+            help="The measurement, a file, or - for standard input. Each page of a stack is restored, and each of "
+            "several files or of those that a quoted pattern such as 'c*.tif' matches. A sample, sample:NAME or "
+            "sample:NAME:SIZE, is degraded first and then restored."
         ),
     ] = field(default_factory=lambda: ["sample:astronaut:160"])
     operator: Annotated[
@@ -46,8 +46,8 @@ class Options:
         typer.Option(
             "--output",
             "-o",
-            help="File of the restoration, or an existing folder; of several files, their folder. Default: a new "
-            "folder.",
+            help="File of the restoration, or an existing folder; of several files, their folder; - for the "
+            "restoration alone on standard output. Default: a new folder.",
         ),
     ] = None
     simulate: Annotated[
@@ -164,6 +164,13 @@ class Options:
             metavar="SIZE",
             help="Memory that the run may use beyond Python's own, such as 4GB. A run that needs more uses lower "
             "precision, recomputes layers or works in tiles. Default: refuse a run that needs more than is free.",
+        ),
+    ] = None
+    movie: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Film the run, as an animated .gif or .webp, from the measurement to the result.",
         ),
     ] = None
     explain: Annotated[
