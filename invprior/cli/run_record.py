@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 import invprior
 from invprior import registry
+from invprior.cli.inputs import Inputs, Parts
 from invprior.cli.result_images import spread
+from invprior.cli.run_folder import RunFolder
 from invprior.cli.summary import score
 from invprior.metrics.base import Range
 from invprior.metrics.psnr import PSNR
 from invprior.problem.solution import Iterate, Solution
 from invprior.provenance import data_hash
-
-if TYPE_CHECKING:
-    from invprior.cli.session import Session
 
 _EVERY = 10  # steps, as the rows of the history
 
@@ -51,25 +51,48 @@ class ScoredHistory:
         return replace(solution, history=tuple(rows))
 
 
-def record_of(session: Session, solution: Solution) -> dict[str, Any]:
-    """Return what the record says beside the names of the files."""
-    options, truth = session.options, session.inputs.truth
-    noise = session.parts.noise if options.simulated else None
+def record_of(
+    solution: Solution,
+    folder: RunFolder,
+    parts: Parts,
+    inputs: Inputs,
+    naive: Callable[[], tuple[str, Tensor]],
+    within: Range | None,
+) -> dict[str, Any]:
+    """Return what the record says beside the names of the files.
+
+    Args:
+        solution: the result.
+        folder: of the run.
+        parts: that the options name.
+        inputs: the images.
+        naive: returns the name of the estimate without a prior, and that estimate; called with a truth only.
+        within: the intensities that scores count as black and white; None without a truth.
+    """
+    options, truth = folder.options, inputs.truth
+    noise = parts.noise if options.simulated else None
+    scores = {}
+    if truth is not None:
+        name, before = naive()
+        scores = {
+            name: score(before, truth, within),
+            "restoration": score(solution.x, truth, within),
+        }
     return {
         "invprior": invprior.__version__,
-        "command": session.folder.command,
-        "directory": session.folder.directory,
+        "command": folder.command,
+        "directory": folder.directory,
         "options": options.kept(),
         "image": options.image,
         "simulated_noise": None if noise is None else str(registry.describe(noise.filled_in())),
         "stop": _stop(solution),
-        "notes": (*session.inputs.like.notes, *solution.notes),
+        "notes": (*inputs.like.notes, *solution.notes),
         "choices": solution.choices,
         "steps": solution.steps,
         "seconds": solution.seconds,
         "tuning_seconds": solution.tuning_seconds,
-        "scores": {} if truth is None else _scores(session, solution.x, truth),
-        "score_range": session.score_range,
+        "scores": scores,
+        "score_range": within,
         "result_sha256": data_hash(solution.x),
         "runs": [
             {
@@ -77,7 +100,7 @@ def record_of(session: Session, solution: Solution) -> dict[str, Any]:
                 "stop": _stop(member),
                 "steps": member.steps,
                 "seconds": member.seconds,
-                "scores": {} if truth is None else score(member.x, truth, session.score_range),
+                "scores": {} if truth is None else score(member.x, truth, within),
             }
             for member in solution.members
         ],
@@ -85,12 +108,6 @@ def record_of(session: Session, solution: Solution) -> dict[str, Any]:
         "provenance": solution.provenance,
         "history": solution.history,
     }
-
-
-def _scores(session: Session, x: Tensor, truth: Tensor) -> dict[str, dict[str, float]]:
-    name, before = session.naive()
-    within = session.score_range
-    return {name: score(before, truth, within), "restoration": score(x, truth, within)}
 
 
 def _stop(solution: Solution) -> dict[str, Any]:

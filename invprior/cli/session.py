@@ -233,7 +233,9 @@ class Session:
 
     def record(self, solution: Solution) -> dict[str, Any]:
         """Return what the record says beside the names of the files."""
-        return record_of(self, solution)
+        return record_of(
+            solution, self.folder, self.parts, self.inputs, self.naive, self.score_range
+        )
 
     def table(self, record: dict[str, Any]) -> Group:
         """Return the summary for the terminal."""
