@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from skimage import data
 
 from invprior.denoisers.bilateral import Bilateral
+from invprior.denoisers.nl_ridge import NLRidge
 from invprior.denoisers.nlm import NLM
 from invprior.denoisers.tv import TVDenoiser
 from invprior.denoisers.wavelet import WaveletDenoiser
 
 SIGMA = 25 / 255
-DENOISERS = [Bilateral(), NLM(), TVDenoiser(), WaveletDenoiser()]
+DENOISERS = [Bilateral(), NLM(), NLRidge(), TVDenoiser(), WaveletDenoiser()]
 every = pytest.mark.parametrize("denoiser", DENOISERS, ids=lambda d: type(d).__name__)
 
 
@@ -59,6 +60,7 @@ def test_flat_images_stay_flat(denoiser):
 GAINS = [  # dB on grey and on colour
     (Bilateral(), 5.0, 7.0),
     (NLM(), 6.5, 8.0),
+    (NLRidge(), 7.5, 9.5),
     (WaveletDenoiser(wavelet="haar"), 6.0, 7.5),
     (WaveletDenoiser(wavelet="sym8"), 6.0, 7.5),
     (WaveletDenoiser(wavelet="bior4.4"), 6.0, 7.5),
