@@ -19,6 +19,12 @@ from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
+_CG_STEPS = 200  # the schedule has few steps, so each must be solved well
+_UNSOLVED = (
+    f"{_CG_STEPS} conjugate gradients are too few for a linear system of hqs, so the result may be inexact; use fista "
+    "(--solver fista), which solves none"
+)
+
 
 @dataclass
 class HQSState(State):
@@ -93,13 +99,15 @@ class HQS(Solver):
         # For several terms, tau_k = w_k / rho: their strengths then add up to s_k^2.
         weight = sum(w for w, _ in objective.proximal) or 1.0
         rho = weight / strength**2
+        solved = True
         if state.network is not None:
             x = state.network(objective, [state.x] if objective.proximal else [], rho)
         else:
-            x, _ = quadratic_step(objective, [state.x], rho, state.x, 1e-5)
+            x, solved = quadratic_step(objective, [state.x], rho, state.x, 1e-5, _CG_STEPS)
         for w, prior in objective.proximal:
             x = prior.prox(x, w / rho)
-        return replace(state, x=x, step_size=1.0 / rho, count=state.count + 1)
+        notes = () if solved else (_UNSOLVED,)
+        return replace(state, x=x, step_size=1.0 / rho, count=state.count + 1, notes=notes)
 
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Return the rule that runs the schedule to its end."""

@@ -14,8 +14,6 @@ from invprior.problem.objective import Need, Objective, route
 from invprior.problem.problem import Problem
 from invprior.solvers.adam import Adam, adam
 
-CG_STEPS = 200  # per call; the next one continues from there
-
 
 def split(problem: Problem, solver: str) -> Objective:
     """Return the objective of a splitting method: every prior term through its prox.
@@ -90,7 +88,12 @@ class NetworkStep:
 
 
 def quadratic_step(
-    objective: Objective, targets: list[Tensor], rho: float, start: Tensor, reduction: float
+    objective: Objective,
+    targets: list[Tensor],
+    rho: float,
+    start: Tensor,
+    reduction: float,
+    steps: int,
 ) -> tuple[Tensor, bool]:
     """Return the minimiser of precision / 2 ||Ax - y||^2 + rho / 2 sum ||x - target||^2, as `damped_step` does.
 
@@ -100,12 +103,13 @@ def quadratic_step(
         rho: the coupling.
         start: an estimate of the result, such as the last one.
         reduction: see `damped_step`.
+        steps: see `damped_step`.
     """
     problem = objective.problem
     assert isinstance(problem.operator, LinearOperator)
     assert isinstance(problem.fidelity, QuadraticFidelity)
     coupling = rho / problem.fidelity.precision
-    return damped_step(problem.operator, problem.y, targets, coupling, start, reduction)
+    return damped_step(problem.operator, problem.y, targets, coupling, start, reduction, steps)
 
 
 def damped_step(
@@ -115,6 +119,7 @@ def damped_step(
     coupling: float,
     start: Tensor,
     reduction: float,
+    steps: int,
 ) -> tuple[Tensor, bool]:
     """Return the minimiser of ||Ax - y||^2 + coupling sum ||x - target||^2, in closed form or by conjugate gradients.
 
@@ -126,6 +131,7 @@ def damped_step(
         start: an estimate of the result, such as the last one.
         reduction: the fraction of start's residual that conjugate gradients leave. Relative to ||A^H y||, a residual
             would be an error of any size where the coupling is small, and outgrow the steps of admm.
+        steps: largest number of conjugate gradients, each of which applies A and A^H once.
 
     Returns:
         x, (1, C, H, W), and whether it is exact, or its residual at most half of what `start` left.
@@ -139,6 +145,6 @@ def damped_step(
         return start + operator.solve_damped(residual, damping), True
     before = norm(residual)
     step, left = correction(
-        lambda d: operator.normal(d) + damping * d, residual, reduction * before, CG_STEPS
+        lambda d: operator.normal(d) + damping * d, residual, reduction * before, steps
     )
     return start + step, bool((left <= 0.5 * before).all())

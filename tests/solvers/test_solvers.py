@@ -369,6 +369,39 @@ def test_admm_solves_its_systems_at_low_noise():
     assert found.notes == ()
 
 
+class Tomography(LinearOperator):
+    """Parallel beams at 8 angles, by linear interpolation, which count how often they are applied."""
+
+    def __init__(self, side):
+        angles, rays = 8, int(1.5 * side)
+        super().__init__((1, side, side), (1, angles, rays))
+        at, turn = torch.arange(side) - (side - 1) / 2, torch.arange(angles) * torch.pi / angles
+        along, across = turn.cos()[:, None, None] * at, turn.sin()[:, None, None] * at[:, None]
+        place = (along + across + rays / 2).flatten(1)[:, None] - torch.arange(rays)[:, None]
+        self.matrix, self.count = (1 - place.abs()).clamp_min(0).flatten(0, 1), 0
+
+    def forward(self, x):
+        self.count += 1
+        return (x.flatten(1) @ self.matrix.T).view(-1, *self.measurement_shape)
+
+    def adjoint(self, y):
+        return (y.flatten(1) @ self.matrix).view(-1, *self.image_shape)
+
+
+def test_admm_applies_an_operator_without_closed_form_seldom():
+    """Systems solved to 1 % in up to 200 conjugate gradients each took 1,604 applications."""
+    beams, truth = Tomography(20), samples.load("camera", 20).x
+    y = beams(truth)
+    y = y + 0.05 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    case = Problem(beams, y, as_prior(20 * TV()), Gaussian(sigma=0.05))
+    beams.count = 0
+    found = solve_problem(case, "admm")
+    assert found.stop.ok
+    assert beams.count < 1100
+    energy, least = (ADMM().route(case).energy(s.x) for s in (found, solve_problem(case, "fista")))
+    assert float(energy) < 1.001 * float(least)
+
+
 def test_admm_deblurs_in_single_precision_at_low_noise():
     """Rounding errors over the damping: it ended at 3 dB."""
     truth = samples.load("camera", 32).x
@@ -381,7 +414,7 @@ def test_admm_deblurs_in_single_precision_at_low_noise():
 
 
 def test_linear_systems_that_stay_unsolved_are_told(monkeypatch):
-    monkeypatch.setattr("invprior.solvers.splitting.CG_STEPS", 1)
+    monkeypatch.setattr("invprior.solvers.admm._CG_STEPS", 1)
     case = problem(0.1 * Ridge(), operator=Vandermonde(), fidelity=Gaussian(sigma=1e-3))
     found = solve_problem(case, "admm:rho=0.001", stop=MaxSteps(steps=60))
     assert any("too few for the linear systems of admm" in note for note in found.notes)
