@@ -58,7 +58,12 @@ def test_objects_print_their_options_in_a_line_or_two():
     assert repr(kernel) == "Blur((1, 16, 16), kernel='uniform', size=9, boundary='reflect')"
     assert repr(prior) == "2 * TV(kind='vectorial', gap=0.0001) + Tikhonov(order=1)"
     assert repr(problem).startswith(f"Problem({blur!r}, Gaussian(sigma=")
-    for shown in map(repr, (blur, prior, problem, solution, create("priors", "dip"))):
+    now = next(invprior.iterate(problem, "adam:lr=0.01"))
+    image = samples.load("camera", 16)
+    others = (now, image, invprior.Stop("x", True, "done", x=now.x), create("priors", "dip"))
+    assert repr(image) == "Image(1x1x16x16, uint8)"
+    assert repr(now).startswith("Iterate(step 1, 1x1x16x16, ")
+    for shown in map(repr, (blur, prior, problem, solution, *others)):
         assert "tensor(" not in shown
         assert "\n" not in shown
         assert len(shown) < 400

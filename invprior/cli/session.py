@@ -15,11 +15,11 @@ from torch import Tensor
 import invprior
 from invprior.builders.solver import Selection, select_solver
 from invprior.cli import movie
+from invprior.cli.console import err
 from invprior.cli.file_list import stem, title
 from invprior.cli.inputs import Inputs, Parts, parts_of, problem_of, read
 from invprior.cli.movie import Movie
 from invprior.cli.outputs import Outputs, Place, settle
-from invprior.cli.progress import Live
 from invprior.cli.result_images import save_comparison, save_deviation, save_measurements
 from invprior.cli.run_facts import resume_command
 from invprior.cli.run_folder import RunFolder
@@ -38,6 +38,7 @@ from invprior.runner import ensemble
 from invprior.runner.api import solve_problem
 from invprior.runner.history import Callback
 from invprior.runner.options import RunOptions
+from invprior.runner.progress import Live
 from invprior.stopping.base import StoppingRule
 from invprior.tuning.search import is_tuned
 
@@ -151,7 +152,7 @@ class Session:
     def run(self, *, quiet: bool) -> Solution:
         """Solve; an interrupted or diverged run returns its best estimate so far, with a `stop` of that name."""
         scored = ScoredHistory(self.inputs.truth, self.score_range)
-        with Live(self.stop, self.inputs.truth, self.score_range, quiet) as live:
+        with Live(self.stop, self.inputs.truth, self.score_range, quiet, err) as live:
             if is_tuned(self.problem, self.parts.weight):
                 live.say("choosing the weight")
             try:

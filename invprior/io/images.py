@@ -44,6 +44,10 @@ class Image:
     notes: tuple[str, ...] = ()
     metadata: Metadata = field(default=Metadata(), repr=False)
 
+    def __repr__(self) -> str:
+        of = "" if self.path is None else f', "{self.path}"'
+        return f"Image({'x'.join(map(str, self.x.shape))}, {self.depth}{of})"
+
     @property
     def scaled(self) -> bool:
         """Whether the values were integers whose type's maximum is 1 in x."""

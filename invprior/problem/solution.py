@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import torch
@@ -52,6 +53,11 @@ class Iterate:
     notes: tuple[str, ...] = ()
     in_run: Iterate | None = field(default=None, repr=False)
     apart: Tensor | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"Iterate(step {self.step}, {'x'.join(map(str, self.x.shape))}, {self.seconds:.2f} s)"
+        )
 
     # A cached_property writes to __dict__, which a frozen dataclass does not guard.
     @cached_property
@@ -107,8 +113,8 @@ class Stop:
     name: str
     ok: bool
     message: str
-    x: Tensor | None = None
-    refit: Refit | None = None
+    x: Tensor | None = field(default=None, repr=False)
+    refit: Refit | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,7 @@ class Solution:
             was open, and for a batch, each image of which has its own.
         tuning_seconds: time spent on that choice, not counted in `seconds`; for a batch, the sum.
         choices: what was chosen for the user, as tuples of subject, value and reason; for a batch, the first image's.
+        y: the measurement that was fitted, (B, ...), for the pictures; None if the images of a batch differ in size.
     """
 
     x: Tensor
@@ -145,6 +152,7 @@ class Solution:
     weights: WeightChoice | None = field(default=None, repr=False)
     tuning_seconds: float = 0.0
     choices: tuple[tuple[str, str, str], ...] = ()
+    y: Tensor | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.x.shape))
@@ -161,6 +169,53 @@ class Solution:
         images = x.cpu().movedim(1, -1).numpy().copy()  # the caller may write into it
         images = images[..., 0] if images.shape[-1] == 1 else images
         return images[0] if len(images) == 1 else images
+
+    def to_pil(self) -> Any:
+        """Return x as an image of Pillow in 8 bits; for a batch, a list of images.
+
+        A photograph keeps its intensities, clipped to [0, 1]. Any other image is shown from its percentile 0.1 to 99.9.
+
+        Raises:
+            MeasurementError: x has neither 1 nor 3 channels.
+        """
+        from invprior.problem import presentation
+
+        images = [presentation.picture(x[None]) for x in self.x]
+        return images[0] if len(images) == 1 else images
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write x to a file; a batch becomes a stack. Formats and errors are those of `invprior.save`.
+
+        Args:
+            path: its suffix names the format. `.npy` and `.tif` keep the values; `.png` and `.jpg` clip them to [0, 1].
+            overwrite: whether an existing file may be replaced.
+        """
+        from invprior.io.save import save_stack
+
+        save_stack(path, [x[None].detach().cpu() for x in self.x], overwrite=overwrite)
+
+    def plot(self, truth: Tensor | None = None) -> Any:
+        """Return a figure of Matplotlib: the measurement, the restoration, and their difference.
+
+        Args:
+            truth: the true image, as x; the figure then shows it, the error, and PSNR and SSIM.
+        """
+        from invprior.problem import presentation
+
+        return presentation.figure(self.x, self.y, truth)
+
+    def _repr_html_(self) -> str:
+        """Show the images, the end of the run and its notes in a notebook."""
+        from invprior.problem import presentation
+
+        parts = ((name, self.provenance.get(name)) for name in ("operator", "prior", "solver"))
+        facts = [(name, str(value)) for name, value in parts if value is not None]
+        facts += [
+            ("stopped", f"{self.stop.name}: {self.stop.message}"),
+            ("steps", f"{self.steps} in {self.seconds:.1f} s"),
+            *(("note", note) for note in self.notes),
+        ]
+        return presentation.html(self.x, self.y, facts)
 
 
 class DivergedError(InvpriorError):
@@ -208,4 +263,12 @@ def batch(parts: list[Solution]) -> Solution:
         deviation=torch.cat(spread) if len(spread) == len(parts) else None,
         tuning_seconds=sum(p.tuning_seconds for p in parts),
         choices=parts[0].choices,
+        y=joined_measurements([p.y for p in parts]),
     )
+
+
+def joined_measurements(parts: list[Tensor | None]) -> Tensor | None:
+    """Return the measurements of a batch; None if one is unknown or they differ in size."""
+    known = [y for y in parts if y is not None]
+    same = len(known) == len(parts) and len({y.shape for y in known}) == 1
+    return torch.cat(known) if same else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -17,7 +17,6 @@ from invprior.builders.solver import Selection, select_solver
 from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import MeasurementError
 from invprior.fidelities.base import Fidelity
-from invprior.io import files
 from invprior.memory.plan import plan_memory
 from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed
@@ -29,9 +28,10 @@ from invprior.problem.solution import DivergedError, Iterate, Solution, batch
 from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
+from invprior.runner.companion import averaged, companion
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
-from invprior.runner.options import RunOptions, check_steps
+from invprior.runner.options import RunOptions, check_steps, checkpoint_of
 from invprior.runner.run import Run
 from invprior.runner.tiling import run_in_tiles
 from invprior.runner.units import (
@@ -106,6 +106,7 @@ def solve(
     checkpoint_every: float = 5.0,
     memory_limit: str | int | None = None,
     weight: str | Spec | WeightRule = "auto",
+    progress: bool = False,
 ) -> Solution:
     """Restore an image: minimise E(A x; y) + R(x).
 
@@ -148,6 +149,8 @@ def solve(
             names the change. Without a limit, a run that needs more than is free is refused.
         weight: the rule that chooses open weights: "sure", "filled", "gcv", "holdout", "discrepancy", "l-curve",
             "default", which keeps the priors' defaults, or "auto", which picks a rule that fits.
+        progress: show a bar with the step, the energy and the time left, on a terminal or in a notebook; elsewhere a
+            line every ten seconds.
 
     Raises:
         InvpriorError: an argument is wrong. Raised before any step; the message lists all faults of options.
@@ -181,7 +184,7 @@ def solve(
     # For all images before the first run, so that a fault of the last one costs no time.
     for problem in problems:
         ensemble.check(runs, problem)
-    store = _checkpoint(checkpoint, checkpoint_every)
+    store = checkpoint_of(checkpoint, checkpoint_every)
     several = len(problems) > 1
     options = RunOptions(
         stop=rule,
@@ -203,7 +206,9 @@ def solve(
             checkpoint=store.within(f"image-{index + 1}") if store and several else store,
         )
         try:
-            done.append(_solve(select_solver(problem, solver), own))
+            selection = select_solver(problem, solver)
+            with _watched(selection, own) if progress else nullcontext(own) as shown:
+                done.append(_solve(selection, shown))
         except (DivergedError, Interrupted) as error:
             if solved := [*done, *([error.solution] if error.solution else [])]:
                 error.solution = batch(solved)  # keeps the finished images
@@ -236,7 +241,7 @@ def solve_problem(
     """Run one problem until it stops; arguments and errors are those of `solve`."""
     check_steps(steps)
     ensemble.check(runs, problem)
-    store = _checkpoint(checkpoint, checkpoint_every)
+    store = checkpoint_of(checkpoint, checkpoint_every)
     options = RunOptions(
         stop=stop,
         steps=steps,
@@ -269,6 +274,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     plan = plan_memory(selection, options.memory_limit)
     weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
+    explicit = companion(final, options, _solve)
 
     def once(own: RunOptions) -> Solution:
         if plan.tile is None:
@@ -280,7 +286,9 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
         return once(replace(options, seed=own_seed, checkpoint=own, part=True))
 
     def annotated(solution: Solution) -> Solution:
-        return solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
+        found = solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
+        found = averaged(found, explicit)
+        return replace(found, y=selection.problem.in_data_units.y)
 
     try:
         if options.runs == 1:
@@ -291,9 +299,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
         raise
 
 
-def _checkpoint(given: str | PathLike[str] | Checkpoint | None, every: float) -> Checkpoint | None:
-    if given is None or isinstance(given, Checkpoint):
-        return given
-    # Before the run, so that a folder that cannot be made costs no step.
-    files.makeable(Path(given), "Name another place for the checkpoint.")
-    return Checkpoint(Path(given), every)
+def _watched(selection: Selection, options: RunOptions) -> AbstractContextManager[RunOptions]:
+    from invprior.runner.progress import watched  # imports rich, which few runs need
+
+    return watched(selection, options)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
 from torch import Tensor
 
 from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import OptionError
+from invprior.io import files
 from invprior.problem.problem import Problem
 from invprior.registry.spec import Spec
 from invprior.runner.history import Callback
@@ -52,3 +55,18 @@ def check_steps(steps: int | None) -> None:
     """
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise OptionError(f'The option "steps" must be an integer >= 1; got {steps!r}.')
+
+
+def checkpoint_of(
+    given: str | PathLike[str] | Checkpoint | None, every: float
+) -> Checkpoint | None:
+    """Return the checkpoint in a folder, which can be made, or the given one.
+
+    Raises:
+        MeasurementError: the folder cannot be made.
+    """
+    if given is None or isinstance(given, Checkpoint):
+        return given
+    # Before the run, so that a folder that cannot be made costs no step.
+    files.makeable(Path(given), "Name another place for the checkpoint.")
+    return Checkpoint(Path(given), every)

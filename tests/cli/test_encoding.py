@@ -116,7 +116,7 @@ def test_a_second_ctrl_c_says_how_to_resume(run, y, folder, monkeypatch):
     def second(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("invprior.cli.progress.Live.__call__", first)
+    monkeypatch.setattr("invprior.runner.progress.Live.__call__", first)
     monkeypatch.setattr("invprior.cli.session.save_comparison", second)
     options = ["--prior", "tv:weight=8", "--stop", "max-steps:steps=8", "-o", "x.png"]
     stderr = run("solve", y, *options, code=130).stderr

@@ -114,7 +114,7 @@ def test_the_next_run_removes_what_a_killed_one_left_of_writing(folder, name, mo
 def test_the_lock_is_held_during_the_run_only(run, solve, y, folder, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "invprior.cli.progress.Live.__call__",
+        "invprior.runner.progress.Live.__call__",
         lambda *_: seen.append(json.loads((folder / LOCK).read_text())["pid"]),
     )
     solve(y, "-o", "x.png")

@@ -284,7 +284,7 @@ def test_ctrl_c_during_the_run(run, folder, monkeypatch):
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("invprior.cli.progress.Live.__call__", pressed)
+    monkeypatch.setattr("invprior.runner.progress.Live.__call__", pressed)
     result = run(
         "solve", "y.png", "--prior", "tv", "--steps", "9", "-o", "x.png", "--json", code=130
     )

@@ -107,7 +107,7 @@ def cut(run, monkeypatch):
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr("invprior.cli.progress.Live.__call__", pressed)
+            patched.setattr("invprior.runner.progress.Live.__call__", pressed)
             return run("solve", *arguments, code=130)
 
     return call
@@ -247,7 +247,7 @@ def test_a_file_that_appears_during_the_run_is_kept(run, y, folder, monkeypatch)
 
     for every in ("0", "99"):
         with monkeypatch.context() as patched:
-            patched.setattr("invprior.cli.progress.Live.__call__", appears)
+            patched.setattr("invprior.runner.progress.Live.__call__", appears)
             result = run("solve", y, *TV, "--checkpoint-every", every, code=2)
         assert '"x.json" exists already, and this run did not write' in result.stderr
         assert (folder / "x.json").read_text() == "dear"

@@ -85,14 +85,14 @@ def test_an_interrupted_run_is_resumed(run, pictures, folder, monkeypatch):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("invprior.cli.progress.Live.__call__", pressed)
+        patched.setattr("invprior.runner.progress.Live.__call__", pressed)
         result = run("solve", *pictures, *SLOW, "-o", "out", code=130)
     assert "Resume with: invprior solve --resume out" in result.stderr
     before = contents(folder)
     assert "holds an unfinished run" in run("solve", *pictures, *SLOW, "-o", "out", code=2).stderr
     assert contents(folder) == before
     steps = []
-    monkeypatch.setattr("invprior.cli.progress.Live.__call__", lambda _, i: steps.append(i.step))
+    monkeypatch.setattr("invprior.runner.progress.Live.__call__", lambda _, i: steps.append(i.step))
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")  # the files stay where the run began
     run("solve", "--resume", "../out")

@@ -12,10 +12,10 @@ from PIL import Image
 import invprior
 from invprior.builders.problem import prior_from, stop_from
 from invprior.builders.simulation import simulate
-from invprior.cli import progress
 from invprior.io import images, samples
 from invprior.io.save import save
 from invprior.registry import create
+from invprior.runner import progress
 from invprior.solvers.admm import ADMM
 
 from .conftest import contents, strict_json

@@ -95,7 +95,7 @@ def cut(run, monkeypatch):
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr("invprior.cli.progress.Live.__call__", pressed)
+            patched.setattr("invprior.runner.progress.Live.__call__", pressed)
             return run("solve", *arguments, code=130)
 
     return call
@@ -118,7 +118,7 @@ def test_an_interrupted_stack_is_resumed(run, cut, refused, stack, folder, monke
         assert contents(folder) == before
     steps = []
     monkeypatch.setattr(
-        "invprior.cli.progress.Live.__call__", lambda _, iterate: steps.append(iterate.step)
+        "invprior.runner.progress.Live.__call__", lambda _, iterate: steps.append(iterate.step)
     )
     run("solve", "--resume", left)
     assert steps == [3, 4, 1, 2, 3, 4]  # pages 2 and 3
