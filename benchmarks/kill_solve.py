@@ -45,7 +45,7 @@ KINDS: dict[str, tuple[list[str], int]] = {
     "stack": (["stack.npy", "--prior", "tv:weight=8", "--solver", "fista", *NOISE], 15),
 }
 INPUTS = ("y.npy", "small.npy", "wide.npy", "stack.npy")
-VOLATILE = ("seconds", "tuning_seconds", "command", "memory")
+VOLATILE = ("seconds", "tuning_seconds", "command", "directory", "memory")
 
 
 @dataclass
