@@ -1,14 +1,14 @@
 """How torch's threads wait for each other: spinning on cores of their own, asleep on cores that others use too.
 
 A step of a solver is hundreds of short parallel loops, and at the end of each, threads wait for the last one. OpenMP
-lets them spin for milliseconds, which is fastest as long as each has a core. When another program holds one of the
-cores, the thread that is still to finish waits for that core while the others spin on theirs, and a step takes up to
-fifty times as long. The number of threads cannot follow the load, because the order of sums depends on it, and so do
-the last bits of a result. How threads wait changes no result.
+lets them spin for milliseconds, which is fastest as long as each has a core: asleep, a step of `dip` takes a fifth
+longer. When another program holds one of the cores, the thread that is still to finish waits for that core while the
+others spin on theirs, and a step takes up to fifty times as long. The number of threads cannot follow the load, because
+the order of sums depends on it, and so do the last bits of a result. How threads wait changes no result.
 
 GNU's OpenMP, which torch's packages for Linux come with, reads the time to spin from the environment before torch is
 imported. It also spins a thousand times only, and sleeps then, as long as the process has more of its threads than
-cores (`gomp_throttled_spin_count_var` in GCC's manual under GOMP_SPINCOUNT). This is a switch that works while a run
+cores (GOMP_SPINCOUNT in the manual of GNU libgomp). This is a switch that works while a run
 computes: a few idle threads more, and the waiting ones sleep.
 """
 
