@@ -1,6 +1,7 @@
 """The user's defaults, from files and the environment; the version; what shells complete."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -86,5 +87,5 @@ def test_a_shell_completes_without_importing_torch(folder):
         "COMP_WORDS": "invprior describe prior wav",
         "COMP_CWORD": "3",
     }
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)  # fmt: skip
     assert done.stdout.split() == ["wavelet"], done.stderr
