@@ -87,5 +87,10 @@ def test_a_shell_completes_without_importing_torch(folder):
         "COMP_WORDS": "invprior describe prior wav",
         "COMP_CWORD": "3",
     }
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.split() == ["wavelet"], done.stderr
