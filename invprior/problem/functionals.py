@@ -152,9 +152,12 @@ class Reparameterization(Functional):
         default_solver: the solver that `auto` picks, such as "adam:lr=0.01,average=0.99". Its options are also the
             defaults of a given solver of the same name.
         steps: the largest number of iterations when no stopping rule is given.
-        stops_early: whether such a run stops by itself before it fits the noise.
+        stops_early: whether such a run stops by itself before it fits the noise, by the rule `holdout`.
+        refit: the option of that rule: how long to continue with all measurements.
         members: the number of images that the network's `forward()` returns.
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
+        mean_with: an explicit prior whose image of the same problem is averaged with the network's, and the solver for
+            it; None for none. It is used where the network is the only term of the prior.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
@@ -164,8 +167,10 @@ class Reparameterization(Functional):
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
+    refit: float = 0.15
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
+    mean_with: tuple[Functional | Prior, str] | None = None
 
     @property
     def solver_spec(self) -> Spec:

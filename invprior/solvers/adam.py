@@ -120,7 +120,7 @@ class Adam(Solver):
         # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
         if is_rounding(problem.noise_level, problem.noise):
             return fixed
-        return Holdout(limit=network.steps) | fixed
+        return Holdout(refit=network.refit, limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser; start the running average at x0."""

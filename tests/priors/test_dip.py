@@ -140,7 +140,7 @@ def test_a_guide_restores_what_the_measurement_lacks():
     net = Skip(down=(16, 32), skip=4)
 
     def psnr(**options):
-        prior = DIP(net=net, steps=250, **options)
+        prior = DIP(net=net, lr=0.01, steps=250, **options)
         x = solve(y, operator=operator, prior=prior, noise="gaussian:sigma=0.01").x
         return float(PSNR().measure(x, truth))
 
@@ -193,6 +193,7 @@ def test_the_copy_that_is_fitted_is_independent_of_the_one_that_is_seen(given):
     ("operator", "prior"),
     [
         ("blur:sigma=1.2", "dip"),
+        ("blur:kernel=motion,length=5,angle=30", "dip"),  # without a closed form
         ("downsample:factor=2", "dip"),
         ("inpaint:keep=0.6", "dip:input=measurement"),
     ],
@@ -211,7 +212,7 @@ def test_through_an_operator_the_network_sees_an_image_of_the_measurement(operat
     left, _, top, _ = margins((24, 20), member.z.shape[-2:])
     inside = (..., slice(top, top + 24), slice(left, left + 20))
     expected = (b @ problem.y.flatten().double()).view(24, 20).float()
-    torch.testing.assert_close(member.z[inside][0, 0], expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(member.z[inside][0, 0], expected, atol=2e-3, rtol=0)
     noise, offset = member.recorrupt(member.noisy, member.size, generator())
     # The offset is n / 0.7^2 among the measurements, and the input has B n.
     back = (b @ (0.49 * offset.flatten().double())).view(24, 20).float()

@@ -1,0 +1,68 @@
+"""The mean of a network's image and an explicit prior's."""
+
+import pytest
+import torch
+
+from invprior import simulate, solve
+from invprior.denoisers.nl_ridge import NLRidge
+from invprior.errors import IncompatibleError
+from invprior.networks.skip import Skip
+from invprior.priors.dip import DIP
+from invprior.priors.tikhonov import Tikhonov
+
+SIGMA = 0.1
+NOISE = f"gaussian:sigma={SIGMA}"
+
+
+def dip(**options):
+    return DIP(net=Skip(down=(4,), skip=2), input="auto", members=1, **options)
+
+
+def measured(operator="denoise"):
+    generator = torch.Generator().manual_seed(0)
+    return simulate(torch.rand(1, 3, 16, 16, generator=generator), operator=operator, noise=NOISE)
+
+
+def image_of(prior, operator="denoise", **options):
+    y, a = measured(operator)
+    return solve(y, operator=a, prior=prior, noise=NOISE, data_range=(0, 1), steps=3, **options)
+
+
+def test_the_result_is_the_mean_of_both_images():
+    y, _ = measured()
+    alone, both = image_of(dip()), image_of(dip(companion="auto"))
+    explicit = NLRidge().denoise(y, SIGMA)
+    torch.testing.assert_close(both.x, (alone.x + explicit) / 2, rtol=0, atol=2e-4)
+    assert "companion" in [subject for subject, *_ in both.choices]
+    assert "companion" not in [subject for subject, *_ in alone.choices]
+
+
+def test_several_runs_are_averaged_each():
+    alone = image_of(dip(), runs=2)
+    both = image_of(dip(companion="auto"), runs=2)
+    torch.testing.assert_close(both.deviation, alone.deviation / 2)
+    torch.testing.assert_close((both.members[0].x + both.members[1].x) / 2, both.x)
+
+
+@pytest.mark.parametrize(
+    ("prior", "operator"),
+    [
+        (dip(companion="auto") + 0.1 * Tikhonov(), "denoise"),  # the user's own objective
+        (dip(companion="auto"), "inpaint:keep=0.5"),  # the network does not see the measurement
+        (DIP(preset="paper", net=Skip(down=(4,), skip=2)), "denoise"),
+        (dip(), "blur"),
+    ],
+    ids=["more terms", "holes", "paper", "own network"],
+)
+def test_other_networks_stand_alone(prior, operator):
+    assert "companion" not in [subject for subject, *_ in image_of(prior, operator).choices]
+
+
+def test_a_companion_that_does_not_fit_becomes_a_note(monkeypatch):
+    def refuse(*_):
+        raise IncompatibleError("refused.")
+
+    monkeypatch.setattr("invprior.runner.companion.select_solver", refuse)
+    found = image_of(dip(companion="auto"))
+    assert any("its companion could not be solved: refused" in note for note in found.notes)
+    torch.testing.assert_close(found.x, image_of(dip()).x)
