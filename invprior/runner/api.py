@@ -28,6 +28,7 @@ from invprior.problem.solution import DivergedError, Iterate, Solution, batch
 from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
+from invprior.runner.companion import averaged, companion
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions, check_steps, checkpoint_of
@@ -273,6 +274,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     plan = plan_memory(selection, options.memory_limit)
     weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
+    explicit = companion(final, options, _solve)
 
     def once(own: RunOptions) -> Solution:
         if plan.tile is None:
@@ -285,6 +287,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
 
     def annotated(solution: Solution) -> Solution:
         found = solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
+        found = averaged(found, explicit)
         return replace(found, y=selection.problem.in_data_units.y)
 
     try:
