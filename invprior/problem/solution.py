@@ -86,15 +86,15 @@ class Iterate:
 
 @dataclass(frozen=True)
 class Refit:
-    """An earlier state of a run, from which it is refitted on all data.
+    """The state of a run from which it is refitted on all data, by default the present one.
 
     Attributes:
         mutable_state: copies of the tensors that the solver changes in place.
-        members: the running averages at that step, (K, C, H, W).
+        members: the running averages at that step, (K, C, H, W); None for the present state.
     """
 
-    mutable_state: list[Tensor] = field(repr=False)
-    members: Tensor = field(repr=False)
+    mutable_state: list[Tensor] = field(default_factory=list, repr=False)
+    members: Tensor | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

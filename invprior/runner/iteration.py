@@ -119,11 +119,13 @@ class Iteration:
 
     @torch.inference_mode(False)
     def refit(self, back: Refit) -> None:
-        """Return to an earlier state, and fit all data from there."""
-        with torch.no_grad():  # in place: the optimiser refers to these tensors
-            for tensor, earlier in zip(self.state.mutable_state(), back.mutable_state, strict=True):
-                tensor.copy_(earlier)
-        self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
+        """Return to an earlier state, if one is given, and fit all data from there."""
+        if back.members is not None:
+            now, earlier = self.state.mutable_state(), back.mutable_state
+            with torch.no_grad():  # in place: the optimiser refers to these tensors
+                for tensor, before in zip(now, earlier, strict=True):
+                    tensor.copy_(before)
+            self.state.members, self.state.x = back.members, back.members.mean(0, keepdim=True)
         self._release()
 
     def _release(self) -> None:

@@ -33,16 +33,15 @@ class Holdout(StoppingRule):
     rule therefore adds the squared error that their differences leave in the mean, as far as it is larger in the image
     than in the measurements. This takes two networks or more.
 
-    After the best estimate the run continues for a while, to confirm the minimum. It then returns to that estimate and
-    takes some more steps with all measurements. Nothing is lost by the held-out data, and a fit of all measurements is
-    best a little later than the rule predicts.
+    After the best estimate the run continues for a while, to confirm the minimum. It then takes some more steps with
+    all measurements. Nothing is lost by the held-out data, and a fit of all measurements is best later than the rule
+    predicts. Where it would have ended before the minimum was confirmed, the run returns to the best estimate first.
 
     Args:
         fraction: fraction of the measurements that each network does not fit.
         every: steps between two checks, each of which applies the operator once.
         patience: how long to continue without a better estimate, as a fraction of the steps to the best one.
-        refit: how long to continue with all measurements, as a fraction of the steps to the best estimate; 0 returns
-            that estimate.
+        refit: how long to continue after the best estimate, as a fraction of the steps to it; 0 returns that estimate.
         limit: step at which the run ends in any case; the refit starts in time for it, even if the estimate still
             improves.
     """
@@ -86,6 +85,8 @@ class Holdout(StoppingRule):
         return _Watch(Lowest(self.patience, LEAST), self, problem.held_out)
 
 
+# Of the steps to the best estimate: the least time for the measurements that were held out.
+_ALL_DATA = 0.1
 # Fewer held-out measurements are refused.
 _MIN_HELD_OUT = 32
 
@@ -133,7 +134,11 @@ class _Watch(LowestWatch):
         # then ends with the best image.
         if end is None or self.best_state.members is None or iterate.step >= limit:
             return end
-        self.refit_end = iterate.step + max(1, round(self.rule.refit * self.best_state.step))
+        best, more = self.best_state.step, max(1, round(self.rule.refit * self.best_state.step))
+        if iterate.step < best + more:
+            self.refit_end = max(best + more, iterate.step + round(_ALL_DATA * best))
+            return replace(end, refit=Refit())
+        self.refit_end = iterate.step + more
         return replace(end, refit=Refit(self.best_state.mutable_state, self.best_state.members))
 
     def _end(self, iterate: Iterate, what: str) -> Stop | None:

@@ -148,6 +148,20 @@ def test_it_returns_to_the_best_step_and_refits_all_data(noise):
     assert not torch.equal(refit[1].latest, seen[best + 1].latest)  # but fitted to all data
 
 
+def test_a_long_refit_continues_from_where_the_minimum_was_confirmed(noise):
+    seen = []
+    run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
+    found = solve(noise, stop="holdout:refit=30", **run)
+    best = int(re.search(r"at step (\d+)", found.stop.message)[1])
+    assert found.steps == 31 * best
+    refit = [i for i in seen if i.objective.data.held_out is None]
+    confirmed = best + 100
+    assert [i.step for i in refit] == list(range(confirmed + 1, found.steps + 1))
+    # Every step is a new one: nothing goes back.
+    assert (refit[0].x - seen[confirmed - 1].x).abs().max() < 0.1
+    assert torch.equal(found.x, refit[-1].x)
+
+
 def test_without_a_refit_it_returns_the_best(noise):
     seen = []
     run = {"prior": TINY, "noise": "gaussian:sigma=0.1", "callbacks": [seen.append]}
