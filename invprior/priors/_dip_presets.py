@@ -63,6 +63,8 @@ class Preset:
             "channels": net.natural_channels,
             "input_noise": net.natural_noise,
             "lr": net.natural_lr,
+            # Measured on the presets' own networks.
+            "refit": Preset.refit,
         }
         return replace(self, net=net, **{k: v for k, v in wanted.items() if v is not None})
 

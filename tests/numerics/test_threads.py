@@ -70,9 +70,10 @@ def test_threads_sleep_while_others_use_their_cores(used, cores, readings, expec
 def test_one_thread_waits_for_no_other():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    running = threading.active_count()  # other tests may have left some
     try:
         with waiting.suiting_the_load():
-            assert threading.active_count() == 1
+            assert threading.active_count() <= running
         assert "one thread" in waiting.fixed_because()
     finally:
         torch.set_num_threads(before)

@@ -55,8 +55,13 @@ def test_the_prior_fills_in_what_is_not_given():
 @pytest.mark.parametrize(
     ("prior", "size", "sigma", "stop"),
     [
-        ("dip:steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
-        ("dip:preset=fast,steps=7 + tv:weight=1", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
+        ("dip:steps=7", 64, 0.1, Holdout(refit=0.8, limit=7) | MaxSteps(steps=7)),
+        (
+            "dip:preset=fast,steps=7 + tv:weight=1",
+            64,
+            0.1,
+            Holdout(refit=0.8, limit=7) | MaxSteps(steps=7),
+        ),
         ("dip:net=unet,steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
         ("dip:preset=paper", 64, 0.1, MaxSteps(steps=3000)),
         ("dip:steps=7", 32, 0.1, MaxSteps(steps=7)),
@@ -97,7 +102,7 @@ def test_back_projection_restores_far_sooner(blur):
     noise = "gaussian:sigma=0.01"
     y, operator = simulate(truth, operator=blur, noise=noise)
     # With the measurement as the input, the plain residual gets far, too.
-    prior = "dip:net=skip(down=[16,32],up=[16,32],skip=4),members=1,input=uniform"
+    prior = "dip:net=skip(down=[16,32],up=[16,32],skip=4),members=1,input=uniform,lr=0.01"
     (problem,) = build(y, operator=operator, prior=prior, noise=noise, data_range=(0, 1))
 
     def psnr(solver):
