@@ -64,4 +64,4 @@ def averaged(solution: Solution, explicit: Solution | str | None) -> Solution:
     )
 
 
-_WHY = "its errors differ from the network's, so the mean of both images is better than either"
+_WHY = "its errors differ from the network's, so the mean of both images is usually better"
