@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.nlm import NLM
+from invprior.denoisers.pairs import half_window
 from invprior.numerics.opponent import from_opponent, to_opponent
 
 
@@ -80,10 +80,10 @@ class NLRidge(Denoiser):
             _grid(n, min(self.step, p), guide.device)
             for n, p in zip((rows, columns), size, strict=True)
         )
-        distances, shifts = [], []
-        for dy, dx in _square(min(self.window, rows - 1), min(self.window, columns - 1)):
-            distances.append(_distance(guide, dy, dx, size, ys, xs))
-            shifts.append(dy * columns + dx)
+        half = [*half_window(rows, columns, self.window)]
+        window = [(0, 0), *half, *((-dy, -dx) for dy, dx in half)]
+        distances = [_distance(guide, dy, dx, size, ys, xs) for dy, dx in window]
+        shifts = [dy * columns + dx for dy, dx in window]
         # A reference at a corner has the fewest neighbours.
         fewest = min(self.window + 1, rows) * min(self.window + 1, columns)
         best = (
@@ -108,13 +108,6 @@ def _patches(image: Tensor, size: tuple[int, int]) -> Tensor:
 def _grid(count: int, step: int, device: torch.device) -> Tensor:
     """Return every `step`-th of `count` positions, and the last."""
     return torch.tensor([*range(0, count - 1, step), count - 1], device=device)
-
-
-def _square(down: int, across: int) -> Iterator[tuple[int, int]]:
-    """Yield the shifts of a window, that of the patch itself first."""
-    yield 0, 0
-    for dy in range(-down, down + 1):
-        yield from ((dy, dx) for dx in range(-across, across + 1) if dy or dx)
 
 
 def _distance(

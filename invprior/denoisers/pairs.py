@@ -1,4 +1,4 @@
-"""The pairs of neighbours that nlm and bilateral compare, each pair once."""
+"""The pairs of neighbours that denoisers compare, each pair once."""
 
 from __future__ import annotations
 
