@@ -6,12 +6,14 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import invprior
+from invprior.cli import plugin_new
 from invprior.errors import IncompatibleError
 from invprior.matrix.execution import process
 
@@ -59,6 +61,15 @@ def test_what_cannot_work_on_windows_says_so(monkeypatch):
     monkeypatch.setattr(process.sys, "platform", "win32")
     with pytest.raises(IncompatibleError, match=r"needs Linux or macOS; got win32.*\(WSL\)"):
         process.need_posix("A run of the matrix")
+
+
+def test_plugins_are_built_and_licensed_as_invprior_is():
+    """Older setuptools refuse a licence that is an SPDX identifier."""
+    template = plugin_new._PYPROJECT.substitute(defaultdict(lambda: "any"))
+    texts = [path.read_text() for path in (ROOT / "plugins").glob("*/pyproject.toml")]
+    for read in map(tomllib.loads, [template, *texts]):
+        assert read["build-system"] == PROJECT["build-system"], read["project"]["name"]
+        assert read["project"]["license"] == PROJECT["project"]["license"]
 
 
 def test_the_lowest_versions_are_printed_as_constraints():

@@ -37,6 +37,7 @@ version = "0.1.0"
 description = "The $kind $name for invprior."
 readme = "README.md"
 requires-python = ">=3.11"
+license = "BSD-3-Clause"  # or another SPDX identifier
 dependencies = ["invprior>=$release", "torch>=2.4", "annotated-types>=0.6"]
 
 [project.optional-dependencies]
