@@ -44,6 +44,24 @@ class MeasurementError(InvpriorError):
     """An image, mask, kernel or measurement cannot be used, or a file cannot be written."""
 
 
+def refuse_complex(dtype: object, what: str) -> None:
+    """Refuse complex values where a conversion to floats would keep the real part alone.
+
+    Args:
+        dtype: of numpy or of torch.
+        what: the subject of the message, such as "The measurement".
+
+    Raises:
+        MeasurementError: the dtype is complex.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name.startswith("complex"):
+        raise MeasurementError(
+            f"{what} must be real; got {name}. Give the real and the imaginary parts as two channels, with an "
+            "operator that takes them so, or give the magnitude."
+        )
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ' (did you mean "x"?)' for the choice closest to a word, or an empty string."""
     if len(word) > 100:  # no name that somebody mistyped

@@ -9,11 +9,12 @@ from invprior import registry
 from invprior.builders.inference import differentiable
 from invprior.builders.measurements import ImageLike, image_batch
 from invprior.builders.problem import operator_for
-from invprior.errors import OptionError
+from invprior.errors import OptionError, refuse_complex
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_generator
 from invprior.operators.base import Operator, Recipe
+from invprior.registry.options import plain_name
 from invprior.registry.spec import Spec
 
 DENOISE_NOISE = "gaussian:sigma=0.098"  # 25 of 255, the usual denoising benchmark
@@ -56,5 +57,7 @@ def simulate(
             f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
         )
     with torch.no_grad():
-        y = model.sample(made(x), derived_generator(seed, "noise"))
+        clean = made(x)
+        refuse_complex(clean.dtype, f"The measurement that {plain_name(type(made))} makes")
+        y = model.sample(clean, derived_generator(seed, "noise"))
         return (y if made.observation_mask is None else y * made.observation_mask), made

@@ -17,6 +17,7 @@ class Denoiser(ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "denoisers"
+    real_methods: ClassVar[tuple[str, ...]] = ("denoise",)
 
     @abstractmethod
     def denoise(self, x: Tensor, sigma: float) -> Tensor:

@@ -26,6 +26,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "fidelities"
+    real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient")
     offset_invariant: bool = False
 
     def __repr__(self) -> str:

@@ -6,7 +6,6 @@ import sys
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from invprior.errors import MeasurementError
@@ -66,20 +65,6 @@ def read_array(value: Any) -> tuple[Array, NDArray[np.bool_] | None] | None:
         plain = plain[index].transpose(order)
         missing = None if missing is None else missing[index].transpose(order)
     return plain, missing
-
-
-def refuse_complex(dtype: np.dtype[Any] | torch.dtype, what: str) -> None:
-    """Refuse complex values: a conversion to floats would keep the real part alone.
-
-    Raises:
-        MeasurementError: the dtype is complex.
-    """
-    name = str(dtype).removeprefix("torch.")
-    if name.startswith("complex"):
-        raise MeasurementError(
-            f"{what} must be real; got {name}. Give the real and the imaginary parts as two channels, with an "
-            "operator that takes them so, or give the magnitude."
-        )
 
 
 def _from_pillow(image: Any) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,9 +22,9 @@ class Window:
     high: float = 1.0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map intensities to [0, 1], float32, clipped; NaN becomes 0."""
+        """Map intensities to [0, 1], float32, clipped; NaN becomes 0. Complex values are shown by their magnitude."""
         # In float64, where large offsets keep their digits.
-        shown = (x.detach().double() - self.low) / (self.high - self.low)
+        shown = (_magnitude(x.detach()).double() - self.low) / (self.high - self.low)
         return shown.clamp(0, 1).nan_to_num(0.0).float()
 
     def __str__(self) -> str:
@@ -76,10 +75,13 @@ def window_of(x: Tensor) -> Window:
 def _sampled(x: Tensor) -> NDArray[np.float64]:
     """Return the finite values of an image, or evenly spaced ones if there are many."""
     flat = x.detach().flatten()
-    flat = flat[:: max(1, flat.numel() // _MOST)]
-    real = torch.view_as_real(flat) if flat.is_complex() else flat
-    values: NDArray[np.float64] = real.double().cpu().numpy().ravel()
+    flat = _magnitude(flat[:: max(1, flat.numel() // _MOST)])
+    values: NDArray[np.float64] = flat.double().cpu().numpy().ravel()
     return values[np.isfinite(values)]
+
+
+def _magnitude(x: Tensor) -> Tensor:
+    return x.abs() if x.is_complex() else x
 
 
 def _ends(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invprior.errors import MeasurementError
+from invprior.errors import MeasurementError, refuse_complex
 from invprior.io import codecs, files, sources
-from invprior.io.arraylike import ArrayLike, read_array, refuse_complex
+from invprior.io.arraylike import ArrayLike, read_array
 from invprior.io.codecs import Array
 from invprior.io.metadata import Metadata, read
 from invprior.io.quiet import quiet

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invprior.errors import MeasurementError
+from invprior.errors import MeasurementError, refuse_complex
 from invprior.io import encoders, files
 from invprior.io.codecs import Array
 from invprior.io.images import TOPS, Image
@@ -125,6 +125,7 @@ def save_stack(
     The axes are those of the file that the images came from.
     """
     for image in x:
+        refuse_complex(image.dtype, f'An image for "{path}"')
         if image.dim() != 4 or image.shape[0] != 1:
             raise MeasurementError(
                 f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(image.shape)}.'

@@ -24,6 +24,7 @@ class Metric(ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "metrics"
+    real_methods: ClassVar[tuple[str, ...]] = ("measure",)
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from invprior.errors import refuse_complex
 from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import DOUBTFUL, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
@@ -71,6 +72,7 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
 
 def prepare(y: Tensor, observation_mask: Tensor | None) -> tuple[Tensor, Tensor, float]:
     """Return the measurement in float64 on the CPU, 0 where it is unknown, the mask of known entries, and the step."""
+    refuse_complex(y.dtype, "The measurement")
     known = (
         y.isfinite() if observation_mask is None else y.isfinite() & observation_mask.to(y.device)
     )

@@ -16,6 +16,7 @@ class Noise(ABC, metaclass=Plugin):
     """A model of measurement noise; a frozen, keyword-only dataclass of its parameters."""
 
     plugin_group: ClassVar[str] = "noises"
+    real_methods: ClassVar[tuple[str, ...]] = ("sample",)
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,8 +12,13 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from invprior.errors import IncompatibleError, MeasurementError, OptionError, did_you_mean
-from invprior.io.arraylike import refuse_complex
+from invprior.errors import (
+    IncompatibleError,
+    MeasurementError,
+    OptionError,
+    did_you_mean,
+    refuse_complex,
+)
 from invprior.io.arrays import read_plane
 from invprior.numerics.boundary import Boundary
 from invprior.numerics.box import Box

@@ -45,6 +45,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "priors"
+    real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient")
     default_weight: float = 1.0
     offset_invariant: bool = False
     degree: float | None = None

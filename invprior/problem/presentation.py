@@ -33,7 +33,7 @@ def picture(x: Tensor, window: Window | None = None) -> Any:
     """
     from PIL import Image
 
-    shown = (window or window_of(x))(x.detach().float().cpu())[0].nan_to_num(0.0).clamp(0, 1)
+    shown = (window or window_of(x))(x.detach().cpu())[0].nan_to_num(0.0).clamp(0, 1)
     if len(shown) not in (1, 3):
         raise MeasurementError(
             f"A picture has 1 or 3 channels; got {len(shown)}. Show them one by one: solution.x[:, :1]."

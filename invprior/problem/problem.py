@@ -11,10 +11,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invprior.errors import IncompatibleError, MeasurementError, OptionError
+from invprior.errors import IncompatibleError, MeasurementError, OptionError, refuse_complex
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.io.arraylike import refuse_complex
 from invprior.noise_estimation.base import NoiseEstimate
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.imaging import measures_images

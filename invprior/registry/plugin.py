@@ -10,13 +10,13 @@ import inspect
 import re
 import typing
 from abc import ABCMeta
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from invprior.errors import InvpriorError, OptionError, did_you_mean
+from invprior.errors import InvpriorError, OptionError, did_you_mean, refuse_complex
 from invprior.registry import lookup
 from invprior.registry.options import REQUIRED, parameters, plain_name, shown, sized
 from invprior.registry.signatures import renamed_fault
@@ -31,7 +31,18 @@ _FIELD = (
 
 
 class Plugin(ABCMeta):
-    """Metaclass of the plugin base classes; it checks the options before the constructor runs."""
+    """Metaclass of the plugin base classes; it checks the options before the constructor runs.
+
+    A base class names in `real_methods` those of its methods that take real tensors. They refuse complex ones, in every
+    class that defines them.
+    """
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        """Make the class."""
+        inherited = (m for base in bases for m in getattr(base, "real_methods", ()))
+        for method in {*inherited, *namespace.get("real_methods", ())} & namespace.keys():
+            namespace[method] = _of_reals(namespace[method])
+        return super().__new__(mcs, name, bases, namespace)
 
     if not TYPE_CHECKING:  # a type checker must see each class's own constructor
 
@@ -46,6 +57,18 @@ class Plugin(ABCMeta):
     def from_options(cls, options: dict[str, Any]) -> Any:
         """Make the object of a spec; for an operator it is a recipe, since the image's size is unknown."""
         return cls(**options)
+
+
+def _of_reals(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that refuses complex tensors, of which most code would keep the real part alone."""
+
+    @wraps(method)
+    def checked(self: Any, *args: Any, **options: Any) -> Any:
+        for value in (*args, *options.values()):
+            refuse_complex(getattr(value, "dtype", None), f"What {plain_name(type(self))} takes")
+        return method(self, *args, **options)
+
+    return checked
 
 
 def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:

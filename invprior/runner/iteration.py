@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invprior.errors import MeasurementError
-from invprior.io.arraylike import refuse_complex
+from invprior.errors import MeasurementError, refuse_complex
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
 from invprior.problem.objective import Objective, gradients_kept
