@@ -163,8 +163,14 @@ class Problem:
         prior = network.condition(self.data)
         if prior is network:  # keeps the problem, and with it the cached properties
             return self
+        prior.pull = network.pull
+        return self.with_network(prior)
+
+    def with_network(self, network: Reparameterization) -> Problem:
+        """Return the problem with another reparameterisation in the place of its own."""
+        own = self.reparameterization
         terms = (
-            replace(t, functional=prior) if t.functional is network else t for t in self.prior.terms
+            replace(t, functional=network) if t.functional is own else t for t in self.prior.terms
         )
         return replace(self, prior=Prior(tuple(terms)))
 

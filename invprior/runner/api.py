@@ -28,7 +28,7 @@ from invprior.problem.solution import DivergedError, Iterate, Solution, batch
 from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
-from invprior.runner.companion import averaged, companion
+from invprior.runner.companion import averaged, companion, pulled
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions, check_steps, checkpoint_of
@@ -275,10 +275,11 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
     explicit = companion(final, options, _solve)
+    whole = pulled(final, explicit)
 
     def once(own: RunOptions) -> Solution:
         if plan.tile is None:
-            return Run(final, own).solve()
+            return Run(whole, own).solve()
         return run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
 
     def member(index: int, own_seed: int) -> Solution:
