@@ -38,11 +38,13 @@ _HOMES = {
     "runner.api": ["iterate", "solve", "solve_problem"],
     "builders.simulation": ["simulate"],
 }  # fmt: skip
-_MODULES = {"samples": "io.samples"}  # whole modules that are taught under a short name
+# Whole modules that are taught under a short name.
+_MODULES = {"samples": "io.samples", "restore": "restore"}
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME, *_MODULES]
 
 if TYPE_CHECKING:
+    from invprior import restore as restore
     from invprior.builders.problem import build as build
     from invprior.builders.simulation import simulate as simulate
     from invprior.builders.solver import select_solver as select_solver
