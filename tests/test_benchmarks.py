@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from invprior.matrix.analysis.regression import compare, read
 from invprior.matrix.config.matrix import parse
@@ -90,3 +91,20 @@ def test_the_stored_baseline_is_of_cells_that_ci_computes():
 
 def _left_out(method):
     return method.prior.startswith(("red", "dip"))
+
+
+def test_the_weave_is_the_amplitude_at_the_nyquist_frequencies(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from weave import weave
+
+    flat = torch.full((1, 3, 32, 32), 0.5)
+    sign = torch.tensor([1.0, -1.0]).repeat(16)
+    for pattern in (sign, sign[:, None], torch.outer(sign, sign)):
+        assert weave(flat + 0.01 * pattern, flat) == pytest.approx(2.55, rel=1e-4)
+    # Slower patterns are none.
+    slow = torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(8)
+    assert weave(flat + 0.01 * slow, flat) == pytest.approx(0, abs=1e-4)
+    # Only blocks that are flat in the truth count.
+    board = torch.outer(sign, sign)
+    truth = torch.cat((flat + 0.2 * board, flat), -2)
+    assert weave(torch.cat((flat + 0.3 * board, flat), -2), truth) == pytest.approx(0, abs=1e-4)
