@@ -159,8 +159,6 @@ class Reparameterization(Functional):
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
         mean_with: an explicit prior whose image of the same problem is averaged with the network's, and the solver for
             it; None for none. It is used where the network is the only term of the prior.
-        pull: a weighted penalty that belongs to the network and not to the user's objective, such as the distance to
-            that image; None for none.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
@@ -174,7 +172,6 @@ class Reparameterization(Functional):
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
     mean_with: tuple[Functional | Prior, str] | None = None
-    pull: tuple[float, Penalty] | None = None
 
     @property
     def solver_spec(self) -> Spec:

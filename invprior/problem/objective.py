@@ -184,8 +184,6 @@ def route(
         # A reparameterisation is the variable, not a term of the objective.
         # A weight of 0 turns a term off, so the term must not exclude a solver.
         if isinstance(functional, Reparameterization) or term.factor == 0:
-            if isinstance(functional, Reparameterization) and functional.pull is not None:
-                smooth.append(functional.pull)
             continue
         takes_prox = isinstance(functional, Proximable) and prox != "no"
         easy = isinstance(functional, Penalty) and math.isfinite(functional.lipschitz())

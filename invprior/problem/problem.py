@@ -5,6 +5,7 @@ minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -106,11 +107,36 @@ class Problem:
 
     def _estimated_noise(self) -> NoiseEstimate:
         y, mask = self.y, self.observation_mask
+        view = self.operator.noise_view(y)
+        if view is None:
+            return self._assumed_noise(self.fidelity.estimate_noise(y, mask))
+        if view is not y:
+            known = None if mask is None else self.operator.noise_view(mask.expand(y.shape))
+            return self.fidelity.estimate_noise(view, known)
         if y.dim() == 4 and not measures_images(self.operator, y):
             # As rows, which no estimate takes for an image.
             mask = None if mask is None else mask.expand(y.shape).flatten(1, 2)
             y = y.flatten(1, 2)
         return self.fidelity.estimate_noise(y, mask)
+
+    def _assumed_noise(self, estimate: NoiseEstimate) -> NoiseEstimate:
+        """Return an estimate with a noise of 1 % of y's root mean square; a count of photons stays as it is."""
+        size = float(self.y.double().square().mean().sqrt())
+        if estimate.peak is not None or size == 0:
+            return estimate
+        return replace(
+            estimate,
+            sigma=0.01 * size,
+            channels=(0.01 * size,),
+            uncertainty=math.inf,
+            method="1 % of the root mean square of the measurement",
+            doubt="no part of the measurement tells it, so 1 % of the root mean square is assumed",
+        )
+
+    @cached_property
+    def picture(self) -> Tensor | None:
+        """The measurement where it is a picture; None for others, such as a sinogram or a vector."""
+        return self.y if measures_images(self.operator, self.y) else None
 
     def __repr__(self) -> str:
         return f"Problem({self.operator!r}, {self.fidelity!r}, {self.prior!r})"
@@ -163,14 +189,8 @@ class Problem:
         prior = network.condition(self.data)
         if prior is network:  # keeps the problem, and with it the cached properties
             return self
-        prior.pull = network.pull
-        return self.with_network(prior)
-
-    def with_network(self, network: Reparameterization) -> Problem:
-        """Return the problem with another reparameterisation in the place of its own."""
-        own = self.reparameterization
         terms = (
-            replace(t, functional=network) if t.functional is own else t for t in self.prior.terms
+            replace(t, functional=prior) if t.functional is network else t for t in self.prior.terms
         )
         return replace(self, prior=Prior(tuple(terms)))
 

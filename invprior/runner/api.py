@@ -24,11 +24,11 @@ from invprior.numerics.waiting import suiting_the_load
 from invprior.operators.base import Operator, Recipe
 from invprior.problem.functionals import Functional, Prior
 from invprior.problem.problem import Problem
-from invprior.problem.solution import DivergedError, Iterate, Solution, batch
+from invprior.problem.solution import DivergedError, Iterate, Place, Solution, batch
 from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
-from invprior.runner.companion import averaged, companion, pulled
+from invprior.runner.companion import averaged, companion
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions, check_steps, checkpoint_of
@@ -135,7 +135,8 @@ def solve(
             range.
         device: where to compute; by default a tensor's own device, else the GPU when there is one.
         dtype: dtype of the computation.
-        callbacks: each is called with every `Iterate`.
+        callbacks: each is called with every `Iterate`, whose `place` says which image of a batch it is. One that
+            returns a `Stop` ends the run of that image.
         record_every: number of steps between rows of the history; 0 for none.
         runs: number of independent runs of a prior that draws random numbers. The first takes `seed`, the others take
             seeds derived from it. x is then the mean, `deviation` the standard deviation and `members` the runs. A
@@ -204,6 +205,7 @@ def solve(
             # Index 0 for all images if there is one estimate; the check above allows no third case.
             x0=None if start is None else start[index % len(start)][None],
             checkpoint=store.within(f"image-{index + 1}") if store and several else store,
+            place=Place(image=index),
         )
         try:
             selection = select_solver(problem, solver)
@@ -275,21 +277,21 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
     explicit = companion(final, options, _solve)
-    whole = pulled(final, explicit)
 
     def once(own: RunOptions) -> Solution:
         if plan.tile is None:
-            return Run(whole, own).solve()
+            return Run(final, own).solve()
         return run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
 
     def member(index: int, own_seed: int) -> Solution:
         own = options.checkpoint and options.checkpoint.within(f"run-{index + 1}")
-        return once(replace(options, seed=own_seed, checkpoint=own, part=True))
+        place = options.place._replace(run=index)
+        return once(replace(options, seed=own_seed, checkpoint=own, part=True, place=place))
 
     def annotated(solution: Solution) -> Solution:
         found = solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
         found = averaged(found, explicit)
-        return replace(found, y=selection.problem.in_data_units.y)
+        return replace(found, y=selection.problem.in_data_units.picture)
 
     try:
         if options.runs == 1:

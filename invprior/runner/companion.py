@@ -1,16 +1,13 @@
-"""The explicit prior beside a network: its image pulls the fit, and the result is the mean of both."""
+"""The mean of a network's image and that of an explicit prior for the same problem."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import replace
-
-from torch import Tensor
 
 from invprior.builders.solver import Selection, select_solver
 from invprior.errors import InvpriorError
-from invprior.problem.functionals import Penalty, as_prior
+from invprior.problem.functionals import as_prior
 from invprior.problem.solution import Interrupted, Solution
 from invprior.runner.options import RunOptions
 
@@ -48,42 +45,6 @@ def companion(selection: Selection, options: RunOptions, solve: Solve) -> Soluti
         return str(fault).rstrip(".")
 
 
-class Distance(Penalty):
-    """R(x) = 1/2 ||x - c||^2, the distance to an image."""
-
-    def __init__(self, centre: Tensor) -> None:
-        super().__init__()
-        # Private, so that no checkpoint compares it: its last digits depend on the number of threads.
-        self._centre = centre
-
-    def value(self, x: Tensor) -> Tensor:
-        """Return R of each image, (B,)."""
-        return 0.5 * (x - self._centre).square().flatten(1).sum(1)
-
-    def gradient(self, x: Tensor) -> Tensor:
-        """Return x - c."""
-        return x - self._centre
-
-    def lipschitz(self) -> float:
-        """Return 1."""
-        return 1.0
-
-
-def pulled(selection: Selection, explicit: Solution | str | None) -> Selection:
-    """Return the network's run with a fit that the companion's image pulls, where it can.
-
-    A network fits what the operator has weakened last, and noise there by then. The companion's image has little noise,
-    so a fit that stays close to it runs longer and ends better: by 0.8 dB behind a motion kernel, measured on 96 px.
-    """
-    problem, network = selection.problem, selection.problem.reparameterization
-    # The noise of pixels that are measured directly would pull the network to the measurement's own.
-    if network is None or not isinstance(explicit, Solution) or problem.operator.is_identity:
-        return selection
-    close = copy(network)
-    close.pull = (_PULL, Distance(problem.units.inward(explicit.x).to(problem.y)))
-    return selection.on(problem.with_network(close))
-
-
 def averaged(solution: Solution, explicit: Solution | str | None) -> Solution:
     """Return the solution with the mean of both images; each of several runs is averaged by itself."""
     if explicit is None:
@@ -103,6 +64,4 @@ def averaged(solution: Solution, explicit: Solution | str | None) -> Solution:
     )
 
 
-# Times the gradient of the distance, beside the back-projected residual. 0.3 gained half as much.
-_PULL = 1.0
 _WHY = "its errors differ from the network's, so the mean of both images is usually better"

@@ -9,7 +9,6 @@ from invprior.errors import IncompatibleError
 from invprior.networks.skip import Skip
 from invprior.priors.dip import DIP
 from invprior.priors.tikhonov import Tikhonov
-from invprior.problem.solution import Interrupted
 
 SIGMA = 0.1
 NOISE = f"gaussian:sigma={SIGMA}"
@@ -67,47 +66,3 @@ def test_a_companion_that_does_not_fit_becomes_a_note(monkeypatch):
     found = image_of(dip(companion="auto"))
     assert any("its companion could not be solved: refused" in note for note in found.notes)
     torch.testing.assert_close(found.x, image_of(dip()).x)
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """A companion that needs no search for its weight."""
-    prior = 10.0 * Tikhonov()
-    monkeypatch.setattr("invprior.priors.dip.PnP", lambda **options: prior)
-    return prior
-
-
-@pytest.mark.parametrize(
-    ("operator", "scale"), [("blur:sigma=1", 1.0), ("blur:sigma=1", 255.0), ("denoise", 1.0)]
-)
-def test_behind_an_operator_the_companions_image_pulls_the_fit(quick, operator, scale):
-    y, a = measured(operator)
-    options = {"operator": a, "noise": f"gaussian:sigma={SIGMA * scale}", "data_range": (0, scale)}
-    seen = []
-    prior = dip(companion="auto")
-    found = solve(scale * y, prior=prior, steps=3, callbacks=[seen.append], **options)
-    assert "Distance" not in found.provenance["prior"]
-    smooth = seen[-1].objective.smooth
-    if operator == "denoise":  # the companion's image has the measurement's own noise
-        assert smooth == ()
-        return
-    explicit = solve(scale * y, prior=quick, **options).x / scale
-    ((weight, distance),) = smooth
-    assert weight == 1
-    assert distance.gradient(explicit).abs().max() < 1e-4
-    assert distance.gradient(explicit + 0.5).mean() == pytest.approx(0.5, abs=1e-4)
-
-
-def test_a_pulled_run_resumes(quick, tmp_path):
-    y, a = measured("blur:sigma=1")
-    options = {"operator": a, "noise": NOISE, "data_range": (0, 1), "prior": dip(companion="auto")}
-    whole = solve(y, steps=6, **options)
-
-    def cut(now):
-        if now.step == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(Interrupted):
-        solve(y, steps=6, checkpoint=tmp_path, callbacks=[cut], **options)
-    resumed = solve(y, steps=6, checkpoint=tmp_path, **options)
-    assert torch.equal(resumed.x, whole.x)
