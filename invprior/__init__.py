@@ -25,7 +25,7 @@ _HOMES = {
     "metrics.base": ["Metric"],
     "problem.objective": ["Objective"],
     "problem.problem": ["Problem"],
-    "problem.solution": ["DivergedError", "Interrupted", "Iterate", "Solution", "Stop"],
+    "problem.solution": ["DivergedError", "Interrupted", "Iterate", "Place", "Solution", "Stop"],
     "solvers.base": ["Solver", "State"],
     "stopping.base": ["StoppingRule"],
     "runner.history": ["Recorder"],
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from invprior.problem.solution import DivergedError as DivergedError
     from invprior.problem.solution import Interrupted as Interrupted
     from invprior.problem.solution import Iterate as Iterate
+    from invprior.problem.solution import Place as Place
     from invprior.problem.solution import Solution as Solution
     from invprior.problem.solution import Stop as Stop
     from invprior.registry.spec import Spec as Spec

@@ -92,7 +92,7 @@ def figure(x: Tensor, y: Tensor | None, truth: Tensor | None = None) -> Any:
     for line, panels in zip(axes, rows, strict=True):
         for axis, (title, x, window) in zip(line, panels, strict=False):
             axis.set_title(title, fontsize=9)
-            axis.imshow(picture(_colours(x), window), cmap="gray", vmin=0, vmax=255)
+            axis.imshow(picture(colours(x), window), cmap="gray", vmin=0, vmax=255)
     return drawn
 
 
@@ -131,7 +131,7 @@ def _scores(x: Tensor, truth: Tensor | None) -> str:
 def _row(panels: list[tuple[str, Tensor, Window]]) -> str:
     cells = []
     for title, x, window in panels:
-        image = picture(_colours(x), window)
+        image = picture(colours(x), window)
         factor = max(image.size) / _SIDE
         if factor > 1:
             image = image.resize([max(1, round(side / factor)) for side in image.size])
@@ -146,6 +146,6 @@ def _row(panels: list[tuple[str, Tensor, Window]]) -> str:
     return f"<div>{''.join(cells)}</div>"
 
 
-def _colours(x: Tensor) -> Tensor:
+def colours(x: Tensor) -> Tensor:
     """Return x with 1 or 3 channels: the mean of any other number."""
     return x if x.shape[1] in (1, 3) else x.mean(1, keepdim=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,23 @@ from invprior.problem.weight_choice import WeightChoice
 
 # Rounding errors of 1 eps then count as a change of 4e-6.
 _FLAT = 2.0**18
+
+
+class Place(NamedTuple):
+    """Which of several runs of a call an iterate belongs to, each counted from 0.
+
+    Attributes:
+        image: the image of a batch.
+        run: the run of `runs`.
+        tile: the tile of an image that is solved in tiles.
+    """
+
+    image: int = 0
+    run: int = 0
+    tile: int = 0
+
+
+FIRST = Place()
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,7 @@ class Iterate:
             `mutable_state` belong; None if these are the units of the data.
         apart: the norm by which copies of x differ that are equal at the minimum, a scalar in the units of the run;
             None for no copies.
+        place: which image of a batch, which of several runs and which tile this is.
     """
 
     step: int
@@ -53,6 +71,7 @@ class Iterate:
     notes: tuple[str, ...] = ()
     in_run: Iterate | None = field(default=None, repr=False)
     apart: Tensor | None = field(default=None, repr=False)
+    place: Place = FIRST
 
     def __repr__(self) -> str:
         return (
@@ -136,7 +155,8 @@ class Solution:
             was open, and for a batch, each image of which has its own.
         tuning_seconds: time spent on that choice, not counted in `seconds`; for a batch, the sum.
         choices: what was chosen for the user, as tuples of subject, value and reason; for a batch, the first image's.
-        y: the measurement that was fitted, (B, ...), for the pictures; None if the images of a batch differ in size.
+        y: the measurement that was fitted, (B, C, H, W), for the pictures; None if it is no picture, as a sinogram, or
+            if the images of a batch differ in size.
     """
 
     x: Tensor

@@ -1,4 +1,7 @@
-"""Callbacks, which are callables that take an `Iterate`, and the one that records the history."""
+"""Callbacks, which are callables that take an `Iterate`, and the one that records the history.
+
+A callback that returns a `Stop` ends the run; anything else that it returns has no effect.
+"""
 
 from __future__ import annotations
 

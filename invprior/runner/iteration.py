@@ -18,7 +18,7 @@ from invprior.errors import MeasurementError, refuse_complex
 from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
 from invprior.problem.objective import Objective, gradients_kept
-from invprior.problem.solution import Iterate, Refit
+from invprior.problem.solution import FIRST, Iterate, Place, Refit
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
 
@@ -33,6 +33,7 @@ class Iteration:
         solver: the solver.
         x0: the initial estimate, (1, C, H, W); None for the problem's own.
         seed: seed of every random number in the run.
+        place: which of several runs this is.
 
     Raises:
         MeasurementError: x0 has another shape, is complex, or holds NaN or infinity.
@@ -40,12 +41,19 @@ class Iteration:
 
     # Its tensors go through autograd at every step, so none may be made in inference mode.
     @torch.inference_mode(False)
-    def __init__(self, objective: Objective, solver: Solver, x0: Tensor | None, seed: int) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        solver: Solver,
+        x0: Tensor | None,
+        seed: int,
+        place: Place = FIRST,
+    ) -> None:
         problem = objective.problem
         expected = (1, *problem.operator.image_shape)
         if x0 is not None:
             _check_start(x0, expected)
-        self.objective, self.solver = objective, solver
+        self.objective, self.solver, self.place = objective, solver, place
         self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
@@ -94,6 +102,7 @@ class Iteration:
             self.state.energy,
             self.notes,
             apart=self.state.apart,
+            place=self.place,
         )
         self.monitor(now, self.state)
         return now

@@ -13,6 +13,7 @@ from invprior.checkpoint.checkpoint import Checkpoint
 from invprior.errors import OptionError
 from invprior.io import files
 from invprior.problem.problem import Problem
+from invprior.problem.solution import FIRST, Place
 from invprior.registry.spec import Spec
 from invprior.runner.history import Callback
 from invprior.solvers.base import Solver
@@ -26,6 +27,7 @@ class RunOptions:
     """The options of one run, as `invprior.solve` documents them.
 
     Attributes:
+        place: which of several runs this is, for the callbacks.
         part: whether the run is one of several. Its checkpoint then keeps the result until all runs are done.
     """
 
@@ -39,6 +41,7 @@ class RunOptions:
     checkpoint: Checkpoint | None = None
     memory_limit: str | int | None = None
     weight: str | Spec | WeightRule = "auto"
+    place: Place = FIRST
     part: bool = False
 
     def rule(self, solver: Solver, problem: Problem) -> StoppingRule:

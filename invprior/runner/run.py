@@ -66,7 +66,8 @@ class Run:
                 return done
             raise misfit(self.checkpoint.folder, TypeError("it is no result"))
         try:
-            run = Iteration(self.objective, self.solver, self.options.x0, self.options.seed)
+            own = self.options
+            run = Iteration(self.objective, self.solver, own.x0, own.seed, own.place)
         except KeyboardInterrupt:
             raise Interrupted(None) from None
         self._begin(run, kept)
@@ -129,7 +130,9 @@ class Run:
                         self._save(run)
                     whole = True
                 for callback in self.options.callbacks:
-                    callback(now)
+                    asked = callback(now)
+                    if end is None and isinstance(asked, Stop):
+                        end = asked
                 if end is not None:
                     doubt = run.monitor.judge(now, now.x if end.x is None else end.x)
                     if doubt is not None and end.ok:  # a run that was cut short says so itself

@@ -117,6 +117,7 @@ def run_in_tiles(selection: Selection, options: RunOptions, *, tile: int, overla
             seed=derived_seed(options.seed, "tile", str(index)),
             checkpoint=None if store is None else store.within(f"tile-{index + 1}"),
             part=True,
+            place=options.place._replace(tile=index),
         )
         run = Run(selection.on(part), own)
         try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from invprior.problem.problem import Problem
-from invprior.problem.solution import Iterate, Solution
+from invprior.problem.solution import Iterate, Solution, Stop
 from invprior.problem.units import Units
 from invprior.runner.history import Callback
 from invprior.runner.options import RunOptions
@@ -29,7 +29,14 @@ def options_for_run(options: RunOptions, units: Units) -> RunOptions:
 
 
 def _outside(callback: Callback, units: Units) -> Callback:
-    return lambda iterate: callback(iterate_in_data_units(iterate, units))
+    def called(iterate: Iterate) -> object:
+        asked = callback(iterate_in_data_units(iterate, units))
+        # The image that a stop names goes back into the run.
+        if isinstance(asked, Stop) and asked.x is not None:
+            return replace(asked, x=units.inward(asked.x))
+        return asked
+
+    return called
 
 
 def iterate_in_data_units(now: Iterate, units: Units) -> Iterate:
