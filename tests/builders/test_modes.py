@@ -31,7 +31,7 @@ RUNS = {
         "prior": "dip:net=skip(down=[4],skip=0),channels=2",
         "stop": "self-reference | max-steps:steps=3",
     },
-    "held-out weight": {"operator": "inpaint:keep=0.7", "prior": "tv", "weight": "holdout"},
+    "held-out weight": {"operator": "inpaint:keep=0.7", "prior": "tikhonov", "weight": "holdout"},
     "risk": {"operator": "blur", "prior": "tikhonov", "weight": "sure"},
     "runs": {
         "operator": "blur",
@@ -52,13 +52,13 @@ def inside(mode, make):
         return make()
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", RUNS)
-def test_solve_gives_the_same_bits(mode, name):
+def test_solve_gives_the_same_bits(name):
     options = {"steps": 3, "noise": "gaussian:sigma=0.1", **RUNS[name]}
     expected = invprior.solve(picture(), **options).x
-    found = inside(mode, lambda: invprior.solve(picture() + 0, **options).x)
-    assert torch.equal(found, expected)
+    for mode in MODES:
+        found = inside(mode, lambda: invprior.solve(picture() + 0, **options).x)
+        assert torch.equal(found, expected), mode
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -44,7 +44,7 @@ CASES = [  # solver, prior, operator
     ("fista", "tv:weight=8", "denoise"),
     ("admm", "tv:weight=8", "blur"),
     ("admm", f"dip:{NET} + tv:weight=10", "denoise"),
-    ("hqs:steps=9", "pnp:denoiser=tv", "blur"),
+    ("hqs:steps=9", "pnp:denoiser=wavelet", "blur"),
     ("hqs:inner=3", f"dip:{NET} + pnp:denoiser=tv", "denoise"),
     ("pdhg", "tv:weight=8", "blur"),
     ("auto", "wavelet", "denoise"),

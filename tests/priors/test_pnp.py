@@ -18,8 +18,8 @@ def test_prox_is_the_denoiser_at_the_root_of_tau():
 
 @pytest.mark.parametrize("denoiser", [NLM(), Bilateral(), TVDenoiser(), WaveletDenoiser()], ids=str)
 def test_rows_and_columns_are_denoised_alike(denoiser):
-    clean = torch.full((1, 1, 1, 256), 0.2)
-    clean[..., 128:] = 0.7
+    clean = torch.full((1, 1, 1, 128), 0.2)
+    clean[..., 64:] = 0.7
     y = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     prior = PnP(denoiser=denoiser)
     row, column = (
