@@ -27,6 +27,7 @@ def image_batch(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
     shape: Shape | None = None,
+    axes: int = 3,
 ) -> Tensor:
     """Convert a tensor, an array or a file to a batch of images, (B, C, H, W), or of measurements, (B, *shape).
 
@@ -35,7 +36,9 @@ def image_batch(
         device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
         dtype: float32 or float64; what is fitted needs the precision of one of them.
         shape: shape of a measurement without the batch dimension. With other than three dimensions, a tensor or an
-            array must have it, with or without a batch dimension in front; None reads images.
+            array must have it, with or without a batch dimension in front; None if it is not known.
+        axes: number of dimensions of a measurement of unknown shape, without the batch dimension; 3 reads images. Of
+            two, the first are the channels, and one channel may be left out.
 
     Raises:
         OptionError: the dtype is another one, or the device is missing.
@@ -51,7 +54,11 @@ def image_batch(
         raise MeasurementError(
             'The measurement must hold values; a tensor on the device "meta" has a shape only.'
         )
-    tensor = to_tensor(y, dtype) if shape is None else _measurements(y, dtype, shape)
+    tensor = (
+        to_tensor(y, dtype)
+        if (axes if shape is None else len(shape)) == 3
+        else _measurements(y, dtype, shape, axes)
+    )
     try:
         tensor = tensor.to(device=device, dtype=dtype)
     except (
@@ -73,14 +80,15 @@ def image_batch(
     return tensor.clone() if tensor.is_inference() else tensor
 
 
-def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape) -> Tensor:
-    # Three dimensions are those of an image, which arrays hold with the channels last.
-    if len(shape) == 3:
-        return to_tensor(y, dtype)
+# Three dimensions are those of an image, which arrays hold with the channels last.
+def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape | None, axes: int) -> Tensor:
     if isinstance(y, str | PathLike):
         y = read_numbers(Path(y))
     given: Any = y if isinstance(y, Tensor) else np.asanyarray(y)  # keeps a mask
     found = tuple(given.shape)
+    if shape is None:
+        shape = _shape_of(found, axes)
+    found = (1,) * (len(shape) - len(found)) + found
     if shape not in (found, found[1:]):
         raise MeasurementError(
             f"The measurement must have the shape {shape} that the operator gives, or (B, "
@@ -88,6 +96,18 @@ def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape) -> Tensor:
         )
     count = 1 if found == shape else found[0]
     return to_tensor(given.reshape(count, -1), dtype).reshape(count, *shape)
+
+
+def _shape_of(found: Shape, axes: int) -> Shape:
+    """Return the shape of one measurement in an array of this shape."""
+    shape = (1,) * (axes - len(found)) + (found[1:] if len(found) == axes + 1 else found)
+    if len(shape) != axes or 0 in found or (axes == 1 and not found):
+        kinds = "(m,)" if axes == 1 else "(m,) or (C, m)" if axes == 2 else f"of {axes} dimensions"
+        raise MeasurementError(
+            f"The measurement must be {kinds}, or a batch of those; got the shape {found}. Reshape it, and check the "
+            "operator."
+        )
+    return shape
 
 
 def default_device() -> torch.device:

@@ -56,6 +56,17 @@ def operator_for(
     return made
 
 
+def measurement_axes(operator: str | Spec | Recipe | Operator) -> int:
+    """Return the number of dimensions of the operator's measurements, without the batch; 3 while it has faults."""
+    if isinstance(operator, Operator):
+        return len(operator.measurement_shape)
+    try:
+        made = operator if isinstance(operator, Recipe) else registry.create("operators", operator)
+    except InvpriorError:  # told where the operator is made
+        return 3
+    return made.measurement_axes if isinstance(made, Recipe) else 3
+
+
 def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior:
     """Make a sum of weighted terms, from text such as `dip + tv:weight=0.1`."""
     if isinstance(prior, Functional | Prior):
@@ -196,15 +207,16 @@ def build(
         raise OptionError(f'The option "nan" must be "refuse" or "mask"; got {nan!r}.')
     # Only an object knows its measurement's shape; specs are made for the shape of an image.
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
+    axes = measurement_axes(operator)
     top = None
-    if shape is None or len(shape) == 3:  # a vector is no image
+    if axes == 3:  # a vector is no image
         if isinstance(y, str | PathLike):  # read once, for its values and for their type
             image = load(y, dtype)
             y, top = image.x, TOPS.get(image.depth)
             device = default_device() if device is None else device
         else:
             top = top_of(y)
-    measured = image_batch(y, device, dtype, shape)
+    measured = image_batch(y, device, dtype, shape, axes)
     forward, terms, (model, likelihood), known_range = all_of(
         lambda: operator_for(operator, measurement=tuple(measured.shape[1:])),
         lambda: prior_from(prior),

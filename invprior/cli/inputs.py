@@ -14,6 +14,7 @@ from invprior.builders.problem import (
     AUTO,
     all_of,
     build,
+    measurement_axes,
     noise_from,
     operator_for,
     prior_from,
@@ -76,7 +77,7 @@ class Inputs:
     """The images.
 
     Attributes:
-        y: the measurement, (1, C, H, W), NaN included.
+        y: the measurement, (1, C, H, W) or of the operator's shape, NaN included.
         truth: the true image, (1, C, H, W), or None when it is unknown.
         like: the source, whose depth and alpha channel the results take.
     """
@@ -110,7 +111,7 @@ class Inputs:
             tensors, facts = sealed_tensors.read(path)
             if facts["run"] != run:
                 raise ValueError("they belong to another run")
-            if any(t.dim() != 4 or t.numel() == 0 for t in tensors.values()):
+            if any(t.dim() < 2 or t.numel() == 0 for t in tensors.values()):
                 raise ValueError("they are no images")
             source = typed(_Source, facts, "their source")
             like = images.Image(
@@ -156,13 +157,14 @@ def read(
         )
     dtype = getattr(torch, options.dtype)
     given, true, parts = all_of(
-        lambda: given or samples.resolve(options.image, dtype),
+        lambda: _given(options, given, dtype),
         lambda: true or (None if options.truth is None else samples.resolve(options.truth, dtype)),
         lambda: parts_of(options),
     )
     if options.missing is not None:
         given = with_missing(given, options.missing)
-    y = image_batch(given.x, parts.device, dtype)
+    axes = given.x.dim() - 1
+    y = image_batch(given.x, parts.device, dtype, axes=axes)
     known = given if options.simulated else true
     if known is not None and not bool(known.x.isfinite().all()):
         count = int((~known.x.isfinite()).sum())
@@ -175,6 +177,15 @@ def read(
     assert parts.noise is not None  # `parts_of` has filled in the default
     measured, _ = simulate(y, operator=parts.operator, noise=parts.noise, seed=options.seed)
     return parts, Inputs(measured, y, given)
+
+
+def _given(options: Options, given: images.Image | None, dtype: torch.dtype) -> images.Image:
+    """Return the image, or the numbers of a measurement that is none, as its source."""
+    axes = 3 if options.simulated else measurement_axes(options.operator)
+    if axes == 3:
+        return given or samples.resolve(options.image, dtype)
+    values = image_batch(options.image, torch.device("cpu"), dtype, axes=axes)
+    return images.Image(values, options.dtype, path=Path(options.image))
 
 
 def parts_of(options: Options) -> Parts:

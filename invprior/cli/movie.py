@@ -56,22 +56,23 @@ class Movie:
         if len(self.frames) > _MOST:
             self.frames, self.every = self.frames[::2], 2 * self.every
 
-    def write(self, y: Tensor, x: Tensor, *, overwrite: bool) -> None:
-        """Write the film: the measurement if it has the image's size, the frames, and the restoration.
+    def write(self, y: Tensor | None, x: Tensor, *, overwrite: bool) -> None:
+        """Write the film: the measurement if it is a picture of the image's size, the frames, and the restoration.
 
         Raises:
             MeasurementError: the file cannot be written.
         """
         window = window_of(x)
         still = _small(x)
+        first = [] if y is None else [_small(y)]
         # Tiles, and runs of other sizes, are no frames of this film.
-        frames = [f for f in (_small(y), *self.frames) if f.shape == still.shape] + [still]
+        frames = [f for f in (*first, *self.frames) if f.shape == still.shape] + [still]
         images = [Image.fromarray(_grey_or_colour(frame, window)) for frame in frames]
         kind = _FORMATS[self.path.suffix.lower()]
         times = [_FRAME] * (len(images) - 1) + [_LAST]
         with files.atomic(self.path, overwrite=overwrite) as file:
-            first, *others = images
-            first.save(file, kind, save_all=True, append_images=others, duration=times, loop=0)
+            start, *others = images
+            start.save(file, kind, save_all=True, append_images=others, duration=times, loop=0)
 
 
 def _small(x: Tensor) -> Tensor:

@@ -86,11 +86,13 @@ class Outputs:
         """
         if not self.fresh:
             return self
+        numbers = self.measurement is not None and self.measurement.suffix == ".npy"
         suffix = suffix_of(self.restoration) or self.restoration.suffix
         wanted = [path is not None for path in (self.measurement, self.deviation, self.curve)]
         base = folder = self.restoration.parent
         for number in itertools.count(2):
             found = Outputs.in_folder(folder, suffix, *wanted)
+            found = found.with_numbers() if numbers else found
             try:  # making it is the test: another process may take the name in between
                 folder.mkdir(parents=True)
             except FileExistsError:
@@ -104,6 +106,12 @@ class Outputs:
                 return found
             folder = base.with_name(f"{base.name}-{number}")
         raise AssertionError  # the loop has no end
+
+    def with_numbers(self) -> Outputs:
+        """Return the same paths with the measurement as .npy, for one that is no image."""
+        if self.measurement is None:
+            return self
+        return replace(self, measurement=self.measurement.with_suffix(".npy"))
 
     def _taken(self) -> bool:
         """Lock the paths in a folder, unless it holds more than a killed process leaves of making it."""
@@ -197,6 +205,7 @@ def settle(
     several: bool = False,
     curve: bool = False,
     pages: int = 1,
+    numbers: bool = False,
 ) -> Outputs:
     """Choose the paths and check that all can be written, without making a file.
 
@@ -211,6 +220,7 @@ def settle(
         several: whether the deviation of several runs is written too.
         curve: whether the plot of weights is written too.
         pages: number of images in the file of the restoration.
+        numbers: whether the measurement is no image, so that its file is .npy.
 
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
@@ -222,6 +232,7 @@ def settle(
         outputs = Outputs.in_folder(
             DEFAULT_FOLDER / title, suffix, simulated, several, curve, fresh=True
         )
+        outputs = outputs.with_numbers() if numbers else outputs
         # A fresh folder holds no file that could be in the way.
         files.makeable(outputs.restoration.parent, "Name another place with --output.")
         return outputs
@@ -237,6 +248,8 @@ def settle(
         )
     else:
         outputs = Outputs.beside(output, simulated, several, curve)
+    if numbers:
+        outputs = outputs.with_numbers()
     if pages > 1 and outputs.deviation is not None:  # PNG has one page
         outputs = replace(outputs, deviation=outputs.deviation.with_suffix(".tif"))
     writable(outputs.restoration, like=like, channels=channels, pages=pages, overwrite=overwrite)

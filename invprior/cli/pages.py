@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from rich.console import Group
+from torch import Tensor
 
 import invprior
+from invprior.builders.problem import operator_for
 from invprior.cli import run_facts
 from invprior.cli.file_list import stem, title, truths_of
 from invprior.cli.kept_run import KeptRun
@@ -30,6 +32,8 @@ from invprior.errors import MeasurementError
 from invprior.io import files, images, strict_json
 from invprior.io.losses import losses
 from invprior.io.save import save_stack
+from invprior.numerics.devices import placed
+from invprior.operators.imaging import measures_images
 from invprior.problem.solution import Stop
 
 
@@ -190,7 +194,11 @@ class StackRun(KeptRun):
         true = self.stack.images[middle] if self.options.simulated else self.truths[middle]
         truth = None if true is None else true.x.to(x[middle])
         with self.writing(to.comparison) as overwrite:
-            save_comparison(to.comparison, y[middle], x[middle], truth, overwrite=overwrite)
+            shape = tuple(x[middle].shape[1:])
+            operator = placed(operator_for(self.options.operator, image=shape), y[middle])
+            save_comparison(
+                to.comparison, y[middle], x[middle], truth, operator, overwrite=overwrite
+            )
         notes = losses(to.restoration, x[0], self.stack.images[0])
         for note in notes:
             logging.getLogger("invprior").warning("%s", note)
@@ -250,4 +258,10 @@ def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outp
         several=options.runs > 1,
         overwrite=options.overwrite,
         pages=len(stack.images),
+        numbers=options.simulated and not _pictures(options, like.x),
     )
+
+
+def _pictures(options: Options, x: Tensor) -> bool:
+    """Return whether the operator makes pictures of images such as x."""
+    return measures_images(operator_for(options.operator, image=tuple(x.shape[1:])), x)

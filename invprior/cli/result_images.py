@@ -5,28 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from invprior.io import encoders
 from invprior.io.display import window_of
 from invprior.io.montage import Shown, side_by_side
-from invprior.io.save import save, save_stack
+from invprior.io.save import save, save_numbers, save_stack
+from invprior.operators.base import Operator
+from invprior.operators.imaging import measures_images
+from invprior.problem.estimates import pseudo_inverse
 from invprior.problem.solution import Solution
 
 
 def save_measurements(path: Path, y: Sequence[Tensor], *, overwrite: bool) -> None:
     """Write simulated measurements, as floats where the format has them: noise leaves [0, 1]."""
+    if any(one.dim() != 4 for one in y):
+        save_numbers(path, torch.cat(list(y)), overwrite=overwrite)
+        return
     floats = "float32" in encoders.DEPTHS[encoders.suffix_of(path) or ""]
     save_stack(path, y, depth="float32" if floats else None, overwrite=overwrite)
 
 
 def save_comparison(
-    path: Path, y: Tensor, x: Tensor, truth: Tensor | None, *, overwrite: bool
+    path: Path, y: Tensor, x: Tensor, truth: Tensor | None, operator: Operator, *, overwrite: bool
 ) -> None:
-    """Write the measurement, the restoration and the truth side by side, in one window of intensities."""
+    """Write the measurement, the restoration and the truth side by side, in one window of intensities.
+
+    A measurement that is no picture, such as a sinogram, is shown by its pseudo-inverse.
+    """
+    name = "measurement"
+    if not measures_images(operator, y):
+        name, y = "pseudo-inverse", pseudo_inverse(operator, y)
     window = window_of(x if truth is None else truth)
     panels = [
-        Shown("measurement", y, window.for_measurement(y)),
+        Shown(name, y, window.for_measurement(y)),
         Shown("restoration", x, window),
         *([] if truth is None else [Shown("truth", truth, window)]),
     ]

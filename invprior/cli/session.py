@@ -100,6 +100,7 @@ class Session:
             several=options.runs > 1,
             curve=options.weight_curve,
             overwrite=options.overwrite,
+            numbers=problem.picture is None,
         )
         if options.movie is not None:
             movie.check(options.movie, overwrite=options.overwrite)
@@ -193,10 +194,10 @@ class Session:
     def naive(self) -> tuple[str, Tensor]:
         """Return a name and the estimate without a prior, which the restoration is compared with.
 
-        It is the measurement, or its damped pseudo-inverse when the sizes differ.
+        It is the measurement, or its damped pseudo-inverse where that is no picture of the image's size.
         """
-        y = self.problem.y
-        if tuple(y.shape[1:]) == self.problem.operator.image_shape:
+        y = self.problem.picture
+        if y is not None and tuple(y.shape[1:]) == self.problem.operator.image_shape:
             return "measurement", y
         return "pseudo-inverse", self.problem.pseudo_inverse()
 
@@ -211,7 +212,8 @@ class Session:
             with writing(to.measurement) as overwrite:
                 save_measurements(to.measurement, [y], overwrite=overwrite)
         with writing(to.comparison) as overwrite:
-            save_comparison(to.comparison, y, solution.x, truth, overwrite=overwrite)
+            operator = self.problem.operator
+            save_comparison(to.comparison, y, solution.x, truth, operator, overwrite=overwrite)
         if to.deviation is not None and solution.deviation is not None:
             with writing(to.deviation) as overwrite:
                 save_deviation(to.deviation, solution.deviation, overwrite=overwrite)
@@ -226,7 +228,7 @@ class Session:
             file.write(strict_json.dumps(record, indent=2).encode())
         if self.movie is not None:  # last: the results are there if it cannot be written
             with directory(self.folder.directory):
-                self.movie.write(y, solution.x, overwrite=self.options.overwrite)
+                self.movie.write(self.problem.picture, solution.x, overwrite=self.options.overwrite)
             record["files"] |= {"movie": self.movie.path}
         # An interrupted run can be resumed.
         self.folder.end_writing(interrupted=solution.stop.name == "interrupted")

@@ -225,6 +225,47 @@ def read_numbers(path: str | Path) -> Array:
     return array
 
 
+def read_matrix(path: str | Path) -> Tensor:
+    """Read a matrix: a dense one, (rows, columns), or a sparse one as `scipy.sparse.save_npz` writes it.
+
+    Returns:
+        float64, dense or sparse (COO, coalesced).
+
+    Raises:
+        MeasurementError: the file is missing or broken, or its array is not a real, finite matrix.
+    """
+    file = files.check_name(path)
+    if file.suffix.lower() == ".npz" and file.is_file() and (found := _sparse(file)) is not None:
+        return found
+    return read_plane(file, "matrix")
+
+
+def _sparse(path: Path) -> Tensor | None:
+    """Return a sparse matrix; None where the file holds other arrays."""
+    import scipy.sparse
+
+    sources.check_plain(path)
+    try:
+        _, _ = readers.npz(path, lambda names: "format" if "format" in names else "")
+    except KeyError:
+        return None
+    except Exception:  # of a broken file, which `read_plane` reports
+        return None
+    try:
+        check_room(path.stat().st_size, 8)
+        found = scipy.sparse.load_npz(path).tocoo()
+    except Exception as error:  # scipy raises nearly every type
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise MeasurementError(f"The matrix file {path} cannot be read: {reason}") from None
+    if found.dtype.kind not in "biuf" or not np.isfinite(found.data).all():
+        raise MeasurementError(
+            f"The matrix in {path} must hold finite, real numbers; it is {found.dtype}."
+        )
+    places = torch.from_numpy(np.stack([found.row, found.col]).astype(np.int64))
+    values = torch.from_numpy(found.data.astype(np.float64))
+    return torch.sparse_coo_tensor(places, values, found.shape, check_invariants=True).coalesce()
+
+
 def _name(path: Path, what: str, names: list[str], index: str | None) -> str:
     if index is None and len(names) == 1:
         return names[0]

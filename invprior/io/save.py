@@ -165,6 +165,42 @@ def save_stack(
         file.write(content.getbuffer())
 
 
+def save_numbers(path: str | PathLike[str], values: Tensor, *, overwrite: bool = False) -> None:
+    """Write a measurement that is no image, such as a vector, as it is; a leading dimension of length 1 is left out.
+
+    Args:
+        path: a .npy or .npz file.
+        values: (1, ...) or of several measurements (N, ...), float32 or float64.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        MeasurementError: the format is another one, or the file cannot be written.
+    """
+    path = check_numbers(path, overwrite=overwrite)
+    refuse_complex(values.dtype, f'A measurement for "{path}"')
+    array = values.detach().cpu().numpy()
+    while array.ndim > 1 and len(array) == 1:
+        array = array[0]
+    content = io.BytesIO()
+    encoders.encode(content, _suffix(path), array, alpha=False, axes="")
+    with files.atomic(path, overwrite=overwrite) as file:
+        file.write(content.getbuffer())
+
+
+def check_numbers(path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+    """Check that `save_numbers` can write here, without creating the file.
+
+    Raises:
+        MeasurementError: as `save_numbers` raises.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".npy", ".npz"):
+        raise MeasurementError(
+            f'Cannot write "{path}": the measurement is no image, but numbers. Write .npy or .npz.'
+        )
+    return files.writable(path, overwrite=overwrite)
+
+
 def _page(path: Path, x: Tensor, depth: str, like: Image | None) -> Array:
     """Return the values of a file, (H, W, C), with alpha."""
     x = x.detach().cpu()

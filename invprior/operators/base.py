@@ -29,9 +29,13 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
         image_shape: shape of x without the batch dimension, (C, H, W).
         measurement_shape: shape of y without the batch dimension.
         notes: what the user should know about the operator, one sentence each; each run reports them.
+        measurement_axes: number of dimensions of y without the batch dimension: 3 for (C, H, W), 1 for a vector (m,).
+        measures_pictures: whether y is a picture of x, which a sinogram is not; None to find out by a trial.
     """
 
     plugin_group: ClassVar[str] = "operators"
+    measurement_axes: ClassVar[int] = 3
+    measures_pictures: ClassVar[bool | None] = None
     image_shape: Shape
     measurement_shape: Shape
     notes: tuple[str, ...] = ()
@@ -53,6 +57,17 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
     def observation_mask(self) -> Tensor | None:
         """True where y carries data, boolean, broadcastable to (B, *measurement_shape); None for all."""
         return None
+
+    def noise_view(self, y: Tensor) -> Tensor | None:
+        """Return those values of y from which its noise can be told, arranged for the estimate.
+
+        An image is (1, C, H, W), and other measurements have smooth rows, (1, ..., length). None if no part of y tells
+        its noise. By default it is y.
+
+        Args:
+            y: the measurement, (1, *measurement_shape).
+        """
+        return y
 
     @property
     def is_identity(self) -> bool:
@@ -198,6 +213,12 @@ class Recipe:
     def for_measurement(self, measurement_shape: Shape) -> Operator:
         """Make the operator for measurements of a shape, (C, H, W)."""
         return self(self.image_shape_for(measurement_shape))
+
+    @property
+    def measurement_axes(self) -> int:
+        """Number of dimensions of y without the batch dimension; that of its last operator for a chain."""
+        chain = self.options.get("operators", ()) if issubclass(self.operator, Compose) else ()
+        return chain[-1].measurement_axes if chain else self.operator.measurement_axes
 
     def described(self) -> tuple[type, Mapping[str, Any]]:
         """Return the class and the options, from which `registry.describe` makes the spec."""

@@ -26,6 +26,8 @@ def measures_images(operator: Operator, like: torch.Tensor) -> bool:
         return measures_images(operator.inner, like)
     if isinstance(operator, Compose):
         return all(measures_images(part, like) for part in operator.operators)
+    if operator.measures_pictures is not None:
+        return operator.measures_pictures
     if operator.is_identity or operator.is_mask or isinstance(operator, LocalOperator):
         return True
     if len(operator.measurement_shape) != 3:
