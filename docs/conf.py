@@ -19,6 +19,7 @@ extensions = [
     "sphinx_copybutton",
     "neighbours",
     "commands",
+    "plugin_pages",
     "images",
     "mathml",
     "docstrings",

@@ -9,8 +9,10 @@ from typing import Any
 
 import typer
 from neighbours import GENERATED, write
+from plain import escaped, paragraphs
 from sphinx.application import Sphinx
 
+BELL = "\b"  # tells click not to rewrap a paragraph
 INTRODUCTION = """# Command reference
 
 All commands with their arguments and options, generated from the commands when this site is built.
@@ -37,7 +39,7 @@ def _sections(command: Any, path: tuple[str, ...], parent: Any) -> Iterator[str]
             yield from _sections(child, (*path, name), context)
         return
     usage = " ".join([*path, *command.collect_usage_pieces(context)])
-    yield f"## {' '.join(path[1:])}\n\n```text\n{usage}\n```\n\n{_paragraphs(command.help or '')}\n"
+    yield f"## {' '.join(path[1:])}\n\n```text\n{usage}\n```\n\n{paragraphs((command.help or '').replace(BELL, ''))}\n"
     for kind in ("argument", "option"):
         parameters = [p for p in command.get_params(context) if p.param_type_name == kind]
         rows = [_row(*record) for p in parameters if (record := p.get_help_record(context))]
@@ -52,30 +54,7 @@ def _row(names: str, meaning: str) -> str:
         r"(.*?)(?:\s*\[((?:default|required|x|\d)[^\[]*)\])?", meaning, re.S
     ).groups()
     code = names.replace("|", "\\|")  # a bar would end the cell, in code too
-    return f"| `{code}` | {_plain(text)} {f'*{_plain(extra)}*' if extra else ''} |"
-
-
-def _paragraphs(text: str) -> str:
-    """Convert help to Markdown: indented paragraphs are commands, all others are prose."""
-    found = []
-    # "\b" tells click not to rewrap a paragraph
-    for paragraph in re.split(r"\n\s*\n", text.replace("\b", "").strip("\n")):
-        if paragraph.startswith("    "):
-            lines = "\n".join(line.removeprefix("    ") for line in paragraph.splitlines())
-            found.append(f"```text\n{lines}\n```")
-        else:
-            found.append(_plain(paragraph))
-    return "\n\n".join(found)
-
-
-def _plain(text: str) -> str:
-    """Return prose as one line, with Markdown's characters escaped and options set as code."""
-    text = re.sub(r"(?<![\w`-])--[a-z][a-z-]*", r"`\g<0>`", " ".join(text.split()))
-    parts = re.split(r"(`[^`]*`)", text)
-    escaped = (
-        p if p.startswith("`") else re.sub(r"[\\*_<>\[\]|$#~]", r"\\\g<0>", p) for p in parts
-    )
-    return "".join(escaped)
+    return f"| `{code}` | {escaped(text)} {f'*{escaped(extra)}*' if extra else ''} |"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

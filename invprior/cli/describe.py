@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +16,45 @@ from invprior import registry
 from invprior.cli import completion
 from invprior.cli.console import out, reporting
 from invprior.cli.list import group_named
+from invprior.registry.discovery import Entry
 from invprior.registry.options import Option, options_of
+
+_ARGUMENTS = re.compile(r"^Args:\n(?:[ \t].*\n?|\n(?=[ \t\n]))*", re.M)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What `invprior describe` shows, and the plugin's page in the documentation.
+
+    Attributes:
+        group: the kind of plugin, one of `registry.GROUPS`.
+        entry: where it is registered.
+        cls: its class.
+        text: the class's docstring without the section on arguments, which the options repeat.
+        options: its options, first the weight of a term.
+    """
+
+    group: str
+    entry: Entry
+    cls: type
+    text: str
+    options: list[Option]
+
+
+def described(group: str, name: str) -> Described:
+    """Load a plugin and collect what is known of it."""
+    entry = registry.find(group, name)
+    cls = registry.load(entry)
+    options = options_of(cls)
+    # `weight` belongs to the term of the sum, not to the class, but the user writes it in the same place.
+    if "weight" in getattr(cls, "term_options", ()):
+        weight = float(f"{cls.default_weight:g}")
+        options = [
+            Option("weight", "float >= 0", weight, "weight of this term of the prior"),
+            *options,
+        ]
+    text = _ARGUMENTS.sub("", inspect.getdoc(cls) or "").strip()
+    return Described(group, entry, cls, text, options)
 
 
 @reporting
@@ -34,19 +74,8 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a plugin's description, its origin, and its options with types, ranges and defaults."""
-    group = group_named(kind)
-    entry = registry.find(group, name)
-    cls = registry.load(entry)
-    options = options_of(cls)
-    # `weight` belongs to the term of the sum, not to the class, but the user writes it in the same place.
-    if "weight" in getattr(cls, "term_options", ()):
-        weight = f"{cls.default_weight:g}"
-        options = [
-            Option("weight", "float >= 0", float(weight), "weight of this term of the prior"),
-            *options,
-        ]
-    # The table below shows what the docstring's section on arguments says.
-    text = (inspect.getdoc(cls) or "").split("\nArgs:")[0].strip()
+    found = described(group_named(kind), name)
+    group, entry, text, options = found.group, found.entry, found.text, found.options
     if as_json:
         rows = [
             {
@@ -71,7 +100,7 @@ def describe(
     for heading in ("option", "type", "default", "meaning"):
         table.add_column(heading, header_style="bold", overflow="fold", no_wrap=heading == "option")
     for option in options:
-        default = "[bold]required[/]" if option.required else escape(_default(option))
+        default = "[bold]required[/]" if option.required else escape(shown_default(option))
         table.add_row(option.name, escape(option.type), default, escape(option.description))
     out.print(table)
     # As an example an option that can be left out, if there is one.
@@ -86,7 +115,8 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _default(option: Option) -> str:
+def shown_default(option: Option) -> str:
+    """Return an option's default as text: numbers with six digits, a component as its spec."""
     value = _plain(option.default)
     if value is None:
         return "-"
