@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from invprior.errors import IncompatibleError, OptionError
 from invprior.numerics.box import Box
 from invprior.numerics.linalg import conjugate_gradients, spectral_norm
+from invprior.operators.norms import kept_norm
 from invprior.registry.options import plain_name, short_repr
 from invprior.registry.plugin import Plugin, validate, wrap_plugin_errors
 
@@ -146,7 +147,13 @@ class LinearOperator(Operator):
         return self.solve_damped(self.adjoint(y), damping)
 
     def norm(self) -> float:
-        """Return an upper bound on the spectral norm ||A||; by the Lanczos method unless overridden."""
+        """Return an upper bound on the spectral norm ||A||; by the Lanczos method unless overridden.
+
+        It is kept until something in the operator changes, as a run asks for it several times.
+        """
+        return kept_norm(self, self._spectral_norm)
+
+    def _spectral_norm(self) -> float:
         tensors = [*self.parameters(), *self.buffers()]
         device = tensors[0].device if tensors else None
         dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
