@@ -59,8 +59,10 @@ def degrade(
     from invprior.builders.simulation import default_noise, simulate
     from invprior.io import lock, samples
     from invprior.io.save import check_numbers, save_numbers, writable
+    from invprior.numerics.threads import compute_with
     from invprior.operators.imaging import measures_images
 
+    compute_with()
     if str(output) == streams.NAME:
         with streams.sending(output) as folder:
             path = Path(folder or "", "measurement.npy")

@@ -20,6 +20,7 @@ from invprior.errors import OptionError
 from invprior.experiments.ablation import AblationResult
 from invprior.experiments.impedance import ImpedanceResult
 from invprior.io import files, images, lock, samples, strict_json
+from invprior.numerics.threads import compute_with
 from invprior.problem.solution import Iterate
 
 RECORD = "record.json"
@@ -82,11 +83,12 @@ def claim(
     *,
     overwrite: bool,
 ) -> Callable[[], Path]:
-    """Check that the files can be written; return a function that makes the folder after the run.
+    """Check that the files can be written, and set the threads; return a function that makes the folder after the run.
 
     Raises:
         MeasurementError: a file exists already, or the folder is missing or cannot be written to.
     """
+    compute_with()
     if output is None:
         # `settle` names a fresh folder for `solve`; only the folder is used here.
         sample = image.removeprefix(samples.PREFIX).partition(":")[0]

@@ -83,6 +83,7 @@ def _options(path: Path, record: Mapping[str, Any]) -> Options:
         )
     try:
         options, end = Options.restored(record["options"]), record["stop"]["name"]
+        threads = options.threads or _threads(record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise MeasurementError(
             f'"{path}" is damaged, or has options that this release does not know: {error}.'
@@ -93,8 +94,21 @@ def _options(path: Path, record: Mapping[str, Any]) -> Options:
         )
     # A second run is compared and thrown away.
     return replace(
-        options, output=None, overwrite=False, checkpoint=False, weight_curve=False, movie=None
+        options,
+        output=None,
+        overwrite=False,
+        checkpoint=False,
+        weight_curve=False,
+        movie=None,
+        threads=threads,
     )
+
+
+def _threads(record: Mapping[str, Any]) -> int | None:
+    """Return the number of threads of the run, on which its last bits depend; None if the record holds none."""
+    first = (record.get("pages") or [record])[0]
+    threads = first.get("provenance", {}).get("threads")
+    return threads if isinstance(threads, int) else None
 
 
 def _as_kept(record: Mapping[str, Any]) -> Any:
