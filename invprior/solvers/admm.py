@@ -108,6 +108,26 @@ class ADMM(Solver):
             state.data_multiplier = torch.zeros_like(state.data)
         return state
 
+    def kept(self, state: ADMMState) -> ADMMState:
+        """Return the state: its multipliers are half of the solution."""
+        return state
+
+    def continued(
+        self, objective: Objective, end: ADMMState, growth: float, generator: torch.Generator
+    ) -> ADMMState:
+        """Return the state with the multipliers of the new weights, which grow with these."""
+        new = self.init(objective, end.x, generator)
+        if new.network is not None:
+            return new
+        # The multipliers are scaled by 1 / rho, so they stay where rho grows with the weights.
+        new.rho = self.rho or max(end.rho * growth, new.least_rho)
+        new.step_size = 1.0 / new.rho
+        new.copies, new.fitted = list(end.copies), end.fitted
+        new.multipliers = [u * (end.rho * growth / new.rho) for u in end.multipliers]
+        if end.data is not None and end.data_multiplier is not None:
+            new.data, new.data_multiplier = end.data, end.data_multiplier * (end.rho / new.rho)
+        return new
+
     def step(self, objective: Objective, state: ADMMState) -> ADMMState:
         """Take the x-step, then the prox of each copy, then update the multipliers."""
         rho = state.rho
@@ -190,6 +210,18 @@ def _first_rho(objective: Objective, factor: float) -> float:
     sigma = objective.problem.noise_level / factor
     # A convex prox moves a pixel by about weight / rho, a denoiser by its strength sqrt(weight / rho): both sigma here.
     return max(weights, default=1.0 / sigma) / (sigma if _convex(objective) else sigma**2)
+
+
+def linear_condition(problem: Problem) -> float:
+    """Return about the condition number of the x-step's linear system, at the first coupling of convex terms.
+
+    It is 1 where the fidelity is not Gaussian, as the coupling then follows the operator.
+    """
+    operator, fidelity = problem.operator, problem.fidelity
+    if not isinstance(operator, LinearOperator) or not isinstance(fidelity, QuadraticFidelity):
+        return 1.0
+    rho = max((t.factor for t in problem.prior.terms), default=0.0) / problem.image_noise_level
+    return 1.0 + operator.norm() ** 2 * fidelity.precision / rho if rho > 0 else 1.0
 
 
 def _least_rho(objective: Objective) -> float:

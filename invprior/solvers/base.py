@@ -53,10 +53,13 @@ class Solver(ABC, metaclass=Plugin):
 
     Attributes:
         step_reason: how the state's `step_size` was chosen, for `--explain`; "" leaves it out.
+        tail: the last steps of a schedule, which a search for a weight repeats at each weight from the state before
+            them; 0 to repeat the whole schedule. The steps must then change no state in place.
     """
 
     plugin_group: ClassVar[str] = "solvers"
     step_reason: ClassVar[str] = ""
+    tail: ClassVar[int] = 0
 
     @abstractmethod
     def route(self, problem: Problem) -> Objective:
@@ -87,6 +90,23 @@ class Solver(ABC, metaclass=Plugin):
         Returns:
             The state after the step, a new object or `state` itself.
         """
+
+    def kept(self, state: Any) -> State:
+        """Return what `continued` needs of the last state; its x by default."""
+        return State(state.x)
+
+    def continued(
+        self, objective: Objective, end: Any, growth: float, generator: torch.Generator
+    ) -> State:
+        """Return a state before the first step, near the minimum of the same problem at other weights.
+
+        Args:
+            objective: the objective at the new weights.
+            end: what `kept` returned of a state near the minimum at the old weights.
+            growth: the new weights over the old ones.
+            generator: the source of every random number.
+        """
+        return self.init(objective, end.x, generator)
 
     def completed(self, problem: Problem) -> Solver:
         """Return the solver with the options that depend on the problem filled in; unchanged by default."""

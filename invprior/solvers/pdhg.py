@@ -92,6 +92,17 @@ class PDHG(Solver):
             ratio=operator.norm() ** 2,
         )
 
+    def kept(self, state: PDHGState) -> PDHGState:
+        """Return the state: its dual variables are half of the solution."""
+        return state
+
+    def continued(
+        self, objective: Objective, end: PDHGState, growth: float, generator: torch.Generator
+    ) -> PDHGState:
+        """Return the state with the dual variables of the terms scaled as their weights."""
+        new = self.init(objective, end.x, generator)
+        return replace(new, data=end.data, duals=[growth * dual for dual in end.duals])
+
     def step(self, objective: Objective, state: PDHGState) -> PDHGState:
         """Take the dual steps at the extrapolated point, then the primal step."""
         problem = objective.problem

@@ -24,7 +24,7 @@ def smallest(
 
     The search descends from 1 by factors of 4 until the minimum is bracketed. From a plateau at large factors it goes
     to smaller ones. It then fits parabolas, with a golden section where a parabola does not help (Brent 1973).
-    Successive factors are close to each other, so a solver that starts from its last result needs few steps.
+    Each factor is close to the best one so far, so a solver that starts from that result needs few steps.
 
     Args:
         function: the function of the factor, which is positive; a value that is not finite counts as infinity.
@@ -44,7 +44,8 @@ def smallest(
             known[t] = value if math.isfinite(value) else math.inf
         return known[t]
 
-    above, middle = value_at(_STRIDE), value_at(0.0)
+    # The default first: it is often near the best, and then shows soon that the others are worse.
+    middle, above = value_at(0.0), value_at(_STRIDE)
     step = _STRIDE if _better(above, middle, slack) else -_STRIDE
     best = _STRIDE if step > 0 else 0.0
     # All large weights give the same flat image; its level says nothing about smaller ones.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, Protocol
 
 import torch
@@ -13,17 +15,24 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError
 from invprior.problem.functionals import Prior, Proximable
-from invprior.problem.objective import gradients_kept
+from invprior.problem.objective import Objective, gradients_kept
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError
 from invprior.solvers.base import Solver, State
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import remaining
 from invprior.weights.base import Trial
+from invprior.weights.degrees_of_freedom import closed_form
 
 # A trial ends when a step changes the image by less than this fraction of its noise (root mean square), and all further
-# ones by less than ten times that.
+# ones by less than ten times that; or as soon as the criterion has settled, which needs far fewer steps.
 _TOLERANCE, _AHEAD = 0.01, 10.0
+# The criterion has settled when its last three values, at steps ever further apart, differ by less than this fraction:
+# 0.02 dB where it is an error.
+_SETTLED, _FIRST_CHECK, _SPACING = 0.005, 4, 1.5
+# A trial ends early, with a value that only tells the others to keep away, when its criterion exceeds the best one by
+# this fraction, and its last change was below this fraction of the excess.
+_HOPELESS, _MAY_FALL = 0.1, 0.25
 TRIAL_STEPS = 150  # maximum number of steps of a trial
 
 
@@ -64,16 +73,26 @@ class Sweep:
         trials: Trials | None = None,
     ) -> None:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
-        self.first = [view.initial_estimate() if x0 is None else x0 for view in trial.views]
-        self.last = list(self.first)
+        functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
+        self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
+        self.views, self.first = list[Problem](), list[Tensor]()
+        # Side by side with one operator, in one call each: small images cost little more than one.
+        for _, group in groupby(trial.views, lambda view: id(view.operator)):
+            views = list(group)
+            # The start leaves no trace in the minimum of a convex problem, and an estimate may cost as much as a trial.
+            own = views[:1] if self.convex else views
+            start = torch.cat([v.initial_estimate() for v in own]) if x0 is None else x0
+            self.first.append(start.expand(len(views), *start.shape[1:]))
+            self.views.append(_joined(views))
+        # The states at the end of the best trial so far, and its factor.
+        self.ends, self.ends_at = list[State](), 1.0
         # Noise stronger than the image must not let every step count as small.
-        spread = min((float(x.std(correction=0)) for x in self.first), default=1.0)
+        alone = [x for joined in self.first for x in joined]
+        spread = min((float(x.std(correction=0)) for x in alone), default=1.0)
         self.scale = min(problem.image_noise_level, spread)
         self.values: dict[float, float] = {}
         self.unsolved: set[float] = set()
         self.last_error = ""
-        functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
-        self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
         self.trials, self.began = trials, time.perf_counter()
         self.known: dict[float, float] = {}
         if trials is not None and (state := trials.load()) is not None:
@@ -98,22 +117,21 @@ class Sweep:
             "values": dict(self.values),
             "unsolved": sorted(self.unsolved),
             "last_error": self.last_error,
-            "last": list(self.last),
+            "ends": list(self.ends),
+            "ends_at": self.ends_at,
             "seconds": self.seconds,
         }
 
     def _resume(self, state: Mapping[str, Any]) -> None:
         self.known, self.values = dict(state["known"]), dict(state["values"])
         self.unsolved, self.last_error = set(state["unsolved"]), state["last_error"]
-        self.last = list(state["last"])
+        self.ends, self.ends_at = list(state["ends"]), state["ends_at"]
         self.began -= state["seconds"]
 
     def _tried(self, factor: float) -> float:
         prior = scaled(self.problem.prior, self.places, factor)
         try:
-            views = [replace(view, prior=prior) for view in self.trial.views]
-            images, converged = self._solved(views)
-            value = float(self.trial.criterion(replace(self.problem, prior=prior), images))
+            value, converged = self._solved(replace(self.problem, prior=prior), factor)
         except (IncompatibleError, DivergedError, OptionError) as error:
             self.last_error, value, converged = str(error), math.inf, True
         value = value if math.isfinite(value) else math.inf
@@ -123,40 +141,122 @@ class Sweep:
             self.unsolved.add(tried)
         return value
 
-    def _solved(self, views: list[Problem]) -> tuple[list[Tensor], bool]:
-        """Return the restorations, and whether the solver has converged; one with a schedule always has."""
-        if not views:
-            return [], True
+    def _solved(self, weighted: Problem, factor: float) -> tuple[float, bool]:
+        """Return the criterion, and whether the solver has converged; one with a schedule always has."""
+        if not self.trial.views:
+            return float(self.trial.criterion(weighted, [])), True
+        views = [_changed(view, prior=weighted.prior) for view in self.views]
+        exact = [x for view in views if (x := closed_form(view)) is not None]
+        if len(exact) == len(views):
+            return self._criterion(weighted, exact), True
         # A solver with a schedule, such as hqs, must run it to its end.
         rule = self.solver.default_stop(views[0])
         fixed = rule.steps if isinstance(rule, MaxSteps) else None
         objectives = [self.solver.route(view) for view in views]
-        # The last result is a valid start only for a convex problem, whose minimum does not depend on the start.
-        starts = self.last if self.convex and fixed is None else self.first
+        with torch.enable_grad(), gradients_kept(objectives):
+            if fixed is not None:
+                states = self._scheduled(objectives, fixed)
+                return self._criterion(weighted, [s.x for s in states]), True
+            states = self._started(objectives, factor)
+            value, converged, states = self._iterated(weighted, objectives, states)
+        # Kept of the best trial, near which the others lie.
+        if self.convex and (not self.ends or value < self._best()):
+            self.ends, self.ends_at = [self.solver.kept(s) for s in states], factor
+        return value, converged
+
+    def _best(self) -> float:
+        return min(self.values.values(), default=math.inf)
+
+    def _criterion(self, weighted: Problem, images: Sequence[Tensor]) -> float:
+        each = [x for joined in images for x in joined.detach().split(1)]
+        return float(self.trial.criterion(weighted, each))
+
+    def _started(self, objectives: Sequence[Objective], factor: float) -> list[State]:
+        """Return the states from which the solver starts: the ends of the best trial, at the new weights."""
+        # They are a valid start only for a convex problem, whose minimum does not depend on the start.
+        if self.ends:
+            growth = factor / self.ends_at
+            pairs = zip(objectives, self.ends, strict=True)
+            return [self.solver.continued(o, end, growth, _generator()) for o, end in pairs]
+        pairs_at_first = zip(objectives, self.first, strict=True)
+        return [self.solver.init(o, x, _generator()) for o, x in pairs_at_first]
+
+    def _scheduled(self, objectives: Sequence[Objective], steps: int) -> list[State]:
+        """Return the states at the end of a schedule, of which later trials repeat the last steps only."""
+        tail = self.solver.tail
+        if self.ends:
+            states, left = self.ends, tail
+        else:
+            pairs = zip(objectives, self.first, strict=True)
+            states, left = [self.solver.init(o, x, _generator()) for o, x in pairs], steps
+        for step in range(left, 0, -1):
+            if step == tail:
+                self.ends = states
+            states = self._stepped(objectives, states)
+        return states
+
+    def _stepped(self, objectives: Sequence[Objective], states: Sequence[State]) -> list[State]:
+        return [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
+
+    def _iterated(
+        self, weighted: Problem, objectives: Sequence[Objective], states: list[State]
+    ) -> tuple[float, bool, list[State]]:
+        """Iterate until the image rests or the criterion has settled; return it, whether so, and the states."""
         tolerance = _TOLERANCE * self.scale
         moves: list[float] = []
-        converged = fixed is not None
-        with torch.enable_grad(), gradients_kept(objectives):
-            states: list[State] = [
-                self.solver.init(o, x, torch.Generator().manual_seed(0))
-                for o, x in zip(objectives, starts, strict=True)
-            ]
-            # The views take the same number of steps, by the change of the first. Their differences then measure the
-            # derivative of the inexact solver itself.
-            for _ in range(fixed or TRIAL_STEPS):
-                before = states[0].x
-                states = [self.solver.step(o, s) for o, s in zip(objectives, states, strict=True)]
-                moves.append(_move(states[0], before))
-                if not math.isfinite(moves[-1]):
-                    raise DivergedError("the solver diverged")
-                ahead = remaining(moves, len(moves))
-                if fixed is None and moves[-1] < tolerance and ahead < _AHEAD * tolerance:
-                    converged = True
-                    break
-        images = [state.x.detach() for state in states]
-        if self.convex:
-            self.last = images
-        return images, converged
+        values: list[float] = []
+        check = _FIRST_CHECK
+        # The views take the same number of steps, by the change of the first. Their differences then measure the
+        # derivative of the inexact solver itself.
+        for count in range(1, TRIAL_STEPS + 1):
+            before = states[0].x
+            states = self._stepped(objectives, states)
+            moves.append(_move(states[0], before))
+            if not math.isfinite(moves[-1]):
+                raise DivergedError("the solver diverged")
+            rests = moves[-1] < tolerance and remaining(moves, count) < _AHEAD * tolerance
+            if rests and count >= _FIRST_CHECK:  # the first steps from another weight may be small
+                return self._criterion(weighted, [s.x for s in states]), True, states
+            if count == check:
+                check = math.ceil(_SPACING * count)
+                values.append(self._criterion(weighted, [s.x for s in states]))
+                last = values[-3:]
+                # Nor need a value be known better than the rule can tell two of them apart.
+                least = max(_SETTLED * abs(last[-1]), self.trial.slack / 4)
+                settled = len(last) == 3 and max(last) - min(last) <= least
+                # A solver that creeps away from the best trial settles nothing.
+                settled = settled and remaining(moves, count) <= sum(moves)
+                if settled or self._hopeless(values):
+                    return values[-1], True, states
+        return self._criterion(weighted, [s.x for s in states]), False, states
+
+    def _hopeless(self, values: Sequence[float]) -> bool:
+        """Return whether a trial with these values so far will not become the best one."""
+        best = self._best()
+        excess = values[-1] - best
+        if len(values) < 2 or not excess > _HOPELESS * abs(best):
+            return False
+        return abs(values[-1] - values[-2]) < _MAY_FALL * excess
+
+
+def _joined(views: Sequence[Problem]) -> Problem:
+    """Return the views of one operator as a single problem, with a measurement of (V, *measurement_shape).
+
+    The energy is then the sum of theirs, and its minimiser holds theirs. A solver steps and balances for all alike.
+    """
+    return _changed(views[0], y=torch.cat([view.y for view in views]))
+
+
+def _changed(problem: Problem, **fields: Any) -> Problem:
+    """Return a copy with other fields, not checked: a problem is of one image to everyone else, and refuses more."""
+    changed = copy(problem)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def _move(state: State, before: Tensor) -> float:

@@ -19,6 +19,8 @@ from invprior.weights.sure import SURE
 
 # Times the variance of the noise over ||A||^2. Of 1, 3 and 10, the best for three priors under two blur kernels.
 _DAMPING = 3.0
+# Where the damped inverse has no closed form: what a polynomial of low degree resolves.
+_LEAST_DAMPING = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class Auto(WeightRule):
         # The error of A x is blind to detail that the operator has damped: under a blur it cost 0.6 dB with pnp.
         _, variance = noise_variance(problem, self)
         # Relative to ||A||^2, so that the units of y do not matter.
-        damping = float(f"{_DAMPING * variance / operator.norm() ** 2:.3g}")
+        least = 0.0 if operator.direct else _LEAST_DAMPING
+        damping = float(f"{max(_DAMPING * variance / operator.norm() ** 2, least):.3g}")
         return SURE(damping=damping), f"{why}, for the part of the image that the operator keeps"
 
     def start(self, problem: Problem, generator: torch.Generator) -> Trial | None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from invprior.fidelities.base import QuadraticFidelity
 from invprior.problem.functionals import Proximable
 from invprior.problem.problem import Problem
 from invprior.weights.base import residual
@@ -51,10 +52,10 @@ def followed(
         Ax - y, (1, *measurement_shape), and the trace.
     """
     # Not only cheaper: an inexact solver beside an exact trace cost 0.7 dB.
-    if weigh is None and relative is None and _closed_form(problem, variance) is not None:
+    if weigh is None and relative is None and _exact(problem, variance) is not None:
 
         def exact(weighted: Problem, images: Sequence[Tensor]) -> tuple[Tensor, float]:
-            exactly = _closed_form(weighted, variance)
+            exactly = _exact(weighted, variance)
             assert exactly is not None
             return exactly
 
@@ -96,13 +97,31 @@ def random_signs(problem: Problem, generator: torch.Generator) -> Tensor:
     return signs if problem.observation_mask is None else signs * problem.observation_mask
 
 
-def _closed_form(problem: Problem, variance: float) -> tuple[Tensor, float] | None:
-    """Return the residual and the trace if they have a closed form, else None."""
+def closed_form(problem: Problem) -> Tensor | None:
+    """Return the minimiser for denoising with a single convex term, its prox at y; None for another problem."""
+    if not isinstance(problem.fidelity, QuadraticFidelity):
+        return None
+    term = _only_term(problem)
+    if term is None or not term[0].convex:
+        return None
+    functional, weight = term
+    return functional.prox(problem.y, weight / problem.fidelity.precision)
+
+
+def _only_term(problem: Problem) -> tuple[Proximable, float] | None:
+    """Return the only term and its weight, for denoising with one that has a prox."""
     terms = [t for t in problem.prior.terms if t.weight > 0]
     if not problem.operator.is_identity or len(terms) != 1:
         return None
-    functional, tau = terms[0].functional, terms[0].factor * variance
-    if not isinstance(functional, Proximable):
+    functional = terms[0].functional
+    return (functional, terms[0].factor) if isinstance(functional, Proximable) else None
+
+
+def _exact(problem: Problem, variance: float) -> tuple[Tensor, float] | None:
+    """Return the residual and the trace if they have a closed form, else None."""
+    term = _only_term(problem)
+    if term is None:
         return None
+    functional, tau = term[0], term[1] * variance
     trace = functional.degrees_of_freedom(problem.y, tau)
     return None if trace is None else (functional.prox(problem.y, tau) - problem.y, trace)

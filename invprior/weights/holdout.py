@@ -64,7 +64,11 @@ class Holdout(WeightRule):
 
 
 def held_out(
-    problem: Problem, rule: WeightRule, fraction: float, generator: torch.Generator
+    problem: Problem,
+    rule: WeightRule,
+    fraction: float,
+    generator: torch.Generator,
+    most: int = _MOST_PARTS,
 ) -> tuple[tuple[Problem, ...], list[Tensor]]:
     """Return the problems that lack some measurements each, and the boolean masks of these, of y's shape.
 
@@ -73,6 +77,7 @@ def held_out(
         rule: the rule, for messages.
         fraction: fraction of the measurements that each problem lacks.
         generator: the source of the choice.
+        most: maximum number of problems.
 
     Raises:
         IncompatibleError: the operator is not linear, or no measurement is held out, or none is left to fit.
@@ -93,7 +98,7 @@ def held_out(
             f"The weight rule {plain_name(type(rule))} needs more measurements; "
             f"got {problem.measurements}. Give the weight, or use default (--weight default)."
         )
-    count = min(-(-_HELD_OUT // int(first.sum())), _MOST_PARTS, int(1 / fraction))
+    count = min(-(-_HELD_OUT // int(first.sum())), most, int(1 / fraction))
     parts = [first, *(part(number) for number in range(1, count))]
     # A mask on the operator hides the held-out measurements from every solver.
     views = tuple(replace(problem, operator=Masked(operator, ~held)) for held in parts)

@@ -11,10 +11,15 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
+from invprior.numerics.linalg import chebyshev
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
 from invprior.weights.base import Trial, WeightRule, noise_variance
 from invprior.weights.degrees_of_freedom import followed, random_signs
+
+# Degree of the polynomial in A A^H that stands for the damped inverse where that has no closed form. The estimate is
+# unbiased for any symmetric M; conjugate gradients took thirty times the run on a blur.
+_POLYNOMIAL = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,8 @@ class SURE(WeightRule):
     Args:
         damping: estimate the error of x itself where the operator keeps it, by the generalised estimate with
             (A A^H + d I)^-1 in place of the pseudo-inverse, d = damping ||A||^2. A small value covers more of x, with
-            more noise. When absent, the error of A x is estimated.
+            more noise. When absent, the error of A x is estimated. For an operator without a closed form, a polynomial
+            stands for the inverse.
     """
 
     damping: Annotated[float, Gt(0)] | None = None
@@ -80,4 +86,14 @@ class SURE(WeightRule):
             kept: Tensor = operator(operator.solve_damped(operator.adjoint(r), damping))
             return (r - kept) * (norm_squared / damping)
 
-        return weigh
+        if operator.direct:
+            return weigh
+
+        def gram(r: Tensor) -> Tensor:
+            product: Tensor = operator(operator.adjoint(r))
+            return product / norm_squared
+
+        relative = self.damping
+        return lambda r: chebyshev(
+            lambda z: gram(z) + relative * z, r, (relative, 1 + relative), _POLYNOMIAL
+        )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invprior.numerics.linalg import spectral_norm
+from invprior.numerics.linalg import chebyshev, spectral_norm
 from invprior.operators.base import LinearOperator
 from invprior.operators.blur import Blur
 
@@ -125,3 +125,13 @@ def test_nothing_and_not_a_number():
     like = torch.zeros(1, 1, 6, 7)
     assert spectral_norm(torch.zeros_like, like) == 0.0
     assert math.isnan(spectral_norm(lambda x: x * math.nan, like))
+
+
+def test_a_chebyshev_polynomial_is_near_the_inverse_on_its_spectrum():
+    eigenvalues = torch.linspace(0.01, 1.01, 50, dtype=torch.float64)[None]
+    for steps, error in ((1, 0.981), (12, 0.181), (30, 0.0051)):
+        near = chebyshev(
+            lambda z: eigenvalues * z, torch.ones_like(eigenvalues), (0.01, 1.01), steps
+        )
+        assert float((near * eigenvalues - 1).abs().max()) <= error
+        assert float(near.min()) > 0
