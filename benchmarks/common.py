@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,7 @@ import invprior
 from invprior import samples
 from invprior.errors import InvpriorError
 from invprior.metrics.psnr import PSNR
+from invprior.operators.base import LinearOperator
 
 R = TypeVar("R")
 TURN = 10.0  # seconds of a method's turn
@@ -238,3 +241,36 @@ def append(path: Path, row: Any) -> None:
         if fresh:
             writer.writeheader()
         writer.writerow(asdict(row))
+
+
+@contextmanager
+def counted(kind: type[LinearOperator], pixels: int) -> Iterator[list[float]]:
+    """Count the applications of an operator's class in [0]: of an image of full size, a closed form as two."""
+    count, inside = [0.0], [False]
+    methods = {"forward": 1, "adjoint": 1, "normal": 2, "solve_damped": 2}
+    kept = {name: getattr(kind, name) for name in methods}
+    own = {name for name in methods if name in vars(kind)}
+
+    def counting(name: str) -> Callable[..., Tensor]:
+        def call(self: LinearOperator, x: Tensor, *rest: float) -> Tensor:
+            if inside[0] or (name == "solve_damped" and not self.direct):
+                return kept[name](self, x, *rest)
+            count[0] += methods[name] * len(x) * math.prod(self.image_shape) / pixels
+            inside[0] = True
+            try:
+                return kept[name](self, x, *rest)
+            finally:
+                inside[0] = False
+
+        return call
+
+    for name in kept:
+        setattr(kind, name, counting(name))
+    try:
+        yield count
+    finally:
+        for name, method in kept.items():
+            if name in own:
+                setattr(kind, name, method)
+            else:
+                delattr(kind, name)

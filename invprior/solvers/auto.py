@@ -10,18 +10,23 @@ from torch import Tensor
 
 from invprior.errors import IncompatibleError
 from invprior.fidelities.base import QuadraticFidelity
-from invprior.operators.base import LinearOperator
+from invprior.operators.base import LinearOperator, LocalOperator
 from invprior.problem.functionals import Proximable
 from invprior.problem.objective import Objective
 from invprior.problem.problem import Problem
 from invprior.registry.spec import Spec
 from invprior.solvers.adam import Adam
-from invprior.solvers.admm import ADMM
+from invprior.solvers.admm import ADMM, linear_condition
 from invprior.solvers.base import Solver, State
 from invprior.solvers.fista import FISTA
 from invprior.solvers.hqs import HQS
 from invprior.solvers.lbfgs import LBFGS
 from invprior.solvers.pdhg import PDHG
+
+# Condition number of the linear systems of admm from which pdhg applies A less often than fista. Conjugate gradients
+# for admm apply it more often than both (benchmarks/solver_cost.py). No time is measured, so that a problem has the
+# same solver in every run.
+_ILL = 16.0
 
 # A class or a spec, not an object: each is made only when those before it do not fit.
 Candidate: TypeAlias = tuple[type[Solver] | Spec, str]
@@ -59,6 +64,7 @@ def _not_selected() -> IncompatibleError:
 
 def _candidates(problem: Problem) -> list[Candidate]:
     functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
+    operator = problem.operator
     convex = all(f.convex for f in functionals if isinstance(f, Proximable))
     adam = (Adam, "every term has a gradient")
     admm = (ADMM, "every term has a prox, and the data step has its own solver")
@@ -73,7 +79,7 @@ def _candidates(problem: Problem) -> list[Candidate]:
     if (network := problem.reparameterization) is not None:
         own = (network.solver_spec, "x = f(z), and every other term has a gradient")
         return [own, (ADMM, "x = f(z), and another term needs its prox")]
-    if not isinstance(problem.operator, LinearOperator):
+    if not isinstance(operator, LinearOperator):
         return [adam, lbfgs]
     if problem.data_only:
         return [(LBFGS, "the data term is the only term"), fista, pdhg, adam]
@@ -81,8 +87,20 @@ def _candidates(problem: Problem) -> list[Candidate]:
     if not convex and isinstance(problem.fidelity, QuadraticFidelity):
         return [hqs, fista, admm, pdhg, adam]
     # Without an operator, one prox solves the problem; fista takes it in its first step.
-    if problem.operator.is_identity:
+    if operator.is_identity:
         return [fista, admm, pdhg, lbfgs, adam]
     if all(isinstance(f, Proximable) for f in functionals):
+        # An operator that acts locally is cheap beside a prox, of which admm takes the fewest.
+        quadratic = isinstance(problem.fidelity, QuadraticFidelity)
+        if quadratic and not operator.direct and not isinstance(operator, LocalOperator):
+            condition = linear_condition(problem)
+            text = (
+                "the operator has no closed form, and the condition number of its linear systems is about "
+                f"{condition:.0f}, so"
+            )
+            by_gradient = FISTA, f"{text} fista should apply it least"
+            by_duality = PDHG, f"{text} pdhg should apply it least"
+            first = (by_duality, by_gradient) if condition > _ILL else (by_gradient, by_duality)
+            return [*first, admm, lbfgs, adam]
         return [admm, fista, pdhg, lbfgs, adam]
     return [fista, pdhg, lbfgs, adam]

@@ -256,9 +256,11 @@ def test_refuses_before_any_step_and_names_the_remedy(solver, priors, parts, mes
 
 
 AUTO = [
-    ((Ridge(),), {}, "ADMM"),
-    ((Sparse(),), {}, "ADMM"),
-    ((Sparse(), Threshold()), {}, "ADMM"),
+    ((Ridge(),), {}, "FISTA"),
+    ((Sparse(),), {}, "FISTA"),
+    ((Sparse(),), {"fidelity": Gaussian(sigma=1e-3)}, "PDHG"),  # ill-conditioned
+    ((Sparse(), Threshold()), {}, "PDHG"),
+    ((Sparse(),), {"operator": Blur((1, 8, 8))}, "ADMM"),
     ((Sparse(), Denoising()), {}, "HQS"),
     ((Rough(),), {}, "LBFGS"),
     ((Rough(), Sparse()), {}, "LBFGS"),
