@@ -39,11 +39,12 @@ _HOMES = {
     "builders.simulation": ["simulate"],
 }  # fmt: skip
 # Whole modules that are taught under a short name.
-_MODULES = {"samples": "io.samples", "restore": "restore"}
+_MODULES = {"samples": "io.samples", "restore": "restore", "matrix": "matrix"}
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME, *_MODULES]
 
 if TYPE_CHECKING:
+    from invprior import matrix as matrix
     from invprior import restore as restore
     from invprior.builders.problem import build as build
     from invprior.builders.simulation import simulate as simulate

@@ -67,9 +67,10 @@ def plan(
 ) -> None:
     """Show the cells, what does not fit and why, missing packages, and an estimate of the time; compute nothing."""
     from invprior.cli import matrix_run, matrix_tables
+    from invprior.matrix.execution import session
     from invprior.matrix.execution.plan import plan
 
-    parallel = matrix_run.parallelism(workers, threads, device)
+    parallel = session.parallelism(workers, threads, device)
     store = matrix_run.planned(config, data, size, output, device, threads)
     cells = store.inspect(select(store.jobs(), only))
     with matrix_run.status("timing a few steps of each row"):
@@ -110,9 +111,10 @@ def run(
     Exit code 1 if cells have failed.
     """
     from invprior.cli import matrix_run, matrix_tables
+    from invprior.matrix.execution import session
     from invprior.matrix.results.store import locked
 
-    parallel = matrix_run.parallelism(workers, threads, device)
+    parallel = session.parallelism(workers, threads, device)
     store = matrix_run.planned(config, data, size, output, device, threads)
     planned = store.jobs()
     selected = select(planned, only)
@@ -123,8 +125,8 @@ def run(
         cells = store.inspect(selected)
         for line in () if quiet else matrix_tables.damage(cells):
             err.print(f"[yellow]{escape(line)}[/]", soft_wrap=True)
-        todo = matrix_run.todo(cells, refresh=refresh, retry=retry)
-        events = matrix_run.events(store, todo, parallel, engine, address)
+        todo = session.todo(cells, refresh=refresh, retry=retry)
+        events = session.events(store, todo, parallel, engine, address)
         matrix_run.watch(events, todo, parallel.workers, quiet=quiet)
         cells = store.inspect(selected)  # again, as the run has changed their states
     if not quiet:

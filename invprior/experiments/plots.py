@@ -98,7 +98,7 @@ def ablation(curves: Sequence[Curve], *, start: float | None = None) -> Figure:
 
 
 def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
-    """Write a figure as PNG or SVG, by the file's suffix, atomically and with the same bytes each time.
+    """Write a figure as PNG, SVG or PDF, by the file's suffix, atomically and with the same bytes each time.
 
     Raises:
         MeasurementError: the file exists already or cannot be written.
@@ -106,9 +106,12 @@ def save(figure: Figure, path: Path, *, overwrite: bool = False) -> None:
     from matplotlib import rc_context
 
     kind = path.suffix.removeprefix(".")
-    # By default an SVG holds the date and random ids, and would differ from run to run.
-    metadata = {"Date": None} if kind == "svg" else {}
-    with files.atomic(path, overwrite=overwrite) as file, rc_context({"svg.hashsalt": "invprior"}):
+    # By default a file holds the date, and an SVG random ids, and would differ from run to run.
+    dates = {"svg": "Date", "pdf": "CreationDate"}
+    metadata = {dates[kind]: None} if kind in dates else {}
+    # Fonts of type 42 in a PDF: publishers refuse type 3.
+    fixed: Any = {"svg.hashsalt": "invprior", "pdf.fonttype": 42}
+    with files.atomic(path, overwrite=overwrite) as file, rc_context(fixed):
         figure.savefig(file, format=kind, dpi=RESOLUTION, metadata=metadata)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from invprior.cli import matrix_run
+from invprior.matrix.execution import session
 from invprior.matrix.execution.fork_server import ForkServer
 from invprior.matrix.execution.pool import ProcessPool
 from invprior.matrix.results.cells import Setting
@@ -184,7 +184,7 @@ def warm(server, monkeypatch):
     def pool(workers, threads, folder):
         return ProcessPool(workers, threads, folder, server)
 
-    monkeypatch.setattr(matrix_run, "ProcessPool", pool)
+    monkeypatch.setattr(session, "ProcessPool", pool)
     monkeypatch.setattr("invprior.matrix.execution.reproduce.ProcessPool", pool)
 
 

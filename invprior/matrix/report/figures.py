@@ -69,7 +69,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     room = 0.35 * (max(means) - min(means)) or 0.05 * abs(means[0]) or 1.0
     axes.set_ylim(min(means) - room, max(means) + room)
     axes.set_xlabel("time of the reconstruction [s]")
-    axes.set_ylabel(_plain(f"mean {measure.head}"))
+    axes.set_ylabel(plain(f"mean {measure.head}"))
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -98,7 +98,7 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
         )  # fmt: skip
     _times(axes, [t for times, _ in averaged.values() for t in (times[0], times[-1])])
     axes.set_xlabel("time since the start of the reconstruction [s]")
-    axes.set_ylabel(_plain(f"mean {measure.head}"))
+    axes.set_ylabel(plain(f"mean {measure.head}"))
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -130,11 +130,12 @@ def _average(
 def _label(method: str) -> str:
     """Return a name that matplotlib neither reads as mathematics nor hides from the legend, as it does after "_"."""
     short = method if len(method) <= 40 else f"{method[:39]}…"
-    shown = _plain(short)
+    shown = plain(short)
     return f"\u2009{shown}" if shown.startswith("_") else shown
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text that matplotlib shows as it is."""
     return printable(" ".join(text.split())).replace("$", r"\$")
 
 

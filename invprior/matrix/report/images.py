@@ -74,7 +74,7 @@ def strips(
         tasks: their records name the files in the folder.
         methods: of each task, in the order of the page.
     """
-    chosen = [_first_seeds(task) for task in tasks]
+    chosen = [first_pairs(task) for task in tasks]
     # A set, because tasks share their truths.
     needed = {
         path for task, pairs in zip(tasks, chosen, strict=True)
@@ -89,7 +89,7 @@ def strips(
     ]
 
 
-def _first_seeds(task: Task) -> list[Pair]:
+def first_pairs(task: Task) -> list[Pair]:
     """Return one pair per image: the lowest seed that any method has run."""
     ran = {p for row in task.records.values() for p in row}
     first: dict[str, Pair] = {}
@@ -118,12 +118,12 @@ def _strip(folder: Path, task: Task, pair: Pair, methods: Sequence[str], lossy: 
         for r in ("truth", "measurement")
     ]
     wanted += [_Wanted(title=m, record=r, role="image", restored=True) for m, r in records.items()]
-    opened = [_open(folder, w.record, w.role) for w in wanted]
+    opened = [open_image(folder, w.record, w.role) for w in wanted]
     restorations = [
         p for p, w in zip(opened, wanted, strict=True) if isinstance(p, Image.Image) and w.restored
     ]
     truth = opened[0] if isinstance(opened[0], Image.Image) else None
-    box = _window(restorations, truth)
+    box = inset_box(restorations, truth)
     size = restorations[0].size if restorations else None
     tiles = []
     for found, w in zip(opened, wanted, strict=True):
@@ -165,7 +165,7 @@ def _fault(record: Record | None, fault: str) -> str:
     return fault if record.status == "ok" else f"{record.status}: {record.reason}"
 
 
-def _open(folder: Path, record: Record | None, role: str) -> Image.Image | str:
+def open_image(folder: Path, record: Record | None, role: str) -> Image.Image | str:
     """Read an image of a record in grey or colour, or return why it cannot be shown."""
     if record is None or role not in record.places:
         return "no image was kept"
@@ -185,7 +185,7 @@ def _open(folder: Path, record: Record | None, role: str) -> Image.Image | str:
         return f"{name} cannot be shown: {error}"
 
 
-def _window(
+def inset_box(
     restorations: Sequence[Image.Image], truth: Image.Image | None
 ) -> tuple[int, int, int, int] | None:
     """Return the square in which the restorations and the truth differ most from each other."""

@@ -105,22 +105,22 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     """Print a table as LaTeX, shrunk if it is wider than the line; needs booktabs, graphicx and UTF-8 input."""
     form = "".join("r" if h.numeric else "l" for h in table.head)
-    rows = [" & ".join(rf"\textbf{{{_tex(v.text)}}}" if v.best else _tex(v.text) for v in r)
+    rows = [" & ".join(rf"\textbf{{{tex(v.text)}}}" if v.best else tex(v.text) for v in r)
             for r in table.rows]  # fmt: skip
     # After the line break \\, a bracket or a star would be read as its option.
     rows = [f"{{}}{row}" if row.startswith(("[", "*")) else row for row in rows]
-    notes = " ".join(_tex(n) for n in table.notes)
+    notes = " ".join(tex(n) for n in table.notes)
     return "\n".join(
         [
             r"\begin{table}",
             r"  \centering",
             # Without notes, a space would be left before the brace.
-            rf"  \caption{{{_tex(table.title)}. {notes}}}".replace(". }", ".}"),
+            rf"  \caption{{{tex(table.title)}. {notes}}}".replace(". }", ".}"),
             rf"  \label{{tab:{table.key}}}",
             r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"  \begin{{tabular}}{{{form}}}",
             r"    \toprule",
-            f"    {' & '.join(_tex(h.text) for h in table.head)} " + r"\\",
+            f"    {' & '.join(tex(h.text) for h in table.head)} " + r"\\",
             r"    \midrule",
             *(f"    {row} " + r"\\" for row in rows),
             r"    \bottomrule",
@@ -150,5 +150,6 @@ _TEX = {
 }  # fmt: skip
 
 
-def _tex(value: str) -> str:
+def tex(value: str) -> str:
+    """Return a text as LaTeX that shows it."""
     return "".join(_TEX.get(c, c) for c in line(value))
