@@ -10,11 +10,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import invprior
-from invprior import registry
+from invprior import _version, registry
 from invprior.matrix.config import specs
 
-_EXCLUDED = ("cli", "matrix", "experiments", "testing")  # folders that no restoration depends on
+# What no restoration of a cell depends on.
+_EXCLUDED = ("cli", "matrix", "experiments", "testing", "restore.py")
 
 
 @cache
@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
     """Return the versions of invprior, Python and the numeric libraries, and the fingerprint of invprior's source."""
     from invprior.provenance import LIBRARIES, version_of  # imports torch
 
-    found = {"invprior": invprior.__version__, "code": _own_code()}
+    found = {"invprior": _version.__version__, "code": _own_code()}
     found["python"] = platform.python_version()
     # invprior's own version is above: its metadata may be older in a development install.
     return found | {name: version_of(name) for name in LIBRARIES if name != "invprior"}
@@ -39,7 +39,7 @@ def packages(used: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 @cache
 def _own_code() -> str:
-    root = Path(invprior.__file__).parent
+    root = Path(_version.__file__).parent
     paths = sorted(root.rglob("*.py"))
     return _hash(p for p in paths if p.relative_to(root).parts[0] not in _EXCLUDED)
 
