@@ -41,7 +41,9 @@ def test_objects_and_arrays_become_rows_of_results(tmp_path, capsys):
     invprior.matrix.run(given, tmp_path / "out", workers=1, only=["image=ramp"], progress=True)
     assert "[" not in capsys.readouterr().err  # nothing is left to do
     assert len(invprior.matrix.read(tmp_path / "out").rows()) == 4  # square has not run
-    assert found.report().read_bytes().count(b"Only 2 cells are shown") == 1
+    collection, remarks = invprior.matrix.api.write.gather(found._store(), found._select())
+    assert len(collection.records) == 2
+    assert "Only 2 cells are shown, those chosen with --only." in remarks
 
 
 def test_a_data_frame_has_the_rows(tmp_path, monkeypatch):
