@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from invprior import registry
-from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.functionals import Prior
 from invprior.problem.problem import Problem
 from invprior.registry.spec import Spec, Value
 from invprior.solvers.base import Solver, State
@@ -69,7 +69,7 @@ def prior_text(prior: Prior) -> str:
     texts = []
     for term in prior.terms:
         spec = registry.describe(term.functional)
-        if not isinstance(term.functional, Reparameterization):
+        if "weight" in term.functional.term_options:
             # First, where users write it.
             spec = Spec(spec.name, {"weight": float(term.weight), **spec.options})
         texts.append(str(spec))

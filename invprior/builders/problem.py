@@ -22,7 +22,7 @@ from invprior.io.images import TOPS, load
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
 from invprior.operators.base import Operator, Recipe, Shape
-from invprior.problem.functionals import Functional, Prior, Reparameterization, as_prior
+from invprior.problem.functionals import Functional, Prior, as_prior
 from invprior.problem.problem import Problem
 from invprior.problem.restriction import with_masked_nan
 from invprior.problem.units import DataRange
@@ -85,11 +85,11 @@ def prior_from(prior: str | Spec | Sequence[Spec] | Functional | Prior) -> Prior
 
 
 def _term(spec: Spec) -> Prior:
-    """Make a term; every prior except a reparameterisation takes `weight` beside its own options."""
+    """Make a term; most priors take `weight` beside their own options."""
     options = dict(spec.options)
     weight = options.pop("weight", None)
     cls = registry.load(registry.find("priors", spec.name))
-    if issubclass(cls, Reparameterization):  # its error for a given weight lists its options
+    if "weight" not in cls.term_options:  # its error for a given weight lists its options
         return as_prior(registry.create("priors", spec))
     faults = []
     if weight == "auto":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,8 @@ def hadamard(x: Tensor, dim: int) -> Tensor:
         first, second = pairs.unbind(-2)
         x = torch.stack([first + second, first - second], -2).reshape(shape)
         half *= 2
-    return (x * n**-0.5).movedim(-1, dim)
+    scale = 1.0 / math.sqrt(n)
+    return (scale * x).movedim(-1, dim)
 
 
 def sequency(n: int) -> Tensor:

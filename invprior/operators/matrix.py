@@ -160,4 +160,5 @@ def _random(keep: float, seed: int, pixels: int) -> Tensor:
     check_room(rows * pixels, 16)
     # Drawn on the CPU, so that a seed gives the same matrix on every device.
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, pixels, generator=generator, dtype=torch.float64) * rows**-0.5
+    entries = torch.randn(rows, pixels, generator=generator, dtype=torch.float64)
+    return entries / math.sqrt(rows)

@@ -51,6 +51,10 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     degree: float | None = None
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
+    def rescaled(self, scale: float) -> Functional:
+        """Return R for a run whose unit of intensity is `scale`; itself unless R holds intensities, such as bounds."""
+        return self
+
     def restrict(self, box: Box) -> Functional:
         """Return R for a box of the image, as tiles need it; itself unless R holds data of the image's size."""
         return self
@@ -111,9 +115,11 @@ class Proximable(Functional):
     Attributes:
         convex: whether the map is the prox of a convex function. Most denoisers in its place are not; solvers then tie
             its strength to the noise level instead of adapting it.
+        projects: whether the map is the projection onto a set, in which the restoration then lies exactly.
     """
 
     convex: bool = True
+    projects: bool = False
 
     @abstractmethod
     def prox(self, v: Tensor, tau: float) -> Tensor:
@@ -265,7 +271,8 @@ class Term:
 
     def standardised(self, scale: float) -> Term:
         """Return the term for a run whose unit of intensity is `scale`, in units of the data."""
-        return replace(self, unit=scale ** (self.functional.degree or 0.0))
+        degree = self.functional.degree or 0.0
+        return replace(self, functional=self.functional.rescaled(scale), unit=scale**degree)
 
     def at(self, factor: float) -> Term:
         """Return the term with a weight of `factor` times the default, rounded to three digits in units of the run."""
@@ -278,7 +285,7 @@ class Term:
     def takes_weight(self) -> bool:
         """Whether the result depends on the weight."""
         functional = self.functional
-        return not isinstance(functional, Reparameterization) and not functional.is_flat
+        return "weight" in functional.term_options and not functional.is_flat
 
     def __repr__(self) -> str:
         weight = "" if self.given_weight is None else f"{self.given_weight:g} * "

@@ -22,7 +22,7 @@ from invprior.noises.base import Noise
 from invprior.numerics.random import check_seed
 from invprior.numerics.waiting import suiting_the_load
 from invprior.operators.base import Operator, Recipe
-from invprior.problem.functionals import Functional, Prior
+from invprior.problem.functionals import Functional, Prior, Proximable
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Iterate, Place, Solution, batch
 from invprior.problem.solution import Interrupted as Interrupted
@@ -291,6 +291,10 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     def annotated(solution: Solution) -> Solution:
         found = solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
         found = averaged(found, explicit)
+        for term in selection.problem.in_data_units.prior.terms:
+            if isinstance(term.functional, Proximable) and term.functional.projects:
+                # A splitting solver meets a constraint in the limit only.
+                found = replace(found, x=term.functional.prox(found.x, 1.0))
         return replace(found, y=selection.problem.in_data_units.picture)
 
     try:
