@@ -126,11 +126,11 @@ OPERATORS = {
 }
 
 
+# Both priors and both ways with missing pixels meet every operator, not one another.
 @pytest.mark.parametrize(
-    ("name", "nan"),
-    [(name, nan) for name in OPERATORS for nan in ("refuse", "mask")],
+    ("prior", "nan"), [("tikhonov:weight=9", "refuse"), ("tv:weight=9", "mask")]
 )
-@pytest.mark.parametrize("prior", ["tikhonov:weight=9", "tv:weight=9"])
+@pytest.mark.parametrize("name", OPERATORS)
 def test_another_default_dtype_changes_nothing(name, prior, nan):
     y, _ = invprior.simulate(picture(), operator=OPERATORS[name], noise="gaussian:sigma=0.05")
     if nan == "mask":
