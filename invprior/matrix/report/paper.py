@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from invprior.matrix.report.paper_grid import grid
 from invprior.matrix.report.table import tex
 from invprior.matrix.report.write import Select, gather
 from invprior.matrix.results.store import Store
+
+_FIGURE = re.compile(r"(grid|quality|curves)-\d+\.(pdf|png)")
 
 
 def write_paper(
@@ -33,8 +36,8 @@ def write_paper(
         store: the folder of results.
         folder: where to write; it is made.
         metrics: the columns of each task, by name; absent: the first metric. The first of them is that of the figures.
-        names: display names by what they replace: a method, an image, or an operator, a noise or both as the report's
-            page writes them.
+        names: display names, in plain text, by what they replace: a method, an image, or an operator, a noise or both
+            as the report's page writes them.
         overwrite: whether files of these names may be replaced.
         select: chooses the cells; absent: all.
 
@@ -55,6 +58,9 @@ def write_paper(
         )
     files.makeable(folder, "Name another folder.")
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():  # the results may have had more tasks
+        if _FIGURE.fullmatch(old.name):
+            old.unlink(missing_ok=True)
     written = [folder / "table.tex"]
     with files.atomic(written[0], overwrite=overwrite) as file:
         file.write(_table(tasks, heads, measures).encode())

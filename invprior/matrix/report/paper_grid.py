@@ -33,7 +33,7 @@ def grid(folder: Path, task: Task, measure: Measure) -> Figure | None:
     """
     from matplotlib.figure import Figure
 
-    methods = task.methods[:MOST]
+    methods = tuple(m for m in task.methods if not _is_measurement(task, m))[:MOST]
     rows = [(pair, _row(folder, task, pair, methods)) for pair in first_pairs(task)]
     rows = [
         (pair, images)
@@ -43,6 +43,7 @@ def grid(folder: Path, task: Task, measure: Measure) -> Figure | None:
     if not rows:
         return None
     heads = ["truth", "measurement", *methods]
+    labels = [None, _baseline, *([_own] * len(methods))]
     # By the first image of each row, so that the panels of a row touch.
     heights = [_aspect(images) * _PANEL for _, images in rows]
     size = (_PANEL * len(heads) + 0.3, sum(heights) + 0.35 * len(rows) + 0.3)
@@ -51,7 +52,7 @@ def grid(folder: Path, task: Task, measure: Measure) -> Figure | None:
     for line, (pair, images) in zip(panels, rows, strict=True):
         restored = [i for i in images[2:] if isinstance(i, Image.Image)]
         box = inset_box(restored, images[0] if isinstance(images[0], Image.Image) else None)
-        for axes, image, head in zip(line, images, heads, strict=True):
+        for axes, image, head, below in zip(line, images, heads, labels, strict=True):
             axes.set(xticks=[], yticks=[])
             if isinstance(image, str):  # why there is none; the report has the reason in full
                 axes.set_axis_off()
@@ -60,7 +61,8 @@ def grid(folder: Path, task: Task, measure: Measure) -> Figure | None:
             _show(axes, image)
             if box and image.size == restored[0].size:
                 _enlarge(axes, image, box)
-            axes.set_xlabel(_score(task, pair, head, measure), fontsize=8, labelpad=2)
+            text = "" if below is None else below(task, pair, head, measure)
+            axes.set_xlabel(text, fontsize=8, labelpad=2)
         if len(rows) > 1:
             line[0].set_ylabel(plain(pair.image), fontsize=8)
     for axes, head in zip(panels[0], heads, strict=True):
@@ -109,12 +111,28 @@ def _enlarge(axes: Axes, image: Image.Image, box: tuple[int, int, int, int]) -> 
     inset.spines[:].set(**frame)
 
 
-def _score(task: Task, pair: Pair, head: str, measure: Measure) -> str:
-    if head == "measurement":
-        records = [row[pair] for row in task.records.values() if pair in row]
-        known = [r.baseline for r in records if r.baseline_name == "measurement"]
-        value = known[0].get(measure.name) if known else None
-    else:
-        record = task.records.get(head, {}).get(pair)
-        value = record.metrics.get(measure.name) if record else None
+def _is_measurement(task: Task, method: str) -> bool:
+    """Whether the method returns the measurement, which has a column already."""
+    found = {r.cell.prior for r in task.records[method].values()}
+    return found == {"measurement"}
+
+
+def _baseline(task: Task, pair: Pair, _: str, measure: Measure) -> str:
+    """Return the measurement's score; nothing where it has another size than the image."""
+    records = [row[pair] for row in task.records.values() if pair in row]
+    known = [r.baseline for r in records if r.baseline_name == "measurement"]
+    return _shown(known[0].get(measure.name) if known else None, measure)
+
+
+def _own(task: Task, pair: Pair, method: str, measure: Measure) -> str:
+    """Return the score of a restoration; of a run that failed, its status."""
+    record = task.records[method][pair]  # which has an image
+    return (
+        _shown(record.metrics.get(measure.name), measure)
+        if record.status == "ok"
+        else record.status
+    )
+
+
+def _shown(value: float | None, measure: Measure) -> str:
     return "" if value is None else f"{measure.text(value)} {measure.unit}".rstrip()

@@ -70,7 +70,9 @@ def test_one_table_has_methods_and_tasks_under_their_display_names(store, folder
         r"{}dip & \textbf{30.50} & \textbf{0.6100} & \textbf{30.00} & \textbf{0.6000} \\" in table
     )
     assert "denoise: 1 image, 1 seed. Only 1 of 2 pairs have all methods." in table
-    assert paper.write_paper(store, folder, overwrite=True)[0] == files[0]
+    (folder / "grid-3.pdf").touch()  # of earlier results with three tasks
+    paper.write_paper(store, folder, overwrite=True)
+    assert [p.name for p in folder.iterdir()] == ["table.tex"]
 
 
 def test_the_grid_has_each_image_with_its_part_enlarged_and_its_score(store, tmp_path):
