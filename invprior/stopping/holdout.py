@@ -35,8 +35,7 @@ class Holdout(StoppingRule):
 
     After the best estimate the run continues for a while, to confirm the minimum. It then takes some more steps with
     all measurements. Nothing is lost by the held-out data, and a fit of all measurements is best later than the rule
-    predicts. Where `refit` is shorter than `patience`, it would have ended before the minimum was confirmed: the run
-    returns to the best estimate first.
+    predicts. Where it would have ended before the minimum was confirmed, the run returns to the best estimate first.
 
     Args:
         fraction: fraction of the measurements that each network does not fit.
@@ -86,7 +85,7 @@ class Holdout(StoppingRule):
         return _Watch(Lowest(self.patience, LEAST), self, problem.held_out)
 
 
-# Of the steps so far: the least time for the measurements that were held out.
+# Of the steps to the best estimate: the least time for the measurements that were held out.
 _ALL_DATA = 0.1
 # Fewer held-out measurements are refused.
 _MIN_HELD_OUT = 32
@@ -136,10 +135,8 @@ class _Watch(LowestWatch):
         if end is None or self.best_state.members is None or iterate.step >= limit:
             return end
         best, more = self.best_state.step, max(1, round(self.rule.refit * self.best_state.step))
-        # Not by the steps alone: after an early minimum, often a chance one, the least patience is longer than any
-        # refit. Runs that went back to step 60 then lost 0.5 to 1 dB.
-        if self.rule.refit >= self.rule.patience:
-            self.refit_end = max(best + more, iterate.step + round(_ALL_DATA * iterate.step))
+        if iterate.step < best + more:
+            self.refit_end = max(best + more, iterate.step + round(_ALL_DATA * best))
             return replace(end, refit=Refit())
         self.refit_end = iterate.step + more
         return replace(end, refit=Refit(self.best_state.mutable_state, self.best_state.members))
