@@ -18,7 +18,7 @@ from invprior.weights.base import residual
 # weight to chance.
 # Probes are added until they have this number of values, up to four.
 _PROBED_VALUES = 2**15
-_MAX_PROBES = 4
+MAX_PROBES = 4
 # Size of the probe in standard deviations of the noise: large against rounding, small against the curvature of x(y).
 _PROBE = 0.2
 
@@ -31,6 +31,7 @@ def followed(
     generator: torch.Generator,
     weigh: Callable[[Tensor], Tensor] | None = None,
     relative: Tensor | None = None,
+    most: int = MAX_PROBES,
 ) -> tuple[tuple[Problem, ...], Followed]:
     """Return problems to solve, and a function of their restorations that gives residual and degrees of freedom.
 
@@ -46,6 +47,7 @@ def followed(
         weigh: M, a symmetric map on measurements; the trace is then that of M d(Ax)/dy. None for the identity.
         relative: the variance of each measurement over `variance`, by which column i of d(Ax)/dy is multiplied, of y's
             shape. None for ones.
+        most: maximum number of probes.
 
     Returns:
         The problems, and a function of the problem at a weight and of their restorations. It returns the residual
@@ -67,7 +69,7 @@ def followed(
         # The variance of photon counts grows by one count per unit of y. Below that step, x(y) is not smooth.
         size = max(size, variance * _spread(relative) / max(_spread(problem.y), size))
     if weigh is not None or relative is not None:
-        count = min(max(-(-_PROBED_VALUES // problem.measurements), 1), _MAX_PROBES)
+        count = min(max(-(-_PROBED_VALUES // problem.measurements), 1), most)
     signs = [random_signs(problem, generator) for _ in range(count)]
     # M is symmetric, so it may act on the probe, once, in place of on every answer.
     probes = [b if relative is None else relative * b for b in signs]

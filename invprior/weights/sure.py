@@ -14,8 +14,8 @@ from torch import Tensor
 from invprior.numerics.linalg import chebyshev
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
-from invprior.weights.base import Trial, WeightRule, noise_variance
-from invprior.weights.degrees_of_freedom import followed, random_signs
+from invprior.weights.base import Trial, WeightRule, linear_operator, noise_variance
+from invprior.weights.degrees_of_freedom import MAX_PROBES, followed, random_signs
 
 # Degree of the polynomial in A A^H that stands for the damped inverse where that has no closed form. The estimate is
 # unbiased for any symmetric M; conjugate gradients took thirty times the run on a blur.
@@ -55,7 +55,9 @@ class SURE(WeightRule):
         count = problem.measurements
         weigh = self._weighing(problem)
         relative = variances / variance if variances.dim() else None
-        views, evaluate = followed(problem, variance, generator, weigh, relative)
+        # A polynomial amplifies the noise of a probe less than the inverse does, and each probe is one more solve.
+        most = MAX_PROBES if weigh is None or linear_operator(problem, self).direct else 1
+        views, evaluate = followed(problem, variance, generator, weigh, relative, most)
         noise = 1.0
         if weigh is not None:
             # The mean of r^T M r / sigma^2 when r is noise alone, by one random probe.
