@@ -17,6 +17,7 @@ from plain import escaped, paragraphs
 from invprior import registry
 from invprior.cli.describe import Described, described, shown_default
 from invprior.registry.options import Option
+from invprior.registry.spec import parse
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -130,15 +131,11 @@ def _code(text: str) -> str:
 
 
 def examples(one: Described) -> Iterator[str]:
-    """Yield how a command and how Python name the plugin, with its first option that has a value."""
+    """Yield how a command and how Python name the plugin."""
     name, cls = one.entry.name, one.cls
-    shown = [
-        o for o in one.options if not o.required and o.default is not None and o.name != "weight"
-    ]
-    simple = shown and isinstance(shown[0].default, str | int | float)
-    inner = f"{shown[0].name}={shown_default(shown[0])}" if simple else ""
-    if required := [o for o in one.options if o.required]:
-        inner = f"{required[0].name}=..."
+    required = [o.name for o in one.options if o.required]
+    chosen = dict.fromkeys(required, ...) or _chosen(one)
+    inner = ",".join(f"{key}={_text(value)}" for key, value in chosen.items())
     spec = f"{name}:{inner}" if inner else name
     nested = f"{name}({inner})" if inner else name
     if one.group in FLAGS:
@@ -149,10 +146,25 @@ def examples(one: Described) -> Iterator[str]:
     else:
         yield f'In a [matrix](matrix.md):\n\n```toml\nmetrics = ["{spec}"]\n```'
     given = ["(3, 64, 64)"] if "image_shape" in inspect.signature(cls.__init__).parameters else []
-    if simple:
-        given.append(f"{shown[0].name}={_quoted(shown[0].default)}")
+    given += [f"{k}={_quoted(v)}" for k, v in chosen.items()]
     made = f"{cls.__name__}({', '.join(given)})" if not required else cls.__name__
     yield f"```python\nfrom {cls.__module__} import {cls.__name__}\n\n{made}\n```"
+
+
+def _chosen(one: Described) -> dict[str, object]:
+    """Return options to show: those of a spec in the docstring, else the first that has a plain default."""
+    spec = re.search(rf"(?<![\w-]){one.entry.name}:\w+=[\w.,=-]*\w", inspect.getdoc(one.cls) or "")
+    if spec:
+        return dict(parse(spec[0]).options)
+    for option in one.options:
+        if isinstance(option.default, str | int | float) and option.name != "weight":
+            return {option.name: option.default}
+    return {}
+
+
+def _text(value: object) -> str:
+    """Return a value as a spec holds it."""
+    return "..." if value is ... else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _quoted(value: object) -> str:
