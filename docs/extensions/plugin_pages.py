@@ -38,13 +38,14 @@ GUIDES = {
     "metrics": ("matrix.md", "Compare priors"),
 }
 FLAGS = {
-    "operators": "--prior tv --operator {}",
+    "operators": "--simulate --prior tv --operator {}",
     "fidelities": "--prior tv --fidelity {}",
     "noises": "--prior tv --noise {}",
     "priors": "--prior {}",
-    "solvers": "--prior tv --solver {}",
+    "solvers": "--prior tikhonov --solver {}",  # the prior that all of them take
     "stopping": "--prior dip --stop {}",
     "weights": "--prior tv --weight {}",
+    "weights filled": "--operator inpaint:mask=mask.png --prior tv --weight {}",
 }
 INDEX = """# Plugins
 
@@ -138,8 +139,8 @@ def examples(one: Described) -> Iterator[str]:
     inner = ",".join(f"{key}={_text(value)}" for key, value in chosen.items())
     spec = f"{name}:{inner}" if inner else name
     nested = f"{name}({inner})" if inner else name
-    if one.group in FLAGS:
-        yield _console(FLAGS[one.group].format(spec))
+    if flags := FLAGS.get(f"{one.group} {name}", FLAGS.get(one.group)):
+        yield _console(flags.format(spec))
     elif one.group in ("networks", "denoisers"):
         prior = "dip:net" if one.group == "networks" else "pnp:denoiser"
         yield _console(f'--prior "{prior}={nested}"')
