@@ -31,6 +31,8 @@ from invprior.matrix.results.cells import Job, check_inputs, home
 from invprior.matrix.results.hashes import file_hash, is_file
 from invprior.matrix.results.record import Ending, Record, Seconds
 from invprior.metrics.base import score_range
+from invprior.operators.imaging import measures_images
+from invprior.problem.estimates import pseudo_inverse
 from invprior.provenance import data_hash, device_text
 
 
@@ -87,7 +89,7 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
         stop=None if end is None else Ending(name=end.name, ok=end.ok, message=end.message),
         weights=restored.weights,
         budget=0 if tuned is None else job.tuning.budget,
-        notes=restored.notes,
+        notes=restored.notes if _is_picture(case) else (*restored.notes, _SHOWN),
         curve=restored.curve,
         result_sha256=data_hash(restored.x),
         inputs={"truth": data_hash(case.truth), "measurement": data_hash(case.y)},
@@ -97,11 +99,19 @@ def _measure(job: Job, folder: Path, progress: Progress) -> Record:
     )
 
 
+_SHOWN = "the measurement is no picture, so its pseudo-inverse is shown as the measurement"
+
+
+def _is_picture(case: Case) -> bool:
+    return measures_images(case.operator, case.y)
+
+
 def _write_images(job: Job, case: Case, restored: Restored, folder: Path) -> dict[str, Any]:
     """Write the restoration, and the shared images that no other cell has written; return names and hashes."""
-    images = {"image": restored.x, "truth": case.truth, "measurement": case.y}
+    seen = case.y if _is_picture(case) else pseudo_inverse(case.operator, case.y)
+    images = {"image": restored.x, "truth": case.truth, "measurement": seen}
     window = window_of(case.truth)  # the same for every method
-    windows = {"truth": window, "image": window, "measurement": window.for_measurement(case.y)}
+    windows = {"truth": window, "image": window, "measurement": window.for_measurement(seen)}
     names: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for role, x in images.items():

@@ -64,9 +64,9 @@ def problem_of(job: Job, case: Case) -> Problem:
 def without_method(
     problem: Problem, truth: Tensor
 ) -> tuple[Literal["measurement", "pseudo-inverse"], Tensor]:
-    """Return the measurement if it has the image's size, else its pseudo-inverse; with its name."""
-    if problem.y.shape == truth.shape:
-        return "measurement", problem.y
+    """Return the measurement if it is a picture of the image's size, else its pseudo-inverse; with its name."""
+    if problem.picture is not None and problem.picture.shape == truth.shape:
+        return "measurement", problem.picture
     return "pseudo-inverse", problem.pseudo_inverse()
 
 
@@ -168,11 +168,15 @@ def _solve(
 
 
 def _simple(job: Job, problem: Problem) -> Tensor:
-    name, y = job.method.simple, problem.y
+    name, y = job.method.simple, problem.picture
     if name == "initial-estimate":
         return problem.initial_estimate()
     if name == "pseudo-inverse":
         return problem.pseudo_inverse()
+    if y is None:
+        raise IncompatibleError(
+            f"The measurement of {job.cell.operator} is no picture, and {name} needs one. Exclude this row here."
+        )
     height, width = problem.operator.image_shape[-2:]
     same = tuple(y.shape[-2:]) == (height, width)
     if name == "bicubic" and not same:
