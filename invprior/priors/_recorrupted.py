@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
+from invprior.noise_estimation.clipping import kept_share, limits
 from invprior.numerics.linalg import conjugate_gradients
 from invprior.operators.base import LinearOperator
 from invprior.priors._generated import margins, middle
@@ -18,6 +21,10 @@ _KEPT = 0.5  # of a constant image, everywhere
 _TOLERANCE = 1e-3
 # Realisations of the noise that are inverted once, where the inverse iterates.
 _DRAWN = 16
+# Pixels: the standard deviation of the filter that estimates the mean of clipped noise.
+_COARSE = 2.0
+# Of sigma: the least noise on the input, where nearly all of it was clipped.
+_LEAST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,22 +32,23 @@ class Recorruption:
     """Splits y into y + n, which the network sees as an image, and y - factor n, which it is fitted to.
 
     With n of standard deviation `noise` and factor = (sigma / noise)^2, the noises of the two are independent. So the
-    network cannot pass the noise on (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021).
+    network cannot pass the noise on (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). Where y was clipped, less
+    noise is left, so n has less too. With more, the network learned to subtract the noise of y twice.
 
     Attributes:
         operator: A.
-        noise: standard deviation of n, in units of y.
+        noise: standard deviation of n where y was not clipped, in units of y.
         factor: (sigma / noise)^2, with sigma that of the noise in y.
         damping: d of the inverse B = (1 + d) (A^H A + d I)^-1 A^H, which takes measurements to images. B is the
             identity if A is.
-        like: a tensor of the device and dtype of y.
+        y: the measurement, (1, *measurement_shape).
     """
 
     operator: LinearOperator
     noise: float
     factor: float
     damping: float
-    like: Tensor
+    y: Tensor
 
     def image_of(self, y: Tensor) -> Tensor:
         """Return B y: (1, *measurement_shape) to (1, C, H, W)."""
@@ -55,6 +63,18 @@ class Recorruption:
             lambda x: operator.normal(x) + damping * x, right, tolerance=_TOLERANCE
         )
 
+    @cached_property
+    def _left(self) -> Tensor | None:
+        """The part of the noise that clipping has left, as a standard deviation over sigma; None without clipping."""
+        bounds = limits(self.y)
+        if self.y.dim() != 4 or bounds == (-math.inf, math.inf):
+            return None
+        # The share changes slowly with the mean, so a coarse mean serves.
+        mean = gaussian_filter(self.y.detach().cpu().double().numpy(), _COARSE, axes=(-2, -1))
+        sigma = self.noise * math.sqrt(self.factor)
+        share = kept_share(torch.from_numpy(mean).flatten(), sigma, bounds)
+        return share.sqrt().clamp_min(_LEAST).view(self.y.shape).to(self.y)
+
     @torch.no_grad()
     def shows_all(self) -> bool:
         """Return whether B A keeps a constant image, so that B y has neither holes nor dark margins.
@@ -62,7 +82,7 @@ class Recorruption:
         A network that sees holes learns to leave them. It lost 0.7 to 1 dB where half of the pixels were missing, and
         1.1 dB under a blur without its margins.
         """
-        ones = self.like.new_ones(1, *self.operator.image_shape)
+        ones = self.y.new_ones(1, *self.operator.image_shape)
         return float(self.image_of(self.operator(ones)).min()) > _KEPT
 
     @cached_property
@@ -71,7 +91,9 @@ class Recorruption:
         # From a fixed seed, so that a resumed run finds the same; the run's own generator mixes them.
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(_DRAWN, *self.operator.measurement_shape, generator=generator)
-        noise = self.noise * noise.to(self.like)
+        noise = self.noise * noise.to(self.y)
+        if self._left is not None:
+            noise *= self._left
         return noise, self.image_of(noise)
 
     @torch.no_grad()
@@ -88,10 +110,14 @@ class Recorruption:
         if self.operator.is_identity:
             # Noise in the margins, too. A copy, as the caller adds z to the noise in place.
             noise = scratch.normal_(0, self.noise, generator=generator).movedim(-1, 0)[None]
+            if self._left is not None:
+                noise *= F.pad(self._left, margins(size, scratch.shape[:2]), mode="replicate")
             return noise, (middle(noise, size) * self.factor).contiguous()
         if self.operator.direct:
             n = scratch.new_empty(1, *self.operator.measurement_shape)
             n.normal_(0, self.noise, generator=generator)
+            if self._left is not None:
+                n *= self._left
             image = self.image_of(n)
         else:
             # A unit vector of weights gives noise of the same distribution, without an inverse at every step.
