@@ -83,6 +83,7 @@ class ADMM(Solver):
     step_reason: ClassVar[str] = (
         "1 / rho, first from the weights and the noise level, then balanced"
     )
+    joins: ClassVar[bool] = True
     rho: Annotated[float, Gt(0)] | None = None
     balance: bool = True
     relaxation: Annotated[float, Gt(0), Le(1.9)] = 1.6

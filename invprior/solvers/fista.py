@@ -46,6 +46,7 @@ class FISTA(Solver):
     step_reason: ClassVar[str] = (
         "1 / L, with L the Lipschitz constant of the gradient of the data term and the smooth terms"
     )
+    joins: ClassVar[bool] = True
     step_size: Annotated[float, Gt(0)] | None = None
     restart: bool = True
     momentum: bool = True

@@ -46,6 +46,7 @@ class PDHG(Solver):
     """
 
     step_reason: ClassVar[str] = "the largest that the norms of the operator and the terms allow"
+    joins: ClassVar[bool] = True
     ratio: Annotated[float, Gt(0)] = 1.0
 
     def route(self, problem: Problem) -> Objective:

@@ -77,11 +77,10 @@ class Sweep:
         self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
         self.views, self.first = list[Problem](), list[Tensor]()
         # Side by side with one operator, in one call each: small images cost little more than one.
-        for _, group in groupby(trial.views, lambda view: id(view.operator)):
-            views = list(group)
-            # The start leaves no trace in the minimum of a convex problem, and an estimate may cost as much as a trial.
-            own = views[:1] if self.convex else views
-            start = torch.cat([v.initial_estimate() for v in own]) if x0 is None else x0
+        for views in _groups(trial.views, solver):
+            # Each from its own: from one estimate the views part slowly, and a trial that rests soon sees too few
+            # degrees of freedom.
+            start = torch.cat([v.initial_estimate() for v in views]) if x0 is None else x0
             self.first.append(start.expand(len(views), *start.shape[1:]))
             self.views.append(_joined(views))
         # The states at the end of the best trial so far, and its factor.
@@ -237,6 +236,13 @@ class Sweep:
         if len(values) < 2 or not excess > _HOPELESS * abs(best):
             return False
         return abs(values[-1] - values[-2]) < _MAY_FALL * excess
+
+
+def _groups(views: Sequence[Problem], solver: Solver) -> list[list[Problem]]:
+    """Return the views that a solver can take together, in their order."""
+    if not solver.joins:
+        return [[view] for view in views]
+    return [list(group) for _, group in groupby(views, lambda view: id(view.operator))]
 
 
 def _joined(views: Sequence[Problem]) -> Problem:

@@ -307,3 +307,11 @@ def test_a_weight_from_a_trial_that_was_not_solved_says_so(measured, monkeypatch
         measured, prior="tikhonov", noise=NOISE, solver="pdhg"
     )  # sure has a closed form here
     assert not exact.weights.note
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "fista", "admm"])
+def test_every_solver_finds_the_same_weight(measured, solver):
+    """lbfgs averages images that it takes together; fista rested at once from a start that all views shared."""
+    blur = "blur:sigma=0.5"
+    (problem,) = build(measured, operator=blur, prior="tikhonov", noise=NOISE, data_range=(0, 1))
+    assert choose_weights(problem, solver=solver).weights.factor == pytest.approx(0.384, rel=0.1)
