@@ -283,6 +283,10 @@ class Compose(LinearOperator, LocalOperator):
         """The mask of the last operator."""
         return self.operators[-1].observation_mask
 
+    def noise_view(self, y: Tensor) -> Tensor | None:
+        """Return the view of the last operator."""
+        return self.operators[-1].noise_view(y)
+
     def forward(self, x: Tensor) -> Tensor:
         """Apply the operators in order."""
         for operator in self.operators:

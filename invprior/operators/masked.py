@@ -36,6 +36,10 @@ class Masked(LinearOperator, LocalOperator):
             else self.known & self.inner.observation_mask
         )
 
+    def noise_view(self, y: Tensor) -> Tensor | None:
+        """Return the view of the operator."""
+        return self.inner.noise_view(y)
+
     def described(self) -> tuple[type, dict[str, Any]]:
         """Return the inner operator's class and options for provenance; the mask is in the measurement."""
         return option_values(self.inner)
