@@ -157,6 +157,10 @@ class DIP(Reparameterization):
         # Without noise there is nothing to pass on. An iterative inverse would be too slow to draw from at every step.
         if auto and not (fits and operator.back_projects and not is_rounding(sigma, data.noise)):
             return self
+        # Of twice the noise that there is, the network learns to remove detail: 1.7 dB behind downsampling by 4. A
+        # random input and hold-out do not depend on sigma.
+        if auto and data.noise is not None and data.noise.note is not None:
+            return self
         if not fits:
             raise IncompatibleError(
                 "dip with input=measurement needs a linear operator and Gaussian noise; leave input out."
