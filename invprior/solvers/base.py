@@ -53,15 +53,12 @@ class Solver(ABC, metaclass=Plugin):
 
     Attributes:
         step_reason: how the state's `step_size` was chosen, for `--explain`; "" leaves it out.
-        tail: the last steps of a schedule, which a search for a weight repeats at each weight from the state before
-            them; 0 to repeat the whole schedule. The steps must then change no state in place.
         joins: whether its x may hold several images, (B, C, H, W), each with its own measurement. A solver that takes
             outputs of networks together would average them.
     """
 
     plugin_group: ClassVar[str] = "solvers"
     step_reason: ClassVar[str] = ""
-    tail: ClassVar[int] = 0
     joins: ClassVar[bool] = False
 
     @abstractmethod

@@ -61,7 +61,6 @@ class HQS(Solver):
         "minimum": "the coupling ends at the noise level, so the data step and the prox balance near the minimum only"
     }
     joins: ClassVar[bool] = True
-    tail: ClassVar[int] = 2
     # The schedule of DPIR: 8 steps from 49 of 255.
     steps: Annotated[int, Ge(1)] = 8
     start: Annotated[float, Gt(0)] = 49 / 255

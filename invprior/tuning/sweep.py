@@ -181,16 +181,10 @@ class Sweep:
         return [self.solver.init(o, x, _generator()) for o, x in pairs_at_first]
 
     def _scheduled(self, objectives: Sequence[Objective], steps: int) -> list[State]:
-        """Return the states at the end of a schedule, of which later trials repeat the last steps only."""
-        tail = self.solver.tail
-        if self.ends:
-            states, left = self.ends, tail
-        else:
-            pairs = zip(objectives, self.first, strict=True)
-            states, left = [self.solver.init(o, x, _generator()) for o, x in pairs], steps
-        for step in range(left, 0, -1):
-            if step == tail:
-                self.ends = states
+        """Return the states at the end of a schedule, whole: its last two steps alone lost 1.8 dB with pnp."""
+        pairs = zip(objectives, self.first, strict=True)
+        states: list[State] = [self.solver.init(o, x, _generator()) for o, x in pairs]
+        for _ in range(steps):
             states = self._stepped(objectives, states)
         return states
 

@@ -62,7 +62,7 @@ def test_bad_images_and_values(refused, arguments, expected):
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--prior", "tvv", ['Unknown prior "tvv" (did you mean "tv"?)', "Known: dip"]),
+        ("--prior", "tvv", ['Unknown prior "tvv" (did you mean "tv"?)', "Known: box, dip"]),
         ("--operator", "blurr", ['Unknown operator "blurr" (did you mean "blur"?)']),
         ("--solver", "fistaa", ['Unknown solver "fistaa" (did you mean "fista"?)']),
         ("--stop", "max-step", ['Unknown stopping rule "max-step" (did you mean "max-steps"?)']),

@@ -215,7 +215,9 @@ def test_a_core_name_stays_invpriors_and_the_other_is_reached_by_its_package(pac
 def test_an_unknown_name_gets_the_nearest_and_all(packages):
     with pytest.raises(PluginError) as caught:
         registry.find("priors", "tikonov")
-    assert 'Unknown prior "tikonov" (did you mean "tikhonov"?). Known: dip, ' in str(caught.value)
+    assert 'Unknown prior "tikonov" (did you mean "tikhonov"?). Known: box, dip, ' in str(
+        caught.value
+    )
 
 
 def test_the_first_of_two_installations_counts(packages, monkeypatch):
