@@ -54,6 +54,7 @@ def image_batch(
         raise MeasurementError(
             'The measurement must hold values; a tensor on the device "meta" has a shape only.'
         )
+    # Three dimensions are those of an image, which arrays hold with the channels last.
     tensor = (
         to_tensor(y, dtype)
         if (axes if shape is None else len(shape)) == 3
@@ -80,7 +81,6 @@ def image_batch(
     return tensor.clone() if tensor.is_inference() else tensor
 
 
-# Three dimensions are those of an image, which arrays hold with the channels last.
 def _measurements(y: ImageLike, dtype: torch.dtype, shape: Shape | None, axes: int) -> Tensor:
     if isinstance(y, str | PathLike):
         y = read_numbers(Path(y))

@@ -247,9 +247,7 @@ def _sparse(path: Path) -> Tensor | None:
     sources.check_plain(path)
     try:
         _, _ = readers.npz(path, lambda names: "format" if "format" in names else "")
-    except KeyError:
-        return None
-    except Exception:  # of a broken file, which `read_plane` reports
+    except Exception:  # other names, or a broken file, which `read_plane` reports
         return None
     try:
         check_room(path.stat().st_size, 8)
