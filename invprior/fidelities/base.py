@@ -23,11 +23,14 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
 
     Attributes:
         offset_invariant: whether E depends on prediction - y alone, so that a constant may be taken off both.
+        undoes_clipping: whether a run takes back the bias of noise that was clipped at black or white, see
+            `Problem.clipping`.
     """
 
     plugin_group: ClassVar[str] = "fidelities"
     real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient")
     offset_invariant: bool = False
+    undoes_clipping: bool = False
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -164,6 +167,7 @@ class Rescaled(Fidelity):
         super().__init__()
         self.base, self.scale = base, scale
         self.offset_invariant = base.offset_invariant
+        self.undoes_clipping = base.undoes_clipping
 
     @property
     def title(self) -> str:

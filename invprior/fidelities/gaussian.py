@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Gt
 from torch import Tensor
@@ -16,11 +16,21 @@ class Gaussian(QuadraticFidelity):
 
     Args:
         sigma: standard deviation of the noise, in units of the data; estimated from y when absent.
+        clipping: "auto" takes into account that a camera or a file has clipped the noise at black and white, where y is
+            the image or a part of its pixels. The minimiser then estimates the mean of the clipped pixels, and the run
+            returns the image that has this mean (Foi 2009, "Clipped noisy images", Signal Processing 89). "ignore"
+            returns the minimiser.
     """
 
-    def __init__(self, *, sigma: Annotated[float, Gt(0)] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        sigma: Annotated[float, Gt(0)] | None = None,
+        clipping: Literal["auto", "ignore"] = "auto",
+    ) -> None:
         super().__init__()
-        self.sigma = sigma
+        self.sigma, self.clipping = sigma, clipping
+        self.undoes_clipping = clipping == "auto"
 
     @property
     def precision(self) -> float:
@@ -52,4 +62,4 @@ class Gaussian(QuadraticFidelity):
 
     def with_noise_level(self, sigma: float) -> Gaussian:
         """Return the fidelity with an open sigma set."""
-        return self if self.sigma is not None else Gaussian(sigma=sigma)
+        return self if self.sigma is not None else Gaussian(sigma=sigma, clipping=self.clipping)

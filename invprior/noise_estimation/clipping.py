@@ -1,4 +1,4 @@
-"""The variance of Gaussian noise after a sensor or a file has clipped the values."""
+"""The mean and the variance of Gaussian noise after a sensor or a file has clipped the values."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from torch import Tensor
 _GRID = 801
 
 
-def limits(values: Tensor) -> tuple[float, float]:
+def limits(values: Tensor, least: float = 0.0) -> tuple[float, float]:
     """Return the lowest and the highest value if at least two entries share it, else infinity.
 
     Noise that was not clipped has its extreme value only once. An extreme value shared by chance, as in 8-bit data,
-    does no harm, because few values are near it.
+    does little harm, because few values are near it.
+
+    Args:
+        values: the data, any shape.
+        least: fraction of the values that must share an extreme one.
     """
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
         return -math.inf, math.inf
+    least_count = max(2.0, least * values.numel())
     return (
-        lowest if int((values == lowest).sum()) > 1 else -math.inf,
-        highest if int((values == highest).sum()) > 1 else math.inf,
+        lowest if int((values == lowest).sum()) >= least_count else -math.inf,
+        highest if int((values == highest).sum()) >= least_count else math.inf,
     )
 
 
@@ -39,21 +44,55 @@ def kept_share(mean: Tensor, sigma: float, bounds: tuple[float, float]) -> Tenso
     Source: the moments of a censored Gaussian; Foi 2009, "Clipped noisy images: heteroskedastic modeling and
     practical denoising", Signal Processing 89, uses them likewise.
     """
-    low, high = bounds
-    if math.isinf(low) and math.isinf(high):
+    if math.isinf(bounds[0]) and math.isinf(bounds[1]):
         return torch.ones_like(mean)
+    _, seen, variance = _table(mean, sigma, bounds)
+    return _interpolated(mean, seen, variance).clamp(0, 1)
+
+
+def unclipped(mean: Tensor, sigma: float, bounds: tuple[float, float]) -> Tensor:
+    """Return the values before noise and clipping, from the mean of what is seen.
+
+    Noise at black is clipped on one side only, so black is seen 0.4 sigma too bright in the mean, and white too dark.
+
+    Args:
+        mean: mean of the clipped values, any shape.
+        sigma: standard deviation of the noise before clipping, positive.
+        bounds: lowest and highest value that is seen; infinite where nothing was clipped.
+
+    Returns:
+        Values within the bounds, of the same shape, dtype and device.
+
+    Source: the inverse transform of Foi 2009, see `kept_share`.
+    """
+    if math.isinf(bounds[0]) and math.isinf(bounds[1]):
+        return mean
+    flat = mean.detach().cpu().double().flatten()
+    values, seen, _ = _table(flat, sigma, bounds)
+    return _interpolated(flat, seen, values).clamp(*bounds).view(mean.shape).to(mean)
+
+
+def _table(
+    mean: Tensor, sigma: float, bounds: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return values before noise and clipping, and the mean and the kept share of the variance of each."""
+    low, high = bounds
     if math.isinf(low):
         low = min(float(mean.min()), high) - 8 * sigma
     if math.isinf(high):
         high = max(float(mean.max()), low) + 8 * sigma
-    # The mean after clipping is known and the mean before is not: tabulate one over the other.
+    # The mean after clipping is known and the value before is not: tabulate one over the other.
     x = torch.linspace(low - 4 * sigma, high + 4 * sigma, _GRID, dtype=torch.float64)
     seen, variance = _censored((low - x) / sigma, (high - x) / sigma)
-    seen = x + sigma * seen  # increases with x, so the table can be inverted
-    right = torch.searchsorted(seen, mean.contiguous()).clamp(1, _GRID - 1)
-    a, b = seen[right - 1], seen[right]
-    fraction = ((mean - a) / (b - a).clamp_min(1e-300)).clamp(0, 1)
-    return (variance[right - 1] + fraction * (variance[right] - variance[right - 1])).clamp(0, 1)
+    return x, x + sigma * seen, variance
+
+
+def _interpolated(at: Tensor, over: Tensor, values: Tensor) -> Tensor:
+    """Interpolate a table of values over an increasing grid."""
+    right = torch.searchsorted(over, at.contiguous()).clamp(1, _GRID - 1)
+    a, b = over[right - 1], over[right]
+    fraction = ((at - a) / (b - a).clamp_min(1e-300)).clamp(0, 1)
+    return values[right - 1] + fraction * (values[right] - values[right - 1])
 
 
 def _censored(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:

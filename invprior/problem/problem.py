@@ -15,7 +15,8 @@ from torch import Tensor
 from invprior.errors import IncompatibleError, MeasurementError, OptionError, refuse_complex
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
-from invprior.noise_estimation.base import NoiseEstimate
+from invprior.noise_estimation.base import NoiseEstimate, is_rounding
+from invprior.noise_estimation.clipping import limits, unclipped
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.imaging import measures_images
 from invprior.problem import estimates
@@ -24,6 +25,9 @@ from invprior.problem.functionals import Prior, Reparameterization
 from invprior.problem.units import DATA_UNITS, DataRange, Units
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
+
+# Of the values, at black or at white. Unclipped 8-bit data share an extreme value by chance, but few of them.
+_CLIPPED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,27 @@ class Problem:
             replace(t, functional=prior) if t.functional is network else t for t in self.prior.terms
         )
         return replace(self, prior=Prior(tuple(terms)))
+
+    @cached_property
+    def clipping(self) -> tuple[float, float] | None:
+        """The lowest and the highest value of y where its noise was clipped there, and infinity where it was not.
+
+        None where that does not matter: no noise was clipped, the fidelity ignores it, or y holds no pixels of x.
+        """
+        sees_pixels = self.operator.is_identity or self.operator.is_mask
+        if not (sees_pixels and self.fidelity.undoes_clipping) or self.data_only:
+            return None
+        mask, known = self.observation_mask, self.y
+        if mask is not None:
+            known = known[mask.expand(known.shape)]
+        if known.is_complex() or is_rounding(self.noise_level, self.noise):
+            return None
+        bounds = limits(known, least=_CLIPPED)
+        return None if bounds == (-math.inf, math.inf) else bounds
+
+    def unclipped(self, x: Tensor) -> Tensor:
+        """Return an estimate of the image from x, an estimate of the mean of noisy and clipped pixels."""
+        return x if self.clipping is None else unclipped(x, self.noise_level, self.clipping)
 
     @property
     def data_only(self) -> bool:

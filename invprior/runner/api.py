@@ -34,6 +34,7 @@ from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions, check_steps, checkpoint_of
 from invprior.runner.run import Run
 from invprior.runner.tiling import run_in_tiles
+from invprior.runner.unclipping import unclipped
 from invprior.runner.units import (
     iterate_in_data_units,
     options_for_run,
@@ -279,9 +280,14 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     explicit = companion(final, options, _solve)
 
     def once(own: RunOptions) -> Solution:
-        if plan.tile is None:
-            return Run(final, own).solve()
-        return run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
+        try:
+            if plan.tile is None:
+                return unclipped(Run(final, own).solve(), weighted)
+            found = run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
+            return unclipped(found, weighted)
+        except (DivergedError, Interrupted) as error:
+            error.solution = error.solution and unclipped(error.solution, weighted)
+            raise
 
     def member(index: int, own_seed: int) -> Solution:
         own = options.checkpoint and options.checkpoint.within(f"run-{index + 1}")
