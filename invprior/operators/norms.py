@@ -41,14 +41,29 @@ def _content(operator: nn.Module) -> Content | None:
     own = ((name, value) for name, value in vars(operator).items() if name not in _MODULE)
     found, tensors = list[object](), list[Tensor]()
     for name, value in [*operator.named_parameters(), *operator.named_buffers(), *own]:
-        if isinstance(value, Tensor) and not value.is_inference():
-            found.append((name, id(value), value.data_ptr(), value._version, value.dtype))
-            tensors.append(value)
+        parts = _parts(value) if isinstance(value, Tensor) else None
+        if parts is not None:
+            found += [(name, id(value), p.data_ptr(), p._version, p.dtype) for p in parts]
+            tensors += [value, *parts]
         elif _is_plain(value):
             found.append((name, value))
         else:
             return None
     return found, tensors
+
+
+def _parts(tensor: Tensor) -> list[Tensor] | None:
+    """Return the tensors in memory that a tensor consists of, itself if it is dense; None if a change stays unseen."""
+    if tensor.is_inference():
+        return None
+    if tensor.layout == torch.strided:
+        return [tensor]
+    # A sparse tensor has no memory of its own, and its version misses changes of its values.
+    if tensor.layout == torch.sparse_coo:
+        return [tensor._indices(), tensor._values()]
+    if tensor.layout == torch.sparse_csr:
+        return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    return None
 
 
 def _is_plain(value: object) -> bool:

@@ -1,5 +1,6 @@
 """The norm of an operator, which is kept."""
 
+import pytest
 import torch
 
 from invprior.operators.base import LinearOperator
@@ -35,3 +36,25 @@ def test_the_norm_is_computed_again_only_after_a_change():
     before = Scaling.computed
     assert operator.norm() == operator.norm()
     assert Scaling.computed == before + 2
+
+
+class Product(LinearOperator):
+    """A product with a sparse matrix, as a benchmark's own tomography has."""
+
+    def __init__(self, matrix):
+        super().__init__((1, 2, 2))
+        self.register_buffer("matrix", matrix)
+
+    def forward(self, x):
+        return (self.matrix @ x.reshape(-1, 4).T).T.reshape(x.shape)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("layout", ["sparse_coo", "sparse_csr", "sparse_csc"])
+def test_a_sparse_operator_has_the_norm_of_its_present_values(layout):
+    matrix = (2 * torch.eye(4)).to_sparse(layout=getattr(torch, layout))
+    operator = Product(matrix)
+    assert abs(operator.norm() - 2) < 0.05
+    assert operator.norm() == operator.norm()
+    (matrix._values() if layout == "sparse_coo" else matrix.values()).mul_(2)
+    assert abs(operator.norm() - 4) < 0.1
