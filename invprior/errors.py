@@ -44,6 +44,15 @@ class MeasurementError(InvpriorError):
     """An image, mask, kernel or measurement cannot be used, or a file cannot be written."""
 
 
+def is_complex(value: object) -> bool:
+    """Return whether a tensor or an array holds complex numbers; False for anything else."""
+    return _name(getattr(value, "dtype", None)).startswith("complex")
+
+
+def _name(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
 def refuse_complex(dtype: object, what: str) -> None:
     """Refuse complex values where a conversion to floats would keep the real part alone.
 
@@ -54,7 +63,7 @@ def refuse_complex(dtype: object, what: str) -> None:
     Raises:
         MeasurementError: the dtype is complex.
     """
-    name = str(dtype).removeprefix("torch.")
+    name = _name(dtype)
     if name.startswith("complex"):
         raise MeasurementError(
             f"{what} must be real; got {name}. Give the real and the imaginary parts as two channels, with an "

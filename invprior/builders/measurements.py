@@ -34,7 +34,8 @@ def image_batch(
     Args:
         y: the images, in any form that `solve` takes.
         device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
-        dtype: float32 or float64; what is fitted needs the precision of one of them.
+        dtype: float32 or float64; what is fitted needs the precision of one of them. Complex images are of the
+            complex type of that precision.
         shape: shape of a measurement without the batch dimension. With other than three dimensions, a tensor or an
             array must have it, with or without a batch dimension in front; None if it is not known.
         axes: number of dimensions of a measurement of unknown shape, without the batch dimension; 3 reads images. Of
@@ -42,7 +43,7 @@ def image_batch(
 
     Raises:
         OptionError: the dtype is another one, or the device is missing.
-        MeasurementError: the images cannot be read, are complex, or hold no values.
+        MeasurementError: the images cannot be read, or hold no values.
     """
     if device is None and not isinstance(y, Tensor):
         device = default_device()
@@ -60,6 +61,8 @@ def image_batch(
         if (axes if shape is None else len(shape)) == 3
         else _measurements(y, dtype, shape, axes)
     )
+    if tensor.is_complex():
+        dtype = dtype.to_complex()
     try:
         tensor = tensor.to(device=device, dtype=dtype)
     except (

@@ -57,7 +57,12 @@ def simulate(
             f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
         )
     with torch.no_grad():
+        for part in (made, model) if x.is_complex() or made.complex_images else ():
+            if not part.takes_complex:
+                complex_type = x.dtype.to_complex()
+                refuse_complex(complex_type, f"The data of {plain_name(type(part))}")
         clean = made(x)
-        refuse_complex(clean.dtype, f"The measurement that {plain_name(type(made))} makes")
+        if not made.complex_images and not x.is_complex():
+            refuse_complex(clean.dtype, f"The measurement that {plain_name(type(made))} makes")
         y = model.sample(clean, derived_generator(seed, "noise"))
         return (y if made.observation_mask is None else y * made.observation_mask), made

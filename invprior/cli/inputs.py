@@ -173,7 +173,7 @@ def read(
             "infinite). Crop it, or fill them first."
         )
     if not options.simulated:
-        return parts, Inputs(y, None if true is None else true.x.to(y), given)
+        return parts, Inputs(y, None if true is None else true.x.to(y.device), given)
     assert parts.noise is not None  # `parts_of` has filled in the default
     measured, _ = simulate(y, operator=parts.operator, noise=parts.noise, seed=options.seed)
     return parts, Inputs(measured, y, given)

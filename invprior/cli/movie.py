@@ -13,6 +13,7 @@ from torch import Tensor
 from invprior.errors import OptionError
 from invprior.io import files
 from invprior.io.display import Window, window_of
+from invprior.numerics.complex_parts import magnitude
 from invprior.problem.solution import Iterate
 
 _MOST, _LARGEST = 40, 512  # frames, and pixels of a side: what a page can show and a run can hold
@@ -77,7 +78,7 @@ class Movie:
 
 def _small(x: Tensor) -> Tensor:
     """Return an image on the CPU with sides of at most `_LARGEST` pixels."""
-    x = x.detach().float()
+    x = magnitude(x.detach()).float()
     factor = max(x.shape[-2:]) / _LARGEST
     if factor > 1:
         size = [max(1, round(side / factor)) for side in x.shape[-2:]]

@@ -28,7 +28,7 @@ from invprior.cli.solve_options import Options
 from invprior.cli.summary import summary
 from invprior.cli.weight_curve import check_curve, weight_curve
 from invprior.io import files, images, strict_json
-from invprior.io.losses import losses
+from invprior.io.losses import held_in, losses
 from invprior.io.save import save
 from invprior.metrics.base import Range
 from invprior.metrics.base import score_range as range_of
@@ -91,16 +91,19 @@ class Session:
         if isinstance(place, Outputs):
             folder = RunFolder(place, options, inputs, command, run)
             return Session(selection, parts, options, inputs, folder)
+        like = inputs.like
+        if problem.y.is_complex():  # as the restoration is, whatever its source was
+            like = replace(like, depth=str(problem.y.dtype).removeprefix("torch."))
         outputs = settle(
             place or options.output,
             title(options, stem(options.image)),
-            inputs.like,
+            like,
             channels=problem.operator.image_shape[0],
             simulated=options.simulated,
             several=options.runs > 1,
             curve=options.weight_curve,
             overwrite=options.overwrite,
-            numbers=problem.picture is None,
+            numbers=problem.picture is None or problem.y.is_complex(),
         )
         if options.movie is not None:
             movie.check(options.movie, overwrite=options.overwrite)
@@ -207,7 +210,9 @@ class Session:
         writing = self.folder.writing
         like, truth, y = self.inputs.like, self.inputs.truth, self.problem.y
         with writing(to.restoration) as overwrite:
-            save(to.restoration, solution.x, like=like, overwrite=overwrite)
+            save(
+                to.restoration, held_in(to.restoration, solution.x), like=like, overwrite=overwrite
+            )
         if to.measurement is not None:
             with writing(to.measurement) as overwrite:
                 save_measurements(to.measurement, [y], overwrite=overwrite)

@@ -23,6 +23,8 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
 
     Attributes:
         offset_invariant: whether E depends on prediction - y alone, so that a constant may be taken off both.
+        takes_complex: whether E also takes complex values. It must be the sum of E over their real and imaginary parts,
+            on which a run works.
         undoes_clipping: whether a run takes back the bias of noise that was clipped at black or white, see
             `Problem.clipping`.
     """
@@ -30,6 +32,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
     plugin_group: ClassVar[str] = "fidelities"
     real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient")
     offset_invariant: bool = False
+    takes_complex: bool = False
     undoes_clipping: bool = False
 
     def __repr__(self) -> str:

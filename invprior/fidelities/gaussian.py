@@ -15,12 +15,15 @@ class Gaussian(QuadraticFidelity):
     """Least squares, ||Ax - y||^2 / (2 sigma^2), for white Gaussian noise.
 
     Args:
-        sigma: standard deviation of the noise, in units of the data; estimated from y when absent.
+        sigma: standard deviation of the noise, in units of the data, of complex data that of the real and of the
+            imaginary part; estimated from y when absent.
         clipping: "auto" takes into account that a camera or a file has clipped the noise at black and white, where y is
             the image or a part of its pixels. The minimiser then estimates the mean of the clipped pixels, and the run
             returns the image that has this mean (Foi 2009, "Clipped noisy images", Signal Processing 89). "ignore"
             returns the minimiser.
     """
+
+    takes_complex = True
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from invprior.io.readers.base import Array, optional
 
 _INTEGERS = ("uint8", "uint16", "int16", "int32", "uint32")
 _NUMBERS = ("float32", "float64", *_INTEGERS)
+COMPLEX = ("complex64", "complex128")
 # The value types of each format. The first is the default.
 DEPTHS: Mapping[str, tuple[str, ...]] = {
     ".png": ("uint8", "uint16"),
@@ -23,8 +24,8 @@ DEPTHS: Mapping[str, tuple[str, ...]] = {
     ".jpeg": ("uint8",),
     ".tif": _NUMBERS,
     ".tiff": _NUMBERS,
-    ".npy": _NUMBERS,
-    ".npz": _NUMBERS,
+    ".npy": (*_NUMBERS, *COMPLEX),
+    ".npz": (*_NUMBERS, *COMPLEX),
     ".bmp": ("uint8",),
     ".webp": ("uint8",),
     ".pgm": ("uint8", "uint16"),

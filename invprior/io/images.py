@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invprior.errors import MeasurementError, refuse_complex
+from invprior.errors import MeasurementError
 from invprior.io import codecs, files, sources
 from invprior.io.arraylike import ArrayLike, read_array
 from invprior.io.codecs import Array
@@ -26,8 +26,9 @@ class Image:
     """An image, with the properties of its file that `save` can give to another image.
 
     Attributes:
-        x: (1, C, H, W), float32 or float64. uint8 and uint16 are scaled to [0, 1] by the maximum of their type; other
-            integers and floats are as in the file. NaN where a value is missing.
+        x: (1, C, H, W), float32 or float64, or complex64 or complex128 where the file holds complex numbers. uint8 and
+            uint16 are scaled to [0, 1] by the maximum of their type; other integers and floats are as in the file. NaN
+            where a value is missing.
         depth: type of the values in the file: "uint8", "int32", "float32" or the like.
         alpha: opacity, (1, 1, H, W), in [0, 1]; None when the file has no alpha channel.
         path: the file.
@@ -197,13 +198,14 @@ def to_tensor(
 
     Args:
         value: a tensor (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its float32 or
-            float64; a numpy array (H, W) or (H, W, C), masked or not; an image of Pillow, an array
-            of xarray or any object with `__array__`; or the path of a file. Alpha is left out.
+            float64, complex64 or complex128; a numpy array (H, W) or (H, W, C), masked or not; an
+            image of Pillow, an array of xarray or any object with `__array__`; or the path of a
+            file. Alpha is left out.
         dtype: float64 reads arrays and files and scales integers in float64; another type does so
             in float32.
 
     Raises:
-        MeasurementError: another shape or type, such as complex values.
+        MeasurementError: another shape or type.
     """
     precision = precision_of(dtype)
     if isinstance(value, str | PathLike):
@@ -217,7 +219,6 @@ def to_tensor(
             f"got {type(value).__name__}."
         )
     array, missing = found
-    refuse_complex(array.dtype, "An array of images")
     try:
         values = scaled(array, precision)
     except ValueError as error:
@@ -233,9 +234,10 @@ def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
             "A tensor of images must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
             f"got {tuple(value.shape)}. Reshape it."
         )
-    refuse_complex(value.dtype, "A tensor of images")
     top = TOPS.get(str(value.dtype).removeprefix("torch."), 1)
-    if not value.is_floating_point():
+    if value.is_complex():
+        value = value.to(torch.complex128 if value.dtype == torch.complex128 else torch.complex64)
+    elif not value.is_floating_point():
         value = value.to(torch.float64 if dtype == torch.float64 else torch.float32) / top
     elif value.dtype not in (torch.float32, torch.float64):
         value = value.to(torch.float32)

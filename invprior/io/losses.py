@@ -21,13 +21,24 @@ def losses(path: Path, x: Tensor, like: Image | None) -> tuple[str, ...]:
     """
     held = encoders.DEPTHS[encoders.suffix_of(path) or path.suffix]
     found = [_values(path, x, like, held)]
+    if x.is_complex():
+        found = [None if held_in(path, x) is x else _MAGNITUDE.format(path.name)]
     if like is not None:
         found += [_metadata(path, like, (x.shape[2], x.shape[3]))]
     return tuple(note for note in found if note is not None)
 
 
+_MAGNITUDE = "{} holds the magnitude alone; .npy and .npz keep complex values"
+
+
+def held_in(path: Path, x: Tensor) -> Tensor:
+    """Return an image as a file holds it: the magnitude of a complex one in a format without complex numbers."""
+    held = encoders.DEPTHS[encoders.suffix_of(path) or path.suffix]
+    return x.abs() if x.is_complex() and encoders.COMPLEX[0] not in held else x
+
+
 def _values(path: Path, x: Tensor, like: Image | None, held: Sequence[str]) -> str | None:
-    if "float32" in held or (like is not None and like.depth in held):
+    if x.is_complex() or "float32" in held or (like is not None and like.depth in held):
         return None
     if like is not None and like.depth in TOPS:
         return f"{path.name} holds 8 bits; the values, {like.depth}, are rounded to them"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invprior.errors import MeasurementError
+from invprior.errors import MeasurementError, refuse_complex
 from invprior.io.images import Image
 from invprior.io.readers.nodata import is_nodata, typed
 from invprior.io.values import in_units, precision_of
@@ -49,6 +49,7 @@ def _holds(image: Image, value: float | str) -> Tensor:
             f'The value of missing pixels must be a number or "{ALPHA}"; got "{value}".'
         ) from None
     depth = np.dtype(image.depth)
+    refuse_complex(depth, "An image with a value for missing pixels")
     if depth.kind == "f":
         return torch.from_numpy(is_nodata(image.x.numpy(), value, depth))
     stored = typed(depth, value)

@@ -74,6 +74,8 @@ def default_suffix(like: Image, channels: int, pages: int = 1) -> str:
         pages: number of images.
     """
     own = None if like.path is None else encoders.suffix_of(like.path)
+    if like.depth in encoders.COMPLEX:
+        return own if own is not None and like.depth in encoders.DEPTHS[own] else ".npy"
     if own is not None and own not in encoders.LOSSY and like.depth in encoders.DEPTHS[own]:
         held = 1 if own in encoders.GREY else 3 if own in encoders.COLOURS else channels
         opaque = like.alpha is None or own in encoders.WITH_ALPHA
@@ -93,7 +95,8 @@ def save(
     """Write an image in the format of the path's suffix.
 
     uint8 and uint16 clip x to [0, 1], multiply it by the maximum of the type and round. Other integers are counts:
-    x is rounded and clipped to the range of the type. Float depths keep every value.
+    x is rounded and clipped to the range of the type. Float depths keep every value. Complex x needs .npy or .npz, and
+    keeps its own type; for a picture give its magnitude, x.abs().
 
     Args:
         path: its suffix names the format, one of `encoders.DEPTHS`. JPEG has quality 95.
@@ -124,8 +127,12 @@ def save_stack(
 
     The axes are those of the file that the images came from.
     """
+    held = encoders.DEPTHS.get(encoders.suffix_of(Path(path)) or "", ())
     for image in x:
-        refuse_complex(image.dtype, f'An image for "{path}"')
+        if (
+            encoders.COMPLEX[0] not in held or not x[0].is_complex()
+        ):  # pages share the type of the first
+            refuse_complex(image.dtype, f'An image for "{path}"')
         if image.dim() != 4 or image.shape[0] != 1:
             raise MeasurementError(
                 f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(image.shape)}.'
@@ -170,14 +177,13 @@ def save_numbers(path: str | PathLike[str], values: Tensor, *, overwrite: bool =
 
     Args:
         path: a .npy or .npz file.
-        values: (1, ...) or of several measurements (N, ...), float32 or float64.
+        values: (1, ...) or of several measurements (N, ...), float32, float64 or complex.
         overwrite: whether an existing file may be replaced.
 
     Raises:
         MeasurementError: the format is another one, or the file cannot be written.
     """
     path = check_numbers(path, overwrite=overwrite)
-    refuse_complex(values.dtype, f'A measurement for "{path}"')
     array = values.detach().cpu().numpy()
     while array.ndim > 1 and len(array) == 1:
         array = array[0]
@@ -212,7 +218,8 @@ def _page(path: Path, x: Tensor, depth: str, like: Image | None) -> Array:
             )
         if like.premultiplied and _suffix(path) in (".tif", ".tiff"):
             x = x * alpha
-        opaque = 1 if depth in TOPS or depth.startswith("float") else np.iinfo(depth).max
+        floats = depth.startswith(("float", "complex"))
+        opaque = 1 if depth in TOPS or floats else np.iinfo(depth).max
         x = torch.cat([x, alpha * opaque], 1)
     return _levels(path, x, depth)
 
@@ -224,7 +231,7 @@ def _levels(path: Path, x: Tensor, depth: str) -> Array:
         MeasurementError: NaN cannot be an integer.
     """
     array: Array = x[0].permute(1, 2, 0).numpy()
-    if not depth.startswith("float"):
+    if not depth.startswith(("float", "complex")):
         if np.isnan(array).any():
             raise MeasurementError(
                 f'Cannot write "{path}" with integers: the image has NaN. '
@@ -267,6 +274,8 @@ def _suffix(path: Path) -> str:
 
 def _depth(path: Path, suffix: str, x: Tensor, depth: str | None, like: Image | None) -> str:
     held = encoders.DEPTHS[suffix]
+    if x.is_complex():  # a real type would keep the real part alone
+        depth, like = str(x.dtype).removeprefix("torch."), None
     if depth is not None:
         if depth not in held:
             raise MeasurementError(

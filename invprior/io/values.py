@@ -15,6 +15,7 @@ from invprior.io.readers.base import Array
 TOPS = {"bool": 1, "uint8": 255, "uint16": 65535}
 Precision: TypeAlias = np.dtype[np.float32] | np.dtype[np.float64]
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_COMPLEX = {FLOAT32: np.complex64, FLOAT64: np.complex128}
 
 
 def precision_of(dtype: torch.dtype) -> Precision:
@@ -25,8 +26,10 @@ def precision_of(dtype: torch.dtype) -> Precision:
 def scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
     """Check an array (H, W) or (H, W, C); return it as (H, W, C), floats; 8 and 16 bits without a sign in [0, 1].
 
+    Complex numbers stay complex, in the precision.
+
     Raises:
-        ValueError: it has another shape, or no real numbers.
+        ValueError: it has another shape, or no numbers.
     """
     if array.ndim == 2:
         array = array[..., None]
@@ -45,16 +48,16 @@ def scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
 def in_units(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
     """Return floats of any shape; booleans and 8 and 16 bits without a sign in [0, 1], other numbers as they are.
 
+    Complex numbers stay complex, in the precision.
+
     Raises:
-        ValueError: they are not real numbers.
+        ValueError: they are not numbers.
     """
-    if array.dtype.kind == "c":
-        raise ValueError(
-            f"its values are {array.dtype.name}; save the magnitude, or the real and imaginary parts as two channels"
-        )
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"its values are {array.dtype}, expected real numbers")
+    if array.dtype.kind not in "biufc":
+        raise ValueError(f"its values are {array.dtype}, expected numbers")
     with np.errstate(over="ignore"):  # beyond float32 lies infinity, which the caller sees
+        if array.dtype.kind == "c":
+            return array.astype(_COMPLEX[precision])
         values: NDArray[Any] = array.astype(precision)
     top = TOPS.get(array.dtype.name)
     if top not in (None, 1):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError
+from invprior.numerics.complex_parts import magnitude
 from invprior.registry.plugin import Plugin
 
 Range: TypeAlias = tuple[float, float]
@@ -18,13 +19,16 @@ Range: TypeAlias = tuple[float, float]
 class Metric(ABC, metaclass=Plugin):
     """A measure of quality against the ground truth; a frozen, keyword-only dataclass.
 
+    It sees the magnitudes of complex images, unless its class says that it `takes_complex` ones.
+
     Attributes:
         unit: printed after a value, such as "dB"; empty for a value without a unit.
         higher_is_better: whether a better image has a higher value.
     """
 
     plugin_group: ClassVar[str] = "metrics"
-    real_methods: ClassVar[tuple[str, ...]] = ("measure",)
+    magnitude_methods: ClassVar[tuple[str, ...]] = ("measure",)
+    takes_complex: ClassVar[bool] = False
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
 
@@ -101,6 +105,7 @@ def score_range(truth: Tensor, given: Range | None = None) -> Range:
         truth: the ground truth, (1, C, H, W).
         given: the range of the data, if it is known; used where the truth lies in it.
     """
+    truth = magnitude(truth)
     if given is not None and given[0] <= float(truth.min()) and float(truth.max()) <= given[1]:
         return given
     low, high = range_of(truth, None)

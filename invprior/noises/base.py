@@ -13,10 +13,15 @@ from invprior.registry.plugin import Plugin
 
 
 class Noise(ABC, metaclass=Plugin):
-    """A model of measurement noise; a frozen, keyword-only dataclass of its parameters."""
+    """A model of measurement noise; a frozen, keyword-only dataclass of its parameters.
+
+    Attributes:
+        takes_complex: whether it also draws complex measurements.
+    """
 
     plugin_group: ClassVar[str] = "noises"
     real_methods: ClassVar[tuple[str, ...]] = ("sample",)
+    takes_complex: ClassVar[bool] = False
 
     @abstractmethod
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:

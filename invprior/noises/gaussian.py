@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from invprior.errors import IncompatibleError
 from invprior.fidelities.gaussian import Gaussian
 from invprior.noises.base import Noise
 
@@ -20,9 +21,13 @@ class GaussianNoise(Noise):
     Args:
         sigma: standard deviation, in units of the data. If it is absent, it is estimated from y; a simulation
             uses 25 / 255. With 0 a simulation adds no noise. A restoration then estimates sigma from y, with a note.
+            Complex noise is circular: sigma is that of its real part and that of its imaginary part, so the root mean
+            square of its magnitude is sqrt(2) sigma.
         clip: limit the result to [0, 1], as a camera does.
         quantise: limit the result to [0, 1] and round it to 8 bits, as an 8-bit file does.
     """
+
+    takes_complex: ClassVar[bool] = True
 
     sigma: Annotated[float, Ge(0)] | None = None
     clip: bool = False
@@ -35,8 +40,21 @@ class GaussianNoise(Noise):
         return {"its-fidelity": "least squares ignores clipping and rounding"} if camera else {}
 
     def sample(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Add noise. It is drawn in float64 on the CPU, so that every dtype and device gets the same."""
-        noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+        """Add noise. It is drawn in float64 on the CPU, so that every dtype and device gets the same.
+
+        Raises:
+            IncompatibleError: `clip` or `quantise` for complex measurements, which have no limits.
+        """
+        if clean.is_complex():
+            if self.clip or self.quantise:
+                raise IncompatibleError(
+                    "The options clip and quantise of gaussian are for the real values of a camera; the measurement "
+                    "is complex. Leave them out."
+                )
+            noise = torch.randn((*clean.shape, 2), generator=generator, dtype=torch.float64)
+            noise = torch.view_as_complex(noise)
+        else:
+            noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
         noisy = clean + self._sigma * noise.to(clean)
         if self.quantise:
             return (noisy.clamp(0, 1) * 255).round() / 255

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from invprior.numerics.complex_parts import parts
+
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product of each image of a batch: (B, ...) and (B, ...) to (B,)."""
-    return (a * b).flatten(1).sum(1)
+    """Inner product of each image of a batch, for complex values its real part: (B, ...) and (B, ...) to (B,)."""
+    return (a.conj() * b).real.flatten(1).sum(1)
 
 
 def norm(a: Tensor) -> Tensor:
@@ -42,7 +44,7 @@ def conjugate_gradients(
     tolerance: float = 1e-6,
     steps: int = 500,
 ) -> Tensor:
-    """Solve matrix(x) = rhs for a symmetric positive definite matrix.
+    """Solve matrix(x) = rhs for a symmetric or Hermitian, positive definite matrix.
 
     Each image of the batch is a system of its own.
 
@@ -171,7 +173,8 @@ def spectral_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: in
     """
     # A fixed seed on the CPU: the same norm in every run and on every device.
     generator = torch.Generator().manual_seed(0)
-    v = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
+    exact = torch.complex128 if like.is_complex() else torch.float64
+    v = torch.randn(like.shape, generator=generator, dtype=exact).to(like)
     v = v / _length(v)
     before = torch.zeros_like(v)
     # The density of c at 0 is that of a normal distribution of variance 1 / n.
@@ -209,16 +212,16 @@ _MISSED = 1e-6  # probability that the bound of `spectral_norm` does not hold
 
 def _product(a: Tensor, b: Tensor) -> float:
     # A sum of millions of float32 values in float32 can miss the norm by more than the bound's margin.
-    return float((a * b).sum(dtype=_precise(a)))
+    return float((a.conj() * b).real.sum(dtype=_precise(a)))
 
 
 def _length(a: Tensor) -> float:
     # Squares in float32 would underflow for an operator of norm 1e-10.
-    return float(torch.linalg.vector_norm(a, dtype=_precise(a)))
+    return float(torch.linalg.vector_norm(parts(a), dtype=_precise(a)))
 
 
 def _precise(a: Tensor) -> torch.dtype:
-    return a.dtype if a.device.type == "mps" else torch.float64  # MPS has no float64
+    return a.real.dtype if a.device.type == "mps" else torch.float64  # MPS has no float64
 
 
 def _largest_ritz_value(diagonal: list[float], beside: list[float]) -> float:

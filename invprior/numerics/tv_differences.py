@@ -9,12 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 
 Kind: TypeAlias = Literal["isotropic", "anisotropic", "vectorial"]
+# Over the channels of each difference: the moduli of complex differences whose parts are channels.
+Norm: TypeAlias = Kind | Literal["moduli"]
 
 # The axes of a field of differences, (2, C, H, W), over which each kind takes one Euclidean norm.
-JOINED: dict[Kind, tuple[int, ...]] = {
+JOINED: dict[Norm, tuple[int, ...]] = {
     "isotropic": (-4,),
     "anisotropic": (),
     "vectorial": (-4, -3),
+    "moduli": (-3,),
 }
 
 
@@ -62,10 +65,12 @@ def subtract_adjoint(v: Tensor, field: Tensor, factor: float, out: Tensor | None
     return out
 
 
-def square_norms(field: Tensor, kind: Kind) -> Tensor:
+def square_norms(field: Tensor, kind: Norm) -> Tensor:
     """Return the squared norms at each pixel, (..., 2, C, H, W) with joined axes of length 1."""
     if not JOINED[kind]:
         return field * field
+    if kind == "moduli":
+        return (field * field).sum(-3, keepdim=True)
     down, right = field.unbind(-4)
     squares = (down * down).addcmul_(right, right).unsqueeze(-4)
     return squares.sum(-3, keepdim=True) if kind == "vectorial" else squares

@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from invprior.errors import OptionError
+from invprior.numerics.complex_parts import from_parts, parts
 from invprior.numerics.tv_differences import (
     JOINED,
-    Kind,
+    Norm,
     differences,
     differences_into,
     square_norms,
@@ -39,13 +40,13 @@ COARSEST, COARSE_GAP = 16, 1e-3  # side in pixels of the smallest image, and its
 MOST_STEPS = 50_000
 
 
-def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float = GAP) -> Tensor:
+def tv_prox(v: Tensor, tau: float, kind: Norm, gap: float = GAP) -> Tensor:
     """Return argmin_x tau TV(x) + 1/2 ||x - v||^2, each image to its own gap.
 
     Autograd does not pass through.
 
     Args:
-        v: images, (B, C, H, W).
+        v: images, (B, C, H, W), real or complex. The norms of complex differences are those of their moduli.
         tau: positive.
         kind: which norm TV takes of the differences.
         gap: the energy of each result is at most this fraction above the minimum.
@@ -57,12 +58,22 @@ def tv_prox(v: Tensor, tau: float, kind: Kind, gap: float = GAP) -> Tensor:
     Raises:
         OptionError: when rounding in v's dtype keeps the gap from being reached.
     """
+    if v.is_complex():
+        return _prox_of_complex(v, tau, kind, gap)
     # Image by image: each stops at its own gap, and a batch would wait for its slowest.
     with torch.no_grad():
         return torch.stack([_prox_of_image(image, tau, kind, gap) for image in v])
 
 
-def _prox_of_image(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
+def _prox_of_complex(v: Tensor, tau: float, kind: Norm, gap: float) -> Tensor:
+    """Solve for the real and imaginary parts as channels with a joint norm."""
+    # Without a norm over all channels, each complex one is a problem of its own.
+    groups = (v,) if kind == "vectorial" else v.split(1, 1)
+    joint: Norm = "moduli" if kind == "anisotropic" else "vectorial"
+    return torch.cat([from_parts(tv_prox(parts(group), tau, joint, gap)) for group in groups], 1)
+
+
+def _prox_of_image(v: Tensor, tau: float, kind: Norm, gap: float) -> Tensor:
     """Check the gap, remove the mean, and solve for one image, (C, H, W)."""
     least = 10 * torch.finfo(v.dtype).eps
     if gap < least:
@@ -76,11 +87,11 @@ def _prox_of_image(v: Tensor, tau: float, kind: Kind, gap: float) -> Tensor:
     rest = centred.mean((-2, -1), keepdim=True)  # what rounding leaves of a large mean
     centred -= rest
     # Without a joint norm, channels are separate problems, and one of them fits in the CPU's cache.
-    parts = (centred,) if kind == "vectorial" else centred.split(1)
-    return torch.cat([_solve(part, tau, kind, gap)[0] for part in parts]).add_(rest).add_(mean)
+    pieces = (centred,) if kind in ("vectorial", "moduli") else centred.split(1)
+    return torch.cat([_solve(piece, tau, kind, gap)[0] for piece in pieces]).add_(rest).add_(mean)
 
 
-def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tensor]:
+def _solve(v: Tensor, tau: float, kind: Norm, gap: float) -> tuple[Tensor, Tensor]:
     """Iterate from a coarser solution and return x and u; v has mean zero in each channel."""
     x, u = v.clone(), v.new_zeros(2, *v.shape)
     variation = square_norms(differences(v), kind).sqrt_()
@@ -132,7 +143,7 @@ def _solve(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tenso
     )
 
 
-def _project(u: Tensor, kind: Kind) -> Tensor:
+def _project(u: Tensor, kind: Norm) -> Tensor:
     """Scale u in place where its norms exceed 1."""
     if kind == "anisotropic":
         return u.clamp_(-1.0, 1.0)
@@ -140,7 +151,7 @@ def _project(u: Tensor, kind: Kind) -> Tensor:
 
 
 def _energy_and_gaps(
-    v: Tensor, x: Tensor, u: Tensor, field: Tensor, x_u: Tensor, tau: float, kind: Kind
+    v: Tensor, x: Tensor, u: Tensor, field: Tensor, x_u: Tensor, tau: float, kind: Norm
 ) -> list[float]:
     """Return the energy of x, gap(x, u) and gap(0, u).
 
@@ -161,7 +172,7 @@ def _square(x: Tensor) -> Tensor:
     return torch.dot(x.flatten(), x.flatten())
 
 
-def _from_coarse(v: Tensor, tau: float, kind: Kind, gap: float) -> tuple[Tensor, Tensor]:
+def _from_coarse(v: Tensor, tau: float, kind: Norm, gap: float) -> tuple[Tensor, Tensor]:
     """Solve at half the size and enlarge x and u to v's.
 
     Halving each side leaves 1/4 of the fidelity and 1/2 of TV, hence tau / 2. The field u is a flow

@@ -31,6 +31,8 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
     if type(operator).adjoint is LinearOperator.adjoint:
         return None
     generator = torch.Generator().manual_seed(0)
+    if operator.complex_images:
+        like = like.to(like.dtype.to_complex())
     x = _normal((1, *operator.image_shape), like, generator)
     with torch.no_grad():
         image = operator(x)
@@ -50,9 +52,10 @@ def adjoint_fault(operator: LinearOperator, like: Tensor, tolerance: float) -> s
 def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
     """Return A^H y by autograd, or pixel by pixel when autograd does not apply and A is small.
 
-    For a complex y the result is the real part, as images are real. It is None when both ways fail.
+    For a complex y the result is the real part, unless images are complex too. It is None when both ways fail.
     """
-    x = y.real.new_zeros(y.shape[0], *operator.image_shape).requires_grad_()
+    like = y if operator.complex_images else y.real
+    x = like.new_zeros(y.shape[0], *operator.image_shape).requires_grad_()
     try:
         with torch.enable_grad():
             (result,) = torch.autograd.grad(operator(x), x, y)
@@ -63,7 +66,8 @@ def exact_adjoint(operator: LinearOperator, y: Tensor) -> Tensor | None:
     with torch.no_grad():
         pixels = torch.eye(x.numel(), dtype=x.dtype, device=x.device)
         columns = [operator(p.view_as(x)) for p in pixels]
-        return torch.stack([(c.conj() * y).real.sum() for c in columns]).view_as(x)
+        products = torch.stack([(c.conj() * y).sum() for c in columns])
+        return (products if x.is_complex() else products.real).view_as(x)
 
 
 def _how(operator: LinearOperator, y: Tensor, back: Tensor, tolerance: float) -> str | None:
@@ -72,7 +76,7 @@ def _how(operator: LinearOperator, y: Tensor, back: Tensor, tolerance: float) ->
     if right is None or right.shape != back.shape:
         return None
     with torch.no_grad():
-        back = back.real
+        back = back if right.is_complex() else back.real
         if distance(back, right) <= tolerance:
             return "the adjoint is that of A's derivative, but A itself is not linear: <Ax, y> differs from <x, A.H y>"
         wrong = difference(back, right, 0.0) or ""
@@ -80,12 +84,21 @@ def _how(operator: LinearOperator, y: Tensor, back: Tensor, tolerance: float) ->
             return f"the adjoint is {wrong}"
         # An explanation must account for nine tenths of the difference.
         near = min(_ALIKE, 0.1 * distance(back, right))
-        constant = operator.adjoint(torch.zeros_like(y)).real
+        constant = operator.adjoint(torch.zeros_like(y))
+        constant = constant if right.is_complex() else constant.real
         if _size(constant) > 0.0 and distance(back - constant, right) <= near:
             return "the adjoint adds a constant: A^H 0 is not 0"
-        if y.is_complex() and distance(operator.adjoint(y.conj()).real, right) <= near:
+        transposed = operator.adjoint(y.conj())
+        # For complex images, the transposed matrix takes conj(y) to the conjugate of A^H y.
+        if y.is_complex() and _is_transposed(transposed, right, near):
             return "conjugate missing in the adjoint: it multiplies by the transposed matrix"
         return _as_forward(operator, y, back, near) or _moved(back, right, near)
+
+
+def _is_transposed(found: Tensor, right: Tensor, near: float) -> bool:
+    if right.is_complex():
+        return distance(found.conj(), right) <= near
+    return distance(found.real, right) <= near
 
 
 def _as_forward(operator: LinearOperator, y: Tensor, back: Tensor, near: float) -> str | None:

@@ -32,11 +32,16 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
         notes: what the user should know about the operator, one sentence each; each run reports them.
         measurement_axes: number of dimensions of y without the batch dimension: 3 for (C, H, W), 1 for a vector (m,).
         measures_pictures: whether y is a picture of x, which a sinogram is not; None to find out by a trial.
+        takes_complex: whether A, if it is linear, also takes complex images and measurements.
+        complex_images: whether x and y are complex, whatever was given, as in magnetic resonance imaging. With other
+            operators x has the type of y, which may be complex if the operator `takes_complex` images.
     """
 
     plugin_group: ClassVar[str] = "operators"
     measurement_axes: ClassVar[int] = 3
     measures_pictures: ClassVar[bool | None] = None
+    takes_complex: bool = False
+    complex_images: bool = False
     image_shape: Shape
     measurement_shape: Shape
     notes: tuple[str, ...] = ()
@@ -156,7 +161,8 @@ class LinearOperator(Operator):
     def _spectral_norm(self) -> float:
         tensors = [*self.parameters(), *self.buffers()]
         device = tensors[0].device if tensors else None
-        dtype = next((t.dtype for t in tensors if t.is_floating_point()), None)
+        dtype = next((t.dtype for t in tensors if t.is_floating_point()), torch.get_default_dtype())
+        dtype = dtype.to_complex() if self.complex_images else dtype
         like = torch.zeros(1, *self.image_shape, device=device, dtype=dtype)
         return spectral_norm(self.normal, like)
 
@@ -272,6 +278,16 @@ class Compose(LinearOperator, LocalOperator):
         for recipe in reversed(operators):
             measurement_shape = recipe.image_shape_for(measurement_shape)
         return measurement_shape
+
+    @property
+    def takes_complex(self) -> bool:  # type: ignore[override]
+        """Whether every operator does."""
+        return all(operator.takes_complex for operator in self.operators)
+
+    @property
+    def complex_images(self) -> bool:  # type: ignore[override]
+        """Whether those of any operator are."""
+        return any(operator.complex_images for operator in self.operators)
 
     @property
     def operators(self) -> tuple[LinearOperator, ...]:

@@ -11,6 +11,8 @@ from invprior.operators.base import LinearOperator, LocalOperator, Shape
 class Denoise(LinearOperator, LocalOperator):
     """The identity, y = x; only noise is to remove."""
 
+    takes_complex = True
+
     def __init__(self, image_shape: Shape) -> None:
         super().__init__(image_shape)
 

@@ -37,6 +37,7 @@ class Inpaint(LinearOperator, LocalOperator):
         text: a text whose letters are missing, repeated all over the image.
     """
 
+    takes_complex = True
     known: Tensor
 
     def __init__(

@@ -40,6 +40,16 @@ class Masked(LinearOperator, LocalOperator):
         """Return the view of the operator."""
         return self.inner.noise_view(y)
 
+    @property
+    def takes_complex(self) -> bool:  # type: ignore[override]
+        """Whether the operator does."""
+        return self.inner.takes_complex
+
+    @property
+    def complex_images(self) -> bool:  # type: ignore[override]
+        """Whether the operator's are."""
+        return self.inner.complex_images
+
     def described(self) -> tuple[type, dict[str, Any]]:
         """Return the inner operator's class and options for provenance; the mask is in the measurement."""
         return option_values(self.inner)

@@ -10,13 +10,14 @@ from invprior.problem.functionals import Penalty, Proximable
 class NoPrior(Penalty, Proximable):
     """R(x) = 0, so the data alone decide: the baseline that every prior must beat."""
 
+    takes_complex = True
     offset_invariant = True
     degree = 0.0
 
     def value(self, x: Tensor) -> Tensor:
         """Return zeros, (B,), that autograd can differentiate."""
         # An empty sum stays 0 when x is not finite, unlike 0 * x.
-        return x.flatten(1).narrow(1, 0, 0).sum(1)
+        return x.real.flatten(1).narrow(1, 0, 0).sum(1)
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return zeros of x's shape."""

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from invprior.numerics.complex_parts import from_parts, parts
 from invprior.numerics.linalg import dot, negative_laplacian
 from invprior.numerics.spectral import dct, idct
 from invprior.problem.functionals import Penalty, Proximable
@@ -26,6 +27,7 @@ class Tikhonov(Penalty, Proximable):
     discrete cosine transform".
     """
 
+    takes_complex = True
     default_weight: float = 60.0
     offset_invariant = True
     degree = 2.0
@@ -54,17 +56,20 @@ class Tikhonov(Penalty, Proximable):
         """Return (I + tau grad^T grad)^-1 v, by division in the cosine basis."""
         if self.order == 0:
             return v / (1.0 + tau)
+        if v.is_complex():  # the cosine transform takes real images
+            return from_parts(self.prox(parts(v), tau))
         # Differences that end at the border are those of a mirrored image, whose basis is cosines.
         spectrum = dct(dct(v, -1), -2) / (1.0 + tau * _laplacian(v))
         return idct(idct(spectrum, -2), -1)
 
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float:
         """Return the sum of the factors by which the prox shrinks the cosine coefficients."""
+        each = 2 if v.is_complex() else 1
         if self.order == 0:
-            return v.numel() / (1.0 + tau)
+            return each * v.numel() / (1.0 + tau)
         # In float64, as a float32 sum over many pixels loses digits.
         shrinking = 1.0 / (1.0 + tau * _laplacian(v).double())
-        return float(shrinking.sum()) * math.prod(v.shape[:-2])
+        return each * float(shrinking.sum()) * math.prod(v.shape[:-2])
 
 
 def _laplacian(like: Tensor) -> Tensor:
@@ -75,5 +80,5 @@ def _laplacian(like: Tensor) -> Tensor:
 
 def _eigenvalues(n: int, like: Tensor) -> Tensor:
     """Return the eigenvalues, (n,), of the negative second difference of length n with free ends."""
-    angles = torch.arange(n, dtype=like.dtype, device=like.device) * (math.pi / (2 * n))
+    angles = torch.arange(n, dtype=like.real.dtype, device=like.device) * (math.pi / (2 * n))
     return 4.0 * angles.sin().square()

@@ -25,13 +25,15 @@ class TV(Penalty, Proximable):
         kind: vectorial takes one Euclidean norm over both differences of all channels, so the edges
             of all channels coincide. isotropic takes one norm per channel. anisotropic sums
             absolute differences, which favours edges along the axes. For grey images vectorial and
-            isotropic are the same.
+            isotropic are the same. Of complex images, the norms are those of the moduli of the
+            differences, so that R does not depend on a constant phase.
         gap: the prox stops when duality certifies that its energy is at most this fraction above
             the minimum.
 
     Source: Rudin, Osher and Fatemi 1992; Bresson and Chan 2008 (vectorial).
     """
 
+    takes_complex = True
     default_weight: float = 10.0
     offset_invariant = True
     degree = 1.0

@@ -18,10 +18,10 @@ from invprior.problem.functionals import Penalty, Proximable
 class Wavelet(Penalty, Proximable):
     """R(x) = ||details of W x||_1: natural images have few large wavelet coefficients.
 
-    The lowpass band is not penalised. Colour images are taken in luma and chroma axes. With an
-    orthogonal wavelet the prox is exact in one pass, by thresholding. With a biorthogonal wavelet or
-    translation invariance the l1 prox has no closed form. Its dual is then iterated until the energy
-    is within 1e-4 of the minimum, relatively.
+    The lowpass band is not penalised. Colour images are taken in luma and chroma axes. Complex images
+    have complex coefficients, whose moduli count. With an orthogonal wavelet the prox is exact in one
+    pass, by thresholding. With a biorthogonal wavelet or translation invariance the l1 prox has no
+    closed form. Its dual is then iterated until the energy is within 1e-4 of the minimum, relatively.
 
     Args:
         wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets, such as haar, db4, sym8
@@ -37,6 +37,7 @@ class Wavelet(Penalty, Proximable):
     over shifts is from Coifman and Donoho 1995, "Translation-invariant de-noising".
     """
 
+    takes_complex = True
     default_weight: float = 15.0
     offset_invariant = True
     degree = 1.0
@@ -85,10 +86,13 @@ class Wavelet(Penalty, Proximable):
         _, details = transform.analysis(to_opponent(x))
         # Coefficients that the prox has set to 0 return from the pixels as rounding errors.
         zero = 256 * torch.finfo(x.dtype).eps
-        sizes = [band.abs() if self.kind == "l1" else (band.abs() > zero).to(x) for band in details]
+        sizes = [band.abs() for band in details]
+        if self.kind == "l0":
+            sizes = [(size > zero).to(size) for size in sizes]
         bands = zip(self._thresholds(transform, 1.0), sizes, strict=True)
         return sum(
-            (scale * size.flatten(1).sum(1) for scale, size in bands), 0.0 * x.flatten(1).sum(1)
+            (scale * size.flatten(1).sum(1) for scale, size in bands),
+            0.0 * x.real.flatten(1).sum(1),
         )
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
@@ -98,18 +102,26 @@ class Wavelet(Penalty, Proximable):
             return from_opponent(_analysis_prox(transform, v, self._thresholds(transform, tau)))
         low, details = transform.analysis(v)
         if self.kind == "l1":
-            details = [torch.nn.functional.softshrink(band, tau) for band in details]
+            details = [_soft(band, tau) for band in details]
         else:
             # Keeping a coefficient c costs tau, and setting it to 0 costs c^2 / 2.
-            details = [torch.nn.functional.hardshrink(band, (2.0 * tau) ** 0.5) for band in details]
+            least = (2.0 * tau) ** 0.5
+            details = [torch.where(band.abs() <= least, 0.0, band) for band in details]
         return from_opponent(transform.synthesis(low, details))
 
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
-        """Return the number of coefficients that remain, in a basis with l1; else None."""
+        """Return the number of coefficients that remain, in a basis with l1; else None.
+
+        Of a complex one, the derivative is 1 along the coefficient and 1 - tau / |c| across it.
+        """
         if not self._basis or self.kind != "l1":
             return None
         low, details = self._transform(v).analysis(to_opponent(v))
-        return float(low.numel() + sum(int((band.abs() > tau).sum()) for band in details))
+        sizes = [band.abs() for band in details]
+        if v.is_complex():
+            kept = sum(float((2 - tau / size[size > tau].double()).sum()) for size in sizes)
+            return 2 * low.numel() + kept
+        return float(low.numel() + sum(int((size > tau).sum()) for size in sizes))
 
     def _transform(self, x: Tensor) -> WaveletTransform:
         levels = fitting_levels(self._filters, x.shape[-2], x.shape[-1], self.levels)
@@ -121,6 +133,20 @@ class Wavelet(Penalty, Proximable):
         return [
             tau * (gain if self.translation_invariant else 1.0) for gain in transform.noise_gains()
         ]
+
+
+def _soft(band: Tensor, threshold: float) -> Tensor:
+    """Reduce magnitudes by a positive threshold, down to 0."""
+    if not band.is_complex():
+        return torch.nn.functional.softshrink(band, threshold)
+    return band * (1.0 - threshold / band.abs()).clamp_min(0.0)
+
+
+def _limited(band: Tensor, most: float) -> Tensor:
+    """Limit magnitudes to a positive number, in place for real ones."""
+    if not band.is_complex():
+        return band.clamp_(-most, most)
+    return band * (most / band.abs()).clamp_max(1.0)
 
 
 # Times eps and the largest intensity: more than the sums of four levels' filters leave of a detail that is 0.
@@ -171,7 +197,7 @@ def _analysis_prox(
     for iteration in range(1, steps + 1):
         previous = dual
         dual = [
-            (point + step * band).clamp_(-threshold, threshold)
+            _limited(point + step * band, threshold)
             for point, band, threshold in zip(ahead, details, thresholds, strict=True)
         ]
         faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5)
@@ -180,7 +206,7 @@ def _analysis_prox(
         if iteration % 5 == 0:  # a check costs as much as a step
             x = v - transform.adjoint(nothing, dual)
             _, details = transform.analysis(x)
-            energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].flatten(1).sum(1))
+            energy, gap = 0.5 * dot(x - v, x - v), torch.zeros_like(dual[0].real.flatten(1).sum(1))
             for threshold, point, found in zip(thresholds, dual, details, strict=True):
                 band = torch.where(found.abs() > rounding, found, 0.0)
                 penalty = threshold * band.abs().flatten(1).sum(1)

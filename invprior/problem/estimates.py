@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
+from invprior.numerics.complex_parts import magnitude, parts
 from invprior.numerics.linalg import conjugate_gradients, negative_laplacian
 from invprior.operators.base import LinearOperator, Operator
 from invprior.problem.units import DataRange, estimated_range
@@ -47,8 +49,8 @@ def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
     # Damping shrinks towards 0; with the constant taken off, it shrinks towards the constant: the mean of y, where A
     # keeps constants.
     response = operator(y.new_ones(shape))
-    size = float(response.double().square().sum())
-    level = float((response * y).double().sum()) / size if size > 0 else 0.0
+    size = float(parts(response).double().square().sum())
+    level = _sum(response.conj() * y) / size if size > 0 else 0.0
     constant = y.new_full(shape, level)
     damping = 0.01 * operator.norm() ** 2
     rest = operator.adjoint(y - level * response)
@@ -87,7 +89,7 @@ def image_range(operator: LinearOperator, y: Tensor, noise_level: float) -> Data
     x = pseudo_inverse(operator, y)
     estimates = [x]
     if x.dim() == 4:
-        spread = _SPREAD * float(x.double().std(correction=0)) or 1.0
+        spread = _SPREAD * float(_exact(x).std(correction=0)) or 1.0
         # Without the mean, as the tolerance of conjugate gradients is relative to the size of y. Smoother than an
         # initial estimate, whose remaining noise would widen the range by a tenth.
         mean = x.mean()
@@ -96,6 +98,16 @@ def image_range(operator: LinearOperator, y: Tensor, noise_level: float) -> Data
     if operator.is_identity or operator.is_mask:
         mask = operator.observation_mask
         known = y if mask is None else y[mask.expand(y.shape)]
+        known = magnitude(known)
         estimates += [known.max() - _EXCESS * sigma, known.min() + _EXCESS * sigma]
     found = estimated_range(estimates, sigma / gain(operator))
     return DataRange(found.low * peak, found.high * peak, found.source)
+
+
+def _exact(x: Tensor) -> Tensor:
+    return x.to(torch.complex128) if x.is_complex() else x.double()
+
+
+def _sum(x: Tensor) -> complex | float:
+    total: complex | float = _exact(x).sum().item()
+    return total

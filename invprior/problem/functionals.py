@@ -34,6 +34,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """Base class of every prior; derive from one of the three forms instead.
 
     Attributes:
+        takes_complex: whether R also takes complex images. A class says so for itself, see `registry.plugin.Plugin`.
         term_options: names that a term's spec may hold beside the constructor's options.
         default_weight: the weight of a term that is given none, and the start of a search for it, for images in [0, 1].
             One value serves all noise levels, because the fidelity is a negative log-likelihood.
@@ -45,7 +46,8 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     """
 
     plugin_group: ClassVar[str] = "priors"
-    real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient")
+    real_methods: ClassVar[tuple[str, ...]] = ("value", "prox", "gradient", "degrees_of_freedom")
+    takes_complex: bool = False
     default_weight: float = 1.0
     offset_invariant: bool = False
     degree: float | None = None
@@ -134,6 +136,7 @@ class Proximable(Functional):
     def degrees_of_freedom(self, v: Tensor, tau: float) -> float | None:
         """Return the trace of the derivative of the prox at v, summed over the batch; None without a closed form.
 
+        Of complex images it is the trace over their real and imaginary parts.
         With a closed form, the choice of a weight for denoising needs no random probe.
         """
         return None

@@ -82,7 +82,7 @@ def figure(x: Tensor, y: Tensor | None, truth: Tensor | None = None) -> Any:
     rows = []
     for index, image in enumerate(x):
         measured = None if y is None else y[index][None]
-        true = None if truth is None else truth.to(x).expand_as(x)[index][None]
+        true = None if truth is None else truth.to(x.device).expand_as(x)[index][None]
         rows.append(_panels(image[None], measured, true))
     columns = max(map(len, rows))
     drawn = Figure(figsize=(3.2 * columns, 3.4 * len(rows)), layout="constrained")

@@ -6,6 +6,7 @@ minimise over u:   E(A x; y) + sum_k w_k R_k(x),    x = u   or   x = f_theta(z) 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,11 +18,14 @@ from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.noise_estimation.base import NoiseEstimate, is_rounding
 from invprior.noise_estimation.clipping import limits, unclipped
+from invprior.numerics.complex_parts import parts
 from invprior.operators.base import LinearOperator, Operator
 from invprior.operators.imaging import measures_images
+from invprior.operators.in_parts import InParts
 from invprior.problem import estimates
+from invprior.problem.complex_terms import in_parts
 from invprior.problem.data import DataTerm
-from invprior.problem.functionals import Prior, Reparameterization
+from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.units import DATA_UNITS, DataRange, Units
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
@@ -47,7 +51,7 @@ class Problem:
         given: the problem in the units of the data, from which `standardised` made this one; else None.
 
     Raises:
-        MeasurementError: y has another shape, is complex, or holds NaN or infinity.
+        MeasurementError: y has another shape, holds NaN or infinity, or is complex and a part does not take that.
         OptionError: the noise level and y differ in size by far.
         IncompatibleError: the prior reparameterises x twice.
     """
@@ -65,9 +69,11 @@ class Problem:
 
     @torch.inference_mode(False)
     def __post_init__(self) -> None:
-        refuse_complex(self.y.dtype, "The measurement")
+        self._check_complex()
         # Autograd cannot save a tensor that was made in inference mode.
         y = self.y.clone() if self.y.is_inference() else self.y.detach()
+        if self.operator.complex_images:
+            y = y.to(y.dtype.to_complex())
         object.__setattr__(self, "y", y)  # the dataclass is frozen
         expected = (1, *self.operator.measurement_shape)
         if tuple(self.y.shape) != expected:
@@ -100,6 +106,19 @@ class Problem:
                 f"A prior can set x = f(z) once; {' and '.join(names)} both do. Keep one of them."
             )
 
+    def _check_complex(self) -> None:
+        """Refuse a complex measurement on behalf of every part that does not say that it takes one."""
+        if not self.y.is_complex() and not self.operator.complex_images:
+            return
+        functionals = (term.functional for term in self.prior.terms if term.factor > 0)
+        for part in (self.operator, self.fidelity, *functionals):
+            if not part.takes_complex:
+                refuse_complex(self.y.dtype.to_complex(), f"The data of {plain_name(type(part))}")
+        if not isinstance(self.operator, LinearOperator):
+            raise IncompatibleError(
+                f"Complex images need a linear operator, and {plain_name(type(self.operator))} is not one."
+            )
+
     def _check_noise_level(self) -> None:
         """Refuse noise so far from the size of y that their quotient, squared, leaves single precision."""
         level, largest = self.fidelity.noise_level, float(self.y.abs().max())
@@ -115,9 +134,14 @@ class Problem:
         if view is None:
             return self._assumed_noise(self.fidelity.estimate_noise(y, mask))
         if view is not y:
-            known = None if mask is None else self.operator.noise_view(mask.expand(y.shape))
-            return self.fidelity.estimate_noise(view, known)
-        if y.dim() == 4 and not measures_images(self.operator, y):
+            mask = None if mask is None else self.operator.noise_view(mask.expand(y.shape))
+            y = view
+        if y.is_complex():  # noise is as strong in both parts
+            mask = None if mask is None else torch.cat([mask.expand(y.shape)] * 2, 1)
+            y = parts(y)
+        if view is not self.y:
+            return self.fidelity.estimate_noise(y, mask)
+        if y.dim() == 4 and not measures_images(self.operator, self.y):
             # As rows, which no estimate takes for an image.
             mask = None if mask is None else mask.expand(y.shape).flatten(1, 2)
             y = y.flatten(1, 2)
@@ -125,7 +149,7 @@ class Problem:
 
     def _assumed_noise(self, estimate: NoiseEstimate) -> NoiseEstimate:
         """Return an estimate with a noise of 1 % of y's root mean square; a count of photons stays as it is."""
-        size = float(self.y.double().square().mean().sqrt())
+        size = float(parts(self.y).double().square().mean().sqrt())
         if estimate.peak is not None or size == 0:
             return estimate
         return replace(
@@ -171,10 +195,11 @@ class Problem:
 
     @cached_property
     def measurements(self) -> int:
-        """The number of measurements that carry data."""
+        """The number of real values that carry data: two for each complex one."""
+        each = 2 if self.y.is_complex() else 1
         if self.observation_mask is None:
-            return self.y.numel()
-        return int(self.observation_mask.expand(self.y.shape).sum())
+            return each * self.y.numel()
+        return each * int(self.observation_mask.expand(self.y.shape).sum())
 
     @property
     def reparameterization(self) -> Reparameterization | None:
@@ -259,17 +284,20 @@ class Problem:
 
         A run solves it, so that priors, solvers and rules may have constants that suit images in [0, 1]. A minimum
         of one problem is a minimum of the other: given weights and the fidelity keep their meaning in units of the
-        data.
+        data. A complex problem becomes one on real and imaginary parts, so that all of a run works on real numbers.
 
         Raises:
             IncompatibleError: a range was given, and the operator is not linear.
         """
-        if self.given is not None or self.unscalable:
+        complex_values = self.y.is_complex()
+        if self.given is not None or (self.unscalable and not complex_values):
             return self
-        found = self.image_range
+        found = None if self.unscalable else self.image_range
         invariant = all(t.functional.offset_invariant for t in self.prior.terms)
-        shift = invariant and self.fidelity.offset_invariant
+        shift = invariant and self.fidelity.offset_invariant and not complex_values
         units = DATA_UNITS if found is None else found.units(shift=shift)
+        if complex_values:
+            units = replace(units, of_parts=True)
         if units.is_identity:
             return self
         if not isinstance(self.operator, LinearOperator):
@@ -283,14 +311,23 @@ class Problem:
                 offset = self.operator(self.y.new_full((1, *self.operator.image_shape), units.low))
         return replace(
             self,
-            y=(self.y - offset) / units.scale,
-            prior=Prior(tuple(term.standardised(units.scale) for term in self.prior.terms)),
+            operator=InParts(self.operator) if complex_values else self.operator,
+            y=parts(self.y - offset) / units.scale,
+            prior=Prior(tuple(term.standardised(units.scale) for term in self._real_terms())),
             fidelity=self.fidelity.rescaled(units.scale),
             noise=None if self.noise is None else self.noise.rescaled(units.scale),
             data_range=found,
             units=units,
             given=self,
         )
+
+    def _real_terms(self) -> Iterator[Term]:
+        """Yield the terms, those of complex images on real and imaginary parts."""
+        for term in self.prior.terms:
+            functional = term.functional
+            if self.y.is_complex() and functional.takes_complex:
+                functional = in_parts(functional)
+            yield replace(term, functional=functional)
 
     @property
     def unscalable(self) -> tuple[str, ...]:

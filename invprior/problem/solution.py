@@ -180,12 +180,12 @@ class Solution:
         return f"Solution({shape}, {self.steps} steps in {self.seconds:.2f} s, {end})"
 
     def to_numpy(self) -> Any:
-        """Return x, (H, W) or (H, W, C), with B in front for a batch; float64 if x is, else float32.
+        """Return x, (H, W) or (H, W, C), with B in front for a batch; float64 if x is, complex if x is, else float32.
 
         The values are those of x: in the units of the measurement, not clipped.
         """
         x = self.x.detach()
-        x = x if x.dtype == torch.float64 else x.float()
+        x = x if x.dtype == torch.float64 or x.is_complex() else x.float()
         images = x.cpu().movedim(1, -1).numpy().copy()  # the caller may write into it
         images = images[..., 0] if images.shape[-1] == 1 else images
         return images[0] if len(images) == 1 else images

@@ -16,7 +16,7 @@ from functools import cache, wraps
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any
 
-from invprior.errors import InvpriorError, OptionError, did_you_mean, refuse_complex
+from invprior.errors import InvpriorError, OptionError, did_you_mean, is_complex, refuse_complex
 from invprior.registry import lookup
 from invprior.registry.options import REQUIRED, parameters, plain_name, shown, sized
 from invprior.registry.signatures import renamed_fault
@@ -33,15 +33,20 @@ _FIELD = (
 class Plugin(ABCMeta):
     """Metaclass of the plugin base classes; it checks the options before the constructor runs.
 
-    A base class names in `real_methods` those of its methods that take real tensors. They refuse complex ones, in every
-    class that defines them.
+    A class that handles complex tensors says so with `takes_complex = True`, a property where options decide. It holds
+    for that class alone, since one derived from it may handle real tensors only. In all other classes, the methods that
+    a base class names in `real_methods` refuse complex tensors, and those in `magnitude_methods` see their magnitude.
     """
+
+    takes_complex: bool
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         """Make the class."""
-        inherited = (m for base in bases for m in getattr(base, "real_methods", ()))
-        for method in {*inherited, *namespace.get("real_methods", ())} & namespace.keys():
-            namespace[method] = _of_reals(namespace[method])
+        for kind, guard in (("real_methods", _refused), ("magnitude_methods", _magnitude)):
+            inherited = (m for base in bases for m in getattr(base, kind, ()))
+            for method in {*inherited, *namespace.get(kind, ())} & namespace.keys():
+                namespace[method] = _of_reals(namespace[method], guard)
+        namespace.setdefault("takes_complex", False)
         return super().__new__(mcs, name, bases, namespace)
 
     if not TYPE_CHECKING:  # a type checker must see each class's own constructor
@@ -59,16 +64,27 @@ class Plugin(ABCMeta):
         return cls(**options)
 
 
-def _of_reals(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that refuses complex tensors, of which most code would keep the real part alone."""
+def _of_reals(method: Callable[..., Any], guard: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Return a method that sees complex tensors only if its class takes them: most code would drop imaginary parts."""
 
     @wraps(method)
     def checked(self: Any, *args: Any, **options: Any) -> Any:
-        for value in (*args, *options.values()):
-            refuse_complex(getattr(value, "dtype", None), f"What {plain_name(type(self))} takes")
-        return method(self, *args, **options)
+        if self.takes_complex or not any(map(is_complex, (*args, *options.values()))):
+            return method(self, *args, **options)
+        options = {name: guard(self, value) for name, value in options.items()}
+        return method(self, *(guard(self, value) for value in args), **options)
 
     return checked
+
+
+def _refused(plugin: Any, value: Any) -> Any:
+    refuse_complex(getattr(value, "dtype", None), f"What {plain_name(type(plugin))} takes")
+    return value
+
+
+def _magnitude(plugin: Any, value: Any) -> Any:
+    # Of real images too, so that an image and a ground truth of either kind are alike.
+    return value.abs() if hasattr(value, "dtype") else value
 
 
 def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:

@@ -62,8 +62,9 @@ def solution_in_data_units(solution: Solution, units: Units) -> Solution:
     return replace(
         solution,
         x=units.outward(solution.x),
-        # A deviation has no offset.
-        deviation=None if solution.deviation is None else solution.deviation * units.scale,
+        deviation=None
+        if solution.deviation is None
+        else units.deviation_outward(solution.deviation),
         members=tuple(solution_in_data_units(m, units) for m in solution.members),
         images=tuple(solution_in_data_units(i, units) for i in solution.images),
     )

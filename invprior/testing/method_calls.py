@@ -55,4 +55,5 @@ class MethodCall:
         plugin = copy.deepcopy(self.plugin)
         if isinstance(plugin, nn.Module):
             plugin.to(dtype)
-        return replace(self, plugin=plugin, tensors=tuple(t.to(dtype) for t in self.tensors))
+        tensors = (t.to(dtype.to_complex() if t.is_complex() else dtype) for t in self.tensors)
+        return replace(self, plugin=plugin, tensors=tuple(tensors))

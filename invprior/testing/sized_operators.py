@@ -35,9 +35,10 @@ class SizedOperator:
 
     @property
     def x(self) -> Tensor:
-        """Two images of its size."""
+        """Two images of its size, complex if its images are."""
         shape = self.operator.image_shape
-        return images(2, *shape) if len(shape) > 1 else noise(2, *shape)
+        x = images(2, *shape) if len(shape) > 1 else noise(2, *shape)
+        return torch.complex(x, noise(2, *shape, seed=5)) if self.operator.complex_images else x
 
     @cached_property
     def y(self) -> Tensor:
