@@ -59,9 +59,9 @@ def cell_columns(measures: Sequence[Measure]) -> list[CellColumn]:
         return text(" ".join([stop, *notes]).strip())
 
     return [
-        (Head(text="task", numeric=False), lambda r: text(r.task.title)),
-        (Head(text="method", numeric=False), lambda r: text(r.method)),
-        (Head(text="image", numeric=False), lambda r: text(r.pair.image)),
+        (Head(text="task", numeric=False, axis=True), lambda r: text(r.task.title)),
+        (Head(text="method", numeric=False, axis=True), lambda r: text(r.method)),
+        (Head(text="image", numeric=False, axis=True), lambda r: text(r.pair.image)),
         (Head(text="seed"), lambda r: number(r.pair.seed)),
         (Head(text="status", numeric=False), lambda r: _status(r.record.status if r.record else NOT_RUN)),
         *map(score, measures),

@@ -45,7 +45,7 @@ def quality_against_time(task: Task, measure: Measure, comparison: Comparison) -
     """
     times = mean_seconds(task, comparison)
     drawable = [
-        m for m in comparison.methods if m in times and _fits(times[m], comparison.mean[m].mean)
+        m for m in comparison.methods if m in times and fits(times[m], comparison.mean[m].mean)
     ]
     shown = drawable[:MOST]
     if not shown:
@@ -106,11 +106,11 @@ def curves(task: Task, measure: Measure, comparison: Comparison) -> Figure | Non
 def _points(curve: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
     """Return seconds and scores of a curve, (N, 2), without points that no axis holds or not after the start."""
     rows = [(row["seconds"], row[name]) for row in curve if "seconds" in row and name in row]
-    good = [(t, v) for t, v in rows if t > 0 and _fits(t, v)]
+    good = [(t, v) for t, v in rows if t > 0 and fits(t, v)]
     return np.array(good, np.float64).reshape(-1, 2)
 
 
-def _fits(*values: float) -> bool:
+def fits(*values: float) -> bool:
     """Whether an axis can hold values; it overflows above 1e154 or so, and is of no use long before."""
     return all(abs(value) < _LARGEST for value in values)
 

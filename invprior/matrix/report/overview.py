@@ -12,6 +12,7 @@ from invprior.matrix.report.rows import cell_rows
 from invprior.matrix.report.table import Head, Table, Value, number, text
 from invprior.matrix.results.record import STATUSES
 
+AXES = ("task", "method", "image")  # by which the page can be narrowed
 HOW = (
     "Methods are compared on the pairs of image and seed that all of them have. A seed determines the noise, the mask "
     "and the networks' initial weights, so methods that share a pair had the same measurement.",
@@ -64,7 +65,7 @@ def overview(collection: Collection, measure: Measure) -> Table:
         rows.append((rank, row))
     rows.sort(key=lambda r: r[0])  # methods without a rank, at infinity, come last
     heads = [
-        Head(text="method", numeric=False),
+        Head(text="method", numeric=False, axis=True),
         Head(text="mean rank", note="Over the tasks that have the method; 1 is the best."),
     ]
     shown = zip(titles(collection.tasks), compared, strict=True)
@@ -86,12 +87,13 @@ def overview(collection: Collection, measure: Measure) -> Table:
 def every_cell(collection: Collection) -> Table:
     """Show every cell with its status, scores, costs and reason."""
     columns = cell_columns(collection.measures)
-    rows = (row for row in cell_rows(collection.tasks) if not row.excluded)
+    rows = [row for row in cell_rows(collection.tasks) if not row.excluded]
     return Table(
         key="cells",
         title="Every cell",
         head=tuple(head for head, _ in columns),
         rows=tuple(tuple(value(row) for _, value in columns) for row in rows),
+        anchors=tuple(f"cell-{row.record.key}" if row.record else "" for row in rows),
     )
 
 
@@ -108,7 +110,7 @@ def missing_results(collection: Collection) -> Table:
     return Table(
         key="missing",
         title="Cells without a result",
-        head=tuple(Head(text=h, numeric=h == "seed") for h in heads),
+        head=tuple(Head(text=h, numeric=h == "seed", axis=h in AXES) for h in heads),
         rows=tuple(rows),
     )
 

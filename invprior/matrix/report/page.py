@@ -19,10 +19,12 @@ from invprior.matrix.config.published import Published
 from invprior.matrix.report import overview, published_comparison, task_tables
 from invprior.matrix.report.columns import NOT_RUN
 from invprior.matrix.report.images import Strip, Tile
+from invprior.matrix.report.runs import runs_of
 from invprior.matrix.report.table import Table
 from invprior.matrix.results.record import Record
 from invprior.metrics.base import range_text
 
+_SCRIPTS = ("report.js", "report.images.js", "report.curves.js")
 GENERATOR = "invprior matrix report"  # identifies a page as a report
 
 
@@ -112,8 +114,10 @@ def render(
         now: the time that the page prints.
     """
     place = resources("invprior.matrix.report")
-    style, script = (
-        place.joinpath(f"report.{k}").read_text(encoding="utf-8") for k in ("css", "js")
+    style = place.joinpath("report.css").read_text(encoding="utf-8")
+    # In one function, so that the page's window has none of their names.
+    script = "\n".join(
+        ["(() => {", *(place.joinpath(k).read_text(encoding="utf-8") for k in _SCRIPTS), "})();"]
     )
     # The browser runs a script only if its bytes have this hash.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -134,10 +138,12 @@ def render(
         "complete": NOT_RUN not in dict(overview.counts(collection)),
         "remarks": [*remarks, *_remarks(collection)],
         "facts": facts(collection.records),
+        "axes": _axes(collection),
         "overview": shared,
         "tasks": [
             {
                 "id": part.id, "title": part.title, "methods": part.methods, "details": part.details,
+                "runs": runs_of(part.task, collection.measures),
                 "figures": drawings[i], "strips": [_captioned(s, collection.measures) for s in strips[i]],
             }
             for i, part in enumerate(made)
@@ -156,6 +162,16 @@ def render(
     )
     template = place.joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(context) + "\n"
+
+
+def _axes(collection: Collection) -> dict[str, list[str]]:
+    tasks = collection.tasks
+    names = (
+        [t.title for t in tasks],
+        [m for t in tasks for m in t.methods],
+        [p.image for t in tasks for p in t.pairs],
+    )
+    return {a: list(dict.fromkeys(found)) for a, found in zip(overview.AXES, names, strict=True)}
 
 
 def _shown(value: Any) -> Any:

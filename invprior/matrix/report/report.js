@@ -1,6 +1,6 @@
 "use strict";
 
-// The page can be read without this script. It adds sorting, filtering, the slider and the choice of colours.
+// The page can be read without its scripts. This one adds sorting, filtering, the slider and the choice of colours.
 
 // Screen readers speak the text of this live region.
 const speak = (text) => { document.getElementById("spoken").textContent = text; };
@@ -68,10 +68,23 @@ function startSlider(strip) {
     show();
     speak(`${pick.dataset.title} is on the right of the slider`);
   }));
+  strip.addEventListener("redrawn", show);  // maps of errors have taken the place of images
   viewer.hidden = false;
   show();
 }
 document.querySelectorAll(".strip").forEach(startSlider);
+
+// Tables, images and curves are of a task, a method or an image; what is not chosen is left out of the page.
+const choice = document.getElementById("choice");
+const isChosen = (names) => [...(choice?.querySelectorAll("select") ?? [])].every(
+  ({ name, value }) => !value || names[name] === undefined || names[name] === value);
+function applyChoice() {
+  for (const element of document.querySelectorAll("[data-task], [data-method], [data-image]")) {
+    element.classList.toggle("left-out", !isChosen(element.dataset));
+  }
+  document.dispatchEvent(new Event("chosen"));
+  applyFilter();
+}
 
 const filter = document.getElementById("filter");
 const rows = [...document.querySelectorAll("#table-cells tbody tr")];
@@ -81,12 +94,26 @@ function applyFilter() {
   for (const row of rows) {
     row.hidden = !(row.textContent.toLowerCase().includes(text) && (!status || row.dataset.status === status));
   }
-  const count = rows.filter((row) => !row.hidden).length;
+  const count = rows.filter((row) => !row.hidden && isChosen(row.dataset)).length;
   document.getElementById("filter-count").textContent = `${count} of ${rows.length} rows`;
 }
 filter.addEventListener("input", applyFilter);
 filter.addEventListener("submit", (event) => event.preventDefault());
 filter.hidden = false;
+choice?.addEventListener("change", applyChoice);
+choice?.addEventListener("reset", () => setTimeout(applyChoice));  // once the fields are empty
+if (choice) choice.hidden = false;
+
+// A link to a cell finds its row, whatever is filtered.
+function showTarget() {
+  const row = document.getElementById(location.hash.slice(1));
+  if (!rows.includes(row) || !(row.hidden || row.classList.contains("left-out"))) return;
+  filter.reset();
+  choice?.reset();
+  applyFilter();
+  setTimeout(() => row.scrollIntoView({ block: "center" }));
+}
+addEventListener("hashchange", showTarget);
 applyFilter();
 
 const scheme = document.getElementById("scheme");

@@ -36,22 +36,29 @@ class Head:
     Attributes:
         note: what the column has, in one sentence.
         numeric: aligned to the right, sorted as numbers.
+        axis: whether the page hides rows by it: its text is task, method or image.
     """
 
     text: str
     note: str = ""
     numeric: bool = True
+    axis: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table with its title and the notes below it; the first column names the rows."""
+    """A table with its title and the notes below it; the first column names the rows.
+
+    Attributes:
+        anchors: the id of each row in the page, "" for none; empty if no row has one.
+    """
 
     key: str
     title: str
     head: tuple[Head, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
 
 
 def text(value: str, note: str = "", status: str = "") -> Value:

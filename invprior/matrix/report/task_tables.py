@@ -32,7 +32,7 @@ def methods(task: Task, measures: tuple[Measure, ...], key: str) -> Table:
     compared = [task.compare(m) for m in measures]
     first = compared[0]
     columns = method_columns(measures[0])
-    heads = [Head(text="method", numeric=False)]
+    heads = [Head(text="method", numeric=False, axis=True)]
     heads += [Head(text=m.head, note=f"Mean and {PERCENT} interval.") for m in measures]
     rows = [
         (
@@ -118,7 +118,7 @@ def images(task: Task, measure: Measure, key: str, published: Published | None =
     return Table(
         key=f"{key}-images",
         title=f"{measure.head} by image: {task.title}",
-        head=(Head(text="method", numeric=False), *(Head(text=name) for name in names)),
+        head=(Head(text="method", numeric=False, axis=True), *(Head(text=name) for name in names)),
         rows=tuple(rows),
         notes=(*notes, "Bold: the best of the measured methods."),
     )
@@ -159,7 +159,7 @@ def wins(task: Task, measure: Measure, key: str) -> Table:
     return Table(
         key=f"{key}-wins",
         title=f"Wins of the row over the column by {measure.title}, in %: {task.title}",
-        head=(Head(text="method", numeric=False), *(Head(text=m) for m in names)),
+        head=(Head(text="method", numeric=False, axis=True), *(Head(text=m) for m in names)),
         rows=tuple(rows),
         notes=(f"Of {len(found.pairs)} pairs of image and seed; a tie counts 1/2.",),
     )
