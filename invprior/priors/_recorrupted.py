@@ -16,7 +16,9 @@ from invprior.numerics.linalg import conjugate_gradients
 from invprior.operators.base import LinearOperator
 from invprior.priors._generated import margins, middle
 
-_KEPT = 0.5  # of a constant image, everywhere
+_KEPT = 0.5  # of a constant image
+# Of the pixels, which may keep less: the inverse of a blur without symmetry is wild in a few at the corners.
+_LOST = 0.01
 # Of the residual of an inverse that iterates; the noise that it shows is larger.
 _TOLERANCE = 1e-3
 # Realisations of the noise that are inverted once, where the inverse iterates.
@@ -77,13 +79,14 @@ class Recorruption:
 
     @torch.no_grad()
     def shows_all(self) -> bool:
-        """Return whether B A keeps a constant image, so that B y has neither holes nor dark margins.
+        """Return whether B A keeps nearly all of a constant image, so that B y has neither holes nor dark margins.
 
         A network that sees holes learns to leave them. It lost 0.7 to 1 dB where half of the pixels were missing, and
         1.1 dB under a blur without its margins.
         """
         ones = self.y.new_ones(1, *self.operator.image_shape)
-        return float(self.image_of(self.operator(ones)).min()) > _KEPT
+        lost = self.image_of(self.operator(ones)) < _KEPT
+        return float(lost.float().mean()) < _LOST
 
     @cached_property
     def _drawn(self) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
 from invprior.noise_estimation.base import NoiseEstimate
+from invprior.operators.blur import Blur
 from invprior.operators.denoise import Denoise
 from invprior.priors._dip_presets import PRESETS, PresetName
 from invprior.priors._generated import Members, margins
@@ -236,6 +237,15 @@ def test_holes_and_iterative_inverses_are_no_input():
         y, made = simulate(truth, operator=operator, noise="gaussian:sigma=0.1")
         (problem,) = build(y, operator=made, prior="dip", noise="gaussian:sigma=0.1")
         assert problem.conditioned().reparameterization.input == "auto"
+
+
+def test_a_few_wild_pixels_at_a_corner_are_no_holes():
+    """The inverse of a blur without symmetry, such as that of a shaken camera, is wild at a corner."""
+    kernel = torch.tril(torch.ones(5, 5))
+    blur = Blur((1, 32, 32), kernel=kernel / kernel.sum())
+    y, _ = simulate(torch.rand(1, 1, 32, 32), operator=blur, noise="gaussian:sigma=0.01")
+    (problem,) = build(y, operator=blur, prior="dip", noise="gaussian:sigma=0.01")
+    assert problem.conditioned().reparameterization.input == "guide"
 
 
 def test_the_noise_of_the_input_is_new_at_each_step_and_another_for_each_network():
