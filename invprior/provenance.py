@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import platform
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -113,6 +114,7 @@ def _names(value: Value) -> Iterator[str]:
         yield from _names(part)
 
 
+@cache  # reading it takes longer than steps of a small image, and each image of a batch has a record
 def version_of(name: str) -> str:
     """Return the installed version of a package."""
     try:
