@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from invprior.fidelities.poisson import Poisson
@@ -41,6 +42,7 @@ def noise_notes(problem: Problem, noise: Noise | None) -> tuple[str, ...]:
         return ()
     y, mask = problem.y, problem.observation_mask
     values = y if mask is None else y[mask.expand(y.shape)]
+    values = torch.view_as_real(values) if values.is_complex() else values
     low, high = float(values.min()), float(values.max())
     # A flat measurement is no contradiction: its restoration is flat.
     if not 0 < high - low < problem.noise_level:

@@ -51,11 +51,7 @@ def simulate(
     """
     x = image_batch(truth, device, dtype)
     made = differentiable(placed(operator_for(operator, image=tuple(x.shape[1:])), x))
-    model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
-    if not isinstance(model, Noise):
-        raise OptionError(
-            f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
-        )
+    model = _model(noise)
     with torch.no_grad():
         for part in (made, model) if x.is_complex() or made.complex_images else ():
             if not part.takes_complex:
@@ -64,5 +60,19 @@ def simulate(
         clean = made(x)
         if not made.complex_images and not x.is_complex():
             refuse_complex(clean.dtype, f"The measurement that {plain_name(type(made))} makes")
-        y = model.sample(clean, derived_generator(seed, "noise"))
+        y = noisy(clean, model, seed)
         return (y if made.observation_mask is None else y * made.observation_mask), made
+
+
+def noisy(clean: Tensor, noise: str | Spec | Noise, seed: int) -> Tensor:
+    """Draw noise on measurements of any shape, (B, ...), with the random stream of `simulate`."""
+    return _model(noise).sample(clean, derived_generator(seed, "noise"))
+
+
+def _model(noise: str | Spec | Noise) -> Noise:
+    model = registry.create("noises", noise) if isinstance(noise, str | Spec) else noise
+    if not isinstance(model, Noise):
+        raise OptionError(
+            f"The noise must be a name, a spec or a Noise; got {type(model).__name__}."
+        )
+    return model

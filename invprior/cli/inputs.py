@@ -238,7 +238,7 @@ def problem_of(options: Options, parts: Parts, inputs: Inputs) -> Problem:
         noise=parts.noise,
         nan=options.nan,
         data_range=_range(options, inputs, operator),
-        dtype=inputs.y.dtype,
+        dtype=inputs.y.real.dtype,
     )
     shape = problem.operator.image_shape
     if inputs.truth is not None and tuple(inputs.truth.shape[1:]) != shape:

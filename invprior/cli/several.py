@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from invprior.builders.problem import measurement_axes
 from invprior.checkpoint.checkpoint import made
 from invprior.cli import pages, run_facts, streams
 from invprior.cli.file_list import check, places_of, title
@@ -44,7 +45,8 @@ def opened(
         given = streams.received(getattr(torch, options.dtype))
         return Session.prepare(options, command, given=given, place=place, run=run)
     stack = None
-    if not options.image.startswith(samples.PREFIX):
+    picture = options.simulated or measurement_axes(options.operator) == 3  # else numbers
+    if picture and not options.image.startswith(samples.PREFIX):
         with suppress(MeasurementError):  # told below, together with what else is wrong
             stack = images.load_stack(options.image, getattr(torch, options.dtype))
     if stack is None:

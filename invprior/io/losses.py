@@ -20,9 +20,8 @@ def losses(path: Path, x: Tensor, like: Image | None) -> tuple[str, ...]:
         like: the source; None for an image of floats without metadata.
     """
     held = encoders.DEPTHS[encoders.suffix_of(path) or path.suffix]
-    found = [_values(path, x, like, held)]
-    if x.is_complex():
-        found = [None if held_in(path, x) is x else _MAGNITUDE.format(path.name)]
+    shown = held_in(path, x)
+    found = [None if shown is x else _MAGNITUDE.format(path.name), _values(path, shown, like, held)]
     if like is not None:
         found += [_metadata(path, like, (x.shape[2], x.shape[3]))]
     return tuple(note for note in found if note is not None)

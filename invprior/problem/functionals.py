@@ -62,6 +62,11 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
         return self
 
     @property
+    def stand_in(self) -> Functional:
+        """A faster prior of which the same weight is best, for the search of that weight; by default itself."""
+        return self
+
+    @property
     def is_flat(self) -> bool:
         """Whether R is constant, as for `none`."""
         return False

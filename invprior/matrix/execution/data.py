@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invprior.builders.problem import operator_for
 from invprior.builders.ranges import photograph_range
-from invprior.builders.simulation import simulate
+from invprior.builders.simulation import noisy
 from invprior.errors import IncompatibleError, MeasurementError
 from invprior.io import samples
 from invprior.io.display import UNIT, window_of
@@ -67,7 +67,7 @@ def prepare(job: Job, image: str | None = None) -> Case:
     operator = placed(operator, truth)
     data_range = photograph_range(whole) if source.scaled else None
     if protocol.measurement:
-        given = samples.resolve(place(job, "measurement", name)).x.to(truth)
+        given = samples.resolve(place(job, "measurement", name)).x.to(truth.device)
         if (
             given.shape == whole.shape
         ):  # then it is cropped like the truth; else it must fit already
@@ -83,7 +83,7 @@ def prepare(job: Job, image: str | None = None) -> Case:
         # By what is measured alone, so that the noise is the same for every method.
         about = data_hash(truth), str(job.options["operators"]), str(job.options["noises"])
         seed = derived_seed(job.cell.seed, "matrix", *about)
-        y, _ = simulate(y, operator="denoise", noise=job.cell.noise, seed=seed)
+        y = noisy(y, job.cell.noise, seed)
     if operator.observation_mask is not None:
         y = y * operator.observation_mask  # the noise does not reach missing pixels
     return Case(truth, y, operator, known_noise, data_range)
