@@ -20,11 +20,11 @@ from invprior.numerics.opponent import from_opponent, to_opponent
 class NLRidge(Denoiser):
     """NL-Ridge: groups of similar patches, each denoised as the best linear combination of its group.
 
-    For a group Y of noisy patches, one per column, the estimate is Y W. The weights W minimise the expected squared
-    error for the patches X of a first estimate: W = I - n sigma^2 P, with P the inverse of X^T X + n sigma^2 I on
-    weights that sum to 0. Each column of W then sums to 1, so an offset of the image stays. Overlapping patches are
+    For a group Y of k noisy patches of n pixels, one per row, the estimate is W Y. The weights W minimise the expected
+    squared error for the patches X of a first estimate, if each row of W sums to 1, so that an offset of the image
+    stays: W = 1/k + X (X^T X + n sigma^2 I)^-1 X^T, with the group's mean taken off X. Overlapping patches are
     averaged. The first estimate is that of `nlm`, the second the method's own. It is as good as BM3D or better, and
-    takes ten to thirty times as long as `nlm`.
+    takes ten to twenty times as long as `nlm`.
 
     Args:
         patch: side of the patches in pixels; half of the image's side at most.
@@ -40,6 +40,11 @@ class NLRidge(Denoiser):
     similar: Annotated[int, Interval(ge=2, le=200)] = 48
     window: Annotated[int, Interval(ge=1, le=100)] = 9
     step: Annotated[int, Gt(0)] = 4
+
+    @property
+    def stand_in(self) -> NLM:
+        """The denoiser of the first estimate; under two blurs its best weight was within 0.1 dB of this one's."""
+        return NLM()
 
     def denoise(self, x: Tensor, sigma: float) -> Tensor:
         """Remove noise of standard deviation sigma."""
@@ -61,10 +66,10 @@ class NLRidge(Denoiser):
         for group in groups.split(_AT_ONCE):
             # (C, groups, similar, pixels)
             y, model = (patches.movedim(1, -1)[:, group] for patches in (sources, models))
-            weights = _weights(model, sigma)
+            combined, squares = _combinations(y, model, sigma)
             # The less noise a combination leaves, the more it counts.
-            trust = 1.0 / weights.square().sum(-1, keepdim=True)
-            found = (weights @ y * trust).flatten(1, 2).movedim(-1, 1)
+            trust = 1.0 / squares
+            found = (combined * trust).flatten(1, 2).movedim(-1, 1)
             total.index_add_(2, group.flatten(), found)
             counts.index_add_(1, group.flatten(), trust.flatten(1))
         both = torch.stack((total, counts[:, None].expand_as(total))).flatten(1, 2)
@@ -117,22 +122,34 @@ def _distance(
     rows, columns = guide.shape[-2] - size[0] + 1, guide.shape[-1] - size[1] + 1
     inside = ((ys + dy >= 0) & (ys + dy < rows))[:, None] & (xs + dx >= 0) & (xs + dx < columns)
     moved = guide.roll((-dy, -dx), (-2, -1))
-    squares = F.avg_pool2d((guide - moved).square_(), size, stride=1)[0, 0]
-    return squares[ys][:, xs].masked_fill_(~inside, torch.inf)
+    # One axis after the other, and along the second only where it counts.
+    down = F.avg_pool2d((guide - moved).square_(), (size[0], 1), stride=1)[:, :, ys]
+    squares = F.avg_pool2d(down, (1, size[1]), stride=1)[0, 0, :, xs]
+    return squares.masked_fill_(~inside, torch.inf)
 
 
-def _weights(model: Tensor, sigma: float) -> Tensor:
-    """Return the weights of each group's combinations, one per row, from its model, (..., similar, pixels)."""
-    # In float64, as X^T X is close to singular where the patches are alike. Weights that sum to 1 do not depend on
-    # the group's mean, and without it the numbers are smaller.
+def _combinations(y: Tensor, model: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
+    """Combine the patches of each group.
+
+    Args:
+        y: the noisy patches, (..., similar, pixels).
+        model: the patches of the first estimate, of the same shape.
+        sigma: standard deviation of the noise.
+
+    Returns:
+        The combinations, of y's shape, and the sum of the squared weights of each, (..., similar, 1).
+    """
+    # In float64, as X^T X is close to singular where the patches are alike.
     x = model.double()
     x = x - x.mean(-2, keepdim=True)
-    gram = x @ x.mT
+    gram = x.mT @ x
     noise = x.shape[-1] * sigma**2
     floor = 1e-12 * gram.diagonal(dim1=-2, dim2=-1).mean(-1) + 1e-300
     ridge = floor.clamp_min(noise)[..., None, None]
-    one = torch.eye(x.shape[-2], dtype=x.dtype, device=x.device)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram + ridge * one))
-    sums = inverse.sum(-1, keepdim=True)
-    on_differences = inverse - sums @ sums.mT / sums.sum(-2, keepdim=True)
-    return (one - ridge * on_differences).to(model.dtype)
+    one = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    smooth = torch.cholesky_solve(x.mT, torch.linalg.cholesky(gram + ridge * one)).mT
+    # The rows of X sum to 0, so each part of the weights is orthogonal to the other.
+    squares = (smooth * (x - ridge * smooth)).sum(-1, keepdim=True) + 1 / x.shape[-2]
+    smooth = smooth.to(y.dtype)
+    differences = smooth @ (x.to(y.dtype).mT @ y)
+    return y.mean(-2, keepdim=True) + differences, squares.to(y.dtype)

@@ -75,10 +75,10 @@ class DIP(Reparameterization):
         lr: Adam's step size.
         steps: number of iterations when no stopping rule is given; the largest number with invprior's own presets,
             which stop by themselves.
-        companion: whether the result is the mean of the network's image and that of an explicit prior, `pnp`, for the
-            same problem. Their errors differ, so the mean is usually 0.1 to 0.6 dB better. "auto" takes the mean
-            where the network may see the measurement, with `nl-ridge` as the denoiser of `pnp` for denoising and `nlm`
-            elsewhere. By default it is the preset's, and "none" when net, input or guide is given.
+        companion: whether the result is the mean of the network's image and that of an explicit prior, `pnp` with the
+            denoiser `nl-ridge`, for the same problem. Their errors differ, so the mean is usually 0.1 to 0.6 dB better.
+            "auto" takes the mean where the network may see the measurement. By default it is the preset's, and "none"
+            when net, input or guide is given.
         precision: precision of the network's layers on float32 images. bfloat16 is faster where the processor computes
             in it, and fits as quickly per iteration; auto uses it only there. Weights, energy and result stay float32.
         recompute: whether layers are computed again in the backward pass, with the same bits: about two thirds of the
@@ -180,9 +180,10 @@ class DIP(Reparameterization):
         if auto:
             conditioned.choices = (("input", "measurement", _WHY),)
         if self.companion == "auto":
-            # The better denoiser where it is called once, and not at every step of a search for the weight.
-            once = (1e-6 * PnP(denoiser=NLRidge()), "hqs:steps=1,start=1e-6")
-            conditioned.mean_with = once if operator.is_identity else (PnP(), "auto")
+            explicit = PnP(denoiser=NLRidge())
+            # Denoising is one call of the denoiser.
+            once = (1e-6 * explicit, "hqs:steps=1,start=1e-6")
+            conditioned.mean_with = once if operator.is_identity else (explicit, "auto")
         return conditioned
 
     def reading(self, y: Tensor, noise: float) -> DIP:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from invprior.denoisers.nl_ridge import NLRidge, _weights
+from invprior.denoisers.nl_ridge import NLRidge, _combinations
 
 
 def random(*shape, seed=0):
@@ -16,7 +16,11 @@ def test_weights_minimise_the_expected_error_among_affine_combinations():
     ones = torch.ones(5, 1, dtype=x.dtype)
     system = torch.cat((torch.cat((gram, ones), 1), torch.cat((ones.T, torch.zeros(1, 1)), 1)))
     right = torch.cat((x @ x.T, ones.T))
-    torch.testing.assert_close(_weights(x, sigma), torch.linalg.solve(system, right)[:5].T)
+    weights = torch.linalg.solve(system, right)[:5].T
+    y = random(5, 9, seed=1)
+    combined, squares = _combinations(y, x, sigma)
+    torch.testing.assert_close(combined, weights @ y)
+    torch.testing.assert_close(squares, weights.square().sum(-1, keepdim=True))
 
 
 def test_an_offset_and_a_factor_pass_through():
