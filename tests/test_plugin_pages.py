@@ -7,7 +7,7 @@ import plugin_pages
 import pytest
 
 from invprior import registry
-from invprior.cli.describe import described
+from invprior.registry.described import described
 
 DOCS = Path(__file__).parents[1] / "docs"
 OWN = [e for e in registry.entries() if e.package == "invprior"]

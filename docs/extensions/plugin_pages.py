@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from plain import escaped, paragraphs
 
 from invprior import registry
-from invprior.cli.describe import Described, described, shown_default
+from invprior.registry.described import Described, described, shown_default
 from invprior.registry.options import Option
 from invprior.registry.spec import parse
 

@@ -54,7 +54,7 @@ class Live:
     ) -> None:
         self.console = console or Console(stderr=True, highlight=False)
         drawn = self.console.is_terminal or self.console.is_jupyter
-        self.truth, self.metric, self.limit = truth, PSNR(data_range=within), _steps(stop)
+        self.truth, self.metric, self.limit = truth, PSNR(data_range=within), step_limit(stop)
         self.quiet, self.last = quiet, time.perf_counter()
         self.period = _REDRAWN if drawn else _LOGGED
         self.bar: Progress | None = None
@@ -109,12 +109,12 @@ class Live:
         self.console.print(f"step {iterate.step}{of}: {', '.join(facts)}", soft_wrap=True)
 
 
-def _steps(stop: StoppingRule) -> int | None:
+def step_limit(stop: StoppingRule) -> int | None:
     """Return the maximum number of steps, or None. A rule joined by `&` may run past its own maximum."""
     if isinstance(stop, MaxSteps):
         return stop.steps
     if isinstance(stop, AnyOf):
-        return min((n for rule in stop.rules if (n := _steps(rule))), default=None)
+        return min((n for rule in stop.rules if (n := step_limit(rule))), default=None)
     return None
 
 
