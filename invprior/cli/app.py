@@ -20,6 +20,7 @@ from invprior.cli.plugin_new import app as plugin_new
 from invprior.cli.plugins import plugins
 from invprior.cli.reproduce import reproduce
 from invprior.cli.solve import solve
+from invprior.cli.ui import ui
 
 app = typer.Typer(
     name="invprior",
@@ -64,3 +65,4 @@ app.command()(info)
 app.add_typer(experiment, name="experiment")
 app.add_typer(matrix, name="matrix")
 app.command()(reproduce)
+app.command()(ui)
