@@ -45,8 +45,8 @@ def provenance(
         "noise_estimate": None if given.noise is None else given.noise.record(),
         "data_range": None if found is None else [found.low, found.high],
         "seed": seed,
-        "image_shape": list(problem.operator.image_shape),
-        "measurement_shape": list(problem.operator.measurement_shape),
+        "image_shape": list(given.operator.image_shape),
+        "measurement_shape": list(given.operator.measurement_shape),
         "measurements": problem.measurements,
         "measurement_sha256": data_hash(given.y),  # after masking, so of what was fitted
         "dtype": str(given.y.dtype).removeprefix("torch."),

@@ -226,3 +226,28 @@ def test_noise_is_circular():
     run = problem.standardised
     assert run.noise_level * run.units.scale == pytest.approx(problem.noise_level)
     assert run.measurements == problem.measurements
+
+
+@pytest.mark.parametrize("operator", ["denoise", "inpaint:keep=0.7", "fourier:acceleration=1.5"])
+def test_a_run_keeps_both_parts(operator, tmp_path):
+    truth = (torch.linspace(0, 1, 256).view(1, 1, 16, 16) * TURN).to(torch.complex64)
+    scan = {"operator": operator, "noise": "gaussian:sigma=0.01"}
+    y, made = invprior.simulate(truth, **scan)
+    y[..., 8, 10] = complex("nan")
+    seen = []
+    options = {"prior": "tikhonov:weight=9", "nan": "mask", "noise": scan["noise"], "steps": 30}
+    both, start = torch.cat([y, 1j * y]), torch.cat([truth, 1j * truth])
+    found = invprior.solve(both, operator=made, x0=start, callbacks=[seen.append], **options)
+    assert torch.allclose(found.x[0], truth[0], atol=0.1)
+    assert torch.allclose(found.x[1], 1j * found.x[0], atol=0.01)
+    assert all(now.x.dtype == torch.complex64 and now.x.shape == truth.shape for now in seen)
+    assert found.to_numpy().dtype == np.complex64
+    assert found.provenance["image_shape"] == [1, 16, 16]
+    del options["prior"]
+    restored = invprior.restore.tikhonov(y, operator=made, weight=9.0, **options)
+    assert restored.dtype == found.x.dtype if torch.is_tensor(restored) else np.complex64
+    found.save(tmp_path / "x.npy")
+    found.plot(truth)
+    assert "image" in found._repr_html_()
+    assert found.images[0].to_pil().size == (16, 16)
+    refused(found.save, tmp_path / "x.png")

@@ -88,8 +88,10 @@ def choose_weights(
             before=before,
             trials=trials,
         )
-        # The estimated range too, so that it is not estimated again.
-        terms = (replace(t, unit=1.0) for t in found.prior.terms)
+        # The user's functionals, as those of the run are in its units. The estimated range too, so that it is not
+        # estimated again.
+        pairs = zip(problem.prior.terms, found.prior.terms, strict=True)
+        terms = (replace(own, given_weight=t.given_weight) for own, t in pairs)
         return replace(
             problem,
             prior=Prior(tuple(terms)),

@@ -1,4 +1,4 @@
-"""Magnetic resonance imaging on the command line: from k-space in a file to complex images and pictures of magnitudes."""
+"""Magnetic resonance imaging on the command line: from a file of k-space to complex images and their magnitudes."""
 
 import json
 

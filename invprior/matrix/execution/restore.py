@@ -21,6 +21,7 @@ from invprior.matrix.execution.data import Case, resized
 from invprior.matrix.execution.scaling import scaled
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.record import Weights
+from invprior.numerics.complex_parts import magnitude
 from invprior.numerics.random import derived_seed
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Stop
@@ -95,6 +96,8 @@ def restore(
         began = now(case.y)
         x = direct(job, problem)
         restored = Restored(x=x, solve=now(case.y) - began, notes=problem.notes)
+    if isinstance(restored.x, Tensor) and not case.truth.is_complex():
+        restored = replace(restored, x=magnitude(restored.x))  # as the truth is, and pictures are
     x, shape = restored.x, tuple(case.truth.shape)
     if not isinstance(x, Tensor) or tuple(x.shape) != shape or not x.is_floating_point():
         got = f"{tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__

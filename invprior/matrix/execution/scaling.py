@@ -36,8 +36,9 @@ def scaled(
     if weighted(problem):
         terms = tuple(
             # Four digits, so that the weight can be given again as text.
-            Term(t.functional, float(f"{t.weight * factor:.4g}")) if t.takes_weight else t
-            for t in problem.standardised.prior.terms
+            Term(own.functional, float(f"{t.weight * factor:.4g}")) if own.takes_weight else own
+            # The weights are those of the run, whose units an open one depends on; the functionals are the user's.
+            for own, t in zip(problem.prior.terms, problem.standardised.prior.terms, strict=True)
         )
         return replace(problem, prior=Prior(terms)), stop
     network = problem.reparameterization

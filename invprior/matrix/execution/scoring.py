@@ -14,6 +14,7 @@ from invprior.errors import IncompatibleError
 from invprior.matrix.config.sections import Protocol
 from invprior.matrix.execution.data import Case, rounded
 from invprior.metrics.base import Metric, Range, score_range, with_range
+from invprior.numerics.complex_parts import magnitude
 
 MISSING = " (missing pixels)"
 
@@ -42,9 +43,9 @@ class Scores:
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> dict[str, float]:
-        """Score x, (1, C, H, W); a metric that needs a larger image is left out."""
+        """Score x, (1, C, H, W), a complex one by its magnitude; a metric that needs a larger image is left out."""
+        x, truth = magnitude(x), magnitude(self.case.truth)
         x = rounded(x, self.within) if self.protocol.rounded else x
-        truth = self.case.truth
         inner, target = (_inner(t, self.protocol.border) for t in (x, truth))
         found = {}
         for name, metric in self.metrics.items():
