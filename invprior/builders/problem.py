@@ -232,14 +232,15 @@ def build(
             for t in terms.terms
         )
     )
-    if known_range is None and top is not None:
-        known_range = photograph_range(measured, forward)
     problems = []
-    # One problem an image: each has its own noise level and NaN mask, and stops by itself.
+    # One problem an image: each has its own noise level, range and NaN mask, and stops by itself.
     for one in torch.split(measured, 1):
         own, known = with_masked_nan(forward, one) if nan == "mask" else (forward, one)
+        own_range = known_range
+        if own_range is None and top is not None:
+            own_range = photograph_range(one, forward)
         problem = Problem(
-            operator=own, y=known, prior=terms, fidelity=likelihood, data_range=known_range
+            operator=own, y=known, prior=terms, fidelity=likelihood, data_range=own_range
         )
         notes = (*missing_notes(one), *noise_notes(problem, model))
         problems.append(replace(problem, notes=notes))

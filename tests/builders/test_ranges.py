@@ -39,6 +39,14 @@ def test_the_range_of_other_values_is_estimated(photograph):
     assert range_of(photograph, operator=doubling).high < 0.6  # y is in [0, 1], its image is not
 
 
+def test_each_image_of_a_batch_has_the_range_that_it_has_alone(photograph):
+    dim = photograph // 8
+    batch = torch.from_numpy(np.stack([photograph, dim]))[:, None]
+    bright, dark = build(batch, prior="tv")
+    assert bright.image_range == PHOTOGRAPH
+    assert dark.image_range == range_of(dim) != PHOTOGRAPH
+
+
 def test_a_camera_of_12_bits_is_denoised_as_its_counts_are(photograph):
     truth = 91 + 276 * (photograph / 255.0)
     y = truth + 12 * np.random.default_rng(0).standard_normal(truth.shape)
