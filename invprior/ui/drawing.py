@@ -26,10 +26,10 @@ def curve(points: Sequence[tuple[int, float]], label: str) -> str:
         return f"{x:.1f},{y:.1f}"
 
     line = " ".join(place(s, v) for s, v in held)
-    last = f"{label} {values[-1]:.4g} at step {steps[-1]}"
+    last = f"{label} {values[-1]:.5g} at step {steps[-1]}"
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(last)}" class="curve">'
-        f'<text x="0" y="14">{high:.4g}</text><text x="0" y="{_HEIGHT - _BELOW - 2}">{low:.4g}</text>'
+        f'<text x="0" y="14">{high:.5g}</text><text x="0" y="{_HEIGHT - _BELOW - 2}">{low:.5g}</text>'
         f'<polyline points="{line}"></polyline>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 3}">{escape(label)}, steps {steps[0]} to {steps[-1]}</text></svg>'
     )

@@ -139,7 +139,7 @@ class Page:
             return
         for panel in self.shown:
             panel.refresh()
-        if all(run.state in ("done", "failed") for run in self.runs):
+        if all(panel.ended for panel in self.shown):
             self.restore.set_enabled(True)
             self.halt.set_enabled(False)
             self._offer()

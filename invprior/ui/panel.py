@@ -33,6 +33,9 @@ class Panel:
         run = self.run
         if self.ended:
             return
+        state = (
+            run.state
+        )  # read first: the run goes on, and what it says at its end comes before its state
         picture = run.pictures.get("restoration") or run.pictures.get("measurement") or b""
         if picture != self.seen:
             self.seen = picture
@@ -41,10 +44,10 @@ class Panel:
                 f'<img class="picture" src="{drawing.uri(picture)}" alt="{alt}">'
             )
         left = "" if run.left is None else f"; at most {run.left:.0f} s left"
-        text = {"waiting": "Waiting for the run before it"}.get(run.state, f"{run.message}{left}")
+        text = {"waiting": "Waiting for the run before it"}.get(state, f"{run.message}{left}")
         self.state.set_text(text)
         self.curve.set_content(drawing.curve(run.curve, run.measure))
-        if run.state in ("done", "failed"):
+        if state in ("done", "failed"):
             self.ended = True
             self._end()
 

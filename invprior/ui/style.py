@@ -11,7 +11,7 @@ h2 { font-size: 1.05rem; line-height: 1.3; margin: 0; font-weight: 600; overflow
 .panel, .options { min-width: 0; }
 .nicegui-code { max-width: 100%; }
 .nicegui-code pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-.body--dark .q-btn--outline, .body--dark .q-field--focused .q-field__label { color: #7cc4f2 !important; }
+.body--dark .q-btn--outline, .body--dark .q-field { --q-primary: #7cc4f2; }
 .upload { width: 100%; max-height: 9rem; }
 .note { font-size: .85rem; opacity: .85; overflow-wrap: anywhere; }
 .fault { color: #a83200; white-space: pre-line; overflow-wrap: anywhere; }
