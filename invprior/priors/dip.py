@@ -24,7 +24,7 @@ from invprior.priors._generated import Generated, Members, extend_guide
 from invprior.priors._recorrupted import Recorruption
 from invprior.priors.pnp import PnP
 from invprior.problem.data import DataTerm
-from invprior.problem.functionals import Reparameterization
+from invprior.problem.functionals import MeanWith, Reparameterization
 from invprior.registry.options import option_values
 from invprior.registry.spec import Spec, Value
 
@@ -181,9 +181,11 @@ class DIP(Reparameterization):
             conditioned.choices = (("input", "measurement", _WHY),)
         if self.companion == "auto":
             explicit = PnP(denoiser=NLRidge())
-            # Denoising is one call of the denoiser.
-            once = (1e-6 * explicit, "hqs:steps=1,start=1e-6")
-            conditioned.mean_with = once if operator.is_identity else (explicit, "auto")
+            if operator.is_identity:  # one call of the denoiser
+                solver = "hqs:steps=1,start=1e-6"
+                conditioned.mean_with = MeanWith(1e-6 * explicit, solver, _DENOISING_SHARE)
+            else:
+                conditioned.mean_with = MeanWith(explicit, "auto", _SHARE)
         return conditioned
 
     def reading(self, y: Tensor, noise: float) -> DIP:
@@ -309,6 +311,10 @@ class DIP(Reparameterization):
 _NOISE_FACTOR = 0.7
 # Times sigma^2, as adam back-projects the residual. With 10 in its place a blurred image is overfitted sooner.
 _DAMPING = 30.0
+# Of the companion's image in the mean. Under a blur and a camera's shake 0.7 was 0.2 dB better than 0.5 on four 96 px
+# crops, at most 0.03 worse.
+_SHARE = 0.7
+_DENOISING_SHARE = 0.5
 _WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
 
 

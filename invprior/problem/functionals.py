@@ -160,6 +160,20 @@ class Output(NamedTuple):
     offset: Tensor | None = None
 
 
+class MeanWith(NamedTuple):
+    """An explicit prior whose image of the same problem is averaged with a network's.
+
+    Attributes:
+        prior: the explicit prior.
+        solver: the solver for it.
+        share: weight of its image in the mean; the network's has the rest.
+    """
+
+    prior: Functional | Prior
+    solver: str
+    share: float
+
+
 class Reparameterization(Functional):
     """A prior that sets x = f_theta(z); the solver optimises theta.
 
@@ -171,8 +185,8 @@ class Reparameterization(Functional):
         refit: the option of that rule: how long to continue with all measurements.
         members: the number of images that the network's `forward()` returns.
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
-        mean_with: an explicit prior whose image of the same problem is averaged with the network's, and the solver for
-            it; None for none. It is used where the network is the only term of the prior.
+        mean_with: an explicit prior whose image is averaged with the network's; None for none. It is used where the
+            network is the only term of the prior.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
@@ -185,7 +199,7 @@ class Reparameterization(Functional):
     refit: float = 0.15
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
-    mean_with: tuple[Functional | Prior, str] | None = None
+    mean_with: MeanWith | None = None
 
     @property
     def solver_spec(self) -> Spec:

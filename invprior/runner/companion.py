@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from invprior.builders.solver import Selection, select_solver
 from invprior.errors import InvpriorError
-from invprior.problem.functionals import as_prior
+from invprior.problem.functionals import Reparameterization, as_prior
 from invprior.problem.solution import Interrupted, Solution
 from invprior.runner.options import RunOptions
 
@@ -29,7 +29,7 @@ def companion(selection: Selection, options: RunOptions, solve: Solve) -> Soluti
     # Other terms of the prior are the user's own objective, which the mean would not minimise.
     if network is None or network.mean_with is None or len(selection.problem.prior.terms) > 1:
         return None
-    prior, solver = network.mean_with
+    prior, solver, _ = network.mean_with
     problem = replace(
         selection.problem.in_data_units,
         prior=as_prior(prior),
@@ -45,22 +45,28 @@ def companion(selection: Selection, options: RunOptions, solve: Solve) -> Soluti
         return str(fault).rstrip(".")
 
 
-def averaged(solution: Solution, explicit: Solution | str | None) -> Solution:
-    """Return the solution with the mean of both images; each of several runs is averaged by itself."""
-    if explicit is None:
+def averaged(
+    solution: Solution, explicit: Solution | str | None, network: Reparameterization | None
+) -> Solution:
+    """Return the solution with the weighted mean of both images; each of several runs is averaged by itself."""
+    if explicit is None or network is None or network.mean_with is None:
         return solution
     if isinstance(explicit, str):
         note = f"the result is the network's image alone, as its companion could not be solved: {explicit}"
         return replace(solution, notes=(*solution.notes, note))
+    share = network.mean_with.share
     return replace(
         solution,
-        x=(solution.x + explicit.x) / 2,
-        deviation=None if solution.deviation is None else solution.deviation / 2,
-        members=tuple(averaged(member, explicit) for member in solution.members),
+        x=(1 - share) * solution.x + share * explicit.x,
+        deviation=None if solution.deviation is None else (1 - share) * solution.deviation,
+        members=tuple(averaged(member, explicit, network) for member in solution.members),
         seconds=solution.seconds + explicit.seconds,
         tuning_seconds=solution.tuning_seconds + explicit.tuning_seconds,
         notes=(*solution.notes, *explicit.notes),
-        choices=(*solution.choices, ("companion", explicit.provenance["prior"], _WHY)),
+        choices=(
+            *solution.choices,
+            ("companion", f"{100 * share:g} % {explicit.provenance['prior']}", _WHY),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 import invprior
 from invprior import samples
 from invprior.builders.problem import build, prior_from
+from invprior.denoisers.nl_ridge import NLRidge
 from invprior.errors import IncompatibleError, OptionError, PluginError
 from invprior.operators.base import Operator
 from invprior.problem.solution import Interrupted
@@ -199,6 +200,19 @@ def test_where_no_value_is_finite_the_default_is_kept(measured):
     (note,) = found.notes
     assert "default weight is kept" in note
     assert "no weight gave a finite value" in note
+
+
+def test_a_slow_denoiser_is_weighed_by_a_faster_one(measured, monkeypatch):
+    y = measured[..., :16, :16]
+    (problem,) = build(y, prior="pnp:denoiser=nl-ridge", noise=NOISE)
+
+    def refuse(*_):
+        raise AssertionError("the search calls the slow denoiser")
+
+    monkeypatch.setattr(NLRidge, "denoise", refuse)
+    (found,) = choose_weights(problem).prior.terms
+    assert found.weight is not None
+    assert isinstance(found.functional.denoiser, NLRidge)
 
 
 def test_a_large_image_is_judged_by_its_middle(measured):
