@@ -250,8 +250,6 @@ def broken(folder: Path, case: str) -> Path:
         tifffile.imwrite(path, noise(3, 20, 20), photometric="minisblack")
     elif case == "object npy":
         np.save(path, np.array([{}]), allow_pickle=True)
-    elif case == "complex npy":
-        np.save(path, np.zeros((5, 5), np.complex64))
     elif case == "planes npy":
         np.save(path, np.zeros((3, 20, 20), np.float32))
     elif case == "line npy":
@@ -278,7 +276,6 @@ def broken(folder: Path, case: str) -> Path:
         ("cmyk", "colour mode is CMYK"),
         ("pages tif", r"3 images \(axes QYX.*solve x.tif -o OUT.tif restores each"),
         ("object npy", "NPY image"),
-        ("complex npy", "complex64; save the magnitude"),
         ("planes npy", "3 images.*QYX"),
         ("line npy", "expected the shape"),
     ],
@@ -383,7 +380,6 @@ def test_paths_are_loaded(tmp_path):
         (np.zeros((0, 5)), "expected the shape"),
         (torch.zeros(5), "must be"),
         (torch.zeros(0, 5), "not empty"),
-        (torch.zeros(5, 5, dtype=torch.complex64), "complex64"),
         ([[1.0]], "got list"),
     ],
 )
