@@ -30,7 +30,7 @@ from invprior.cli.session import Session, directory
 from invprior.cli.solve_options import Options
 from invprior.errors import MeasurementError
 from invprior.io import files, images, strict_json
-from invprior.io.losses import losses
+from invprior.io.losses import held_in, losses
 from invprior.io.save import save_stack
 from invprior.numerics.devices import placed
 from invprior.operators.imaging import measures_images
@@ -181,7 +181,8 @@ class StackRun(KeptRun):
         to = self.begin_writing()
         x = [page.x for page in restored.pages]
         with self.writing(to.restoration) as overwrite:
-            save_stack(to.restoration, x, like=self.stack.images, overwrite=overwrite)
+            held = [held_in(to.restoration, one) for one in x]
+            save_stack(to.restoration, held, like=self.stack.images, overwrite=overwrite)
         y = [page.y for page in restored.pages]
         if to.measurement is not None:
             with self.writing(to.measurement) as overwrite:
