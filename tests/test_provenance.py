@@ -27,7 +27,7 @@ def record(y):
 
 def test_every_option_is_filled_in(record, y):
     assert record["operator"] == "denoise"
-    assert record["fidelity"] == "gaussian:sigma=0.1"
+    assert record["fidelity"] == "gaussian:sigma=0.1,clipping=auto"
     assert record["prior"].startswith("tikhonov:weight=")
     assert record["solver"] == "fista:restart=true,momentum=true,force=false"
     assert record["stop"] == "max-steps:steps=2"
