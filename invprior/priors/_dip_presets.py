@@ -89,8 +89,8 @@ _LIBRARY = Skip(
     upsample="nearest",
 )
 # Where the error at held-out measurements was lowest after k steps, a fit of all measurements was best after 1.2 to
-# 2.8 k: 16 runs of denoising, blur, shake, downsampling and inpainting. On average 1.5 to 1.7 k was best, and 1.8 k cost
-# 1.4 dB under a shake.
+# 2.8 k: 16 runs of denoising, blur, shake, downsampling and inpainting. On average 1.5 to 1.7 k was best, and 1.8 k
+# cost 1.4 dB under a shake.
 _REFIT = 0.6
 
 PRESETS: dict[PresetName, Preset] = {

@@ -9,7 +9,6 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from invprior.denoisers.nl_ridge import NLRidge
 from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import QuadraticFidelity
 from invprior.io.images import to_tensor
@@ -19,12 +18,12 @@ from invprior.noise_estimation.base import is_rounding
 from invprior.numerics.box import Box
 from invprior.numerics.random import child_generator
 from invprior.operators.base import LinearOperator
+from invprior.priors._companion import companion_for
 from invprior.priors._dip_presets import PRESETS, Companion, Input, Precision, PresetName
 from invprior.priors._generated import Generated, Members, extend_guide
 from invprior.priors._recorrupted import Recorruption
-from invprior.priors.pnp import PnP
 from invprior.problem.data import DataTerm
-from invprior.problem.functionals import MeanWith, Reparameterization
+from invprior.problem.functionals import Reparameterization
 from invprior.registry.options import option_values
 from invprior.registry.spec import Spec, Value
 
@@ -75,10 +74,11 @@ class DIP(Reparameterization):
         lr: Adam's step size.
         steps: number of iterations when no stopping rule is given; the largest number with invprior's own presets,
             which stop by themselves.
-        companion: whether the result is the mean of the network's image and that of an explicit prior, `pnp` with the
-            denoiser `nl-ridge`, for the same problem. Their errors differ, so the mean is usually 0.1 to 0.6 dB better.
-            "auto" takes the mean where the network may see the measurement. By default it is the preset's, and "none"
-            when net, input or guide is given.
+        companion: whether the result is the weighted mean of the network's image and that of an explicit prior, `pnp`,
+            for the same problem. Their errors differ, so the mean is usually 0.1 to 0.6 dB better. "auto" takes the
+            mean where the network may see the measurement. The denoiser of `pnp` is then `nl-ridge`, or `nlm` where
+            there are fewer measurements than pixels. By default it is the preset's, and "none" when net, input or guide
+            is given.
         precision: precision of the network's layers on float32 images. bfloat16 is faster where the processor computes
             in it, and fits as quickly per iteration; auto uses it only there. Weights, energy and result stay float32.
         recompute: whether layers are computed again in the backward pass, with the same bits: about two thirds of the
@@ -180,12 +180,7 @@ class DIP(Reparameterization):
         if auto:
             conditioned.choices = (("input", "measurement", _WHY),)
         if self.companion == "auto":
-            explicit = PnP(denoiser=NLRidge())
-            if operator.is_identity:  # one call of the denoiser
-                solver = "hqs:steps=1,start=1e-6"
-                conditioned.mean_with = MeanWith(1e-6 * explicit, solver, _DENOISING_SHARE)
-            else:
-                conditioned.mean_with = MeanWith(explicit, "auto", _SHARE)
+            conditioned.mean_with = companion_for(operator)
         return conditioned
 
     def reading(self, y: Tensor, noise: float) -> DIP:
@@ -311,10 +306,6 @@ class DIP(Reparameterization):
 _NOISE_FACTOR = 0.7
 # Times sigma^2, as adam back-projects the residual. With 10 in its place a blurred image is overfitted sooner.
 _DAMPING = 30.0
-# Of the companion's image in the mean. Under a blur and a camera's shake 0.7 was 0.2 dB better than 0.5 on four 96 px
-# crops, at most 0.03 worse.
-_SHARE = 0.7
-_DENOISING_SHARE = 0.5
 _WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
 
 

@@ -5,8 +5,10 @@ import torch
 
 from invprior import simulate, solve
 from invprior.denoisers.nl_ridge import NLRidge
+from invprior.denoisers.nlm import NLM
 from invprior.errors import IncompatibleError
 from invprior.networks.skip import Skip
+from invprior.priors._companion import companion_for
 from invprior.priors.dip import DIP
 from invprior.priors.tikhonov import Tikhonov
 
@@ -35,6 +37,12 @@ def test_the_result_is_the_mean_of_both_images():
     torch.testing.assert_close(both.x, (alone.x + explicit) / 2, rtol=0, atol=2e-4)
     assert "companion" in [subject for subject, *_ in both.choices]
     assert "companion" not in [subject for subject, *_ in alone.choices]
+
+
+@pytest.mark.parametrize(("operator", "denoiser"), [("blur", NLRidge), ("downsample", NLM)])
+def test_nl_ridge_keeps_the_aliasing_of_a_smaller_image(operator, denoiser):
+    _, a = measured(operator)
+    assert isinstance(companion_for(a).prior.denoiser, denoiser)
 
 
 def test_several_runs_are_averaged_each():
