@@ -251,7 +251,7 @@ def test_more_steps_may_be_allowed(image, tmp_path):
         ({"operator": "blur"}, "its operator is denoise, not blur"),
         (
             {"noise": "gaussian:sigma=0.1"},
-            "its fidelity is gaussian:sigma=0.05, not gaussian:sigma=0.1",
+            "its fidelity is gaussian:sigma=0.05,clipping=auto, not gaussian:sigma=0.1",
         ),
         ({"dtype": torch.float64}, "its dtype is float32, not float64"),
         ({"x0": torch.zeros(16, 16)}, "its initial estimate x0 differs"),
