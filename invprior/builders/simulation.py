@@ -15,6 +15,7 @@ from invprior.numerics.devices import placed
 from invprior.numerics.random import derived_generator
 from invprior.operators.base import Operator, Recipe
 from invprior.registry.options import plain_name
+from invprior.registry.plugin import refuse_complex_for
 from invprior.registry.spec import Spec
 
 DENOISE_NOISE = "gaussian:sigma=0.098"  # 25 of 255, the usual denoising benchmark
@@ -53,12 +54,11 @@ def simulate(
     made = differentiable(placed(operator_for(operator, image=tuple(x.shape[1:])), x))
     model = _model(noise)
     with torch.no_grad():
-        for part in (made, model) if x.is_complex() or made.complex_images else ():
-            if not part.takes_complex:
-                complex_type = x.dtype.to_complex()
-                refuse_complex(complex_type, f"The data of {plain_name(type(part))}")
+        complex_values = x.is_complex() or made.complex_images
+        if complex_values:
+            refuse_complex_for((made, model), x.dtype.to_complex())
         clean = made(x)
-        if not made.complex_images and not x.is_complex():
+        if not complex_values:
             refuse_complex(clean.dtype, f"The measurement that {plain_name(type(made))} makes")
         y = noisy(clean, model, seed)
         return (y if made.observation_mask is None else y * made.observation_mask), made

@@ -95,8 +95,7 @@ def _save_image(output: Path, y: Tensor, truth: Image | None, overwrite: bool) -
     from invprior.io.losses import losses
     from invprior.io.save import save
 
-    held = encoders.DEPTHS[encoders.suffix_of(output) or ""]
-    depth = "float32" if "float32" in held and not y.is_complex() else None
+    depth = "float32" if "float32" in encoders.DEPTHS[encoders.suffix_of(output) or ""] else None
     save(output, y, depth=depth, like=truth, overwrite=overwrite)
     # Noise makes floats of integers.
     for note in losses(output, y, None if truth is None else replace(truth, depth="float32")):

@@ -23,7 +23,7 @@ def save_measurements(path: Path, y: Sequence[Tensor], *, overwrite: bool) -> No
     if any(one.dim() != 4 for one in y):
         save_numbers(path, torch.cat(list(y)), overwrite=overwrite)
         return
-    floats = not y[0].is_complex() and "float32" in encoders.DEPTHS[encoders.suffix_of(path) or ""]
+    floats = "float32" in encoders.DEPTHS[encoders.suffix_of(path) or ""]
     save_stack(path, y, depth="float32" if floats else None, overwrite=overwrite)
 
 

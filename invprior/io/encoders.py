@@ -62,6 +62,11 @@ def suffix_of(path: Path) -> str | None:
     return max((s for s in DEPTHS if name.endswith(s)), key=len, default=None)
 
 
+def holds_complex(path: Path) -> bool:
+    """Return whether the format of a path's suffix holds complex numbers."""
+    return COMPLEX[0] in DEPTHS.get(suffix_of(path) or "", ())
+
+
 def package_for(suffix: str) -> Any:
     """Import the package that writes a format, if it is not always installed.
 

@@ -32,8 +32,7 @@ _MAGNITUDE = "{} holds the magnitude alone; .npy and .npz keep complex values"
 
 def held_in(path: Path, x: Tensor) -> Tensor:
     """Return an image as a file holds it: the magnitude of a complex one in a format without complex numbers."""
-    held = encoders.DEPTHS[encoders.suffix_of(path) or path.suffix]
-    return x.abs() if x.is_complex() and encoders.COMPLEX[0] not in held else x
+    return x.abs() if x.is_complex() and not encoders.holds_complex(path) else x
 
 
 def _values(path: Path, x: Tensor, like: Image | None, held: Sequence[str]) -> str | None:

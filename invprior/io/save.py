@@ -127,11 +127,10 @@ def save_stack(
 
     The axes are those of the file that the images came from.
     """
-    held = encoders.DEPTHS.get(encoders.suffix_of(Path(path)) or "", ())
+    # Pages share the type of the first.
+    takes_complex = encoders.holds_complex(Path(path)) and x[0].is_complex()
     for image in x:
-        if (
-            encoders.COMPLEX[0] not in held or not x[0].is_complex()
-        ):  # pages share the type of the first
+        if not takes_complex:
             refuse_complex(image.dtype, f'An image for "{path}"')
         if image.dim() != 4 or image.shape[0] != 1:
             raise MeasurementError(

@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from invprior.errors import IncompatibleError, MeasurementError, OptionError, refuse_complex
+from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
 from invprior.noise_estimation.base import NoiseEstimate, is_rounding
@@ -29,6 +29,7 @@ from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.units import DATA_UNITS, DataRange, Units
 from invprior.problem.weight_choice import WeightChoice
 from invprior.registry.options import plain_name
+from invprior.registry.plugin import refuse_complex_for
 
 # Of the values, at black or at white. Unclipped 8-bit data share an extreme value by chance, but few of them.
 _CLIPPED = 1e-3
@@ -111,9 +112,7 @@ class Problem:
         if not self.y.is_complex() and not self.operator.complex_images:
             return
         functionals = (term.functional for term in self.prior.terms if term.factor > 0)
-        for part in (self.operator, self.fidelity, *functionals):
-            if not part.takes_complex:
-                refuse_complex(self.y.dtype.to_complex(), f"The data of {plain_name(type(part))}")
+        refuse_complex_for((self.operator, self.fidelity, *functionals), self.y.dtype.to_complex())
         if not isinstance(self.operator, LinearOperator):
             raise IncompatibleError(
                 f"Complex images need a linear operator, and {plain_name(type(self.operator))} is not one."

@@ -10,7 +10,7 @@ import inspect
 import re
 import typing
 from abc import ABCMeta
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
 from types import UnionType
@@ -85,6 +85,21 @@ def _refused(plugin: Any, value: Any) -> Any:
 def _magnitude(plugin: Any, value: Any) -> Any:
     # Of real images too, so that an image and a ground truth of either kind are alike.
     return value.abs() if hasattr(value, "dtype") else value
+
+
+def refuse_complex_for(plugins: Iterable[Any], dtype: object) -> None:
+    """Refuse complex data on behalf of every plugin that does not say that it takes them.
+
+    Args:
+        plugins: the parts of a problem.
+        dtype: the complex dtype of the data.
+
+    Raises:
+        MeasurementError: a plugin takes real data only.
+    """
+    for plugin in plugins:
+        if not plugin.takes_complex:
+            refuse_complex(dtype, f"The data of {plain_name(type(plugin))}")
 
 
 def validate(cls: Any, options: dict[str, Any]) -> dict[str, Any]:

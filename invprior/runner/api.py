@@ -282,8 +282,9 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     def once(own: RunOptions) -> Solution:
         try:
             if plan.tile is None:
-                return unclipped(Run(final, own).solve(), weighted)
-            found = run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
+                found = Run(final, own).solve()
+            else:
+                found = run_in_tiles(final, own, tile=plan.tile, overlap=plan.overlap)
             return unclipped(found, weighted)
         except (DivergedError, Interrupted) as error:
             error.solution = error.solution and unclipped(error.solution, weighted)

@@ -28,6 +28,7 @@ from invprior.io.save import save
 from invprior.io.values import TOPS
 from invprior.metrics.base import Range, score_range
 from invprior.metrics.psnr import PSNR
+from invprior.numerics.complex_parts import magnitude
 from invprior.problem.presentation import colours, picture
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Solution, Stop
@@ -223,5 +224,5 @@ def start(runs: Sequence[Restoration]) -> threading.Thread:
 def png(x: Tensor, window: Window | None = None) -> bytes:
     """Return an image, (1, C, H, W), as a PNG file of 8 bits; of complex numbers their magnitude."""
     content = io.BytesIO()
-    picture(colours(x.abs() if x.is_complex() else x), window).save(content, "PNG")
+    picture(colours(magnitude(x)), window).save(content, "PNG")
     return content.getvalue()
