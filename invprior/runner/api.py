@@ -297,7 +297,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
 
     def annotated(solution: Solution) -> Solution:
         found = solution_in_data_units(annotate(plan.annotate(solution), weighted), units)
-        found = averaged(found, explicit, final.objective.problem.reparameterization)
+        found = averaged(found, explicit)
         for term in selection.problem.in_data_units.prior.terms:
             if isinstance(term.functional, Proximable) and term.functional.projects:
                 # A splitting solver meets a constraint in the limit only.
