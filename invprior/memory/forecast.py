@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from invprior.errors import InvpriorError
 from invprior.memory.profiling import Trace, profile
 from invprior.numerics.box import Box
+from invprior.numerics.side_by_side import together
 from invprior.operators.denoise import Denoise
 from invprior.problem.problem import Problem
 from invprior.problem.restriction import alignment_of, restrict, restrict_prior
@@ -18,6 +19,8 @@ PROFILE_SIDE = 64
 _IMAGES = 16
 # For the scratch memory of libraries inside an operation; from comparisons with the peak of whole processes.
 _MARGIN = 1.1
+# In its place for networks that compute side by side: each has temporary maps of its own, and a heap.
+_MARGIN_TOGETHER = 2.0
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,12 @@ class Forecast:
             peak = extrapolated(small.peak, large.peak)
         parameters = extrapolated(small.parameters, large.parameters)
         moments = extrapolated(small.moments, large.moments)
+        network, on_cpu = self.problem.reparameterization, self.problem.y.device.type == "cpu"
+        beside = network is not None and on_cpu and together(network.members)
         channels, item = self.problem.operator.image_shape[0], self.problem.y.element_size()
         return Estimate(
             # The timeline includes the parameters, which `weights` counts.
-            working=round(_MARGIN * max(peak - parameters, 0)),
+            working=round((_MARGIN_TOGETHER if beside else _MARGIN) * max(peak - parameters, 0)),
             weights=2 * (parameters + moments),
             images=_IMAGES * channels * height * width * item,
         )

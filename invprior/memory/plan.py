@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invprior.builders.solver import Selection
 from invprior.errors import IncompatibleError, InvpriorError, OptionError
-from invprior.memory.forecast import PROFILE_SIDE, Forecast, forecast
+from invprior.memory.forecast import Forecast, forecast
 from invprior.memory.size import available, parse_size, size_text
 from invprior.memory.tiles import acts_locally, divided
 from invprior.problem.functionals import Prior, Reparameterization, Term
@@ -21,6 +21,7 @@ from invprior.registry.options import option_values, plain_name
 from invprior.solvers.base import Solver
 
 _OVERLAP = 64  # of tiles, in pixels; more when the operator's halo is large
+_AMPLE = 100_000  # bytes per pixel and network; those built in, and nl-ridge, take at most a fifth
 _GRID = 32  # tile sides are multiples of it, in pixels
 
 
@@ -72,8 +73,11 @@ def plan_memory(selection: Selection, limit: str | int | None) -> MemoryPlan:
     problem, solver = selection.problem, selection.solver
     allowed = None if limit is None else parse_size(limit)
     shape = problem.operator.image_shape
-    if allowed is None and (len(shape) != 3 or shape[-2] * shape[-1] <= 2 * PROFILE_SIDE**2):
-        return MemoryPlan(problem)  # no larger than what would be profiled
+    free = available(problem.y.device)
+    network = problem.reparameterization
+    ample = _AMPLE * (1 if network is None else network.members)
+    if allowed is None and (len(shape) != 3 or shape[-2] * shape[-1] * ample < free):
+        return MemoryPlan(problem)  # a profile takes seconds
     plain = forecast(problem, solver)
     if plain is None:
         if allowed is None:
@@ -84,7 +88,7 @@ def plan_memory(selection: Selection, limit: str | int | None) -> MemoryPlan:
         )
     needs = plain.whole.total
     if allowed is None:
-        _check(needs, available(problem.y.device))
+        _check(needs, free)
         return MemoryPlan(problem, needs)
     if needs <= allowed:
         return MemoryPlan(problem, needs, allowed)

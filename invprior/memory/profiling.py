@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from invprior.numerics.threads import limited_to
 from invprior.problem.objective import Objective, gradients_kept
 from invprior.solvers.base import Solver
 
@@ -68,6 +69,7 @@ def profile(objective: Objective, solver: Solver, x0: Tensor) -> Trace:
     devices = [x0.device] if x0.device.type == "cuda" else []
     kept = gradients_kept([objective])
     with (
+        limited_to(1),  # of several networks side by side, the counter would see none
         torch.random.fork_rng(devices),
         torch.enable_grad(),
         kept,

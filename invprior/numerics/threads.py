@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -54,3 +56,14 @@ def compute_with(given: int | None = None) -> None:
     threads, _ = chosen(given)
     if threads != torch.get_num_threads():
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def limited_to(count: int) -> Iterator[None]:
+    """Let torch use this number of threads in the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

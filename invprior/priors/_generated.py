@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from functools import partial
+from itertools import chain
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from invprior.errors import MeasurementError, OptionError
+from invprior.numerics.side_by_side import side_by_side
 from invprior.problem.functionals import Output
 
 Recorrupt: TypeAlias = Callable[[Tensor, tuple[int, int], torch.Generator], tuple[Tensor, Tensor]]
@@ -78,6 +81,8 @@ class Generated(nn.Module):
         if shift is not None:
             # In one batch, so that both images have the same noise on z and on the filters.
             z = torch.cat((z, z + F.pad(shift, margins(self.size, z.shape[-2:]))))
+        if self.z.is_contiguous():  # in the order of the weights
+            z = z.contiguous()
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.low_precision):
             if self.training and self.weight_noise > 0:
                 out: Tensor = functional_call(self.network, self._perturbed(), (z,))
@@ -106,10 +111,40 @@ class Members(nn.Module):
 
     def forward(self) -> Tensor | Output:
         """Return the members' images, (K, C, H, W), with their offsets if they have any."""
-        made = [member() for member in self.members]
-        if not isinstance(made[0], Output):
-            return torch.cat(made)
-        return Output(torch.cat([m.x for m in made]), torch.cat([m.offset for m in made]))
+        weights = [list(member.parameters()) for member in self.members]
+        on_cpu = weights[0][0].device.type == "cpu"
+        made = side_by_side(list(self.members)) if on_cpu else [m() for m in self.members]
+        offset = torch.cat([m.offset for m in made]) if isinstance(made[0], Output) else None
+        images = [m.x if isinstance(m, Output) else m for m in made]
+        if on_cpu and torch.is_grad_enabled():
+            x = _Joined.apply(images, weights, *chain(*weights))  # type: ignore[no-untyped-call]
+        else:
+            x = torch.cat(images)
+        return x if offset is None else Output(x, offset)
+
+
+class _Joined(torch.autograd.Function):
+    """Images of independent networks, joined so that the backward passes of the networks run side by side."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: list[Tensor], weights: list[list[nn.Parameter]], *flat: nn.Parameter
+    ) -> Tensor:
+        """Join images, each (1, C, H, W) and a function of its own weights; `flat` are all weights."""
+        ctx.images, ctx.weights = images, weights
+        return torch.cat([image.detach() for image in images])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of the weights."""
+
+        def back(k: int) -> tuple[Tensor, ...]:
+            image: Tensor = ctx.images[k]
+            own: list[nn.Parameter] = ctx.weights[k]
+            return torch.autograd.grad(image, own, gradients[0][k : k + 1])
+
+        found = side_by_side([partial(back, k) for k in range(len(ctx.images))])
+        return (None, None, *chain(*found))
 
 
 def extend_guide(guide: Tensor, size: tuple[int, int], whole: tuple[int, int]) -> Tensor:

@@ -14,6 +14,7 @@ from invprior.fidelities.gaussian import Gaussian
 from invprior.metrics.psnr import PSNR
 from invprior.networks.skip import Skip
 from invprior.noise_estimation.base import NoiseEstimate
+from invprior.numerics.threads import limited_to
 from invprior.operators.blur import Blur
 from invprior.operators.denoise import Denoise
 from invprior.priors._dip_presets import PRESETS, PresetName
@@ -366,6 +367,20 @@ def test_the_estimate_is_the_mean_of_members_that_are_each_fitted_alone(solver, 
         torch.testing.assert_close(both.x, (one.x + other.x) / 2)
         torch.testing.assert_close(both.energy, (one.energy + other.energy) / 2)
     assert torch.isfinite(both.x).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_networks_side_by_side_have_the_gradients_that_they_have_alone(threads):
+    networks = [small().build(torch.zeros(1, 1, 16, 16), generator(k)).eval() for k in range(2)]
+    alone = [copy.deepcopy(network) for network in networks]
+    both = Members(networks)
+    with limited_to(threads):
+        both()[:, :, 3:].square().sum().backward()
+    for network in alone:
+        network()[:, :, 3:].square().sum().backward()
+    pairs = zip(both.parameters(), [p for n in alone for p in n.parameters()], strict=True)
+    for found, expected in pairs:
+        torch.testing.assert_close(found.grad, expected.grad)
 
 
 TABLES = {  # preset: weights for an image of so many channels, input, noise, lr, steps

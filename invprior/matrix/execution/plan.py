@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from dataclasses import dataclass, replace
-
-import torch
 
 from invprior.builders.problem import stop_from
 from invprior.builders.solver import select_solver
@@ -18,6 +16,7 @@ from invprior.matrix.execution.restore import now, problem_of, restore
 from invprior.matrix.results.cells import Job, home, parts
 from invprior.matrix.results.record import Record
 from invprior.matrix.results.store import PlannedCell
+from invprior.numerics import threads
 from invprior.problem.problem import Problem
 from invprior.runner.api import iterate
 from invprior.solvers.base import Solver
@@ -100,21 +99,10 @@ def _estimate(job: Job) -> float:
         return time.perf_counter() - began + _OVERHEAD
     problem = problem_of(job, whole)
     solver = select_solver(problem, job.cell.solver).solver
-    with _threads(job.setting.threads):
+    with threads.limited_to(job.setting.threads):
         step = _step_seconds(job, whole, solver)
     once = step * _steps(job, problem, solver) * job.method.runs
     return once * _reconstructions(job, problem) + _OVERHEAD
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use as many threads as a cell has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _step_seconds(job: Job, whole: Case, solver: Solver) -> float:
