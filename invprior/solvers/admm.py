@@ -126,7 +126,10 @@ class ADMM(Solver):
         new.copies, new.fitted = list(end.copies), end.fitted
         new.multipliers = [u * (end.rho * growth / new.rho) for u in end.multipliers]
         if end.data is not None and end.data_multiplier is not None:
-            new.data, new.data_multiplier = end.data, end.data_multiplier * (end.rho / new.rho)
+            new.data, new.data_multiplier = (
+                end.data,
+                end.data_multiplier * (end.rho * growth / new.rho),
+            )
         return new
 
     def step(self, objective: Objective, state: ADMMState) -> ADMMState:

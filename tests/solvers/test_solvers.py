@@ -27,6 +27,7 @@ from invprior.solvers.fista import FISTA
 from invprior.solvers.hqs import HQS
 from invprior.stopping.max_steps import MaxSteps
 from invprior.testing import parametrize_checks
+from invprior.tuning.sweep import scaled
 
 SHAPE = (2, 4, 3)
 CONVERGENT = [
@@ -334,6 +335,35 @@ def test_a_flat_image_that_holds_still_is_not_the_end(solver):
     found = solve_problem(case, solver, x0=truth.mean().expand_as(truth))
     assert found.steps > 5
     assert PSNR().measure(found.x, truth) > 30
+
+
+@pytest.mark.parametrize(
+    ("solver", "operator", "noise"),
+    [
+        ("pdhg", "radon:angles=24", "gaussian:sigma=0.05"),
+        ("admm", "blur:sigma=1.5", "poisson:peak=40"),
+    ],
+)
+def test_a_search_goes_on_near_the_minimum_at_another_weight(solver, operator, noise):
+    """With the data's multiplier of the old weight pdhg climbed for thirty steps, and the search took those values."""
+    truth = samples.load("camera", 16).x
+    y, operator = invprior.simulate(truth, operator=operator, noise=noise)
+    (case,) = invprior.build(y, operator=operator, prior="tv", noise=noise)
+    case, generator = case.standardised, torch.Generator().manual_seed(0)
+    made = select_solver(case, solver).solver
+    before, after = (
+        made.route(replace(case, prior=scaled(case.prior, [0], factor))) for factor in (1.0, 0.7)
+    )
+    state = made.init(before, case.initial_estimate(), generator)
+    for _ in range(80):
+        state = made.step(before, state)
+    state = made.continued(after, made.kept(state), 0.7, generator)
+    start, energies = float(after.energy(state.x)), []
+    for _ in range(12):
+        state = made.step(after, state)
+        energies.append(float(after.energy(state.x)))
+    assert max(energies) < 1.02 * start
+    assert energies[-1] < start
 
 
 @pytest.mark.parametrize("solver", ["admm", "pdhg"])
