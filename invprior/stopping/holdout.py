@@ -14,7 +14,7 @@ from invprior.errors import MeasurementError
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Refit, Stop
 from invprior.stopping.base import StoppingRule, Watcher
-from invprior.stopping.lowest import BestState, Lowest, LowestWatch
+from invprior.stopping.lowest import LEAST, BestState, Lowest, LowestWatch
 from invprior.stopping.split import SplitProblem, split
 
 
@@ -82,11 +82,9 @@ class Holdout(StoppingRule):
         """Return a watcher of the error at the held-out measurements."""
         assert isinstance(problem, SplitProblem)  # `prepare` has made it
         assert problem.held_out is not None
-        return _Watch(Lowest(self.patience, _LEAST), self, problem.held_out)
+        return _Watch(Lowest(self.patience, LEAST), self, problem.held_out)
 
 
-# Steps of patience at least. In 16 runs 75 found the minimum of 100; 50 stopped early on a downsampled image.
-_LEAST = 75
 # Of the steps to the best estimate: the least time for the measurements that were held out.
 _ALL_DATA = 0.1
 # Fewer held-out measurements are refused.

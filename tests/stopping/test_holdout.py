@@ -155,7 +155,7 @@ def test_a_long_refit_continues_from_where_the_minimum_was_confirmed(noise):
     best = int(re.search(r"at step (\d+)", found.stop.message)[1])
     assert found.steps == 31 * best
     refit = [i for i in seen if i.objective.data.held_out is None]
-    confirmed = best + 75
+    confirmed = best + 100
     assert [i.step for i in refit] == list(range(confirmed + 1, found.steps + 1))
     # Every step is a new one: nothing goes back.
     assert (refit[0].x - seen[confirmed - 1].x).abs().max() < 0.1
