@@ -62,5 +62,5 @@ def test_tiles_of_an_image_with_a_truth(run, big, folder, monkeypatch):
 def test_the_summary_shows_a_large_estimate(run, big, monkeypatch):
     large = Estimate(working=2 * 10**9, weights=0, images=0)
     monkeypatch.setattr(Forecast, "whole", large)
-    monkeypatch.setattr(plan, "available", lambda device: 10**13)
+    monkeypatch.setattr(plan, "available", lambda device: 25 * 10**8)
     assert "about 2.0 GB (estimated)" in run("solve", big, *SMALL).stdout
