@@ -111,8 +111,8 @@ class Members(nn.Module):
 
     def forward(self) -> Tensor | Output:
         """Return the members' images, (K, C, H, W), with their offsets if they have any."""
-        weights = [list(member.parameters()) for member in self.members]
-        on_cpu = weights[0][0].device.type == "cpu"
+        weights = [[p for p in m.parameters() if p.requires_grad] for m in self.members]
+        on_cpu = next(self.parameters()).device.type == "cpu"
         made = side_by_side(list(self.members)) if on_cpu else [m() for m in self.members]
         offset = torch.cat([m.offset for m in made]) if isinstance(made[0], Output) else None
         images = [m.x if isinstance(m, Output) else m for m in made]
@@ -138,10 +138,11 @@ class _Joined(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of the weights."""
 
-        def back(k: int) -> tuple[Tensor, ...]:
+        def back(k: int) -> tuple[Tensor | None, ...]:
             image: Tensor = ctx.images[k]
             own: list[nn.Parameter] = ctx.weights[k]
-            return torch.autograd.grad(image, own, gradients[0][k : k + 1])
+            # A network of a plugin may hold weights that it does not use.
+            return torch.autograd.grad(image, own, gradients[0][k : k + 1], allow_unused=True)
 
         found = side_by_side([partial(back, k) for k in range(len(ctx.images))])
         return (None, None, *chain(*found))

@@ -372,6 +372,9 @@ def test_the_estimate_is_the_mean_of_members_that_are_each_fitted_alone(solver, 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_networks_side_by_side_have_the_gradients_that_they_have_alone(threads):
     networks = [small().build(torch.zeros(1, 1, 16, 16), generator(k)).eval() for k in range(2)]
+    for network in networks:  # as networks of plugins may be
+        network.unused = torch.nn.Parameter(torch.ones(1))
+        next(network.network.parameters()).requires_grad_(False)
     alone = [copy.deepcopy(network) for network in networks]
     both = Members(networks)
     with limited_to(threads):
