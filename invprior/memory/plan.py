@@ -73,11 +73,11 @@ def plan_memory(selection: Selection, limit: str | int | None) -> MemoryPlan:
     problem, solver = selection.problem, selection.solver
     allowed = None if limit is None else parse_size(limit)
     shape = problem.operator.image_shape
-    free = available(problem.y.device)
-    network = problem.reparameterization
-    ample = _AMPLE * (1 if network is None else network.members)
-    if allowed is None and (len(shape) != 3 or shape[-2] * shape[-1] * ample < free):
-        return MemoryPlan(problem)  # a profile takes seconds
+    if allowed is None:
+        free, network = available(problem.y.device), problem.reparameterization
+        ample = _AMPLE * (1 if network is None else network.members)
+        if len(shape) != 3 or shape[-2] * shape[-1] * ample < free:
+            return MemoryPlan(problem)  # a profile takes seconds
     plain = forecast(problem, solver)
     if plain is None:
         if allowed is None:

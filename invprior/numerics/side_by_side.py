@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from invprior.numerics.threads import limited_to
 
 T = TypeVar("T")
 
@@ -34,30 +36,16 @@ def side_by_side(calls: Sequence[Callable[[], T]]) -> list[T]:
     """
     if not together(len(calls)):
         return [call() for call in calls]
-    threads = torch.get_num_threads()
-    share = threads // len(calls)
-    recording = torch.is_grad_enabled()
-    results: list[T | None] = [None] * len(calls)
-    failures: list[BaseException | None] = [None] * len(calls)
+    threads, recording = torch.get_num_threads(), torch.is_grad_enabled()
 
-    def run(index: int) -> None:
-        torch.set_num_threads(share)  # of this thread
-        try:
-            with torch.set_grad_enabled(recording):
-                results[index] = calls[index]()
-        except BaseException as failure:
-            failures[index] = failure
+    def made(call: Callable[[], T]) -> T:
+        with torch.set_grad_enabled(recording):
+            return call()
 
     # Made anew each time, in half a millisecond. Threads that stay would be missing after a fork, which would wait.
-    workers = [threading.Thread(target=run, args=(k,), daemon=True) for k in range(len(calls))]
-    try:
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    finally:
-        torch.set_num_threads(threads)  # which threads to come start with
-    for failure in failures:
-        if failure is not None:
-            raise failure
-    return results  # type: ignore[return-value]
+    pool = ThreadPoolExecutor(
+        len(calls), initializer=torch.set_num_threads, initargs=(threads // len(calls),)
+    )
+    # A worker's number is its own, but also the one that threads to come start with; the block sets that back.
+    with limited_to(threads), pool:
+        return list(pool.map(made, calls))

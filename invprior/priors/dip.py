@@ -260,7 +260,7 @@ class DIP(Reparameterization):
             recorrupt=None if self._recorruption is None else self._recorruption.draw,
         )
         image.to(x0)  # its dtype too, so that float64 images get a float64 network
-        if low or blocks_channels(x0.device):
+        if low or prefers_channels_last(x0.device):
             image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return image
 
@@ -327,7 +327,7 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and any(getattr(torch.cpu, t, bool)() for t in tests)
 
 
-def blocks_channels(device: torch.device) -> bool:
+def prefers_channels_last(device: torch.device) -> bool:
     """Return whether float32 convolutions are fastest with the channels of a pixel side by side."""
     # With AVX2 the gradients of weights take twice as long in that order.
     return device.type != "cpu" or torch.backends.cpu.get_cpu_capability() != "AVX2"

@@ -124,12 +124,10 @@ class ADMM(Solver):
         new.rho = self.rho or max(end.rho * growth, new.least_rho)
         new.step_size = 1.0 / new.rho
         new.copies, new.fitted = list(end.copies), end.fitted
-        new.multipliers = [u * (end.rho * growth / new.rho) for u in end.multipliers]
+        scale = end.rho * growth / new.rho
+        new.multipliers = [scale * u for u in end.multipliers]
         if end.data is not None and end.data_multiplier is not None:
-            new.data, new.data_multiplier = (
-                end.data,
-                end.data_multiplier * (end.rho * growth / new.rho),
-            )
+            new.data, new.data_multiplier = end.data, scale * end.data_multiplier
         return new
 
     def step(self, objective: Objective, state: ADMMState) -> ADMMState:

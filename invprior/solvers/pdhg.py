@@ -103,7 +103,7 @@ class PDHG(Solver):
     def continued(
         self, objective: Objective, end: PDHGState, growth: float, generator: torch.Generator
     ) -> PDHGState:
-        """Return the state with the dual variables of the terms scaled as their weights."""
+        """Return the state with all dual variables scaled as the weights: A^H data balances those of the terms."""
         new = self.init(objective, end.x, generator)
         return replace(new, data=growth * end.data, duals=[growth * dual for dual in end.duals])
 
