@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from invprior.denoisers.base import Denoiser
 from invprior.denoisers.nlm import NLM
 from invprior.denoisers.pairs import half_window
+from invprior.numerics.complex_parts import parts
 from invprior.numerics.opponent import from_opponent, to_opponent
 
 
@@ -24,7 +25,7 @@ class NLRidge(Denoiser):
     squared error for the patches X of a first estimate, if each row of W sums to 1, so that an offset of the image
     stays: W = 1/k + X (X^T X + n sigma^2 I)^-1 X^T, with the group's mean taken off X. Overlapping patches are
     averaged. The first estimate is that of `nlm`, the second the method's own. It is as good as BM3D or better, and
-    takes ten to twenty times as long as `nlm`.
+    takes ten to twenty times as long as `nlm`. The real and the imaginary parts of complex patches share their weights.
 
     Args:
         patch: side of the patches in pixels; half of the image's side at most.
@@ -36,6 +37,7 @@ class NLRidge(Denoiser):
     denoising: the NL-Ridge approach"; the constraint of its section on affine combinations.
     """
 
+    takes_complex = True
     patch: Annotated[int, Interval(ge=1, le=31)] = 6
     similar: Annotated[int, Interval(ge=2, le=200)] = 48
     window: Annotated[int, Interval(ge=1, le=100)] = 9
@@ -60,7 +62,8 @@ class NLRidge(Denoiser):
         """Denoise every group once, with weights from the estimate; all (1, C, H, W) in opponent axes."""
         height, width = noisy.shape[-2:]
         size = (min(self.patch, (height + 1) // 2), min(self.patch, (width + 1) // 2))
-        groups = self._groups(estimate[:, :1], size)
+        # By luma, or by both parts of a complex channel.
+        groups = self._groups(parts(estimate[:, :1]), size)
         sources, models = (_patches(image, size) for image in (noisy, estimate))
         total, counts = torch.zeros_like(sources), torch.zeros_like(sources[:, 0])
         for group in groups.split(_AT_ONCE):
@@ -75,6 +78,8 @@ class NLRidge(Denoiser):
         both = torch.stack((total, counts[:, None].expand_as(total))).flatten(1, 2)
         numerator, denominator = F.fold(both, (height, width), size).split(1)
         averaged: Tensor = numerator / denominator
+        if noisy.is_complex():  # the parts of a channel are neighbours
+            return torch.complex(averaged[:, ::2], averaged[:, 1::2])
         return averaged
 
     def _groups(self, guide: Tensor, size: tuple[int, int]) -> Tensor:
@@ -105,9 +110,10 @@ _AT_ONCE = 1024
 
 
 def _patches(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return all patches of an image, (1, C, H, W), as (C, pixels, patches)."""
-    columns: Tensor = F.unfold(image, size)[0]
-    return columns.view(image.shape[1], -1, columns.shape[-1])
+    """Return all patches of an image, (1, C, H, W), as (C, pixels, patches); complex ones with the parts as pixels."""
+    columns: Tensor = F.unfold(parts(image), size)[0]
+    by_part = columns.view(2 if image.is_complex() else 1, image.shape[1], -1, columns.shape[-1])
+    return by_part.transpose(0, 1).flatten(1, 2)
 
 
 def _grid(count: int, step: int, device: torch.device) -> Tensor:
@@ -124,7 +130,7 @@ def _distance(
     moved = guide.roll((-dy, -dx), (-2, -1))
     # One axis after the other, and along the second only where it counts.
     down = F.avg_pool2d((guide - moved).square_(), (size[0], 1), stride=1)[:, :, ys]
-    squares = F.avg_pool2d(down, (1, size[1]), stride=1)[0, 0, :, xs]
+    squares = F.avg_pool2d(down, (1, size[1]), stride=1)[0, :, :, xs].sum(0)
     return squares.masked_fill_(~inside, torch.inf)
 
 

@@ -19,7 +19,7 @@ from invprior.numerics.wavelets import Filters, WaveletTransform, fitting_levels
 class WaveletDenoiser(Denoiser):
     """Soft thresholding of wavelet details, averaged over all shifts of the image.
 
-    Colour images are shrunk in luma and chroma axes.
+    Colour images are shrunk in luma and chroma axes, and complex coefficients by their moduli.
 
     Args:
         wavelet: name of an orthogonal or biorthogonal wavelet of PyWavelets.
@@ -33,6 +33,7 @@ class WaveletDenoiser(Denoiser):
     shifts, here by the undecimated transform).
     """
 
+    takes_complex = True
     wavelet: str = "haar"
     levels: Annotated[int, Ge(1)] | None = None
     threshold: Annotated[float, Gt(0)] | None = None
@@ -46,19 +47,30 @@ class WaveletDenoiser(Denoiser):
         levels = fitting_levels(filters, x.shape[-2], x.shape[-1], self.levels)
         transform = WaveletTransform(filters, levels, undecimated=True)
         low, details = transform.analysis(to_opponent(x))
-        noise = [sigma * gain for gain in _noise_gains(filters, levels)]
+        # Complex noise has sigma in both parts, so its root mean square is larger.
+        level = sigma * 2**0.5 if x.is_complex() else sigma
+        noise = [level * gain for gain in _noise_gains(filters, levels)]
         shrunk = [self._shrink(band, level) for band, level in zip(details, noise, strict=True)]
         return from_opponent(transform.synthesis(low, shrunk))
 
     def _shrink(self, band: Tensor, noise: float) -> Tensor:
         if self.threshold is not None:
-            return torch.nn.functional.softshrink(band, self.threshold * noise)
-        energy = band.square().mean((-2, -1), keepdim=True)
+            limit = self.threshold * noise
+            if not band.is_complex():
+                return torch.nn.functional.softshrink(band, limit)
+            return _soft(band, band.real.new_tensor(limit))
+        energy = band.abs().square().mean((-2, -1), keepdim=True)
         # The signal's deviation; where a band is all noise, `tiny` makes the threshold huge.
         signal = (energy - noise**2).clamp_min(torch.finfo(band.dtype).tiny).sqrt()
-        threshold = noise**2 / signal
-        # Soft thresholding with a tensor of thresholds, which softshrink does not take.
+        return _soft(band, noise**2 / signal)
+
+
+def _soft(band: Tensor, threshold: Tensor) -> Tensor:
+    """Reduce magnitudes by a threshold that is a tensor, which softshrink does not take, down to 0."""
+    if not band.is_complex():
         return band - torch.minimum(torch.maximum(band, -threshold), threshold)
+    sizes = band.abs().clamp_min(torch.finfo(band.dtype).tiny)
+    return band * (1.0 - threshold / sizes).clamp_min(0.0)
 
 
 @cache

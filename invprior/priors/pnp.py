@@ -21,6 +21,7 @@ class PnP(Proximable):
     reconstruction".
     """
 
+    takes_complex = True  # as every denoiser does
     default_weight: float = 0.2
     offset_invariant = True
     degree = 0.0

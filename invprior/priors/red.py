@@ -31,6 +31,7 @@ class RED(Penalty):
     denoising", equations 4 and 11.
     """
 
+    takes_complex = True  # as every denoiser does
     default_weight: float = 400.0
     offset_invariant = True
     degree = 2.0

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from invprior.numerics.box import Box
 from invprior.numerics.complex_parts import from_parts, parts
 from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.registry.options import option_values
@@ -48,6 +49,17 @@ class _OfParts(Functional):
     def rescaled(self, scale: float) -> Functional:
         """Return that of the rescaled R."""
         found = self.base.rescaled(scale)
+        return self if found is self.base else in_parts(found)
+
+    def restrict(self, box: Box) -> Functional:
+        """Return that of the restricted R."""
+        found = self.base.restrict(box)
+        return self if found is self.base else in_parts(found)
+
+    @property
+    def stand_in(self) -> Functional:
+        """That of the faster R."""
+        found = self.base.stand_in
         return self if found is self.base else in_parts(found)
 
     @property

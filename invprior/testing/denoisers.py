@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.testing.method_calls import MethodCall
@@ -51,11 +52,16 @@ def noise_removed(denoiser: Denoiser) -> str:
 
 def _share_left(denoiser: Denoiser, sigma: float, told: float) -> float:
     """Return the share of the error that is left of noise of level sigma, when another level is told."""
-    clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
-    clean[..., 8:24, 12:] = 0.7
+    clean = _square()
     noisy = clean + sigma * noise(*clean.shape)
     found = denoiser.denoise(noisy, told)
     return float((found - clean).norm() / (noisy - clean).norm())
+
+
+def _square() -> Tensor:
+    clean = torch.full((1, 1, 32, 32), 0.3, dtype=torch.float64)
+    clean[..., 8:24, 12:] = 0.7
+    return clean
 
 
 def _unit_note(denoiser: Denoiser) -> str:
@@ -74,6 +80,27 @@ def _unit_note(denoiser: Denoiser) -> str:
         if share < 0.8 * given:
             return f"; {note.format(share)}"
     return ""
+
+
+def complex_images(denoiser: Denoiser) -> str:
+    """Noise of one level in both parts of complex images is removed from both, in the precision of the image."""
+    clean = _square() * (0.8 + 0.6j)
+    noisy = clean + _SIGMA * torch.complex(noise(*clean.shape), noise(*clean.shape, seed=2))
+    for dtype in (torch.complex64, torch.complex128):
+        found = denoiser.denoise(noisy.to(dtype), _SIGMA)
+        if found.shape != clean.shape or found.dtype != dtype:
+            name = str(found.dtype).removeprefix("torch.")
+            raise Fault(f"for complex images it returns {name} of the shape {tuple(found.shape)}")
+    shares = [
+        float((a - b).norm() / (a - c).norm())
+        for a, b, c in ((clean.real, found.real, noisy.real), (clean.imag, found.imag, noisy.imag))
+    ]
+    if not max(shares) < _LEFT:
+        raise Fault(
+            f"it leaves {shares[0]:.3g} times the error of the real part of complex images, and {shares[1]:.3g} times "
+            "that of the imaginary part; set takes_complex = True only if it handles both"
+        )
+    return f"it leaves {max(shares):.2g} of the error in the parts of complex images"
 
 
 def clean_untouched(denoiser: Denoiser) -> None:
@@ -104,5 +131,5 @@ def lipschitz(denoiser: Denoiser) -> str:
 
 def denoiser_checks() -> tuple[Check, ...]:
     """Return the checks of every denoiser."""
-    own = (any_size, finite, noise_removed, clean_untouched, flat_kept, lipschitz)
+    own = (any_size, finite, noise_removed, complex_images, clean_untouched, flat_kept, lipschitz)
     return (*tensor_method_checks(Denoiser, _calls), *checks_for(Denoiser, *own))

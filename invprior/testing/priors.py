@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from invprior.errors import IncompatibleError
 from invprior.numerics.tensor_diff import difference
+from invprior.problem.complex_terms import in_parts
 from invprior.problem.functionals import Functional, Penalty, Proximable
 from invprior.testing.derivatives import automatic, gradient_fault, lipschitz_note
 from invprior.testing.method_calls import MethodCall
@@ -22,7 +23,7 @@ _SLACK = 1e-2  # of the squared distance: a prox that iterates ends near its min
 def _differentiable(prior: Penalty) -> bool:
     """Return whether the prior offers a gradient; a penalty that counts, such as l0, refuses to."""
     try:
-        prior.gradient(images())
+        prior.gradient(images(2, 4, 8, 7))
     except IncompatibleError:
         return False
     return True
@@ -122,6 +123,28 @@ def firm(prior: Proximable) -> str:
     return text
 
 
+def complex_images(prior: Functional) -> None:
+    """A prior that takes complex images has a value, a gradient and a prox of both parts that belong together."""
+    if not prior.takes_complex:
+        raise Skip("it does not say that it takes complex images (takes_complex)")
+    # On real and imaginary parts, as a run works, where the checks of real priors apply.
+    both: Functional = in_parts(prior)
+    v = images(2, 4, 8, 7) - 0.4  # in all four quadrants
+    if isinstance(both, Penalty) and both.value(v).is_complex():
+        raise Fault("its value of complex images is complex, should be real")
+    if isinstance(both, Penalty) and _differentiable(both):
+        wrong = difference(both.gradient(v), automatic(both.value, v), 1e-4)
+        if wrong:
+            raise Fault(f"on complex images the gradient, compared with autograd's, is {wrong}")
+    if isinstance(both, Proximable):
+        # All but the identity, so that a part that is lost shows.
+        wrong = difference(both.prox(v, 1e-8), v, 1e-2)
+        if wrong and not both.projects:
+            raise Fault(f"as tau goes to 0 its prox of complex images is {wrong}, not the images")
+        if isinstance(both, Penalty):
+            minimises(both.value, both.prox, v, descend=both.convex and _differentiable(both))
+
+
 def weight(prior: Functional) -> None:
     """Default_weight is a finite number that is not negative."""
     value = prior.default_weight
@@ -174,7 +197,7 @@ def prior_checks() -> tuple[Check, ...]:
     """Return the checks of priors in pixels: of each, then of those with a value, then of those with a prox."""
     return (
         *tensor_method_checks((Penalty, Proximable), _calls),
-        *checks_for((Penalty, Proximable), any_size, finite, weight, units),
+        *checks_for((Penalty, Proximable), any_size, finite, complex_images, weight, units),
         *checks_for(Penalty, gradient, autograd, lipschitz),
         *checks_for(Proximable, prox, firm),
     )

@@ -33,6 +33,17 @@ class TakesTauTwice(Ridge):
         return v / (1 + 2 * tau)
 
 
+class SquaresComplexNumbers(Ridge):
+    takes_complex = True
+
+
+class LosesAPart(Proximable):
+    takes_complex = True
+
+    def prox(self, v, tau):
+        return v / (1 + tau) if not v.is_complex() else v.real / (1 + tau) + 0j * v
+
+
 class StopsShort(Penalty, Proximable):
     """TV by a few subgradient steps."""
 
@@ -183,6 +194,13 @@ class Nothing(Denoiser):
         return x
 
 
+class LosesTheImaginaryPart(Denoising):
+    takes_complex = True
+
+    def denoise(self, x, sigma):
+        return super().denoise(x.real, sigma) + 0j
+
+
 class AlwaysBlurs(Denoiser):
     def denoise(self, x, sigma):
         return nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
@@ -262,6 +280,8 @@ class Mutable(Network):
     (EdgeLength, "finite", "gradient is not finite on flat images"),
     (ThreeChannels, "any-size", "raised RuntimeError"),
     (NegativeWeight, "weight", "default_weight is -1.0, should be a finite number >= 0"),
+    (SquaresComplexNumbers, "complex-images", "its value of complex images is complex, should be real"),
+    (LosesAPart, "complex-images", "as tau goes to 0 its prox of complex images is"),
     (ExpectsTooMuch, "prox", "expected to fail, but passes; the reason given was: it was thought"),
     (Shared, "fresh", "other weights for the same seed|the second image would start from the first one's weights"),
     (Unseeded, "fresh", r"build uses global random state \(torch's\)"),
@@ -271,6 +291,7 @@ class Mutable(Network):
     (AnotherSize, "any-size", r"for an image of \(1, 1, 5, 17\) it returns \(1, 1, 5, 16\)"),
     (SlowestOfAll, "defaults", "its default_solver cannot be made: The option \"lr\" of adam must be greater than 0"),
     (Nothing, "noise-removed", "it leaves 1 times the error"),
+    (LosesTheImaginaryPart, "complex-images", "it leaves .* times that of the imaginary part"),
     (AlwaysBlurs, "clean-untouched", "with almost no noise .* it changes pixels by up to"),
     (Darkens, "flat-kept", "it changes a flat image of 0.3 by up to 0.03"),
     (Divides, "finite", "denoise is not finite on black images"),

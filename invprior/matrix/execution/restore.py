@@ -21,7 +21,7 @@ from invprior.matrix.execution.data import Case, resized
 from invprior.matrix.execution.scaling import scaled
 from invprior.matrix.results.cells import Job
 from invprior.matrix.results.record import Weights
-from invprior.numerics.complex_parts import magnitude
+from invprior.numerics.complex_parts import from_parts, magnitude, parts
 from invprior.numerics.random import derived_seed
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError, Stop
@@ -200,7 +200,8 @@ def _denoise(job: Job, problem: Problem) -> Tensor:
             f"Use the prior pnp:denoiser={job.method.denoiser}, or exclude this row here."
         )
     inner = problem.standardised
-    return inner.units.outward(denoiser.denoise(inner.y, inner.noise_level))
+    noisy = from_parts(inner.y) if inner.units.of_parts else inner.y
+    return inner.units.outward(parts(denoiser.denoise(noisy, inner.noise_level)))
 
 
 def now(like: Tensor) -> float:
