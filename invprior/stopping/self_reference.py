@@ -56,6 +56,11 @@ class SelfReference(StoppingRule):
         """
         y = problem.y
         if self.copies == "channels":
+            if problem.units.of_parts:
+                raise IncompatibleError(
+                    "self-reference:copies=channels needs real data: the real and the imaginary parts of complex "
+                    "images are not alike. Use copies=noise, or holdout."
+                )
             if y.dim() != 4 or y.shape[1] < 2:
                 raise IncompatibleError(
                     f"self-reference:copies=channels needs an image of several channels; the measurement has the "
