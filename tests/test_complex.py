@@ -53,7 +53,7 @@ def test_parts_that_take_real_data_refuse(dtype, tmp_path):
     np.save(array, z[0, 0].numpy())
     for given in (z, z[0, 0].numpy(), array, str(array)):
         for call in (invprior.solve, invprior.build):
-            refused(call, given, prior="dip")
+            refused(call, given, prior="box:low=0")
             refused(call, given, prior="tikhonov", operator="blur:sigma=1")
             refused(call, given, prior="tikhonov", noise="poisson")
         refused(invprior.simulate, given, operator="blur:sigma=1", noise="gaussian")
@@ -268,3 +268,46 @@ def test_a_run_keeps_both_parts(operator, tmp_path):
     assert "image" in found._repr_html_()
     assert found.images[0].to_pil().size == (16, 16)
     refused(found.save, tmp_path / "x.png")
+
+
+SMALL = "net=skip(down=[16,32],skip=[8,8]),members=1,lr=0.02,average=0.9"
+
+
+@pytest.mark.parametrize(
+    ("prior", "sigma", "steps", "gain"),
+    [("pnp", 0.02, 8, 1), ("red", 0.02, 12, 0.7), (f"dip:{SMALL}", 0.12, 40, 1.5)],
+)
+def test_coils_are_combined_better_than_by_zero_filling(prior, sigma, steps, gain):
+    down, across = torch.meshgrid(*2 * [torch.linspace(-1, 1, 24)], indexing="ij")
+    flat = torch.where(down.square() + 2 * across.square() < 0.6, 0.7, 0.0)
+    flat[8:16, 10:] *= 0.5
+    truth = (flat * torch.exp(1j * (2 * down * across + across)))[None, None]
+    angles = torch.pi / 2 * torch.arange(4)[:, None, None]
+    maps = torch.exp(-((down - angles.cos()) ** 2) - (across - angles.sin()) ** 2 + 1j * angles)
+    maps = maps / maps.abs().square().sum(0).sqrt()
+    noise = f"gaussian:sigma={sigma}"
+    y, scanner = invprior.simulate(
+        truth, operator=Recipe(Fourier, {"acceleration": 2, "coils": maps}), noise=noise
+    )
+    options = {"operator": scanner, "noise": noise, "weight": "default", "steps": steps}
+    x = invprior.solve(y, prior=prior, **options).x
+    zero_filled = scanner.adjoint(y)
+    errors = [float((z - truth).abs().square().mean()) for z in (x, zero_filled)]
+    assert 10 * np.log10(errors[1] / errors[0]) > gain
+
+
+def test_a_network_makes_parts_in_all_four_quadrants(tmp_path):
+    turns = torch.exp(torch.tensor(1j) * torch.linspace(-3, 3, 256)).view(1, 1, 16, 16)
+    y = turns + 0.05 * random(1, 1, 16, 16)
+    scan = {"operator": "denoise", "noise": "gaussian:sigma=0.05", "steps": 40}
+    tiny = "net=skip(down=[8,8],skip=[8,8]),lr=0.03,average=0.9"
+    found = invprior.solve(y, prior=f"dip:{tiny}", stop="max-steps", **scan)
+    assert float((found.x - turns).abs().square().mean().sqrt()) < 0.4
+    assert ("input", "measurement") in [choice[:2] for choice in found.choices]
+    assert not any("end of its range" in note for note in found.notes)
+    # A complex guide shows both parts to the network.
+    guided = registry.create("priors", f"dip:{tiny}")
+    guided = type(guided)(net=guided.net, guide=turns)
+    assert guided.channels == 2
+    with pytest.raises(IncompatibleError, match="parts of complex"):
+        invprior.solve(y, prior=f"dip:{tiny}", stop="self-reference:copies=channels", **scan)

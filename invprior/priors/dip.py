@@ -16,6 +16,7 @@ from invprior.networks.base import Network
 from invprior.networks.recompute import recompute
 from invprior.noise_estimation.base import is_rounding
 from invprior.numerics.box import Box
+from invprior.numerics.complex_parts import parts
 from invprior.numerics.random import child_generator
 from invprior.operators.base import LinearOperator
 from invprior.priors._companion import companion_for
@@ -54,8 +55,8 @@ class DIP(Reparameterization):
             network then sees an image of y + n, by a damped inverse of the operator, and is fitted to
             y - (sigma / input_noise)^2 n (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). The noises of both are
             independent, so passing the noise on gains nothing. "auto" is the measurement where that is cheap and
-            shows an image without holes: denoising, blur, downsampling. It is uniform noise elsewhere, and when
-            channels, input_scale, input_noise or learn_input is given.
+            shows an image without holes or aliasing: denoising, blur, downsampling. It is uniform noise elsewhere, and
+            when channels, input_scale, input_noise or learn_input is given.
         guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python
             also a tensor, (C, H, W). It sets input to "guide".
         learn_input: whether z is optimised together with the network's weights.
@@ -84,6 +85,8 @@ class DIP(Reparameterization):
         recompute: whether layers are computed again in the backward pass, with the same bits: about two thirds of the
             memory, for about a third more time.
     """
+
+    takes_complex = True  # the network makes the real and the imaginary parts as channels
 
     def __init__(
         self,
@@ -170,7 +173,7 @@ class DIP(Reparameterization):
         source = Recorruption(
             operator, noise, (sigma / noise) ** 2, _DAMPING * sigma**2, data.target
         )
-        if auto and not source.shows_all():
+        if auto and not (_samples_all(operator) and source.shows_all()):
             return self
         with torch.no_grad():
             image = source.image_of(data.target)
@@ -233,10 +236,10 @@ class DIP(Reparameterization):
         Raises:
             MeasurementError: the guide image has another size.
         """
-        made = [self._member(x0, generator) for _ in range(self.members)]
+        made = [self._member(k, x0, generator) for k in range(self.members)]
         return made[0] if len(made) == 1 else Members(made)
 
-    def _member(self, x0: Tensor, generator: torch.Generator) -> Generated:
+    def _member(self, k: int, x0: Tensor, generator: torch.Generator) -> Generated:
         assert self.channels is not None
         assert self.input_noise is not None
         # The order of these draws is part of a seed's result: weights, z, then the noise.
@@ -257,7 +260,7 @@ class DIP(Reparameterization):
             learn_input=self.learn_input,
             low_precision=low,
             generator=noise,
-            recorrupt=None if self._recorruption is None else self._recorruption.draw,
+            recorrupt=recorrupt,
         )
         image.to(x0)  # its dtype too, so that float64 images get a float64 network
         if low or prefers_channels_last(x0.device):
@@ -310,12 +313,18 @@ _DAMPING = 30.0
 _WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
 
 
+def _samples_all(operator: LinearOperator) -> bool:
+    """Return whether a transform of the image is measured as a whole; else its inverse shows aliasing, not holes."""
+    mask = operator.observation_mask
+    return operator.measures_pictures is not False or mask is None or bool(mask.all())
+
+
 def _read(guide: str | Path | Tensor) -> Tensor:
     """Read the guide image, (1, C, H, W)."""
     image = to_tensor(guide)
     if len(image) != 1:
         raise MeasurementError(f"The guide of dip must be one image; got {len(image)}.")
-    image = image.detach().cpu()
+    image = parts(image.detach().cpu())
     return image if image.dtype == torch.float64 else image.float()
 
 

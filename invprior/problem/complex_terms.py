@@ -4,33 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from invprior.numerics.box import Box
 from invprior.numerics.complex_parts import from_parts, parts
-from invprior.problem.functionals import Functional, Penalty, Proximable
+from invprior.problem.data import DataTerm
+from invprior.problem.functionals import (
+    Functional,
+    Output,
+    Penalty,
+    Proximable,
+    Reparameterization,
+)
 from invprior.registry.options import option_values
 from invprior.registry.plugin import Plugin
 
+F = TypeVar("F", bound=Functional)
 
-def in_parts(functional: Functional) -> Functional:
-    """Return R of the complex image whose parts are given, (B, 2 C, H, W), with the value, the prox or both of R.
+# Of the networks' parts, in units of a run. A smoothed estimate of undersampled data has up to a third less than the
+# image itself, whose parts a network must reach.
+REACH = 1.5
 
-    The parts keep lengths and the real part of inner products, so that the gradient and the prox are those of R.
+
+def in_parts(functional: F) -> F:
+    """Return R of the complex image whose parts are given, (B, 2 C, H, W), in the forms of R.
+
+    The parts keep lengths and the real part of inner products, so that the gradient and the prox are those of R. A
+    network makes the parts as its channels.
     """
-    made: Functional = _class_of(type(functional)).construct(functional)
-    return made
+    return cast(F, _class_of(type(functional)).construct(functional))
 
 
 @cache
 def _class_of(cls: type[Functional]) -> Any:
-    forms = tuple(
-        mine
-        for form, mine in ((Penalty, _PenaltyOfParts), (Proximable, _ProximableOfParts))
-        if issubclass(cls, form)
-    )
+    forms = tuple(mine for form, mine in _FORMS if issubclass(cls, form))
     # Of the same name, which messages print.
     return Plugin(cls.__name__, forms, {"__module__": cls.__module__})
 
@@ -48,19 +58,23 @@ class _OfParts(Functional):
 
     def rescaled(self, scale: float) -> Functional:
         """Return that of the rescaled R."""
-        found = self.base.rescaled(scale)
-        return self if found is self.base else in_parts(found)
+        found: Functional = self.base.rescaled(scale)
+        return self._of(found)
 
     def restrict(self, box: Box) -> Functional:
         """Return that of the restricted R."""
-        found = self.base.restrict(box)
-        return self if found is self.base else in_parts(found)
+        found: Functional = self.base.restrict(box)
+        return self._of(found)
 
     @property
     def stand_in(self) -> Functional:
         """That of the faster R."""
-        found = self.base.stand_in
-        return self if found is self.base else in_parts(found)
+        found: Functional = self.base.stand_in
+        return self._of(found)
+
+    def _of(self, found: F) -> F:
+        """Return another R on parts; itself for the same R."""
+        return cast(F, self) if found is self.base else in_parts(found)
 
     @property
     def is_flat(self) -> bool:
@@ -96,3 +110,63 @@ class _ProximableOfParts(_OfParts, Proximable):
         """Return that of R."""
         found: float | None = self.base.degrees_of_freedom(from_parts(v), tau)
         return found
+
+
+class _ReparameterizationOfParts(_OfParts, Reparameterization):
+    def __init__(self, base: Any) -> None:
+        super().__init__(base)
+        self.default_solver, self.steps, self.members = (
+            base.default_solver,
+            base.steps,
+            base.members,
+        )
+        self.stops_early, self.refit = base.stops_early, base.refit
+        self.choices, self.mean_with = base.choices, base.mean_with
+
+    def leaner(self, device: torch.device) -> list[Reparameterization]:
+        """Return the leaner networks for parts."""
+        return [in_parts(network) for network in self.base.leaner(device)]
+
+    def condition(self, data: DataTerm) -> Reparameterization:
+        """Return the prior that is conditioned on the parts of the measurement."""
+        found: Reparameterization = self.base.condition(data)
+        return self._of(found)
+
+    def reading(self, y: Tensor, noise: float) -> Reparameterization:
+        """Return the prior that reads the parts of the measurement."""
+        found: Reparameterization = self.base.reading(y, noise)
+        return in_parts(found)
+
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return that of the network."""
+        size: tuple[int, int] = self.base.input_size(height, width)
+        return size
+
+    def build(self, x0: Tensor, generator: torch.Generator) -> nn.Module:
+        """Make a fresh network."""
+        return _Signed(self.base.build((x0 / REACH + 1.0) / 2.0, generator))
+
+
+class _Signed(nn.Module):
+    """Takes the images of a network, in [0, 1], to parts on both sides of 0."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, *given: Tensor) -> Tensor | Output:
+        found: Tensor | Output = self.inner(*given)
+        if isinstance(found, Output):
+            return Output(_signed(found.x), found.offset)
+        return _signed(found)
+
+
+def _signed(x: Tensor) -> Tensor:
+    return REACH * (2.0 * x - 1.0)
+
+
+_FORMS = (
+    (Penalty, _PenaltyOfParts),
+    (Proximable, _ProximableOfParts),
+    (Reparameterization, _ReparameterizationOfParts),
+)

@@ -178,6 +178,8 @@ class Reparameterization(Functional):
     """A prior that sets x = f_theta(z); the solver optimises theta.
 
     Attributes:
+        takes_complex: whether the channels of its image may be the real and the imaginary parts of a complex one. An
+            image of C complex channels is then made from one of 2 C channels in [0, 1].
         default_solver: the solver that `auto` picks, such as "adam:lr=0.01,average=0.99". Its options are also the
             defaults of a given solver of the same name.
         steps: the largest number of iterations when no stopping rule is given.

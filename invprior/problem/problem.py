@@ -234,7 +234,7 @@ class Problem:
         mask, known = self.observation_mask, self.y
         if mask is not None:
             known = known[mask.expand(known.shape)]
-        if known.is_complex() or is_rounding(self.noise_level, self.noise):
+        if known.is_complex() or self.units.of_parts or is_rounding(self.noise_level, self.noise):
             return None
         bounds = limits(known, least=_CLIPPED)
         return None if bounds == (-math.inf, math.inf) else bounds

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from invprior.problem.complex_terms import REACH
 from invprior.problem.problem import Problem
 from invprior.problem.solution import Iterate, Solution, Stop
 from invprior.problem.units import Units
@@ -80,10 +81,12 @@ def range_note(problem: Problem, x: Tensor) -> str | None:
     # A photograph's white is the end of its range by right.
     if problem.reparameterization is None or problem.units.is_identity:
         return None
-    share = float(((x < _AT_END) | (x > 1 - _AT_END)).float().mean())
+    units = problem.units
+    least, most = (-REACH, REACH) if units.of_parts else (0.0, 1.0)
+    share = float(((x < least + _AT_END) | (x > most - _AT_END)).float().mean())
     if share <= _FEW:
         return None
-    low, high = (float(problem.units.outward(x.new_tensor(v))) for v in (0.0, 1.0))
+    low, high = (v * units.scale + units.low for v in (least, most))
     return (
         f"{100 * share:.1f} % of the image lie at an end of its range, {low:.4g} to {high:.4g}, which a network cannot "
         "leave; give a wider one with data_range (--range) if the intensities go on beyond it"
