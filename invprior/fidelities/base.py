@@ -27,6 +27,8 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
             on which a run works.
         undoes_clipping: whether a run takes back the bias of noise that was clipped at black or white, see
             `Problem.clipping`.
+        block: side in pixels of the blocks of measurements that E takes together; 1 where it takes each alone. Tiles
+            then begin at multiples of it, and no single measurement can be held out.
     """
 
     plugin_group: ClassVar[str] = "fidelities"
@@ -34,6 +36,7 @@ class Fidelity(nn.Module, ABC, metaclass=Plugin):
     offset_invariant: bool = False
     takes_complex: bool = False
     undoes_clipping: bool = False
+    block: int = 1
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -171,6 +174,7 @@ class Rescaled(Fidelity):
         self.base, self.scale = base, scale
         self.offset_invariant = base.offset_invariant
         self.undoes_clipping = base.undoes_clipping
+        self.block = base.block
 
     @property
     def title(self) -> str:

@@ -134,8 +134,7 @@ def _profiled(problem: Problem, solver: Solver, size: tuple[int, int]) -> Trace:
 def _sizes(problem: Problem) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return two sizes to profile, which differ after the network's padding unless the image is small."""
     height, width = problem.operator.image_shape[-2:]
-    operator = problem.operator
-    alignment = alignment_of(operator)
+    alignment = alignment_of(problem)
     side = -(-PROFILE_SIDE // alignment) * alignment
     while True:
         small = min(side, height), min(side, width)

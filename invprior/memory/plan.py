@@ -16,6 +16,7 @@ from invprior.memory.size import available, parse_size, size_text
 from invprior.memory.tiles import acts_locally, divided
 from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.problem import Problem
+from invprior.problem.restriction import alignment_of
 from invprior.problem.solution import Solution
 from invprior.registry.options import option_values, plain_name
 from invprior.solvers.base import Solver
@@ -168,7 +169,7 @@ def _tilings(problem: Problem) -> Iterator[tuple[int, int]]:
     # Twice the smallest overlap that `divided` allows. Its outer quarter, where a tile has weight zero, is then
     # two halos wide, so no measurement that sees beyond the border counts.
     overlap = max(_OVERLAP, 8 * operator.halo)
-    smallest = 2 * overlap + 3 * operator.alignment
+    smallest = 2 * overlap + 3 * alignment_of(problem)
     steps = range((max(operator.image_shape[-2:]) - 1) // _GRID, (smallest - 1) // _GRID, -1)
     yield from ((n * _GRID, overlap) for n in steps)
 

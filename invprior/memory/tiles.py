@@ -14,7 +14,7 @@ from invprior.errors import IncompatibleError, InvpriorError, OptionError
 from invprior.numerics.box import Box
 from invprior.operators.base import LocalOperator, Operator
 from invprior.problem.problem import Problem
-from invprior.problem.restriction import restrict
+from invprior.problem.restriction import alignment_of, restrict
 from invprior.registry.options import plain_name
 
 
@@ -52,9 +52,10 @@ def divided(problem: Problem, *, tile: int, overlap: int) -> tuple[list[Tile], l
         )
     # The outer quarter of an overlap has weight zero, so it must contain the halo.
     _check("overlap", overlap, max(4 * operator.halo, 1), f"four times the halo of {name}")
-    _check("tile", tile, 2 * overlap + 3 * operator.alignment, "more than twice the overlap")
+    alignment = alignment_of(problem)
+    _check("tile", tile, 2 * overlap + 3 * alignment, "more than twice the overlap")
     height, width = operator.image_shape[-2:]
-    tiles = cover(height, width, tile=tile, overlap=overlap, alignment=operator.alignment)
+    tiles = cover(height, width, tile=tile, overlap=overlap, alignment=alignment)
     try:
         return tiles, [restrict(problem, one.box) for one in tiles]
     except InvpriorError as error:

@@ -37,9 +37,11 @@ def with_masked_nan(operator: Operator, y: Tensor) -> tuple[Operator, Tensor]:
     return Masked(operator, known), torch.where(known, y, torch.zeros_like(y))
 
 
-def alignment_of(operator: Operator) -> int:
-    """Return where boxes of the image may begin and end, in pixels; 1 for an operator that is not local."""
-    return operator.alignment if isinstance(operator, LocalOperator) else 1
+def alignment_of(problem: Problem) -> int:
+    """Return where boxes of the image may begin and end, in pixels: at whole pixels of y, and at its blocks."""
+    operator = problem.operator
+    own = operator.alignment if isinstance(operator, LocalOperator) else 1
+    return own * problem.fidelity.block
 
 
 def restrict(problem: Problem, box: Box) -> Problem:

@@ -120,6 +120,8 @@ class Adam(Solver):
         # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
         if is_rounding(problem.noise_level, problem.noise):
             return fixed
+        if problem.fidelity.block > 1:  # no single measurement can be held out
+            return fixed
         return Holdout(refit=network.refit, limit=network.steps) | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from invprior.errors import IncompatibleError
 from invprior.problem.data import DataTerm
 from invprior.problem.problem import Problem
 
@@ -36,7 +37,15 @@ def split(problem: Problem, **changes: Any) -> SplitProblem:
     Args:
         problem: the problem, which may be split already.
         **changes: new values of its fields, `held_out` and `reference` among them.
+
+    Raises:
+        IncompatibleError: the fidelity takes blocks of measurements, of which none can be held out.
     """
+    if changes.get("held_out") is not None and problem.fidelity.block > 1:
+        raise IncompatibleError(
+            f"The stopping rule holds out single measurements, and {problem.fidelity.title} takes blocks of them. Use "
+            "another rule, such as max-steps (--stop max-steps:steps=500)."
+        )
     # Not `replace`, which would keep the class `Problem`.
     known = {f.name: getattr(problem, f.name) for f in fields(problem)}
     return SplitProblem(**{**known, **changes})

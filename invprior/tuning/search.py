@@ -230,7 +230,7 @@ def _middle_part(
     operator = problem.operator
     if len(operator.image_shape) != 3 or max(operator.image_shape[-2:]) <= side:
         return problem, x0, ""
-    alignment = alignment_of(operator)
+    alignment = alignment_of(problem)
     starts, sizes = [], []
     # The box begins and ends at multiples of the alignment, as `restrict` requires.
     for size in operator.image_shape[-2:]:

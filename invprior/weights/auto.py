@@ -30,7 +30,7 @@ class Auto(WeightRule):
     * Noise of known variance, such as Gaussian and photon noise. Missing pixels: filled. Denoising and strong
       downsampling: sure, which estimates the error of A x. Other operators such as a blur: sure with a damping of three
       times the variance of the noise. It estimates the error of x.
-    * Other noise: holdout.
+    * Other noise: holdout, if the fidelity takes each measurement alone; else the default weights.
     * An operator that is not linear: the default weights.
 
     docs/weights.md has the measurements.
@@ -44,6 +44,11 @@ class Auto(WeightRule):
             name = plain_name(type(problem.operator))
             return Default(), f"{name} is not linear, and the rules need a linear operator"
         fidelity, operator = problem.fidelity, problem.operator
+        if fidelity.block > 1:
+            return (
+                Default(),
+                f"{fidelity.title} takes blocks of measurements, of which none can be held out",
+            )
         if fidelity.noise_variance(problem.y) is None:
             return Holdout(), f"the variance of the noise of {fidelity.title} is not known"
         # Alone, sure lost 0.23 dB on inpainting, and holdout 1.7 dB on denoising.

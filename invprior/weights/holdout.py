@@ -83,6 +83,11 @@ def held_out(
         IncompatibleError: the operator is not linear, or no measurement is held out, or none is left to fit.
     """
     operator, y = linear_operator(problem, rule), problem.y
+    if problem.fidelity.block > 1:
+        raise IncompatibleError(
+            f"The weight rule {plain_name(type(rule))} holds out single measurements, and {problem.fidelity.title} "
+            "takes blocks of them. Give the weight, or use default (--weight default)."
+        )
     # The channels of a pixel often share their noise, so they are held out together.
     places = (1, *y.shape[1:]) if y.dim() != 4 else (1, 1, *y.shape[2:])
     drawn = torch.rand(places, generator=generator).to(y.device).expand(y.shape)
