@@ -236,10 +236,10 @@ class DIP(Reparameterization):
         Raises:
             MeasurementError: the guide image has another size.
         """
-        made = [self._member(k, x0, generator) for k in range(self.members)]
+        made = [self._member(x0, generator) for _ in range(self.members)]
         return made[0] if len(made) == 1 else Members(made)
 
-    def _member(self, k: int, x0: Tensor, generator: torch.Generator) -> Generated:
+    def _member(self, x0: Tensor, generator: torch.Generator) -> Generated:
         assert self.channels is not None
         assert self.input_noise is not None
         # The order of these draws is part of a seed's result: weights, z, then the noise.
@@ -260,7 +260,7 @@ class DIP(Reparameterization):
             learn_input=self.learn_input,
             low_precision=low,
             generator=noise,
-            recorrupt=recorrupt,
+            recorrupt=None if self._recorruption is None else self._recorruption.draw,
         )
         image.to(x0)  # its dtype too, so that float64 images get a float64 network
         if low or prefers_channels_last(x0.device):
