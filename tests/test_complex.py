@@ -9,17 +9,24 @@ import torch
 import invprior
 from invprior import registry
 from invprior.errors import IncompatibleError, MeasurementError
+from invprior.fidelities.gaussian import Gaussian
 from invprior.io.display import Window, window_of
 from invprior.io.encoders import DEPTHS
+from invprior.networks.skip import Skip
 from invprior.noise_estimation.gaussian import estimate_gaussian
 from invprior.noise_estimation.poisson import estimate_poisson
+from invprior.numerics.box import Box
 from invprior.operators.base import Compose, LinearOperator, Recipe
 from invprior.operators.blur import Blur
 from invprior.operators.fourier import Fourier
+from invprior.priors.dip import DIP
 from invprior.priors.none import NoPrior
 from invprior.priors.tikhonov import Tikhonov
 from invprior.priors.tv import TV
 from invprior.priors.wavelet import Wavelet
+from invprior.problem.complex_terms import in_parts
+from invprior.problem.functionals import as_prior
+from invprior.problem.problem import Problem
 from invprior.registry.plugin import Plugin
 
 Z = torch.complex(torch.linspace(0, 1, 256), torch.linspace(1, 0, 256)).view(1, 1, 16, 16)
@@ -275,7 +282,7 @@ SMALL = "net=skip(down=[16,32],skip=[8,8]),members=1,lr=0.02,average=0.9"
 
 @pytest.mark.parametrize(
     ("prior", "sigma", "steps", "gain"),
-    [("pnp", 0.02, 8, 1), ("red", 0.02, 12, 0.7), (f"dip:{SMALL}", 0.12, 40, 1.5)],
+    [("pnp", 0.02, 4, 1), ("red", 0.02, 12, 0.7), (f"dip:{SMALL}", 0.12, 40, 1.5)],
 )
 def test_coils_are_combined_better_than_by_zero_filling(prior, sigma, steps, gain):
     down, across = torch.meshgrid(*2 * [torch.linspace(-1, 1, 24)], indexing="ij")
@@ -296,7 +303,7 @@ def test_coils_are_combined_better_than_by_zero_filling(prior, sigma, steps, gai
     assert 10 * np.log10(errors[1] / errors[0]) > gain
 
 
-def test_a_network_makes_parts_in_all_four_quadrants(tmp_path):
+def test_a_network_makes_parts_in_all_four_quadrants():
     turns = torch.exp(torch.tensor(1j) * torch.linspace(-3, 3, 256)).view(1, 1, 16, 16)
     y = turns + 0.05 * random(1, 1, 16, 16)
     scan = {"operator": "denoise", "noise": "gaussian:sigma=0.05", "steps": 40}
@@ -305,9 +312,26 @@ def test_a_network_makes_parts_in_all_four_quadrants(tmp_path):
     assert float((found.x - turns).abs().square().mean().sqrt()) < 0.4
     assert ("input", "measurement") in [choice[:2] for choice in found.choices]
     assert not any("end of its range" in note for note in found.notes)
-    # A complex guide shows both parts to the network.
-    guided = registry.create("priors", f"dip:{tiny}")
-    guided = type(guided)(net=guided.net, guide=turns)
-    assert guided.channels == 2
     with pytest.raises(IncompatibleError, match="parts of complex"):
         invprior.solve(y, prior=f"dip:{tiny}", stop="self-reference:copies=channels", **scan)
+
+
+def test_the_networks_of_parts_are_those_of_the_prior():
+    prior = DIP(net=Skip(down=(4,), up=(4,)), guide=Z)
+    both, generator = in_parts(prior), torch.Generator().manual_seed(0)
+    assert prior.channels == 2  # a complex guide shows both parts
+    x0 = torch.zeros(1, 4, 16, 16)
+    alone = prior.build(x0, torch.Generator().manual_seed(0))().detach()
+    assert torch.allclose(both.build(x0, generator)(), 1.5 * (2 * alone - 1))
+    assert all(type(leaner) is type(both) for leaner in both.leaner(x0.device))
+    assert both.restrict(Box(0, 0, 8, 8)).base._guide.shape == (1, 2, 8, 8)
+    assert registry.describe(both) == registry.describe(prior)
+    assert (both.members, both.steps, both.input_size(9, 9)) == (2, 1500, prior.input_size(9, 9))
+    # Undersampled k-space shows aliasing, so it is no input; with all of it known, it is one.
+    for acceleration, source in ((2.0, False), (1.0, True)):
+        scan = Recipe(Fourier, {"acceleration": acceleration})((1, 16, 16))
+        y = scan(Z) + 0.1 * random(1, 1, 1, 16, 16).to(torch.complex64)
+        problem = Problem(scan, y, as_prior(DIP()), Gaussian(sigma=0.1)).standardised
+        found = problem.conditioned().reparameterization
+        assert (found is not problem.reparameterization) is source
+        assert bool(found.choices) is source

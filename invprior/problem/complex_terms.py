@@ -137,6 +137,16 @@ class _ReparameterizationOfParts(_OfParts, Reparameterization):
         found: Reparameterization = self.base.reading(y, noise)
         return in_parts(found)
 
+    @property
+    def kept_offset(self) -> Tensor | None:
+        """That of the network, in the parts of the measurements."""
+        kept: Tensor | None = self.base.kept_offset
+        return kept
+
+    def fit_all(self) -> None:
+        """Prepare the network."""
+        self.base.fit_all()
+
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Return that of the network."""
         size: tuple[int, int] = self.base.input_size(height, width)
