@@ -75,6 +75,14 @@ class Operator(nn.Module, ABC, metaclass=Plugin):
         """
         return y
 
+    def estimate(self, y: Tensor) -> Tensor | None:
+        """Return a first estimate of x from y, (1, *image_shape), where A is not linear; None, the default, for none.
+
+        Args:
+            y: the measurement, (1, *measurement_shape).
+        """
+        return None
+
     @property
     def is_identity(self) -> bool:
         """Whether A x = x, so that only noise is to remove."""
@@ -230,6 +238,9 @@ class Recipe:
     @property
     def measurement_axes(self) -> int:
         """Number of dimensions of y without the batch dimension; that of its last operator for a chain."""
+        inner = self.options.get("of")
+        if isinstance(inner, Recipe):  # whose measurements it changes one by one
+            return inner.measurement_axes
         chain = self.options.get("operators", ()) if issubclass(self.operator, Compose) else ()
         return chain[-1].measurement_axes if chain else self.operator.measurement_axes
 

@@ -37,7 +37,7 @@ def gain(operator: Operator) -> float:
 def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
     """Return the constant image that fits best plus the damped pseudo-inverse of the rest, (1, *image_shape).
 
-    Without a linear operator it is y where the shapes agree, else a constant.
+    Without a linear operator it is the operator's own estimate, or else y where the shapes agree, or a constant.
 
     Args:
         operator: the forward operator.
@@ -45,6 +45,8 @@ def pseudo_inverse(operator: Operator, y: Tensor) -> Tensor:
     """
     shape = (1, *operator.image_shape)
     if not isinstance(operator, LinearOperator):
+        if (found := operator.estimate(y)) is not None:
+            return found
         return y.clone() if y.shape == shape else y.mean().expand(shape).clone()
     # Damping shrinks towards 0; with the constant taken off, it shrinks towards the constant: the mean of y, where A
     # keeps constants.
