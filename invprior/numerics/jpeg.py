@@ -88,8 +88,9 @@ def _blockwise(plane: Tensor, basis: Tensor) -> Tensor:
     height, width = (n // BLOCK * BLOCK for n in plane.shape[-2:])
     if 0 in (height, width):
         return plane
-    whole = plane[:, :height, :width].reshape(len(plane), height // BLOCK, BLOCK, -1, BLOCK)
-    made = torch.einsum("ui,bhiwj,vj->bhuwv", basis, whole, basis).reshape(-1, height, width)
+    whole = plane[:, :height, :width].reshape(len(plane), -1, BLOCK, width)
+    rows = torch.matmul(basis, whole).view(len(plane), height, -1, BLOCK)
+    made = torch.matmul(rows, basis.T).view(len(plane), height, width)
     if (height, width) == plane.shape[-2:]:
         return made
     right = torch.cat([made, plane[:, :height, width:]], -1)

@@ -12,12 +12,18 @@ from invprior.operators.base import Recipe
 from invprior.operators.fourier import Fourier
 from invprior.operators.magnitude import Diffraction, Magnitude
 from invprior.operators.matrix import Matrix
+from invprior.testing import parametrize_checks
 from tests.operators.cases import rand, randn
 
 CAMERA = torch.from_numpy(skimage.data.camera()[100:132, 200:232] / 255).float()[None, None]
 COFFEE = torch.from_numpy(skimage.data.coffee()[100:132, 200:232, 1] / 255).float()[None, None]
 OF_MATRIX = Recipe(Magnitude, {"of": Recipe(Matrix, {"keep": 8.0})})
 OF_FOURIER = Recipe(Magnitude, {"of": Recipe(Fourier, {"acceleration": 2})})
+
+
+@parametrize_checks(Recipe(Magnitude, {"masks": 3}))
+def test_kit(check):
+    check()
 
 
 def test_coded_diffraction():
