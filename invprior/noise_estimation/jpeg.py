@@ -61,8 +61,8 @@ def quality_of(y: Tensor) -> int:
     values, places = _coefficients(y)
     if len(values) < _FEWEST:
         raise MeasurementError(
-            "The quality of jpeg cannot be told from this picture, which is too small, or nearly constant in its blocks. Give it, as "
-            "in jpeg:quality=20."
+            "The quality of jpeg cannot be told from this picture, which is too small, or nearly constant in its "
+            "blocks. Give it, as in jpeg:quality=20."
         )
     scores = []
     for quality in range(1, 101):

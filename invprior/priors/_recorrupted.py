@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from invprior.noise_estimation.clipping import kept_share, limits
 from invprior.numerics.linalg import conjugate_gradients
+from invprior.numerics.random import derived_generator
 from invprior.operators.base import LinearOperator
 from invprior.priors._generated import margins, middle
 
@@ -27,6 +28,8 @@ _DRAWN = 16
 _COARSE = 2.0
 # Of sigma: the least noise on the input, where nearly all of it was clipped.
 _LEAST = 0.1
+# Of sigma: the noise of a measurement that was not clipped.
+_WHOLE = 0.97
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,8 @@ class Recorruption:
         damping: d of the inverse B = (1 + d) (A^H A + d I)^-1 A^H, which takes measurements to images. B is the
             identity if A is.
         y: the measurement, (1, *measurement_shape).
+        held_out: the measurements that each of K networks does not fit, boolean, (K, *measurement_shape); None for
+            none. If A is the identity, n is the same at every call there.
     """
 
     operator: LinearOperator
@@ -51,6 +56,7 @@ class Recorruption:
     factor: float
     damping: float
     y: Tensor
+    held_out: Tensor | None = None
 
     def image_of(self, y: Tensor) -> Tensor:
         """Return B y: (1, *measurement_shape) to (1, C, H, W)."""
@@ -77,6 +83,17 @@ class Recorruption:
         share = kept_share(torch.from_numpy(mean).flatten(), sigma, bounds)
         return share.sqrt().clamp_min(_LEAST).view(self.y.shape).to(self.y)
 
+    @cached_property
+    def kept(self) -> Tensor | None:
+        """The n that stays the same, (K, *measurement_shape), and 0 where it is fresh; None if all of it is."""
+        # Under a blur, at a noise of 0.01, it moved no stop.
+        if self.held_out is None or not self.operator.is_identity:
+            return None
+        n = torch.randn(self.held_out.shape, generator=_fixed("kept")).to(self.y)
+        # The noises of both are independent only where y was not clipped.
+        where = self.held_out if self._left is None else self.held_out & (self._left > _WHOLE)
+        return self.noise * n * where
+
     @torch.no_grad()
     def shows_all(self) -> bool:
         """Return whether B A keeps nearly all of a constant image, so that B y has neither holes nor dark margins.
@@ -91,9 +108,8 @@ class Recorruption:
     @cached_property
     def _drawn(self) -> tuple[Tensor, Tensor]:
         """Noise of standard deviation `noise`, (K, *measurement_shape), and its images, (K, C, H, W)."""
-        # From a fixed seed, so that a resumed run finds the same; the run's own generator mixes them.
-        generator = torch.Generator().manual_seed(0)
-        noise = torch.randn(_DRAWN, *self.operator.measurement_shape, generator=generator)
+        shape = (_DRAWN, *self.operator.measurement_shape)
+        noise = torch.randn(shape, generator=_fixed("drawn"))  # the run's own generator mixes them
         noise = self.noise * noise.to(self.y)
         if self._left is not None:
             noise *= self._left
@@ -101,11 +117,12 @@ class Recorruption:
 
     @torch.no_grad()
     def draw(
-        self, scratch: Tensor, size: tuple[int, int], generator: torch.Generator
+        self, member: int, scratch: Tensor, size: tuple[int, int], generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Return fresh noise for the network's input, B n in its middle, and the offset factor n of the predictions.
+        """Return noise for a network's input, B n in its middle, and the offset factor n of the predictions.
 
         Args:
+            member: which of the networks this is.
             scratch: memory of the input's size, (h, w, C), on its device; it may be overwritten and returned.
             size: height and width of the image.
             generator: the source of n, on the device.
@@ -115,7 +132,11 @@ class Recorruption:
             noise = scratch.normal_(0, self.noise, generator=generator).movedim(-1, 0)[None]
             if self._left is not None:
                 noise *= F.pad(self._left, margins(size, scratch.shape[:2]), mode="replicate")
-            return noise, (middle(noise, size) * self.factor).contiguous()
+            n = middle(noise, size)
+            if self.kept is not None:
+                kept = self.kept[member : member + 1]
+                n.copy_(torch.where(kept == 0, n, kept))
+            return noise, (n * self.factor).contiguous()
         if self.operator.direct:
             n = scratch.new_empty(1, *self.operator.measurement_shape)
             n.normal_(0, self.noise, generator=generator)
@@ -128,3 +149,9 @@ class Recorruption:
             weights = (weights / weights.norm()).to(scratch)
             n, image = ((weights @ d.flatten(1)).view(1, *d.shape[1:]) for d in self._drawn)
         return F.pad(image, margins(size, scratch.shape[:2])), self.factor * n
+
+
+def _fixed(purpose: str) -> torch.Generator:
+    """Return a generator with the same seed at every run, so that a resumed one finds the same noise."""
+    # A stream of its own: the measurement's noise may have been drawn from any plain seed.
+    return derived_generator(0, "recorruption", purpose)

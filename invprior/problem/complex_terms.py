@@ -120,7 +120,7 @@ class _ReparameterizationOfParts(_OfParts, Reparameterization):
             base.steps,
             base.members,
         )
-        self.stops_early, self.refit = base.stops_early, base.refit
+        self.stops_early, self.held_out, self.refit = base.stops_early, base.held_out, base.refit
         self.choices, self.mean_with = base.choices, base.mean_with
 
     def leaner(self, device: torch.device) -> list[Reparameterization]:

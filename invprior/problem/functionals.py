@@ -184,7 +184,8 @@ class Reparameterization(Functional):
             defaults of a given solver of the same name.
         steps: the largest number of iterations when no stopping rule is given.
         stops_early: whether such a run stops by itself before it fits the noise, by the rule `holdout`.
-        refit: the option of that rule: how long to continue with all measurements.
+        held_out: the option fraction of that rule: how much each network does not fit.
+        refit: the option refit of that rule: how long to continue with all measurements.
         members: the number of images that the network's `forward()` returns.
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
         mean_with: an explicit prior whose image is averaged with the network's; None for none. It is used where the
@@ -198,6 +199,7 @@ class Reparameterization(Functional):
     default_solver: str | Spec = "adam:lr=0.01"
     steps: int = 1000
     stops_early: bool = False
+    held_out: float = 0.05
     refit: float = 0.15
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
@@ -226,6 +228,18 @@ class Reparameterization(Functional):
             IncompatibleError: this prior does not suit such data.
         """
         return self
+
+    @property
+    def kept_offset(self) -> Tensor | None:
+        """The offsets of predictions that are the same at every call, (K, *measurement_shape), and 0 elsewhere.
+
+        They are at measurements that are held out, in proportion to noise in the input. Their mean product with the
+        predictions is how far these follow the noise of the measurements. None for no such offsets, the default.
+        """
+        return None
+
+    def fit_all(self) -> None:
+        """Prepare for the fit of all measurements, which begins now; nothing by default."""
 
     def reading(self, y: Tensor, noise: float) -> Reparameterization:
         """Return this prior with the measurement as its input, so that its output is an estimator h(y).

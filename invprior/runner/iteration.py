@@ -139,6 +139,9 @@ class Iteration:
     def _release(self) -> None:
         self.released = True
         self.objective = self.objective.on_all_data()
+        network = self.objective.problem.reparameterization
+        if network is not None:
+            network.fit_all()
 
     def kept(self) -> dict[str, Any]:
         """Return what a checkpoint must hold for the run to resume with the same bits."""

@@ -114,7 +114,7 @@ class Adam(Solver):
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Return hold-out for a network that overfits noise, if there are enough measurements; else a fixed number."""
         fixed = super().default_stop(problem)
-        network = problem.reparameterization
+        network = problem.conditioned().reparameterization
         if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
             return fixed
         # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
@@ -122,7 +122,8 @@ class Adam(Solver):
             return fixed
         if problem.fidelity.block > 1:  # no single measurement can be held out
             return fixed
-        return Holdout(refit=network.refit, limit=network.steps) | fixed
+        own = Holdout(fraction=network.held_out, refit=network.refit, limit=network.steps)
+        return own | fixed
 
     def init(self, objective: Objective, x0: Tensor, generator: torch.Generator) -> AdamState:
         """Build the variable and its optimiser; start the running average at x0."""

@@ -55,14 +55,20 @@ def test_the_prior_fills_in_what_is_not_given():
 @pytest.mark.parametrize(
     ("prior", "size", "sigma", "stop"),
     [
-        ("dip:steps=7", 64, 0.1, Holdout(refit=0.6, limit=7) | MaxSteps(steps=7)),
+        ("dip:steps=7", 64, 0.1, Holdout(fraction=0.1, refit=0.4, limit=7) | MaxSteps(steps=7)),
+        ("dip:steps=7,input=uniform", 64, 0.1, Holdout(refit=0.6, limit=7) | MaxSteps(steps=7)),
         (
             "dip:preset=fast,steps=7 + tv:weight=1",
             64,
             0.1,
-            Holdout(refit=0.6, limit=7) | MaxSteps(steps=7),
+            Holdout(fraction=0.1, refit=0.4, limit=7) | MaxSteps(steps=7),
         ),
-        ("dip:net=unet,steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
+        (
+            "dip:net=unet,steps=7",
+            64,
+            0.1,
+            Holdout(fraction=0.1, refit=0.4, limit=7) | MaxSteps(steps=7),
+        ),
         ("dip:preset=paper", 64, 0.1, MaxSteps(steps=3000)),
         ("dip:steps=7", 32, 0.1, MaxSteps(steps=7)),
         ("dip:steps=7", 64, 0.001, MaxSteps(steps=7)),

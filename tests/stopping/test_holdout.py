@@ -79,6 +79,23 @@ def test_the_error_of_the_mean_follows_from_the_members():
     assert float(unseen_error(now, problem.held_out)) == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_noise_that_a_network_passes_on_does_not_look_like_a_good_prediction(members):
+    g = torch.Generator().manual_seed(0)
+    truth = 0.3 + 0.4 * torch.rand((1, 1, 256, 256), generator=g)
+    y = truth + 0.1 * torch.randn(truth.shape, generator=g)
+    problem = prepared(y, Holdout(fraction=0.4), prior=f"dip:members={members}").conditioned()
+    kept = problem.reparameterization.kept_offset
+    assert kept.shape == problem.held_out.shape
+    assert torch.equal(kept != 0, problem.held_out)
+    seen = (0.1**2 / 0.07**2) ** -1 * kept  # of standard deviation 0.07, in the input
+    images = truth + 0.5 * (y - truth + seen)
+    now = SimpleNamespace(members=images, objective=SimpleNamespace(problem=problem))
+    # The error of one network is (0.1^2 + 0.07^2) / 4, and where the other holds nothing out they are alike.
+    expected = ((0.1**2 + 0.07**2) / 4 + 0.1**2) / (2 * 0.1**2)
+    assert float(unseen_error(now, problem.held_out)) == pytest.approx(expected, rel=0.03)
+
+
 def test_disagreement_counts_where_the_operator_hides_detail(y):
     problem = prepared(y, operator="blur:sigma=3")
     rows, columns = torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij")
