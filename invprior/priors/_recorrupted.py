@@ -48,7 +48,7 @@ class Recorruption:
             identity if A is.
         y: the measurement, (1, *measurement_shape).
         held_out: the measurements that each of K networks does not fit, boolean, (K, *measurement_shape); None for
-            none. If A is the identity, n is the same at every call there.
+            none, and if A is not the identity. n is the same at every call there.
     """
 
     operator: LinearOperator
@@ -86,8 +86,7 @@ class Recorruption:
     @cached_property
     def kept(self) -> Tensor | None:
         """The n that stays the same, (K, *measurement_shape), and 0 where it is fresh; None if all of it is."""
-        # Under a blur, at a noise of 0.01, it moved no stop.
-        if self.held_out is None or not self.operator.is_identity:
+        if self.held_out is None:
             return None
         n = torch.randn(self.held_out.shape, generator=_fixed("kept")).to(self.y)
         # The noises of both are independent only where y was not clipped.

@@ -171,8 +171,11 @@ class DIP(Reparameterization):
             )
         noise = _NOISE_FACTOR * sigma if auto else chosen(self.input_noise, _NOISE_FACTOR * sigma)
         assert isinstance(operator, LinearOperator)
+        # One network has no other to compare with, so the estimate is too noisy: 0.9 dB less on moon, 0.2 on average.
+        keeps = operator.is_identity and self.members > 1
+        held_out = data.held_out if keeps else None
         source = Recorruption(
-            operator, noise, (sigma / noise) ** 2, _DAMPING * sigma**2, data.target, data.held_out
+            operator, noise, (sigma / noise) ** 2, _DAMPING * sigma**2, data.target, held_out
         )
         if auto and not (_samples_all(operator) and source.shows_all()):
             return self
@@ -181,8 +184,8 @@ class DIP(Reparameterization):
         # As a guide, so that a conditioned prior returns itself when it is conditioned again.
         conditioned = self._with_guide(image, channels=None, input_noise=noise)
         conditioned._recorruption = source
-        if operator.is_identity:
-            conditioned.held_out, conditioned.refit = _HELD_OUT, _REFIT
+        own = (self.held_out, self.refit)
+        conditioned.held_out, conditioned.refit = (_HELD_OUT, _REFIT) if keeps else own
         if auto:
             conditioned.choices = (("input", "measurement", _WHY),)
         if self.companion == "auto":

@@ -34,8 +34,9 @@ class Holdout(StoppingRule):
     than in the measurements. This takes two networks or more.
 
     A network whose input is the measurement sees a held-out pixel with its noise, and passes part of it on. The error
-    then looks too small, most of all in the first steps. So dip adds a known noise at each held-out pixel, the same at
-    every step. The prediction follows both noises alike, and what it follows of the known one is added to the error
+    then looks too small, most of all in the first steps. So an ensemble of dip that denoises adds a known noise at each
+    held-out pixel, the same at every step. The prediction follows both noises alike, and what it follows of the known
+    one is added to the error
     (Oliveira, Lei and Tibshirani 2024, "Unbiased risk estimation in the normal means problem via coupled bootstrap
     techniques").
 
@@ -178,14 +179,16 @@ def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
 
     counts = held.flatten(1).sum(1)
     unseen = (misfit(predictions, held) / counts).mean()
-    network = problem.reparameterization
-    kept = None if network is None else network.kept_offset
-    if kept is not None:
-        shared = (_apart(predictions, y) * kept).flatten(1).sum(1) / counts
-        unseen = unseen + shared.mean() / problem.noise_level**2
     # One network has no disagreement to learn from.
     if len(held) == 1:
         return unseen
+    network = problem.reparameterization
+    kept = None if network is None else network.kept_offset
+    if kept is not None:
+        # What the networks have in common does not depend on the noise that one of them sees.
+        apart = predictions - predictions.mean(0, keepdim=True)
+        shared = (apart * kept).flatten(1).sum(1) / counts * (len(held) / (len(held) - 1))
+        unseen = unseen + shared.mean() / problem.noise_level**2
     # The mean's advantage over its members, measured where every member has fitted the data.
     seen = ~held.any(0, keepdim=True)
     if problem.observation_mask is not None:
@@ -197,14 +200,6 @@ def unseen_error(iterate: Iterate, held: Tensor) -> Tensor:
     mask = problem.observation_mask
     invisible = _error_of_mean(iterate.members, None) - _error_of_mean(predictions, mask)
     return unseen - gap / seen.sum() + invisible.clamp_min(0) / (2 * problem.noise_level**2)
-
-
-def _apart(predictions: Tensor, y: Tensor) -> Tensor:
-    """Return predictions, (K, ...), less what they have in common with others; a single one less the measurement."""
-    count = len(predictions)
-    if count == 1:
-        return predictions - y
-    return (predictions - predictions.mean(0, keepdim=True)) * (count / (count - 1))
 
 
 def _error_of_mean(members: Tensor, where: Tensor | None) -> Tensor:

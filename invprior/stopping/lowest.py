@@ -12,7 +12,7 @@ from invprior.registry.options import plain_name
 from invprior.stopping.base import QualityWatcher, StoppingRule
 
 # A run continues at least this number of steps after its lowest value, however early that was.
-LEAST = 100
+LEAST = 75
 # Steps between two reads from a GPU: the host waits for each read.
 _SYNC_EVERY = 50
 

@@ -61,7 +61,7 @@ def test_the_prior_fills_in_what_is_not_given():
             "dip:preset=fast,steps=7 + tv:weight=1",
             64,
             0.1,
-            Holdout(fraction=0.1, refit=0.4, limit=7) | MaxSteps(steps=7),
+            Holdout(refit=0.6, limit=7) | MaxSteps(steps=7),
         ),
         (
             "dip:net=unet,steps=7",
@@ -69,6 +69,7 @@ def test_the_prior_fills_in_what_is_not_given():
             0.1,
             Holdout(fraction=0.1, refit=0.4, limit=7) | MaxSteps(steps=7),
         ),
+        ("dip:preset=fast,net=unet,steps=7", 64, 0.1, Holdout(limit=7) | MaxSteps(steps=7)),
         ("dip:preset=paper", 64, 0.1, MaxSteps(steps=3000)),
         ("dip:steps=7", 32, 0.1, MaxSteps(steps=7)),
         ("dip:steps=7", 64, 0.001, MaxSteps(steps=7)),

@@ -52,7 +52,7 @@ def test_channels_stand_for_each_other():
         for s in range(1, 200)
     ]
     stops = [(now.step, stop) for now in iterates if (stop := watch(now)) is not None]
-    assert stops[0][0] == 130
+    assert stops[0][0] == 105
     assert torch.allclose(stops[0][1].x, y, atol=1e-6)
 
 
