@@ -114,7 +114,7 @@ class Adam(Solver):
     def default_stop(self, problem: Problem) -> StoppingRule:
         """Return hold-out for a network that overfits noise, if there are enough measurements; else a fixed number."""
         fixed = super().default_stop(problem)
-        network = problem.conditioned().reparameterization
+        network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
             return fixed
         # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
@@ -122,6 +122,7 @@ class Adam(Solver):
             return fixed
         if problem.fidelity.block > 1:  # no single measurement can be held out
             return fixed
+        network = network.condition(problem.data)  # both options may depend on its input
         own = Holdout(fraction=network.held_out, refit=network.refit, limit=network.steps)
         return own | fixed
 

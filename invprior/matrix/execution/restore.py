@@ -14,7 +14,7 @@ from torch import Tensor
 from invprior import registry
 from invprior.builders.problem import build, stop_from
 from invprior.denoisers.base import Denoiser
-from invprior.errors import IncompatibleError, PluginError
+from invprior.errors import IncompatibleError, PluginError, is_complex
 from invprior.matrix.execution.counting import CallCounter
 from invprior.matrix.execution.curve import CurveRecorder, Progress, Score
 from invprior.matrix.execution.data import Case, resized
@@ -201,7 +201,8 @@ def _denoise(job: Job, problem: Problem) -> Tensor:
         )
     inner = problem.standardised
     noisy = from_parts(inner.y) if inner.units.of_parts else inner.y
-    return inner.units.outward(parts(denoiser.denoise(noisy, inner.noise_level)))
+    found = denoiser.denoise(noisy, inner.noise_level)
+    return inner.units.outward(parts(found) if is_complex(found) else found)
 
 
 def now(like: Tensor) -> float:
