@@ -50,7 +50,7 @@ class Denoiser(ABC, metaclass=Plugin):
 
     @property
     def stand_in(self) -> Denoiser:
-        """A faster denoiser of which the same weight is best, for the search of that weight; by default itself."""
+        """A faster denoiser of which the same weight is best, see `Functional.stand_in`; by default itself."""
         return self
 
 

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from invprior.denoisers.base import Denoiser
 from invprior.numerics.opponent import from_opponent, to_opponent
-from invprior.numerics.wavelets import Filters, WaveletTransform, fitting_levels, load_filters
+from invprior.numerics.wavelets import (
+    Filters,
+    WaveletTransform,
+    fitting_levels,
+    load_filters,
+    soft_threshold,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +61,11 @@ class WaveletDenoiser(Denoiser):
 
     def _shrink(self, band: Tensor, noise: float) -> Tensor:
         if self.threshold is not None:
-            limit = self.threshold * noise
-            if not band.is_complex():
-                return torch.nn.functional.softshrink(band, limit)
-            return _soft(band, band.real.new_tensor(limit))
+            return soft_threshold(band, self.threshold * noise)
         energy = band.abs().square().mean((-2, -1), keepdim=True)
         # The signal's deviation; where a band is all noise, `tiny` makes the threshold huge.
         signal = (energy - noise**2).clamp_min(torch.finfo(band.dtype).tiny).sqrt()
-        return _soft(band, noise**2 / signal)
-
-
-def _soft(band: Tensor, threshold: Tensor) -> Tensor:
-    """Reduce magnitudes by a threshold that is a tensor, which softshrink does not take, down to 0."""
-    if not band.is_complex():
-        return band - torch.minimum(torch.maximum(band, -threshold), threshold)
-    sizes = band.abs().clamp_min(torch.finfo(band.dtype).tiny)
-    return band * (1.0 - threshold / sizes).clamp_min(0.0)
+        return soft_threshold(band, noise**2 / signal)
 
 
 @cache

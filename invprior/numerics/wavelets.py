@@ -262,6 +262,16 @@ def _filter(x: Tensor, dim: int, *filters: Taps) -> list[Tensor]:
     return results
 
 
+def soft_threshold(band: Tensor, threshold: float | Tensor) -> Tensor:
+    """Reduce the magnitudes of coefficients by a positive threshold, down to 0; a tensor of thresholds broadcasts."""
+    if band.is_complex():
+        sizes = band.abs().clamp_min(torch.finfo(band.dtype).tiny)
+        return band * (1.0 - threshold / sizes).clamp_min(0.0)
+    if isinstance(threshold, Tensor):  # which softshrink does not take
+        return band - torch.minimum(torch.maximum(band, -threshold), threshold)
+    return torch.nn.functional.softshrink(band, threshold)
+
+
 @cache
 def _norm(transform: WaveletTransform) -> float:
     """Measure the norm on an image of one size, on which it hardly depends."""

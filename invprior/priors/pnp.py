@@ -38,6 +38,6 @@ class PnP(Proximable):
 
     @property
     def stand_in(self) -> PnP:
-        """The prior with a faster denoiser, for the search of a weight; itself if there is none."""
+        """The prior with a faster denoiser; itself if there is none."""
         faster = self.denoiser.stand_in
         return self if faster is self.denoiser else PnP(denoiser=faster)

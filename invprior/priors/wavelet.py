@@ -11,7 +11,12 @@ from torch import Tensor
 from invprior.errors import IncompatibleError, OptionError
 from invprior.numerics.linalg import dot
 from invprior.numerics.opponent import from_opponent, to_opponent
-from invprior.numerics.wavelets import WaveletTransform, fitting_levels, load_filters
+from invprior.numerics.wavelets import (
+    WaveletTransform,
+    fitting_levels,
+    load_filters,
+    soft_threshold,
+)
 from invprior.problem.functionals import Penalty, Proximable
 
 
@@ -102,7 +107,7 @@ class Wavelet(Penalty, Proximable):
             return from_opponent(_analysis_prox(transform, v, self._thresholds(transform, tau)))
         low, details = transform.analysis(v)
         if self.kind == "l1":
-            details = [_soft(band, tau) for band in details]
+            details = [soft_threshold(band, tau) for band in details]
         else:
             # Keeping a coefficient c costs tau, and setting it to 0 costs c^2 / 2.
             least = (2.0 * tau) ** 0.5
@@ -133,13 +138,6 @@ class Wavelet(Penalty, Proximable):
         return [
             tau * (gain if self.translation_invariant else 1.0) for gain in transform.noise_gains()
         ]
-
-
-def _soft(band: Tensor, threshold: float) -> Tensor:
-    """Reduce magnitudes by a positive threshold, down to 0."""
-    if not band.is_complex():
-        return torch.nn.functional.softshrink(band, threshold)
-    return band * (1.0 - threshold / band.abs()).clamp_min(0.0)
 
 
 def _limited(band: Tensor, most: float) -> Tensor:

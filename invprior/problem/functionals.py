@@ -63,7 +63,10 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
 
     @property
     def stand_in(self) -> Functional:
-        """A faster prior of which the same weight is best, for the search of that weight; by default itself."""
+        """A faster prior of the same kind, of which the same weight is best; by default itself.
+
+        It serves in the search of that weight, and in the first steps of hqs, which others refine.
+        """
         return self
 
     @property

@@ -20,8 +20,8 @@ from invprior.solvers.splitting import NetworkStep, quadratic_step, split
 from invprior.stopping.base import StoppingRule
 from invprior.stopping.max_steps import MaxSteps
 
-# Times the last strength. The first three of eight steps at a noise of 0.01 only prepare the others. By nl-ridge alone
-# they took as long again and gained -0.4 to 0.1 dB: four 96 px images under a Gaussian blur and under a shake.
+# Times the last strength. The first three of eight steps at a noise of 0.01 only prepare the others. By nl-ridge too,
+# a run took half as long again and gained -0.28 to 0.11 dB: four 96 px images under a Gaussian blur and under a shake.
 _EARLY = 6.0
 _CG_STEPS = 200  # the schedule has few steps, so each must be solved well
 _UNSOLVED = (
