@@ -4,7 +4,7 @@
     python docs/readme_picture.py docs/static/restorations.png --runs invprior-out
 
 With --runs, a folder astronaut-blur-PRIOR in it, as the README's command writes it, is used instead of a run. The run
-of dip takes two minutes on two cores. The same runs give the same bytes.
+of dip takes one to two minutes on two cores. The same runs give the same bytes.
 """
 
 from __future__ import annotations
