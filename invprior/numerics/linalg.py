@@ -128,6 +128,43 @@ def chebyshev(
     return x
 
 
+def chebyshev_form(
+    matrix: Callable[[Tensor], Tensor], rhs: Tensor, spectrum: tuple[float, float], steps: int
+) -> Tensor:
+    """Return rhs^T p(matrix) rhs for the polynomial p of `chebyshev`, (B,), with half of its products.
+
+    With the Chebyshev polynomials T_k of the matrix, T_j rhs and T_k rhs have the product
+    rhs^T (T_(j+k) + T_(j-k)) rhs / 2, so vectors up to half of the degree hold all moments.
+
+    Args:
+        matrix: as for `chebyshev`.
+        rhs: (B, ...), real.
+        spectrum: as for `chebyshev`.
+        steps: degree of p, plus 1, an even number; the matrix is applied half as often.
+    """
+    low, high = spectrum
+    middle, half = (high + low) / 2, (high - low) / 2
+    # p has the degree steps - 1, so its values at `steps` nodes give all coefficients, in T_k of (middle - t) / half.
+    angles = (torch.arange(steps, dtype=torch.float64) + 0.5) * (math.pi / steps)
+    t = middle - half * angles.cos()
+    values = (1 - (steps * angles).cos() / math.cosh(steps * math.acosh(middle / half))) / t
+    orders = torch.arange(steps, dtype=torch.float64)
+    coefficients = (values * (orders[:, None] * angles).cos()).sum(1) * (2 / steps)
+    coefficients[0] /= 2
+
+    before, now = rhs, (middle * rhs - matrix(rhs)) / half
+    moments = [_exact_dot(rhs, rhs), _exact_dot(rhs, now)]
+    while len(moments) < steps:
+        moments.append(2 * _exact_dot(now, now) - moments[0])
+        before, now = now, (2 / half) * (middle * now - matrix(now)) - before
+        moments.append(2 * _exact_dot(before, now) - moments[1])
+    return torch.stack(moments, 1) @ coefficients.to(rhs.device)
+
+
+def _exact_dot(a: Tensor, b: Tensor) -> Tensor:
+    return dot(a.double(), b.double())
+
+
 def perron_norm(normal: Callable[[Tensor], Tensor], like: Tensor, *, steps: int = 20) -> float:
     """Return a certain upper bound on the norm of an A with entries >= 0.
 

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from invprior.numerics.linalg import chebyshev
+from invprior.numerics.linalg import chebyshev, chebyshev_form, dot
 from invprior.operators.base import LinearOperator
 from invprior.problem.problem import Problem
 from invprior.weights.base import Trial, WeightRule, linear_operator, noise_variance
@@ -53,7 +53,7 @@ class SURE(WeightRule):
         """Return a trial of the problem and of others with a probe added to y."""
         variances, variance = noise_variance(problem, self)
         count = problem.measurements
-        weigh = self._weighing(problem)
+        weigh, misfit = self._weighing(problem)
         relative = variances / variance if variances.dim() else None
         # A polynomial amplifies the noise of a probe less than the inverse does, and each probe is one more solve.
         most = MAX_PROBES if weigh is None or linear_operator(problem, self).direct else 1
@@ -62,23 +62,23 @@ class SURE(WeightRule):
         if weigh is not None:
             # The mean of r^T M r / sigma^2 when r is noise alone, by one random probe.
             signs = random_signs(problem, generator)
-            noise = float((signs * weigh(signs if relative is None else relative * signs)).sum())
-            noise /= count
+            noise = misfit(signs if relative is None else relative.sqrt() * signs) / count
 
         def criterion(weighted: Problem, images: Sequence[Tensor]) -> float:
             r, degrees = evaluate(weighted, images)
-            misfit = float((r * (r if weigh is None else weigh(r))).sum()) / variance
-            return (misfit + 2 * degrees) / count - noise
+            return (misfit(r) / variance + 2 * degrees) / count - noise
 
         # From 0 at half as many measurements as pixels to 1, the noise of a measurement, at none.
         pixels = math.prod(problem.operator.image_shape)
         return Trial(views, criterion, slack=max(0.0, 1.0 - 2.0 * count / pixels))
 
-    def _weighing(self, problem: Problem) -> Callable[[Tensor], Tensor] | None:
-        """Return M = ||A||^2 (A A^H + d I)^-1 on measurements; None for the identity."""
+    def _weighing(
+        self, problem: Problem
+    ) -> tuple[Callable[[Tensor], Tensor] | None, Callable[[Tensor], float]]:
+        """Return M = ||A||^2 (A A^H + d I)^-1 on measurements, None for the identity; and r to r^T M r."""
         operator = problem.operator
         if self.damping is None or operator.is_identity:
-            return None
+            return None, lambda r: float(r.square().sum())
         assert isinstance(operator, LinearOperator)
         norm_squared = operator.norm() ** 2
         damping = self.damping * norm_squared
@@ -89,13 +89,16 @@ class SURE(WeightRule):
             return (r - kept) * (norm_squared / damping)
 
         if operator.direct:
-            return weigh
+            return weigh, lambda r: float(dot(r, weigh(r)).sum())
+
+        relative = self.damping
+        spectrum = relative, 1 + relative
 
         def gram(r: Tensor) -> Tensor:
             product: Tensor = operator(operator.adjoint(r))
-            return product / norm_squared
+            return product / norm_squared + relative * r
 
-        relative = self.damping
-        return lambda r: chebyshev(
-            lambda z: gram(z) + relative * z, r, (relative, 1 + relative), _POLYNOMIAL
+        return (
+            lambda r: chebyshev(gram, r, spectrum, _POLYNOMIAL),
+            lambda r: float(chebyshev_form(gram, r, spectrum, _POLYNOMIAL).sum()),
         )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invprior.numerics.linalg import chebyshev, spectral_norm
+from invprior.numerics.linalg import chebyshev, chebyshev_form, spectral_norm
 from invprior.operators.base import LinearOperator
 from invprior.operators.blur import Blur
 
@@ -135,3 +135,18 @@ def test_a_chebyshev_polynomial_is_near_the_inverse_on_its_spectrum():
         )
         assert float((near * eigenvalues - 1).abs().max()) <= error
         assert float(near.min()) > 0
+
+
+def test_the_form_of_a_chebyshev_polynomial_takes_half_of_the_products():
+    eigenvalues = torch.linspace(0.01, 1.01, 50, dtype=torch.float64)[None]
+    r, calls = torch.randn(3, 50, generator=torch.Generator().manual_seed(0)), []
+
+    def matrix(z):
+        calls.append(1)
+        return (eigenvalues * z).to(z)
+
+    expected = (r * chebyshev(matrix, r, (0.01, 1.01), 12)).sum(1).double()
+    assert len(calls) == 11
+    found = chebyshev_form(matrix, r, (0.01, 1.01), 12)
+    assert len(calls) == 11 + 6
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
