@@ -39,8 +39,8 @@ def with_prior(
     """Restore an image with any prior: a spec, a sum such as "dip + tv:weight=0.1", or an object.
 
     Args:
-        image: the measurement, an array (H, W) or (H, W, C), or another form that `invprior.solve` takes. NaN and
-            masked entries are refused, unless `nan="mask"` is given.
+        image: the measurement, an array (H, W) or (H, W, C), a signal (N,), or another form that `invprior.solve`
+            takes. NaN and masked entries are refused, unless `nan="mask"` is given.
         prior: the prior.
         options: those of `invprior.solve`, such as operator, noise, data_range, steps and seed.
 

@@ -101,3 +101,10 @@ def test_the_prior_of_a_plugin_is_a_function_too(packages, noisy):
         restore.half_norm(noisy, noise="gaussian:sigma=0.05", weight=0.1, steps=2).shape
         == noisy.shape
     )
+
+
+def test_a_signal_comes_back_as_a_signal():
+    y = np.linspace(0, 1, 50) ** 2
+    found = restore.tv(y, weight=8, noise="gaussian:sigma=0.01")
+    assert found.shape == (50,)
+    assert np.array_equal(restore.tv(y[None], weight=8, noise="gaussian:sigma=0.01"), found[None])

@@ -31,6 +31,8 @@ def image_batch(
 ) -> Tensor:
     """Convert a tensor, an array or a file to a batch of images, (B, C, H, W), or of measurements, (B, *shape).
 
+    A signal (N,) becomes an image of one row, (1, 1, 1, N).
+
     Args:
         y: the images, in any form that `solve` takes.
         device: where to put them; by default a tensor stays on its device, and others go to `default_device()`.
@@ -111,6 +113,11 @@ def _shape_of(found: Shape, axes: int) -> Shape:
             "operator."
         )
     return shape
+
+
+def dimensions(y: Any) -> int:
+    """Return the number of dimensions of a tensor or an array; 0 of what has none."""
+    return y.dim() if isinstance(y, Tensor) else int(np.ndim(y)) if hasattr(y, "__array__") else 0
 
 
 def default_device() -> torch.device:

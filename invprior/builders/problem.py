@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from invprior import registry
 from invprior.builders.inference import differentiable
-from invprior.builders.measurements import ImageLike, default_device, image_batch
+from invprior.builders.measurements import ImageLike, default_device, dimensions, image_batch
 from invprior.builders.notes import missing_notes, noise_notes
 from invprior.builders.ranges import given_range, photograph_range, top_of
 from invprior.errors import InvpriorError, OptionError
 from invprior.fidelities.base import Fidelity
 from invprior.fidelities.gaussian import Gaussian
+from invprior.io.arrays import read_numbers
 from invprior.io.images import TOPS, load
 from invprior.noises.base import Noise
 from invprior.numerics.devices import placed
@@ -209,10 +211,13 @@ def build(
     shape = operator.measurement_shape if isinstance(operator, Operator) else None
     axes = measurement_axes(operator)
     top = None
+    if axes != 3 and isinstance(y, str | PathLike):
+        y = read_numbers(Path(y))
+    one_dimensional = not isinstance(y, str | PathLike) and dimensions(y) == 1
     if axes == 3:  # a vector is no image
         if isinstance(y, str | PathLike):  # read once, for its values and for their type
             image = load(y, dtype)
-            y, top = image.x, TOPS.get(image.depth)
+            y, top, one_dimensional = image.x, TOPS.get(image.depth), image.is_signal
             device = default_device() if device is None else device
         else:
             top = top_of(y)
@@ -240,7 +245,12 @@ def build(
         if own_range is None and top is not None:
             own_range = photograph_range(one, forward)
         problem = Problem(
-            operator=own, y=known, prior=terms, fidelity=likelihood, data_range=own_range
+            operator=own,
+            y=known,
+            prior=terms,
+            fidelity=likelihood,
+            data_range=own_range,
+            one_dimensional=one_dimensional,
         )
         notes = (*missing_notes(one), *noise_notes(problem, model))
         problems.append(replace(problem, notes=notes))

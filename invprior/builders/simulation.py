@@ -48,7 +48,8 @@ def simulate(
         dtype: dtype of the measurement.
 
     Returns:
-        The measurement, (B, *measurement_shape), and the operator for the image's size.
+        The measurement, (B, *measurement_shape), and the operator for the image's size. A signal (N,) is measured as
+        an image of one row, (1, 1, 1, N).
     """
     x = image_batch(truth, device, dtype)
     made = differentiable(placed(operator_for(operator, image=tuple(x.shape[1:])), x))

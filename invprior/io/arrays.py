@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +14,9 @@ from invprior.io import codecs, files, images, sources
 from invprior.io.codecs import Array
 from invprior.io.readers import arrays as readers
 from invprior.io.readers.base import chosen
+from invprior.io.readers.text import SUFFIXES as TEXTS
+from invprior.io.readers.text import read_text
 from invprior.io.room import check_room
-
-TEXTS = (".txt", ".csv", ".tsv")
 
 
 def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
@@ -159,39 +158,6 @@ def _decoded(path: Path, what: str, index: str | None) -> tuple[Array, images.Im
     # An image's values come scaled to [0, 1]; those of .npy, .npz and text must stay as they are.
     image = images.load(path, torch.float64)
     return image.x[0].mean(0).numpy(), image
-
-
-def read_text(path: Path) -> Array:
-    """Read a table of numbers, separated by spaces, tabs, commas or semicolons; lines that begin with # are left out.
-
-    Returns:
-        (H, W), float64.
-
-    Raises:
-        ValueError: a word is no number, or the lines differ in length.
-        MeasurementError: there is too little memory for it.
-    """
-    # Each value takes at least two bytes of the file, and about 40 in a list.
-    check_room(path.stat().st_size // 2, 40)
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
-        words = re.sub(r"\s*[,;]\s*|\s+", " ", line.partition("#")[0].strip()).split()
-        if words:
-            rows.append([_number(word, number) for word in words])
-            if len(rows[-1]) != len(rows[0]):
-                raise ValueError(
-                    f"line {number} has {len(rows[-1])} numbers, those before have {len(rows[0])}"
-                )
-    if not rows:
-        raise ValueError("it holds no numbers")
-    return np.array(rows, np.float64)
-
-
-def _number(word: str, line: int) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f'line {line} holds "{word}", which is no number') from None
 
 
 def read_numbers(path: str | Path) -> Array:

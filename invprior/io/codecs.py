@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from invprior.io.quiet import quiet
-from invprior.io.readers import arrays, dicom, fits, hdf5, nifti, pillow, tiff
+from invprior.io.readers import arrays, dicom, fits, hdf5, nifti, pillow, text, tiff
 from invprior.io.readers.base import Array as Array
 from invprior.io.readers.base import Decoded
 
@@ -28,10 +28,21 @@ _FITS = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz")
 _HDF5 = (".h5", ".hdf5")
 _DICOM = (".dcm", ".dicom")
 _NIFTI = (".nii", ".nii.gz")
-# Of files that may hold several images, one of which a path names as in `scan.h5:/data`.
-_SEVERAL = (*_TIFF, *_FITS, *_HDF5, ".mat", ".npz")
+# Of files that may hold several images or signals, one of which a path names as in `scan.h5:/data`.
+_SEVERAL = (*_TIFF, *_FITS, *_HDF5, ".mat", ".npz", *text.SUFFIXES)
 # Of the files that can be read.
-SUFFIXES = (*_PILLOW, *_TIFF, ".npy", ".npz", ".mat", *_FITS, *_DICOM, *_NIFTI, *_HDF5)
+SUFFIXES = (
+    *_PILLOW,
+    *_TIFF,
+    ".npy",
+    ".npz",
+    ".mat",
+    *_FITS,
+    *_DICOM,
+    *_NIFTI,
+    *_HDF5,
+    *text.SUFFIXES,
+)
 
 
 def suffix_of(path: Path) -> str | None:
@@ -82,4 +93,6 @@ def decode(path: Path, suffix: str, name: str | None = None) -> Decoded:
             return dicom.read(path)
         if suffix in _NIFTI:
             return nifti.read(path)
+        if suffix in text.SUFFIXES:
+            return text.read(path, name)
         return hdf5.read(path, name)

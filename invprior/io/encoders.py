@@ -13,6 +13,7 @@ import numpy as np
 from invprior.io import pillow_encoder, tiff_encoder
 from invprior.io.metadata import Metadata
 from invprior.io.readers.base import Array, optional
+from invprior.io.readers.text import SUFFIXES as TEXTS
 
 _INTEGERS = ("uint8", "uint16", "int16", "int32", "uint32")
 _NUMBERS = ("float32", "float64", *_INTEGERS)
@@ -38,11 +39,14 @@ DEPTHS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys((".fits", ".fit", ".fts", ".fits.gz"), _NUMBERS),
     ".nii": _NUMBERS,
     ".nii.gz": _NUMBERS,
+    **dict.fromkeys(TEXTS, ("float32", "float64")),
 }
 LOSSY = (".jpg", ".jpeg")
 FLAT = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm", ".pnm", ".jp2")  # one page each
 GREY = (".pgm", ".fits", ".fit", ".fts", ".fits.gz", ".nii", ".nii.gz")  # one channel
 COLOURS = tuple(suffix for suffix in FLAT if suffix not in GREY)  # 1 or 3 channels
+# Formats that hold arrays of one dimension.
+OF_SIGNALS = (".npy", ".npz", ".mat", ".h5", ".hdf5", ".fits", ".fit", ".fts", ".fits.gz", *TEXTS)
 WITH_ALPHA = (".png", ".tif", ".tiff", ".webp")
 _PHOTO = ("colour profile", "resolution", "EXIF", "description")
 _TIFF = (*_PHOTO, "OME-XML", "ImageJ metadata", "GeoTIFF tags", "GDAL metadata", "nodata tag")
@@ -97,8 +101,8 @@ def encode(
     Args:
         file: takes the bytes.
         suffix: one of `DEPTHS`.
-        array: of a type in `DEPTHS`; (H, W, C) for the formats `FLAT`. A list of pages that differ in size, (H, W, C),
-            for TIFF.
+        array: of a type in `DEPTHS`; (H, W, C) for the formats `FLAT`; (N,) for text. A list of pages that
+            differ in size, (H, W, C), for TIFF.
         alpha: whether the last channel is alpha.
         axes: a letter for each axis, see `invprior.io.images.Stack`.
         premultiplied: whether the colours are multiplied by alpha.
@@ -111,7 +115,9 @@ def encode(
     if isinstance(array, list):
         raise ValueError("its images differ in size, which TIFF alone holds")
     flat = array[..., 0] if axes.endswith("S") and array.shape[-1] == 1 else array
-    if suffix == ".npy":
+    if suffix in TEXTS:
+        _write_text(file, flat)
+    elif suffix == ".npy":
         np.save(file, flat)
     elif suffix == ".npz":
         np.savez_compressed(file, x=flat)
@@ -134,6 +140,15 @@ def _planes(array: Array, axes: str) -> Array:
     if array.ndim == len(axes) and axes.endswith("S"):
         return np.moveaxis(array, -1, -3)
     return array
+
+
+def _write_text(file: BinaryIO, array: Array) -> None:
+    """Write a number in each line, with the digits that it needs to be read back."""
+    if array.ndim != 1:
+        raise ValueError(f"text holds a signal, one column; the shape is {array.shape}")
+    short = array.astype(np.float32)
+    values = short if np.array_equal(short, array, equal_nan=True) else array
+    file.write("".join(f"{value!s}\n" for value in values).encode())
 
 
 def _write_hdf5(file: BinaryIO, suffix: str, array: Array, axes: str) -> None:

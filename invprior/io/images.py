@@ -17,6 +17,7 @@ from invprior.io.codecs import Array
 from invprior.io.metadata import Metadata, read
 from invprior.io.quiet import quiet
 from invprior.io.readers.base import Decoded
+from invprior.io.readers.text import SUFFIXES as TEXTS
 from invprior.io.values import TOPS as TOPS
 from invprior.io.values import Precision, depth_of, precision_of, scaled
 
@@ -26,9 +27,9 @@ class Image:
     """An image, with the properties of its file that `save` can give to another image.
 
     Attributes:
-        x: (1, C, H, W), float32 or float64, or complex64 or complex128 where the file holds complex numbers. uint8 and
-            uint16 are scaled to [0, 1] by the maximum of their type; other integers and floats are as in the file. NaN
-            where a value is missing.
+        x: (1, C, H, W), and (1, C, 1, N) of a signal, float32 or float64, or complex64 or complex128 where the file
+            holds complex numbers. uint8 and uint16 are scaled to [0, 1] by the maximum of their type; other integers
+            and floats are as in the file. NaN where a value is missing.
         depth: type of the values in the file: "uint8", "int32", "float32" or the like.
         alpha: opacity, (1, 1, H, W), in [0, 1]; None when the file has no alpha channel.
         path: the file.
@@ -55,6 +56,11 @@ class Image:
         return self.depth in TOPS
 
     @property
+    def is_signal(self) -> bool:
+        """Whether the file holds a signal, an array of one dimension or a vector of MATLAB."""
+        return "X" in self.metadata.axes and "Y" not in self.metadata.axes
+
+    @property
     def missing(self) -> Tensor | None:
         """Where a value of a pixel is missing, boolean, (1, 1, H, W); None when none is."""
         missing = self.x.isnan().any(1, keepdim=True)
@@ -68,7 +74,7 @@ class Stack:
     Attributes:
         images: the pages, frames, slices or time points.
         axes: one letter for each axis of the file's array: Y, X, C or S (channels, samples) and others, such as T and
-            Z, along which the images lie.
+            Z, along which the images lie. Signals have no Y.
         shape: the lengths of these axes; those of Y and X are the first image's where the sizes differ.
         notes: a sentence for each guess and for what is left out.
         path: the file.
@@ -82,10 +88,11 @@ class Stack:
 
 
 def load(path: str | PathLike[str], dtype: torch.dtype = torch.float32) -> Image:
-    """Read an image from a file.
+    """Read an image, or a signal as an image of one row, from a file.
 
-    A colon selects one of several images in HDF5, FITS, MAT and NPZ files, as in "scan.h5:/entry/data". EXIF
-    orientation is applied. An array in an NPY file is (H, W) or (H, W, C).
+    A colon selects one of several images in HDF5, FITS, MAT and NPZ files, as in "scan.h5:/entry/data", and a column of
+    a table, by its name or its number from 1, as in "scan.csv:2". EXIF orientation is applied. An array in an NPY file
+    is (N,), a signal, (H, W) or (H, W, C). A text or CSV file and a vector of MATLAB hold a signal.
 
     Args:
         path: the file; its suffix names the format, one of `codecs.SUFFIXES`.
@@ -130,12 +137,19 @@ def load_stack(path: str | PathLike[str], dtype: torch.dtype = torch.float32) ->
         raise MeasurementError(f'Cannot read "{path}": {error}') from None
     except Exception as error:  # the libraries raise nearly every type on broken files
         raise MeasurementError(
-            f'Cannot read "{path}" as a {suffix[1:].upper()} image: {_reason(error)}. '
-            "Expected a grey or colour image; try to open it in a viewer and save it anew."
+            f'Cannot read "{path}" as a {suffix[1:].upper()} {"file" if suffix in TEXTS else "image"}: '
+            f"{_reason(error)}. {_REMEDY_OF_TEXT if suffix in TEXTS else _REMEDY}"
         ) from error
     return Stack(
         pages, decoded.axes, decoded.shape, decoded.notes + _rounded(decoded, precision), path
     )
+
+
+_REMEDY = "Expected a grey or colour image; try to open it in a viewer and save it anew."
+_REMEDY_OF_TEXT = (
+    "Expected one number in each line, or a table of numbers, separated by spaces, tabs, commas or "
+    "semicolons."
+)
 
 
 def _image(decoded: Decoded, index: int, precision: Precision, path: Path) -> Image:
@@ -191,16 +205,16 @@ def _reason(error: Exception) -> str:
 def to_tensor(
     value: Tensor | ArrayLike | str | PathLike[str], dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Convert a tensor, an array or a file to float images, (B, C, H, W).
+    """Convert a tensor, an array or a file to float images, (B, C, H, W); a signal becomes an image of one row.
 
     uint8, uint16 and booleans are scaled to [0, 1] by the maximum of their type; other integers are counts and keep
     their values. Entries that are masked become NaN.
 
     Args:
-        value: a tensor (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its float32 or
-            float64, complex64 or complex128; a numpy array (H, W) or (H, W, C), masked or not; an
-            image of Pillow, an array of xarray or any object with `__array__`; or the path of a
-            file. Alpha is left out.
+        value: a tensor (N,), (H, W), (C, H, W) or (B, C, H, W), which keeps its device and its
+            float32 or float64, complex64 or complex128; a numpy array (N,), (H, W) or (H, W, C),
+            masked or not; an image of Pillow, an array of xarray or any object with `__array__`;
+            or the path of a file. Alpha is left out.
         dtype: float64 reads arrays and files and scales integers in float64; another type does so
             in float32.
 
@@ -229,9 +243,9 @@ def to_tensor(
 
 
 def _from_tensor(value: Tensor, dtype: torch.dtype) -> Tensor:
-    if not 2 <= value.dim() <= 4 or value.numel() == 0:
+    if not 1 <= value.dim() <= 4 or value.numel() == 0:
         raise MeasurementError(
-            "A tensor of images must be (H, W), (C, H, W) or (B, C, H, W) and not empty; "
+            "A tensor of images must be (N,), (H, W), (C, H, W) or (B, C, H, W) and not empty; "
             f"got {tuple(value.shape)}. Reshape it."
         )
     top = TOPS.get(str(value.dtype).removeprefix("torch."), 1)

@@ -91,10 +91,10 @@ class Metadata:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """The height and the width of an image of the file; empty when unknown."""
-        if "Y" not in self.axes or "X" not in self.axes:
+        """The height and the width of an image of the file, 1 and the length of a signal; empty when unknown."""
+        if "X" not in self.axes:
             return ()
-        return tuple(self.shape[self.axes.index(letter)] for letter in "YX")
+        return tuple(self.shape[self.axes.index(k)] if k in self.axes else 1 for k in "YX")
 
     def without_places(self) -> Metadata:
         """Leave out what ties pixels to places or lengths, for an image of another size than the file's."""

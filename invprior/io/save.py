@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,7 @@ from invprior.io import encoders, files
 from invprior.io.codecs import Array
 from invprior.io.images import TOPS, Image
 from invprior.io.metadata import Metadata, for_values
+from invprior.io.readers.text import SUFFIXES as TEXTS
 
 
 def writable(
@@ -24,6 +26,7 @@ def writable(
     *,
     like: Image | None = None,
     channels: int | None = None,
+    rows: int | None = None,
     pages: int = 1,
     overwrite: bool = False,
 ) -> Path:
@@ -33,12 +36,13 @@ def writable(
         path: the file to be.
         like: the image whose depth and alpha channel the file will have.
         channels: number of channels of x, when known.
+        rows: number of rows of x, when known; 1 for a signal.
         pages: number of images.
         overwrite: whether an existing file may be replaced.
 
     Raises:
         MeasurementError: the format is unknown, needs a package that is missing, or cannot hold the alpha channel, the
-            number of channels or that of images; or the file cannot be written.
+            number of channels or rows, or that of images; or the file cannot be written.
     """
     path = Path(path)
     suffix = _suffix(path)
@@ -48,6 +52,11 @@ def writable(
         raise MeasurementError(
             f'Cannot write "{path}": a {name} file cannot hold the alpha channel of '
             f'"{like.path}". Write .png or .tif, or remove the alpha channel first.'
+        )
+    if suffix in TEXTS and {channels, rows, pages} - {None, 1}:
+        raise MeasurementError(
+            f'Cannot write "{path}": a {name} file holds one signal, a column of numbers; this is an image. Write .npy '
+            "or .tif."
         )
     if channels not in (None, 1) and suffix in encoders.GREY:
         raise MeasurementError(
@@ -65,13 +74,14 @@ def writable(
     return files.writable(path, overwrite=overwrite)
 
 
-def default_suffix(like: Image, channels: int, pages: int = 1) -> str:
+def default_suffix(like: Image, channels: int, pages: int = 1, rows: int | None = None) -> str:
     """Return the suffix of a result that nobody has named: that of its source, where the format holds it.
 
     Args:
         like: the source.
         channels: of the result.
         pages: number of images.
+        rows: of the result, when known; a result of one row keeps its values in a format of arrays.
     """
     own = None if like.path is None else encoders.suffix_of(like.path)
     if like.depth in encoders.COMPLEX:
@@ -79,8 +89,12 @@ def default_suffix(like: Image, channels: int, pages: int = 1) -> str:
     if own is not None and own not in encoders.LOSSY and like.depth in encoders.DEPTHS[own]:
         held = 1 if own in encoders.GREY else 3 if own in encoders.COLOURS else channels
         opaque = like.alpha is None or own in encoders.WITH_ALPHA
+        if own in TEXTS and (rows not in (None, 1) or channels > 1 or pages > 1):
+            return ".npy"
         if channels in (1, held) and opaque and (pages == 1 or own not in encoders.FLAT):
             return own
+    if like.is_signal and rows in (None, 1):
+        return ".npy"
     return ".png" if channels in (1, 3) and like.depth in TOPS and pages == 1 else ".tif"
 
 
@@ -100,7 +114,8 @@ def save(
 
     Args:
         path: its suffix names the format, one of `encoders.DEPTHS`. JPEG has quality 95.
-        x: (1, C, H, W); PNG and JPEG take 1 or 3 channels.
+        x: (1, C, H, W), or a signal (N,), which is written as an array of one dimension where the format has such, and
+            else as an image of one row. PNG and JPEG take 1 or 3 channels, and text and CSV files a signal.
         depth: type of the values in the file, such as "uint16". When absent, the depth of `like`, or the
             deepest below it that the format has. Without `like`, 8 bits for PNG and JPEG and floats
             for the other formats.
@@ -127,6 +142,8 @@ def save_stack(
 
     The axes are those of the file that the images came from.
     """
+    signal = x[0].dim() == 1
+    x = [image[None, None, None] if image.dim() == 1 else image for image in x]
     # Pages share the type of the first.
     takes_complex = encoders.holds_complex(Path(path)) and x[0].is_complex()
     for image in x:
@@ -134,15 +151,21 @@ def save_stack(
             refuse_complex(image.dtype, f'An image for "{path}"')
         if image.dim() != 4 or image.shape[0] != 1:
             raise MeasurementError(
-                f'Cannot write "{path}": a file takes one image (1, C, H, W); got {tuple(image.shape)}.'
+                f'Cannot write "{path}": a file takes one image (1, C, H, W) or one signal (N,); got '
+                f"{tuple(image.shape)}."
             )
     first = None if like is None else like[0]
-    path = writable(path, like=first, channels=x[0].shape[1], pages=len(x), overwrite=overwrite)
+    _, channels, rows, _ = x[0].shape
+    path = writable(
+        path, like=first, channels=channels, rows=rows, pages=len(x), overwrite=overwrite
+    )
     suffix = _suffix(path)
     depth = _depth(path, suffix, x[0], depth, first)
     sources = [None] * len(x) if like is None else like
     pages = [_page(path, i, depth, s) for i, s in zip(x, sources, strict=True)]
     about = Metadata() if first is None else first.metadata
+    if signal or (suffix in TEXTS and "X" not in about.axes):
+        about = replace(about, axes="X", shape=(x[0].shape[-1],))
     size = tuple(x[0].shape[2:])
     if first is not None and about.size != size:
         about = about.without_places()
@@ -245,19 +268,24 @@ def _levels(path: Path, x: Tensor, depth: str) -> Array:
 
 def _arranged(pages: list[Array], suffix: str, about: Metadata) -> tuple[Array | list[Array], str]:
     """Return pages (H, W, C) as one array with the axes of the source; a list of pages that differ in size."""
-    if suffix in encoders.FLAT or (not about.axes and len(pages) == 1):
+    axes = about.axes
+    signals = "X" in axes and "Y" not in axes
+    if signals and (suffix not in encoders.OF_SIGNALS or any(len(page) > 1 for page in pages)):
+        axes = ""  # written as images
+    if suffix in encoders.FLAT or (not axes and len(pages) == 1):
         return pages[0], "YXS"
     if len({page.shape for page in pages}) > 1:
         return pages, "YXS"
-    axes = about.axes
     channel = "S" if "S" in axes else "C" if "C" in axes else ""
-    last = [axes.index(letter) for letter in "YX" + channel] if about.size else []
+    space = "X" if signals else "YX"
+    last = [axes.index(letter) for letter in space + channel] if axes and about.size else []
     first = [axis for axis in range(len(axes)) if axis not in last]
     lengths = [about.shape[axis] for axis in first]
     stacked = np.stack(pages)
-    if not about.size or prod(lengths) != len(pages) or not (channel or stacked.shape[-1] == 1):
+    if not last or prod(lengths) != len(pages) or not (channel or stacked.shape[-1] == 1):
         return stacked, "QYXS"
-    stacked = stacked.reshape((*lengths, *stacked.shape[1 : 4 if channel else 3]))
+    sides = stacked.shape[2 if signals else 1 : 4 if channel else 3]
+    stacked = stacked.reshape((*lengths, *sides))
     return stacked.transpose(np.argsort([*first, *last])), axes
 
 

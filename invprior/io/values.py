@@ -26,15 +26,17 @@ def precision_of(dtype: torch.dtype) -> Precision:
 def scaled(array: Array, precision: Precision = FLOAT32) -> NDArray[Any]:
     """Check an array (H, W) or (H, W, C); return it as (H, W, C), floats; 8 and 16 bits without a sign in [0, 1].
 
-    Complex numbers stay complex, in the precision.
+    A signal (N,) becomes one row, (1, N, 1). Complex numbers stay complex, in the precision.
 
     Raises:
         ValueError: it has another shape, or no numbers.
     """
+    if array.ndim == 1:
+        array = array[None]
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.size == 0:
-        raise ValueError(f"expected the shape (H, W) or (H, W, C), got {array.shape}")
+        raise ValueError(f"expected the shape (N,), (H, W) or (H, W, C), got {array.shape}")
     height, width, channels = array.shape
     # An array (C, H, W) would pass for an image of C rows; torch users bring such arrays.
     if channels > 4 and channels >= min(height, width):

@@ -12,13 +12,13 @@ from invprior.errors import refuse_complex
 from invprior.noise_estimation.bands import bands_of
 from invprior.noise_estimation.base import DOUBTFUL, NoiseEstimate
 from invprior.noise_estimation.clipping import kept_share, limits
-from invprior.noise_estimation.constant_areas import constant_areas
 from invprior.noise_estimation.level import Level, level_of, pooled, quietest
+from invprior.noise_estimation.rows import level_of_rows
 from invprior.noise_estimation.steps import rounding, step_of
 
+NOT_SMOOTH = "the signal has few samples, or changes as fast as the noise"
 _TEXTURED = 1.0  # uncertainty of the variance from texture, from which the quietest blocks say more than the smoothest
 _EXCESS = 2.0  # uncertainty of sigma for each unit of the excess, from sinograms and k-spaces of photographs
-_FEWEST = 32  # second differences of rows; with fewer there is no estimate
 
 
 def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> NoiseEstimate:
@@ -31,8 +31,8 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
 
     The rows of a measurement that is no image, such as a sinogram or a k-space, are cut into blocks likewise. What is
     fine in it counts as noise, and the uncertainty says how much that may be. Fewer than 8 rows, or of fewer than 8
-    samples, are treated as samples of a smooth signal, which gives a crude value. So is a narrow image, whose rows run
-    along its longer side.
+    samples, are treated as samples of a smooth signal (`level_of_rows`), which gives a crude value. So is a narrow
+    image, whose rows run along its longer side; an image of one row is a signal, which this suits.
 
     The estimate of s y + c is s times that of y: the least sigma follows from the spacing of the values.
 
@@ -45,10 +45,10 @@ def estimate_gaussian(y: Tensor, observation_mask: Tensor | None = None) -> Nois
         The estimate. Its sigma is at least the error of rounding to the spacing of the values, see `step_of`.
     """
     y, known, step = prepare(y, observation_mask)
-    if y.dim() != 4 and min(_rows(y).shape) >= 8:
-        return _from_no_image(_rows(y), _rows(known), step)
+    if y.dim() != 4 and min(rows_of(y).shape) >= 8:
+        return _from_no_image(rows_of(y), rows_of(known), step)
     if y.dim() != 4 or min(y.shape[2:]) < 8:
-        return _from_rows(_rows(y), _rows(known), step)
+        return _from_rows(rows_of(y), rows_of(known), step, signal=y.dim() == 4)
     pairs = zip(y.flatten(0, 1), known.flatten(0, 1), strict=True)
     levels = [_channel(*pair, step) for pair in pairs]
     found = [level for level in levels if level is not None]
@@ -109,7 +109,7 @@ def _channel(image: Tensor, known: Tensor, step: float) -> Level | None:
     return replace(level, scale=min(level.scale, quietest(bands, share(level.scale))))
 
 
-def _rows(y: Tensor) -> Tensor:
+def rows_of(y: Tensor) -> Tensor:
     """Return the rows of samples of a measurement, (N, length); those of an image run along its longer side."""
     if y.dim() == 4 and y.shape[2] > y.shape[3]:
         y = y.transpose(2, 3)
@@ -140,20 +140,21 @@ def _from_no_image(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
     )
 
 
-def _from_rows(y: Tensor, known: Tensor, step: float) -> NoiseEstimate:
-    known = known & ~constant_areas(y, known, extremes=True)  # nothing corrects for clipping here
-    # Second differences vanish on a line; the sum of their squared weights is 6.
-    bend = (y[..., :-2] - 2 * y[..., 1:-1] + y[..., 2:]) / math.sqrt(6)
-    bend = bend[known[..., :-2] & known[..., 1:-1] & known[..., 2:]]
-    if bend.numel() < _FEWEST:
+def _from_rows(y: Tensor, known: Tensor, step: float, *, signal: bool) -> NoiseEstimate:
+    level = level_of_rows(y, known)
+    if level is None:
         return no_estimate(1, step)
-    # The mean absolute value is less sensitive to outliers, such as edges, than the root mean square.
-    sigma = max(float(bend.abs().mean()) * math.sqrt(math.pi / 2), rounding(step))
+    sigma = max(level.sigma, rounding(step))
+    doubt = None
+    if not signal:
+        doubt = "the measurement is no image, and was treated as rows of a smooth signal"
+    elif level.uncertainty > DOUBTFUL:
+        doubt = NOT_SMOOTH
     return NoiseEstimate(
         sigma=sigma,
         channels=(sigma,),
-        uncertainty=math.inf,
-        method="second differences along rows",
+        uncertainty=level.uncertainty if signal else math.inf,
+        method="differences of successive samples",
         step=step,
-        doubt="the measurement has fewer than 8 rows or columns and was treated as rows of a smooth signal",
+        doubt=doubt,
     )

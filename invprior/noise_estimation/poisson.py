@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from invprior.noise_estimation.bands import Bands, bands_of
-from invprior.noise_estimation.base import NoiseEstimate
+from invprior.noise_estimation.base import DOUBTFUL, NoiseEstimate
 from invprior.noise_estimation.clipping import limits
-from invprior.noise_estimation.gaussian import no_estimate, prepare
+from invprior.noise_estimation.gaussian import NOT_SMOOTH, no_estimate, prepare, rows_of
 from invprior.noise_estimation.level import Level, level_of, pooled
+from invprior.noise_estimation.rows import level_of_rows
 from invprior.noise_estimation.steps import rounding
 
 _ASSUMED = 255.0  # counts over the range of a measurement that shows too little
@@ -21,6 +22,7 @@ _MARGIN = 3  # standard deviations that a block's mean must lie below the larges
 _APART = 1.5  # smallest ratio of the bright to the dark half's mean that can separate the two kinds of noise
 _CONSTANT = 0.5  # constant share of the variance above which the noise is not photon noise
 _CLEAR = 3  # standard deviations by which the line must miss 0 to show a pedestal
+_AROUND = 9  # samples of a row whose mean tells the noise in their middle
 _HALVINGS = 8  # of the interval that holds the pedestal
 
 
@@ -30,11 +32,12 @@ def estimate_poisson(
     """Estimate the gain of noise whose variance is the gain times the mean above an offset.
 
     Each smooth block gives a variance, from its high frequencies, and a mean. The gain is the ratio of their sums. The
-    estimate is doubtful when the line through the variances of the bright and of the dark half is far from 0 at the
-    offset: above it for noise that is the same at every intensity, below it for a camera with a pedestal.
+    estimate of an image is doubtful when the line through the variances of the bright and of the dark half is far from
+    0 at the offset: above it for noise that is the same at every intensity, below it for a camera with a pedestal.
 
     Args:
-        y: one measurement, (1, C, H, W), in any units; (y - offset) / gain are counts.
+        y: one measurement, (1, C, H, W), in any units; (y - offset) / gain are counts. An image of fewer than 8 rows or
+            columns, such as a signal, is taken row by row, by `level_of_rows`.
         observation_mask: which entries carry data, boolean, broadcasts to y; None means all.
         offset: the value of y without light, in y's units.
 
@@ -46,6 +49,10 @@ def estimate_poisson(
     """
     values, known, step = prepare(y, observation_mask)
     values = values - offset
+    if y.dim() == 4 and min(y.shape[2:]) < 8:
+        found = _from_rows(rows_of(values), rows_of(known), step)
+        if found is not None:
+            return found
     pairs = (
         list(zip(values.flatten(0, 1), known.flatten(0, 1), strict=True)) if y.dim() == 4 else []
     )
@@ -78,6 +85,35 @@ def estimate_poisson(
         step=step,
         peak=1 / gain,
         doubt=_doubt(blocks, offset),
+    )
+
+
+def _from_rows(y: Tensor, known: Tensor, step: float) -> NoiseEstimate | None:
+    """Estimate the gain from rows of samples; None where they are too few, or show no light."""
+    around = y.new_ones(1, 1, _AROUND)
+    sums, counts = (
+        torch.nn.functional.conv1d(t.double()[:, None], around, padding=_AROUND // 2)[:, 0]
+        for t in (y * known, known)
+    )
+    means = sums / counts.clamp_min(1)
+    lit = known & (means > _DARK * means.max().clamp_min(0))
+    level = level_of_rows(y, lit, means.clamp_min(0).sqrt()) if bool(lit.any()) else None
+    if level is None or level.sigma == 0:
+        return None
+    mean = float(y[known].clamp_min(0).mean())
+    gain = max(level.sigma**2, rounding(step) ** 2 / mean)
+    sigma = math.sqrt(gain * mean)
+    doubt = NOT_SMOOTH if level.uncertainty > DOUBTFUL else None
+    if mean < gain:  # most samples are 0, and the counts of the others count as jumps
+        doubt = "it has less than one count in a sample"
+    return NoiseEstimate(
+        sigma=sigma,
+        channels=(sigma,),
+        uncertainty=2 * level.uncertainty,  # of a square
+        method="differences of successive samples, over the mean around them",
+        step=step,
+        peak=1 / gain,
+        doubt=doubt,
     )
 
 

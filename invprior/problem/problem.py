@@ -50,6 +50,7 @@ class Problem:
         data_range: the range of the image's intensities; None to estimate it from y.
         units: the units of y and of the noise level; those of the data unless `standardised` made the problem.
         given: the problem in the units of the data, from which `standardised` made this one; else None.
+        one_dimensional: whether y was given with one dimension, as a signal (N,). An image of one row is then one too.
 
     Raises:
         MeasurementError: y has another shape, holds NaN or infinity, or is complex and a part does not take that.
@@ -67,6 +68,7 @@ class Problem:
     data_range: DataRange | None = None
     units: Units = DATA_UNITS
     given: Problem | None = field(default=None, repr=False)
+    one_dimensional: bool = False
 
     @torch.inference_mode(False)
     def __post_init__(self) -> None:
@@ -159,6 +161,11 @@ class Problem:
             method="1 % of the root mean square of the measurement",
             doubt="no part of the measurement tells it, so 1 % of the root mean square is assumed",
         )
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether x is a signal, (1, 1, 1, N), and the user expects it back as (N,)."""
+        return self.one_dimensional and tuple(self.operator.image_shape[:-1]) == (1, 1)
 
     @cached_property
     def picture(self) -> Tensor | None:

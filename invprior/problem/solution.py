@@ -157,6 +157,7 @@ class Solution:
         choices: what was chosen for the user, as tuples of subject, value and reason; for a batch, the first image's.
         y: the measurement that was fitted, (B, C, H, W), for the pictures; None if it is no picture, as a sinogram, or
             if the images of a batch differ in size.
+        signal: whether x is a signal, (1, 1, 1, N), of a measurement that was given with one dimension.
     """
 
     x: Tensor
@@ -173,6 +174,7 @@ class Solution:
     tuning_seconds: float = 0.0
     choices: tuple[tuple[str, str, str], ...] = ()
     y: Tensor | None = field(default=None, repr=False)
+    signal: bool = False
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.x.shape))
@@ -182,11 +184,14 @@ class Solution:
     def to_numpy(self) -> Any:
         """Return x, (H, W) or (H, W, C), with B in front for a batch; float64 if x is, complex if x is, else float32.
 
+        A measurement that was given as an array (N,), a signal, has a result (N,). An array (1, N) is an image.
         The values are those of x: in the units of the measurement, not clipped.
         """
         x = self.x.detach()
         x = x if x.dtype == torch.float64 or x.is_complex() else x.float()
-        images = x.cpu().movedim(1, -1).numpy().copy()  # the caller may write into it
+        if self.signal:
+            return x.flatten().cpu().numpy().copy()  # the caller may write into it
+        images = x.cpu().movedim(1, -1).numpy().copy()
         images = images[..., 0] if images.shape[-1] == 1 else images
         return images[0] if len(images) == 1 else images
 
@@ -204,7 +209,7 @@ class Solution:
         return images[0] if len(images) == 1 else images
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write x to a file; a batch becomes a stack. Formats and errors are those of `invprior.save`.
+        """Write x to a file; a batch becomes a stack, a signal (N,). Formats and errors are those of `invprior.save`.
 
         Args:
             path: its suffix names the format. `.npy` and `.tif` keep the values; `.png` and `.jpg` clip them to [0, 1].
@@ -212,7 +217,10 @@ class Solution:
         """
         from invprior.io.save import save_stack
 
-        save_stack(path, [x[None].detach().cpu() for x in self.x], overwrite=overwrite)
+        images = [x[None].detach().cpu() for x in self.x]
+        if self.signal:
+            images = [images[0].flatten()]
+        save_stack(path, images, overwrite=overwrite)
 
     def plot(self, truth: Tensor | None = None) -> Any:
         """Return a figure of Matplotlib: the measurement, the restoration, and their difference.

@@ -114,9 +114,11 @@ def solve(
     Every part is a spec such as "tv:weight=8", or an object of a class of invprior or of your own.
 
     Args:
-        y: the measurement: a tensor (H, W), (C, H, W) or (B, C, H, W), an array (H, W) or (H, W,
-            C), or a file. Floats may have any unit; integers of 8 and 16 bits are read as [0, 1].
-            Images of a batch are solved one by one.
+        y: the measurement: a tensor (N,), (H, W), (C, H, W) or (B, C, H, W), an array (N,), (H, W)
+            or (H, W, C), or a file. One dimension is a signal, which is solved as an image of one
+            row, (1, 1, 1, N), and `to_numpy` returns (N,); an array (1, N) stays an image. Floats
+            may have any unit; integers of 8 and 16 bits are read as [0, 1]. Images of a batch are
+            solved one by one.
         operator: the forward operator A.
         prior: R, a sum of weighted terms; "dip" sets x = f_theta(z).
         fidelity: E; by default the noise's negative log-likelihood.
@@ -302,7 +304,9 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
             if isinstance(term.functional, Proximable) and term.functional.projects:
                 # A splitting solver meets a constraint in the limit only.
                 found = replace(found, x=term.functional.prox(found.x, 1.0))
-        return replace(found, y=selection.problem.in_data_units.picture)
+        given = selection.problem.in_data_units
+        members = tuple(replace(member, signal=given.is_signal) for member in found.members)
+        return replace(found, y=given.picture, signal=given.is_signal, members=members)
 
     try:
         if options.runs == 1:

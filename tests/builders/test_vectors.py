@@ -92,9 +92,13 @@ def test_a_vector_of_another_length_is_refused():
         )
 
 
-def test_a_vector_without_an_operator_object_is_refused():
-    with pytest.raises(MeasurementError, match="must be"):
-        build(torch.zeros(40), operator="denoise", prior="tikhonov")
+def test_a_vector_is_a_signal_where_the_operator_measures_images():
+    (problem,) = build(torch.linspace(0, 1, 40), operator="denoise", prior="tikhonov")
+    assert problem.y.shape == (1, 1, 1, 40)
+    assert problem.is_signal
+    (image,) = build(torch.linspace(0, 1, 40)[None], operator="denoise", prior="tikhonov")
+    assert image.y.shape == (1, 1, 1, 40)
+    assert not image.is_signal
 
 
 def test_images_keep_their_reading():

@@ -252,8 +252,8 @@ def broken(folder: Path, case: str) -> Path:
         np.save(path, np.array([{}]), allow_pickle=True)
     elif case == "planes npy":
         np.save(path, np.zeros((3, 20, 20), np.float32))
-    elif case == "line npy":
-        np.save(path, np.zeros(20, np.float32))
+    elif case == "number npy":
+        np.save(path, np.float32(1))
     return path
 
 
@@ -277,7 +277,7 @@ def broken(folder: Path, case: str) -> Path:
         ("pages tif", r"3 images \(axes QYX.*solve x.tif -o OUT.tif restores each"),
         ("object npy", "NPY image"),
         ("planes npy", "3 images.*QYX"),
-        ("line npy", "expected the shape"),
+        ("number npy", "expected the shape"),
     ],
 )
 def test_bad_files_are_named_with_a_remedy(tmp_path, case, message):
@@ -378,7 +378,8 @@ def test_paths_are_loaded(tmp_path):
         (np.zeros((3, 20, 20)), "last axis"),
         (np.zeros((1, 3, 20, 20)), "expected the shape"),
         (np.zeros((0, 5)), "expected the shape"),
-        (torch.zeros(5), "must be"),
+        (torch.tensor(5.0), "must be"),
+        (np.float32(5), "expected the shape"),
         (torch.zeros(0, 5), "not empty"),
         ([[1.0]], "got list"),
     ],

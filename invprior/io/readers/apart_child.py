@@ -55,7 +55,7 @@ def _hdf5(path: str) -> Any:
 
             def collect(key: str, item: Any) -> None:
                 hidden = key.startswith("#")  # MATLAB's own tables
-                if isinstance(item, h5py.Dataset) and item.ndim >= 2 and not hidden:
+                if isinstance(item, h5py.Dataset) and item.ndim >= 1 and not hidden:
                     found[key] = item.shape, item.dtype.str
 
             def read(key: str) -> tuple[Any, dict[str, Any]]:

@@ -12,11 +12,20 @@ import numpy as np
 
 from invprior.errors import MeasurementError
 from invprior.io.readers import apart, hdf5
-from invprior.io.readers.base import Array, Decoded, checked_shape, chosen, plain, unnamed
+from invprior.io.readers.base import (
+    Array,
+    Decoded,
+    checked_shape,
+    chosen,
+    likeliest,
+    matlab,
+    plain,
+    unnamed,
+)
 
 
 def read_npy(path: Path) -> Decoded:
-    """Read an array (H, W) or (H, W, C), or a stack of them."""
+    """Read an array (N,), (H, W) or (H, W, C), or a stack of images."""
     return documented(npy(path), "The array")
 
 
@@ -69,18 +78,18 @@ def read_mat(path: Path, name: str | None) -> Decoded:
         if b"MATLAB 7.3" in file.read(128):
             return hdf5.read(path, name, reverse=True)
     with apart.opened("mat", path) as content:
-        shapes = {key: shape for key, (shape, _) in content.found.items() if len(shape) >= 2}
-        key = chosen(list(shapes), name, "arrays", "")
+        shapes = {key: shape for key, (shape, _) in content.found.items()}
+        key = chosen(likeliest(shapes, name), name, "arrays", "")
         checked_shape(shapes[key], np.dtype(np.float64))
         array, _ = content.read(key)
     if not plain(array.dtype):
         raise MeasurementError(f"its array {key} holds {array.dtype}, not real numbers.")
-    return unnamed(array, f"Its array {key}")
+    return matlab(array, f"Its array {key}")
 
 
 def documented(array: Array, what: str) -> Decoded:
     """Return a NumPy array; the reading of grey and colours, (H, W, C), is documented and needs no note."""
     decoded = unnamed(array, what)
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] <= 4 and "S" in decoded.axes):
+    if array.ndim <= 2 or (array.ndim == 3 and array.shape[-1] <= 4 and "S" in decoded.axes):
         return replace(decoded, notes=())
     return decoded

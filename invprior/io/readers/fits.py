@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from invprior.errors import MeasurementError
-from invprior.io.readers.base import Decoded, as_counts, checked_shape, chosen, optional, pages_of
+from invprior.io.readers.base import (
+    Decoded,
+    as_counts,
+    checked_shape,
+    chosen,
+    likeliest,
+    optional,
+    pages_of,
+)
 from invprior.io.room import check_gzip
 
 # First bytes of bzip2, zip, xz, compress and zstandard.
@@ -27,7 +35,8 @@ def read(path: Path, name: str | None) -> Decoded:
         found = {_name(unit, index): unit for index, unit in enumerate(units) if _is_image(unit)}
         if name is not None and name.isdecimal() and int(name) < len(units):
             name = _name(units[int(name)], int(name))
-        unit = found[chosen(list(found), name, "images")]
+        shapes = {key: tuple(unit.shape) for key, unit in found.items()}
+        unit = found[chosen(likeliest(shapes, name), name, "images")]
         checked_shape(unit.shape, np.dtype(np.float64))
         header = unit.header
         # astropy removes the keywords once it has read the values.
@@ -72,7 +81,7 @@ def _name(unit: Any, index: int) -> str:
 
 def _is_image(unit: Any) -> bool:
     shape = getattr(unit, "shape", ())
-    return bool(unit.is_image and len(shape) >= 2 and all(shape))
+    return bool(unit.is_image and shape and all(shape))
 
 
 def _scaled(array: Any, scale: float, zero: float) -> Any:

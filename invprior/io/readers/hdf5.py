@@ -10,6 +10,8 @@ from invprior.io.readers.base import (
     Decoded,
     checked_shape,
     chosen,
+    likeliest,
+    matlab,
     optional,
     pages_of,
     plain,
@@ -42,8 +44,8 @@ def read(path: Path, name: str | None, *, reverse: bool = False) -> Decoded:
         found = {
             key: (shape, dtype) for key, (shape, dtype) in file.found.items() if dtype is not None
         }
-        names = [key for key, (_, dtype) in found.items() if plain(dtype)]
-        key = chosen(names, name, "data sets", "/")
+        shapes = {key: shape for key, (shape, dtype) in found.items() if plain(dtype)}
+        key = chosen(likeliest(shapes, name), name, "data sets", "/")
         checked_shape(*found[key])
         array, facts = file.read(key)
     letters = "".join(_LETTERS.get(label, "Q") for label in facts["labels"])
@@ -51,6 +53,8 @@ def read(path: Path, name: str | None, *, reverse: bool = False) -> Decoded:
         array = array.T
     if not reverse and letters.count("Y") == letters.count("X") == 1:
         decoded = Decoded(*pages_of(array, letters))
+    elif reverse:
+        decoded = matlab(array, f"The data set {facts['name']}")
     else:
         decoded = unnamed(array, f"The data set {facts['name']}")
     if facts["fill"] is None:
