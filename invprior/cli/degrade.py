@@ -75,7 +75,8 @@ def degrade(
     if numbers:
         check_numbers(output, overwrite=overwrite)
     else:
-        writable(output, like=truth, channels=truth.x.shape[1], overwrite=overwrite)
+        _, channels, rows, _ = truth.x.shape
+        writable(output, like=truth, channels=channels, rows=rows, overwrite=overwrite)
     lock.acquire(output)
     chosen = noise or default_noise(operator)
     y, made = simulate(truth.x, operator=operator, noise=chosen, seed=seed)

@@ -13,6 +13,7 @@ from torch import Tensor
 from invprior.errors import OptionError
 from invprior.io import files
 from invprior.io.display import Window, window_of
+from invprior.io.lines import is_line, plotted
 from invprior.numerics.complex_parts import magnitude
 from invprior.problem.solution import Iterate
 
@@ -87,6 +88,8 @@ def _small(x: Tensor) -> Tensor:
 
 
 def _grey_or_colour(x: Tensor, window: Window) -> NDArray[np.uint8]:
-    """Return the pixels of (1, C, H, W); the first channel of those that are no colours."""
+    """Return the pixels of (1, C, H, W); the first channel of those that are no colours; of a signal its plot."""
+    if is_line(x):
+        return plotted([("", x)], window)
     shown = (window(x)[0].nan_to_num(0.0).clamp(0, 1) * 255).round().byte().numpy()
     return np.ascontiguousarray(shown.transpose(1, 2, 0)) if len(shown) == 3 else shown[0]

@@ -204,6 +204,7 @@ def settle(
     overwrite: bool,
     several: bool = False,
     curve: bool = False,
+    rows: int | None = None,
     pages: int = 1,
     numbers: bool = False,
 ) -> Outputs:
@@ -219,13 +220,14 @@ def settle(
         overwrite: whether existing files may be replaced.
         several: whether the deviation of several runs is written too.
         curve: whether the plot of weights is written too.
+        rows: of the restoration, when known; 1 for a signal.
         pages: number of images in the file of the restoration.
         numbers: whether the measurement is no image, so that its file is .npy.
 
     Raises:
         MeasurementError: a file exists already, or its place cannot be written to.
     """
-    suffix = default_suffix(like, channels, pages)
+    suffix = default_suffix(like, channels, pages, rows)
     if output is None:
         # Space for a number behind it. A long name of an image must not stop its restoration.
         title = files.shortened(title, 200)
@@ -252,7 +254,14 @@ def settle(
         outputs = outputs.with_numbers()
     if pages > 1 and outputs.deviation is not None:  # PNG has one page
         outputs = replace(outputs, deviation=outputs.deviation.with_suffix(".tif"))
-    writable(outputs.restoration, like=like, channels=channels, pages=pages, overwrite=overwrite)
+    writable(
+        outputs.restoration,
+        like=like,
+        channels=channels,
+        rows=rows,
+        pages=pages,
+        overwrite=overwrite,
+    )
     for path in outputs.paths:
         files.writable(path, overwrite=overwrite)
     files.check_name(outputs.checkpoint)

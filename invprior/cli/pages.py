@@ -255,6 +255,7 @@ def _settled(options: Options, stack: images.Stack, place: Place | None) -> Outp
         title(options, stem(options.image)),
         like,
         channels=like.x.shape[1],
+        rows=like.x.shape[2],
         simulated=options.simulated,
         several=options.runs > 1,
         overwrite=options.overwrite,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invprior.io import encoders
 from invprior.io.display import window_of
+from invprior.io.lines import as_image, is_line, plotted
 from invprior.io.montage import Shown, side_by_side
 from invprior.io.save import save, save_numbers, save_stack
 from invprior.operators.base import Operator
@@ -18,8 +19,21 @@ from invprior.problem.estimates import pseudo_inverse
 from invprior.problem.solution import Solution
 
 
-def save_measurements(path: Path, y: Sequence[Tensor], *, overwrite: bool) -> None:
-    """Write simulated measurements, as floats where the format has them: noise leaves [0, 1]."""
+def save_measurements(
+    path: Path, y: Sequence[Tensor], *, signal: bool = False, overwrite: bool
+) -> None:
+    """Write simulated measurements, as floats where the format has them: noise leaves [0, 1].
+
+    Args:
+        path: the file.
+        y: the measurements, (1, C, H, W) or of another shape.
+        signal: whether one of one row is written with one dimension.
+        overwrite: whether an existing file may be replaced.
+    """
+    if signal and all(one.shape[1:-1].numel() == 1 for one in y):
+        y = [one.flatten() for one in y]
+        save_stack(path, y, overwrite=overwrite)
+        return
     if any(one.dim() != 4 for one in y):
         save_numbers(path, torch.cat(list(y)), overwrite=overwrite)
         return
@@ -32,11 +46,15 @@ def save_comparison(
 ) -> None:
     """Write the measurement, the restoration and the truth side by side, in one window of intensities.
 
-    A measurement that is no picture, such as a sinogram, is shown by its pseudo-inverse.
+    A measurement that is no picture, such as a sinogram, is shown by its pseudo-inverse. Signals are curves in a
+    plot.
     """
     name = "measurement"
     if not measures_images(operator, y):
         name, y = "pseudo-inverse", pseudo_inverse(operator, y)
+    elif is_line(x) and operator.observation_mask is not None:
+        # A curve would fall to 0 where nothing is measured.
+        y = y.masked_fill(~operator.observation_mask, torch.nan)
     window = window_of(x if truth is None else truth)
     panels = [
         Shown(name, y, window.for_measurement(y)),
@@ -47,8 +65,11 @@ def save_comparison(
 
 
 def save_deviation(path: Path, deviation: Tensor, *, overwrite: bool) -> None:
-    """Write the deviation of several runs as grey values, whose white is its maximum."""
+    """Write the deviation of several runs as grey values, whose white is its maximum; that of a signal as a curve."""
     shown = grey(deviation)
+    if is_line(shown):
+        save(path, as_image(plotted([("standard deviation", shown)])), overwrite=overwrite)
+        return
     save(path, shown / shown.max().clamp_min(1e-12), overwrite=overwrite)  # equal runs deviate by 0
 
 

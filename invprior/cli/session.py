@@ -99,6 +99,7 @@ class Session:
             title(options, stem(options.image)),
             like,
             channels=problem.operator.image_shape[0],
+            rows=problem.operator.image_shape[-2],
             simulated=options.simulated,
             several=options.runs > 1,
             curve=options.weight_curve,
@@ -215,7 +216,7 @@ class Session:
             )
         if to.measurement is not None:
             with writing(to.measurement) as overwrite:
-                save_measurements(to.measurement, [y], overwrite=overwrite)
+                save_measurements(to.measurement, [y], signal=like.is_signal, overwrite=overwrite)
         with writing(to.comparison) as overwrite:
             operator = self.problem.operator
             save_comparison(to.comparison, y, solution.x, truth, operator, overwrite=overwrite)

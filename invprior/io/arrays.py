@@ -19,13 +19,16 @@ from invprior.io.readers.text import read_text
 from invprior.io.room import check_room
 
 
-def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
+def read_plane(
+    path: str | Path, what: str, index: str | None = None, *, vectors: bool = False
+) -> Tensor:
     """Read a 2-D array. The channels of an image are averaged and its alpha is ignored.
 
     Args:
         path: a .npy, .npz, .txt, .csv or image file.
         what: "kernel" or "mask", for messages.
         index: name of the array in an .npz file; required when the file holds several.
+        vectors: whether an array of one dimension, or a column in a text file, is taken as one row.
 
     Returns:
         (H, W), float64. Images are scaled to [0, 1]; other numbers are as in the file.
@@ -34,7 +37,8 @@ def read_plane(path: str | Path, what: str, index: str | None = None) -> Tensor:
         MeasurementError: the file is missing or cannot be read, or its array is not 2-D or not
             finite.
     """
-    return torch.from_numpy(np.ascontiguousarray(_read(Path(path), what, index).values))
+    values = _read(Path(path), what, index, vectors=vectors).values
+    return torch.from_numpy(np.ascontiguousarray(values))
 
 
 def read_mask(path: str | Path) -> tuple[Tensor, bool]:
@@ -43,7 +47,7 @@ def read_mask(path: str | Path) -> tuple[Tensor, bool]:
     Where the visible colours of an image are constant, as in a brush layer, its alpha channel is the mask.
 
     Args:
-        path: a .npy, .npz or image file.
+        path: a .npy, .npz, text or image file. One of one dimension, of a signal, is read as one row.
 
     Returns:
         True where a pixel is known, boolean, (H, W), and whether the alpha channel was used.
@@ -52,7 +56,7 @@ def read_mask(path: str | Path) -> tuple[Tensor, bool]:
         MeasurementError: as `read_plane` and `known_pixels` raise.
     """
     path = Path(path)
-    plane = _read(path, "mask")
+    plane = _read(path, "mask", vectors=True)
     values, alpha = plane.values, plane.alpha
     transparent = False
     if alpha is not None:
@@ -65,25 +69,27 @@ def read_mask(path: str | Path) -> tuple[Tensor, bool]:
 
 
 def known_pixels(mask: Tensor, what: str, *, integers: bool) -> Tensor:
-    """Return where a mask exceeds half of its range, boolean, (H, W).
+    """Return where a mask exceeds half of its range, boolean, (H, W); (1, N) for a signal.
 
     The range ends at the largest value, and at 1 for floats in [0, 1]. So masks of 0 and 1, of 0 and 255, soft ones,
     and those with the ringing of JPEG all keep their meaning.
 
     Args:
-        mask: (H, W), of any real type or boolean, 0 where a pixel is missing.
+        mask: (H, W), or (N,) for a signal, of any real type or boolean, 0 where a pixel is missing.
         what: the subject of messages, such as "The mask".
         integers: whether the values came from integers or booleans.
 
     Raises:
-        MeasurementError: it is complex, not 2-D, not finite or negative somewhere.
+        MeasurementError: it is complex, of more than two dimensions, not finite or negative somewhere.
         OptionError: it marks no pixel as known.
     """
     if mask.is_complex():
         raise MeasurementError(f"{what} must be real; it is complex. Save its magnitude.")
+    mask = mask[None] if mask.dim() == 1 else mask
     if mask.dim() != 2 or mask.numel() == 0:
         raise MeasurementError(
-            f"{what} must have two dimensions, height and width; its shape is {tuple(mask.shape)}."
+            f"{what} must have two dimensions, height and width, or one for a signal; its shape is "
+            f"{tuple(mask.shape)}."
         )
     values = mask.detach().cpu().to(torch.float64)
     if not bool(values.isfinite().all()):
@@ -116,7 +122,7 @@ class _Plane(NamedTuple):
     integers: bool = False
 
 
-def _read(path: Path, what: str, index: str | None = None) -> _Plane:
+def _read(path: Path, what: str, index: str | None = None, *, vectors: bool = False) -> _Plane:
     files.check_name(path)
     try:
         file, _ = codecs.split(path)
@@ -132,6 +138,8 @@ def _read(path: Path, what: str, index: str | None = None) -> _Plane:
     if array.dtype.kind not in "biuf":
         kind = "complex" if array.dtype.kind == "c" else str(array.dtype)
         raise MeasurementError(f"The {what} in {path} must hold real numbers; it is {kind}.")
+    if vectors and (array.ndim == 1 or (path.suffix.lower() in TEXTS and array.shape[1] == 1)):
+        array = array.reshape(1, -1)
     if array.ndim != 2 or 0 in array.shape:
         raise MeasurementError(
             f"The {what} in {path} must have two dimensions; its shape is {array.shape}."

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invprior.io.display import UNIT, Window
+from invprior.io.lines import as_image, is_line, plotted
 
 GAP = 12  # pixels around each image
 LEAST = 192  # smallest height of an image in pixels, at which its title is legible
@@ -31,7 +32,8 @@ def side_by_side(images: Sequence[Shown], *, columns: int | None = None) -> Tens
     An image smaller than the largest is enlarged by the greatest integer factor that fits, without
     interpolation, and centred. A low-resolution measurement therefore shows its own pixels.
 
-    A line below the images names the windows, unless all of them are [0, 1].
+    A line below the images names the windows, unless all of them are [0, 1]. Signals, images of one row or one column,
+    are drawn as curves in one plot instead.
 
     Args:
         images: what to show. Images with 2 channels, or more than 3, are shown as the mean of their channels.
@@ -40,6 +42,8 @@ def side_by_side(images: Sequence[Shown], *, columns: int | None = None) -> Tens
     Returns:
         (1, 3, H', W'), float32.
     """
+    if all(is_line(shown.x) for shown in images):
+        return as_image(plotted([(shown.title, shown.x) for shown in images]))
     from PIL import Image, ImageDraw, ImageFont
 
     pixels = [_colours(shown) for shown in images]

@@ -31,6 +31,10 @@ class Bayer(LinearOperator, LocalOperator):
                 f"bayer takes images of 3 channels, red, green and blue; got the shape {tuple(image_shape)}."
             )
         height, width = image_shape[1:]
+        if min(height, width) < 2:
+            raise IncompatibleError(
+                f"bayer needs an image of at least 2 x 2 pixels, one period of its pattern; got {height} x {width}."
+            )
         super().__init__(image_shape, (1, height, width))
         self.pattern = pattern
         colours = torch.tensor(["rgb".index(letter) for letter in pattern]).view(2, 2)

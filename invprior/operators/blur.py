@@ -41,7 +41,9 @@ class Blur(LinearOperator, LocalOperator):
     Args:
         kernel: gaussian, motion, uniform, disk, or the path of a .npy, .npz or image file, whose
             values are scaled to sum to 1. In Python also a 2-D tensor, which is not scaled. The
-            centre is at index size // 2, wherever the kernel's centre of mass is.
+            centre is at index size // 2, wherever the kernel's centre of mass is. A signal, an
+            image of one row, is blurred by the kernel's profile, the sum of its rows; its kernel
+            may also be a vector, in a .npy, .npz or text file or a 1-D tensor.
         sigma: standard deviation of gaussian, in pixels; 1.6 when absent.
         length: length of motion, in pixels; 15 when absent.
         angle: direction of motion, in degrees counter-clockwise from the horizontal; 0 when absent.
@@ -67,7 +69,7 @@ class Blur(LinearOperator, LocalOperator):
         boundary: Boundary = "reflect",
     ) -> None:
         given = {"sigma": sigma, "length": length, "angle": angle, "size": size, "radius": radius}
-        used, weights = _kernel(kernel, {**given, "index": index})
+        used, weights = _kernel(kernel, {**given, "index": index}, image_shape[-2:])
         image, taps = image_shape[-2:], tuple(weights.shape)
         if boundary == "valid" and (taps[0] > image[0] or taps[1] > image[1]):
             raise OptionError(
@@ -94,8 +96,8 @@ class Blur(LinearOperator, LocalOperator):
         if options.get("boundary") != "valid":
             return measurement_shape
         own = {name: value for name, value in options.items() if name not in ("kernel", "boundary")}
-        rows, columns = _kernel(options.get("kernel", "gaussian"), own)[1].shape
         *channels, height, width = measurement_shape
+        rows, columns = _kernel(options.get("kernel", "gaussian"), own, (height, width))[1].shape
         return (*channels, height + rows - 1, width + columns - 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -180,15 +182,30 @@ class Blur(LinearOperator, LocalOperator):
         return Diagonal(self.weights, (rows, columns), "circular")
 
 
-def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[str, Any], Tensor]:
-    """Return the options that the kernel uses, with defaults filled in, and its weights."""
+def _kernel(
+    kernel: str | Path | Tensor, given: dict[str, Any], size: tuple[int, ...]
+) -> tuple[dict[str, Any], Tensor]:
+    """Return the options that the kernel uses, with defaults filled in, and its weights for an image of this size."""
+    used, weights = _plane(kernel, given, vectors=size[0] == 1)
+    for axis in (0, 1):
+        # What such an axis repeats beyond its pixel is the pixel itself: of a signal's blur only the profile is left.
+        if size[axis] == 1:
+            weights = weights.sum(axis, keepdim=True)
+    return used, weights
+
+
+def _plane(
+    kernel: str | Path | Tensor, given: dict[str, Any], *, vectors: bool
+) -> tuple[dict[str, Any], Tensor]:
+    """Return the kernel as it is given, as a plane; of a signal, which has one row, it may be a vector."""
     given = {name: value for name, value in given.items() if value is not None}
     if isinstance(kernel, Tensor):
         _refuse(given, (), "a tensor")
         refuse_complex(kernel.dtype, "The kernel of blur")
+        kernel = kernel[None] if vectors and kernel.dim() == 1 else kernel
         if kernel.dim() != 2 or kernel.numel() == 0 or not bool(kernel.isfinite().all()):
             raise OptionError(
-                "The kernel of blur must be a finite 2-D tensor; "
+                "The kernel of blur must be a finite 2-D tensor, or 1-D for a signal; "
                 f"got the shape {tuple(kernel.shape)}."
             )
         return {}, kernel.detach().to("cpu", torch.float64)
@@ -204,7 +221,7 @@ def _kernel(kernel: str | Path | Tensor, given: dict[str, Any]) -> tuple[dict[st
             f'"{kernel}"{did_you_mean(str(kernel), KERNELS)}.'
         )
     _refuse(given, ("index",), "a file")
-    weights = read_plane(kernel, "kernel", given.get("index"))
+    weights = read_plane(kernel, "kernel", given.get("index"), vectors=vectors)
     total = float(weights.sum())
     # A kernel with a sum near 0, such as a derivative, cannot be scaled to sum to 1.
     if total <= 1e-6 * float(weights.abs().sum()):

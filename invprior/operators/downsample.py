@@ -25,6 +25,8 @@ class Downsample(LinearOperator, LocalOperator):
     The boundary completes a last block that the image does not fill. The default boundary is
     `reflect`, because real scenes do not wrap around. The closed-form solution holds for both.
 
+    A signal, an image of one row, is shortened along the row only.
+
     Args:
         factor: number of pixels along each axis that become one.
         kernel: lanczos2, lanczos3, bicubic or box; all but box are widened by the factor.
@@ -49,11 +51,12 @@ class Downsample(LinearOperator, LocalOperator):
 
     @classmethod
     def image_shape_for(cls, measurement_shape: Shape, **options: Any) -> Shape:
-        """The measurement's size times the factor."""
+        """The measurement's size times the factor; a measurement of one row is that of a signal, of one row too."""
         # Several sizes of x have this measurement; this is the one with complete blocks.
         factor = options.get("factor", 4)
         *channels, height, width = measurement_shape
-        return (*channels, factor * height, factor * width)
+        rows, columns = (n if n == 1 else factor * n for n in (height, width))
+        return (*channels, rows, columns)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the smaller images."""

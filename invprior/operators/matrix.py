@@ -32,8 +32,8 @@ class Matrix(LinearOperator):
             Python also a tensor.
         keep: number of rows of a random matrix, as a fraction of the image's values.
         seed: seed of a random matrix.
-        size: shape of the image, [height, width] or [channels, height, width]; only a measurement of an image that is
-            neither square nor grey needs it.
+        size: shape of the image, [height, width] or [channels, height, width], [1, N] for a signal; only a measurement
+            of an image that is neither square nor grey needs it.
     """
 
     measurement_axes = 1
@@ -101,7 +101,8 @@ class Matrix(LinearOperator):
         if side is None:
             raise OptionError(
                 f"The size of matrix must be given for a measurement of {count} values: no square grey image has it. "
-                "Give height and width, or channels, height and width, as in matrix:size=[3,64,48]."
+                "Give height and width, or channels, height and width, as in matrix:size=[3,64,48], or [1,1000] for a "
+                "signal of 1000 samples."
             )
         return (1, side, side)
 

@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from invprior.errors import MeasurementError, OptionError
+from invprior.errors import IncompatibleError, MeasurementError, OptionError
 from invprior.io.arrays import read_numbers
 from invprior.numerics.linalg import perron_norm
 from invprior.numerics.tensors import apply_linear
@@ -66,6 +66,11 @@ class Radon(LinearOperator):
     ) -> None:
         channels, height, width = image_shape
         check_size("radon", size, (height, width))
+        if 1 in (height, width):
+            raise IncompatibleError(
+                f"radon projects images; got {height} x {width}, a signal. Use another operator, such as matrix with "
+                "the system's matrix."
+            )
         if circle and height != width:
             raise OptionError(
                 f"The option circle of radon needs a square image; got {height} x {width}. Crop it, or leave out "

@@ -31,5 +31,5 @@ def size_needed(name: str, measured: str) -> OptionError:
     """Return the error for a measurement that no square image has."""
     return OptionError(
         f"The size of {name} must be given for a measurement of {measured}, which no square image has. Give height and "
-        f"width, as in {name}:size=[64,48], and check the other options."
+        f"width, as in {name}:size=[64,48], or [1,1000] for a signal of 1000 samples, and check the other options."
     )

@@ -32,7 +32,8 @@ class Subsample(LinearOperator):
         keep: fraction of the coefficients that are measured.
         low: fraction of these that take the lowest frequencies; the others are drawn at random.
         seed: seed of this draw.
-        size: height and width of the image; only a measurement of an image that is not square needs it.
+        size: height and width of the image, [1, N] for a signal; only a measurement of an image that is not square
+            needs it.
 
     Source: Duarte et al. 2008, "Single-pixel imaging via compressive sampling", IEEE Signal Processing Magazine 25.
     """

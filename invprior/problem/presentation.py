@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invprior.errors import MeasurementError
 from invprior.io.display import Window, window_of
+from invprior.io.lines import draw, is_line, plotted
 from invprior.metrics.base import score_range
 from invprior.metrics.psnr import PSNR
 from invprior.metrics.ssim import SSIM
@@ -22,7 +23,7 @@ _SHOWN = 4  # images of a batch that a notebook shows
 
 
 def picture(x: Tensor, window: Window | None = None) -> Any:
-    """Return (1, C, H, W) as an image of Pillow in 8 bits.
+    """Return (1, C, H, W) as an image of Pillow in 8 bits; a signal as its plot.
 
     Args:
         x: the image.
@@ -33,6 +34,8 @@ def picture(x: Tensor, window: Window | None = None) -> Any:
     """
     from PIL import Image
 
+    if is_line(x):
+        return Image.fromarray(plotted([("", x)], window))
     shown = (window or window_of(x))(x.detach().cpu())[0].nan_to_num(0.0).clamp(0, 1)
     if len(shown) not in (1, 3):
         raise MeasurementError(
@@ -52,7 +55,8 @@ def html(x: Tensor, y: Tensor | None, facts: Sequence[tuple[str, str]]) -> str:
     """
     parts = []
     for index, image in enumerate(x[:_SHOWN]):
-        parts.append(_row(_panels(image[None], None if y is None else y[index][None])))
+        panels = _panels(image[None], None if y is None else y[index][None])
+        parts.append(_plot(panels) if is_line(image) else _row(panels))
     if len(x) > _SHOWN:
         parts.append(f"<p>and {len(x) - _SHOWN} more images</p>")
     rows = "".join(
@@ -64,6 +68,8 @@ def html(x: Tensor, y: Tensor | None, facts: Sequence[tuple[str, str]]) -> str:
 
 def figure(x: Tensor, y: Tensor | None, truth: Tensor | None = None) -> Any:
     """Return a figure of Matplotlib with the images side by side, a row for each image of a batch.
+
+    Signals are curves in one plot.
 
     Args:
         x: the restorations, (B, C, H, W).
@@ -84,6 +90,13 @@ def figure(x: Tensor, y: Tensor | None, truth: Tensor | None = None) -> Any:
         measured = None if y is None else y[index][None]
         true = None if truth is None else truth.to(x.device).expand_as(x)[index][None]
         rows.append(_panels(image[None], measured, true))
+    if is_line(x):
+        drawn = Figure(figsize=(9.6, 4.2 * len(rows)), layout="constrained")
+        for axis, panels in zip(
+            drawn.subplots(len(rows), 1, squeeze=False).flat, rows, strict=True
+        ):
+            draw(axis, _curves(panels))
+        return drawn
     columns = max(map(len, rows))
     drawn = Figure(figsize=(3.2 * columns, 3.4 * len(rows)), layout="constrained")
     axes = drawn.subplots(len(rows), columns, squeeze=False)
@@ -128,6 +141,22 @@ def _scores(x: Tensor, truth: Tensor | None) -> str:
     return text
 
 
+def _curves(panels: list[tuple[str, Tensor, Window]]) -> list[tuple[str, Tensor]]:
+    """Return titles and values of signals; their difference, which is around 0, is left out."""
+    return [
+        (title.replace("\n", ", "), x)
+        for title, x, _ in panels
+        if not title.startswith(("error", "difference"))
+    ]
+
+
+def _plot(panels: list[tuple[str, Tensor, Window]]) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(plotted(_curves(panels)))
+    return f'<img alt="plot of the signals" src="{_data(image)}">'
+
+
 def _row(panels: list[tuple[str, Tensor, Window]]) -> str:
     cells = []
     for title, x, window in panels:
@@ -135,15 +164,19 @@ def _row(panels: list[tuple[str, Tensor, Window]]) -> str:
         factor = max(image.size) / _SIDE
         if factor > 1:
             image = image.resize([max(1, round(side / factor)) for side in image.size])
-        content = io.BytesIO()
-        image.save(content, "PNG")
-        data = base64.b64encode(content.getvalue()).decode()
         cells.append(
             f'<figure style="display:inline-block;margin:4px"><img alt="{escape(title)}" width="{_SIDE}" '
-            f'style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
+            f'style="image-rendering:pixelated" src="{_data(image)}">'
             f"<figcaption>{escape(title)}</figcaption></figure>"
         )
     return f"<div>{''.join(cells)}</div>"
+
+
+def _data(image: Any) -> str:
+    """Return an image of Pillow as a data URI."""
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def colours(x: Tensor) -> Tensor:

@@ -187,11 +187,11 @@ def test_a_piece_keeps_the_notes_of_the_whole(tmp_path: Path) -> None:
         (torch.tensor([[1.0 + 0j, 0]]), "complex"),
         (torch.tensor([[1, -1]]), "from 0 .missing.*smallest value is -1"),
         (torch.ones(1, 1, 2), r"two dimensions.*\(1, 1, 2\)"),
-        (torch.ones(2), "two dimensions"),
+        (torch.tensor(1.0), "two dimensions"),
         (torch.zeros(1, 2), "some pixels known"),
         (torch.full((1, 2), 0.3), "some pixels known; got none.*largest value is 0.3"),
     ],
-    ids=["nan", "inf", "complex", "negative", "3-D", "1-D", "zeros", "below"],
+    ids=["nan", "inf", "complex", "negative", "3-D", "0-D", "zeros", "below"],
 )
 @pytest.mark.parametrize("file", [False, True])
 def test_masks_that_are_refused(
