@@ -35,6 +35,7 @@ class RED(Penalty):
     default_weight: float = 400.0
     offset_invariant = True
     degree = 2.0
+    convex: bool = False  # with a denoiser that thresholds, runs from two starts ended 1.3 dB apart
     expected_failures: ClassVar[Mapping[str, str]] = {
         "gradient": "the gradient x - D(x) defines the method and belongs to a value only for some denoisers"
     }

@@ -50,7 +50,7 @@ class _OfParts(Functional):
         super().__init__()
         self.base = base
         self.default_weight, self.degree = base.default_weight, base.degree
-        self.offset_invariant = base.offset_invariant
+        self.offset_invariant, self.convex = base.offset_invariant, base.convex
 
     def described(self) -> tuple[type, Mapping[str, Any]]:
         """Return the class and the options of R, for records."""
@@ -100,7 +100,7 @@ class _PenaltyOfParts(_OfParts, Penalty):
 class _ProximableOfParts(_OfParts, Proximable):
     def __init__(self, base: Any) -> None:
         super().__init__(base)
-        self.convex, self.projects = base.convex, base.projects
+        self.projects = base.projects
 
     def prox(self, v: Tensor, tau: float) -> Tensor:
         """Return the parts of the prox."""

@@ -43,6 +43,8 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
         degree: the exponent d of R(s x) = s^d R(x), as 1 for a norm and 2 for its square. A run that scales intensities
             adapts the weight by it. With 0, a weight means the same at every scale: for denoisers, and for priors with
             constants that suit images in [0, 1]. When it is None, the run keeps the units of the data.
+        convex: whether the result of a convergent run does not depend on its start. The trials of a search for a weight
+            then start from each other.
     """
 
     plugin_group: ClassVar[str] = "priors"
@@ -51,6 +53,7 @@ class Functional(nn.Module, ABC, metaclass=Plugin):
     default_weight: float = 1.0
     offset_invariant: bool = False
     degree: float | None = None
+    convex: bool = True
     term_options: ClassVar[tuple[str, ...]] = ("weight",)
 
     def rescaled(self, scale: float) -> Functional:
@@ -128,7 +131,6 @@ class Proximable(Functional):
         projects: whether the map is the projection onto a set, in which the restoration then lies exactly.
     """
 
-    convex: bool = True
     projects: bool = False
 
     @abstractmethod
