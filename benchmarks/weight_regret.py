@@ -9,7 +9,8 @@ Images are files, folders of PNG files, or names of scikit-image's samples; the 
 Every finished solve is appended to OUTPUT.csv at once, and the same command again computes only missing rows.
 OUTPUT.md, which is also printed, has the table: the regret of each rule by prior and operator, and what its search
 costs over a run from the start at the weight that it found, in seconds and in applications of A and A^H to an image of
-full size. To compare two versions, copy the rows of the grid, and run each version with a copy.
+full size; then the applications of search and run together over those of that run, as the run of an automatic choice
+starts from the end of the search. To compare two versions, copy the rows of the grid, and run each version with a copy.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import argparse
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class Row:
     seconds: float
     tuning_applications: float
     applications: float
+    whole_applications: float
     note: str
 
     @property
@@ -150,7 +152,7 @@ def measured(
                     if (case, kind) in done:
                         continue
                     yield solved(
-                        Row(*case, kind, 0, 0, 0, 0, 0, 0, 0, ""),
+                        Row(*case, kind, 0, 0, 0, 0, 0, 0, 0, 0, ""),
                         y,
                         made,
                         noise,
@@ -172,8 +174,13 @@ def solved(row: Row, y: Tensor, operator: invprior.Operator, noise: str | None, 
         (problem,) = build(y, operator=operator, prior=prior, noise=noise, data_range=(0, 1))
         with counted(type(operator), math.prod(operator.image_shape)) as searched:
             problem = choose_weights(problem, rule=rule)
-        with counted(type(operator), math.prod(operator.image_shape)) as ran:
+        with counted(type(operator), math.prod(operator.image_shape)) as rest:
             found = invprior.solve_problem(problem)
+        ran, alone = rest, found
+        if problem.weights is not None and problem.weights.handover is not None:
+            own = replace(problem.weights, handover=None)
+            with counted(type(operator), math.prod(operator.image_shape)) as ran:
+                alone = invprior.solve_problem(replace(problem, weights=own))
     except InvpriorError as error:
         return Row(
             **{**filled, "weight": weight or float("nan"), "psnr": float("nan"), "note": str(error)}
@@ -185,9 +192,10 @@ def solved(row: Row, y: Tensor, operator: invprior.Operator, noise: str | None, 
         "psnr": float(PSNR().measure(found.x, truth)),
         "tries": 0 if choice is None else len(choice.tried),
         "tuning_seconds": round(found.tuning_seconds, 4),
-        "seconds": round(found.seconds, 4),
+        "seconds": round(alone.seconds, 4),
         "tuning_applications": round(searched[0], 2),
         "applications": round(ran[0], 2),
+        "whole_applications": round(searched[0] + rest[0], 2),
         "note": "" if choice is None else choice.rule + " " + choice.note,
     })  # fmt: skip
 
@@ -232,14 +240,16 @@ def report(rows: list[Row]) -> str:
             for prior, operator in product((row.prior, "all"), (row.operator, "all")):
                 groups[row.kind, prior, operator].append(row)
     lines = [
-        "| rule | prior | operator | cases | regret [dB] | search / run [s] | search / run [applications] | tries |",
-        "|---|---|---|---|---|---|---|---|",
+        "| rule | prior | operator | cases | regret [dB] | search / run [s] | search / run [applications] "
+        "| whole / run [applications] | tries |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for place, found in sorted(groups.items(), key=lambda pair: pair[0].count("all")):
         regret = [best[row.case] - row.psnr for row in found]
         seconds = [row.tuning_seconds / max(row.seconds, 1e-4) for row in found]
         applied = [row.tuning_applications / max(row.applications, 1.0) for row in found]
-        cells = [spread(regret, 2), spread(seconds, 1), spread(applied, 1)]
+        whole = [row.whole_applications / max(row.applications, 1.0) for row in found]
+        cells = [spread(regret, 2), spread(seconds, 1), spread(applied, 1), spread(whole, 1)]
         tries = f"{np.mean([row.tries for row in found]):.1f}"
         lines.append(f"| {' | '.join([*place, str(len(found)), *cells, tries])} |")
     return "\n".join(lines) + "\n"

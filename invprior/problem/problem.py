@@ -27,7 +27,7 @@ from invprior.problem.complex_terms import in_parts
 from invprior.problem.data import DataTerm
 from invprior.problem.functionals import Prior, Reparameterization, Term
 from invprior.problem.units import DATA_UNITS, DataRange, Units
-from invprior.problem.weight_choice import WeightChoice
+from invprior.problem.weight_choice import Handover, WeightChoice
 from invprior.registry.options import plain_name
 from invprior.registry.plugin import refuse_complex_for
 
@@ -249,6 +249,15 @@ class Problem:
     def unclipped(self, x: Tensor) -> Tensor:
         """Return an estimate of the image from x, an estimate of the mean of noisy and clipped pixels."""
         return x if self.clipping is None else unclipped(x, self.noise_level, self.clipping)
+
+    @property
+    def handover(self) -> Handover | None:
+        """Where a run may start after a search for its weights; None if the search solved another problem."""
+        found = None if self.weights is None else self.weights.handover
+        if found is None or self.operator is not found.operator:
+            return None
+        # The values, as each problem detaches its measurement and clears what was not measured.
+        return found if self.fidelity is found.fidelity and torch.equal(self.y, found.y) else None
 
     @property
     def data_only(self) -> bool:

@@ -3,8 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from torch import Tensor
+
+from invprior.fidelities.base import Fidelity
+from invprior.operators.base import Operator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """The end of the best trial, from which a run at the chosen weights may start; see `Problem.handover`.
+
+    Attributes:
+        operator: of the trial's problem, as the next two.
+        fidelity: its fidelity.
+        y: its measurement.
+        state: the solver's, as its `kept` returned it.
+        growth: the chosen weights over those of the trial.
+    """
+
+    operator: Operator
+    fidelity: Fidelity
+    y: Tensor
+    state: Any
+    growth: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +45,7 @@ class WeightChoice:
         factor: the chosen factor.
         note: a warning about the result, or "".
         seconds: time spent.
+        handover: where a run at these weights may start; None for the start of any run. No record holds it.
     """
 
     terms: tuple[tuple[str, float], ...]
@@ -32,6 +57,7 @@ class WeightChoice:
     factor: float = 1.0
     note: str = ""
     seconds: float = 0.0
+    handover: Handover | None = field(default=None, compare=False, repr=False)
 
     @property
     def curve(self) -> tuple[tuple[float, float], ...]:

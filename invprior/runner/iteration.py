@@ -19,6 +19,7 @@ from invprior.operators.adjoint_test import adjoint_fault
 from invprior.operators.base import LinearOperator
 from invprior.problem.objective import Objective, gradients_kept
 from invprior.problem.solution import FIRST, Iterate, Place, Refit
+from invprior.problem.weight_choice import Handover
 from invprior.runner.divergence import DivergenceMonitor
 from invprior.solvers.base import Solver
 
@@ -34,6 +35,7 @@ class Iteration:
         x0: the initial estimate, (1, C, H, W); None for the problem's own.
         seed: seed of every random number in the run.
         place: which of several runs this is.
+        handover: the end of a search to start from, instead of an initial estimate.
 
     Raises:
         MeasurementError: x0 has another shape, is complex, or holds NaN or infinity.
@@ -48,6 +50,7 @@ class Iteration:
         x0: Tensor | None,
         seed: int,
         place: Place = FIRST,
+        handover: Handover | None = None,
     ) -> None:
         problem = objective.problem
         expected = (1, *problem.operator.image_shape)
@@ -57,13 +60,20 @@ class Iteration:
         self.step, self.notes, self.released = 0, (), False
         self.began = time.perf_counter()
         generator = torch.Generator().manual_seed(seed)
-        start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
+        if handover is not None:
+            start = handover.state.x
+        else:
+            start = problem.initial_estimate() if x0 is None else x0.detach().to(problem.y)
         if start.is_inference():
             start = start.clone()
         self.monitor = DivergenceMonitor(objective, start)
         # The caller may be under no_grad.
         with torch.enable_grad(), gradients_kept([self.objective]):
-            self.state = solver.init(objective, start, generator)
+            if handover is None:
+                self.state = solver.init(objective, start, generator)
+            else:
+                end, growth = handover.state, handover.growth
+                self.state = solver.continued(objective, end, growth, generator)
         self.monitor.kept.append(self.state.x)
         self._check_adjoint(start)
         for text in problem.notes:

@@ -30,6 +30,8 @@ class Run:
         selection: the problem and its solver.
         options: the options; those about several runs, memory and weights are not used here.
 
+    It starts from the end of the search for its weights, if that solved the same problem.
+
     Raises:
         InvpriorError: the parts do not fit together.
     """
@@ -42,6 +44,9 @@ class Run:
         generator = torch.Generator().manual_seed(derived_seed(seed, "stop"))
         # The rule first, as it may hold data out or change the fidelity; the solver is completed for the result.
         fitted = selection.on(rule.prepare(problem, generator))
+        # Not where the rule has changed the problem: the search has seen what it holds out.
+        usable = options.x0 is None and fitted.problem is problem
+        self.handover = problem.handover if usable else None
         self.own_stop = rule if options.stop is None else None
         self.options = options
         self.solver, self.why, self.objective = fitted.solver, fitted.why, fitted.objective
@@ -67,7 +72,7 @@ class Run:
             raise misfit(self.checkpoint.folder, TypeError("it is no result"))
         try:
             own = self.options
-            run = Iteration(self.objective, self.solver, own.x0, own.seed, own.place)
+            run = Iteration(self.objective, self.solver, own.x0, own.seed, own.place, self.handover)
         except KeyboardInterrupt:
             raise Interrupted(None) from None
         self._begin(run, kept)

@@ -113,6 +113,15 @@ class ADMM(Solver):
         """Return the state: its multipliers are half of the solution."""
         return state
 
+    def first(self, end: ADMMState) -> ADMMState:
+        """Return the copies and multipliers of the first image."""
+        own = replace(end, x=end.x[:1].clone(), fitted=end.fitted[:1].clone())
+        own.copies = [copy[:1].clone() for copy in end.copies]
+        own.multipliers = [u[:1].clone() for u in end.multipliers]
+        if end.data is not None and end.data_multiplier is not None:
+            own.data, own.data_multiplier = end.data[:1].clone(), end.data_multiplier[:1].clone()
+        return own
+
     def continued(
         self, objective: Objective, end: ADMMState, growth: float, generator: torch.Generator
     ) -> ADMMState:

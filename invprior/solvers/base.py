@@ -95,6 +95,12 @@ class Solver(ABC, metaclass=Plugin):
         """Return what `continued` needs of the last state; its x by default."""
         return State(state.x)
 
+    def first(self, end: Any) -> State | None:
+        """Return what `kept` returned of several images together for the first one alone; None if that is not known."""
+        if len(end.x) == 1:
+            return end  # type: ignore[no-any-return]
+        return State(end.x[:1].clone()) if type(end) is State else None
+
     def continued(
         self, objective: Objective, end: Any, growth: float, generator: torch.Generator
     ) -> State:

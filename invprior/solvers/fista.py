@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import torch
@@ -83,6 +83,21 @@ class FISTA(Solver):
         """Start at x0, without momentum, at the given step size or the largest safe one."""
         step = self.step_size or 1.0 / objective.lipschitz()
         return FISTAState(x0, step_size=step, point=x0, t=x0.new_ones(()))
+
+    def kept(self, state: FISTAState) -> FISTAState:
+        """Return the state: at the same weights its momentum goes on."""
+        return state
+
+    def first(self, end: FISTAState) -> FISTAState:
+        """Return x and the extrapolated point of the first image."""
+        return replace(end, x=end.x[:1].clone(), point=end.point[:1].clone())
+
+    def continued(
+        self, objective: Objective, end: FISTAState, growth: float, generator: torch.Generator
+    ) -> FISTAState:
+        """Return the state with its momentum at the same weights, and without at others."""
+        new = self.init(objective, end.x, generator)
+        return replace(new, point=end.point, t=end.t) if growth == 1.0 else new
 
     def step(self, objective: Objective, state: FISTAState) -> FISTAState:
         """Take one gradient step, one prox and one extrapolation."""

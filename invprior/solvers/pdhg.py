@@ -100,6 +100,11 @@ class PDHG(Solver):
         """Return the state: its dual variables are half of the solution."""
         return state
 
+    def first(self, end: PDHGState) -> PDHGState:
+        """Return the dual variables of the first image."""
+        duals = [dual[:1].clone() for dual in end.duals]
+        return replace(end, x=end.x[:1].clone(), data=end.data[:1].clone(), duals=duals)
+
     def continued(
         self, objective: Objective, end: PDHGState, growth: float, generator: torch.Generator
     ) -> PDHGState:

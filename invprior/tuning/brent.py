@@ -15,7 +15,7 @@ _CLOSE = math.log(1.1)
 # errors; of a parabola through three values that are known no better, less than 0.04 dB.
 _FLAT, _WORTH = 0.005, 0.01
 # A side of the bracket at least this long is entered, by a quarter, when a convex function could fall there by this
-# fraction.
+# fraction; one that is still a whole stride long, by what is worth another solve.
 _LONG, _HIDDEN, _INTO = 0.5 * _STRIDE, 0.25, 0.25
 _GOLDEN = (3 - 5**0.5) / 2
 _EDGE = math.log(RANGE)
@@ -118,7 +118,8 @@ def _next_point(
     # Accepting b where a parabola had its vertex cost 0.76 dB with tv on house at noise of 50 of 255, where the coarse
     # sweep was level around the default, and 2 dB with red on camera.
     hidden = (rising if longer < 0 else falling) * abs(longer)
-    if abs(longer) > _LONG and hidden > max(_HIDDEN * abs(fb), slack):
+    enough = _WORTH if abs(longer) > 0.9 * _STRIDE else _HIDDEN
+    if abs(longer) > _LONG and hidden > max(enough * abs(fb), slack):
         return b + _INTO * longer
     return None
 

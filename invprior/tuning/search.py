@@ -150,6 +150,8 @@ def choose_weights(
             factor=chosen,
             note=note,
             seconds=sweep.seconds,
+            # A given initial estimate stays the start of the run.
+            handover=sweep.handover(factor) if x0 is None else None,
         ),
     )
 

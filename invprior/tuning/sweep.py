@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from invprior.errors import IncompatibleError, OptionError
-from invprior.problem.functionals import Prior, Proximable
+from invprior.problem.functionals import Prior
 from invprior.problem.objective import Objective, gradients_kept
 from invprior.problem.problem import Problem
 from invprior.problem.solution import DivergedError
+from invprior.problem.weight_choice import Handover
 from invprior.solvers.base import Solver, State
 from invprior.stopping.max_steps import MaxSteps
 from invprior.stopping.relative_change import remaining
@@ -28,11 +29,11 @@ from invprior.weights.degrees_of_freedom import closed_form
 # ones by less than ten times that; or as soon as the criterion has settled, which needs far fewer steps.
 _TOLERANCE, _AHEAD = 0.01, 10.0
 # The criterion has settled when its last three values, at steps ever further apart, differ by less than this fraction:
-# 0.02 dB where it is an error.
-_SETTLED, _FIRST_CHECK, _SPACING = 0.005, 4, 1.5
-# A trial ends early, with a value that only tells the others to keep away, when its criterion exceeds the best one by
-# this fraction, and its last change was below this fraction of the excess.
-_HOPELESS, _MAY_FALL = 0.1, 0.25
+# 0.04 dB where it is an error. The search asks for no smaller gain.
+_SETTLED, _FIRST_CHECK, _SPACING = 0.01, 4, 1.5
+# A trial ends early, with a value that only keeps the others away, when its criterion exceeds the best one by the first
+# fraction and its last change was below the second fraction of the excess, or by the third and has only grown.
+_HOPELESS, _MAY_FALL, _GROWN = 0.05, 0.25, 0.1
 TRIAL_STEPS = 150  # maximum number of steps of a trial
 
 
@@ -73,8 +74,7 @@ class Sweep:
         trials: Trials | None = None,
     ) -> None:
         self.trial, self.problem, self.places, self.solver = trial, problem, places, solver
-        functionals = [t.functional for t in problem.prior.terms if t.weight > 0]
-        self.convex = all(f.convex for f in functionals if isinstance(f, Proximable))
+        self.convex = all(t.functional.convex for t in problem.prior.terms if t.weight > 0)
         self.views, self.first = list[Problem](), list[Tensor]()
         # Side by side with one operator, in one call each: small images cost little more than one.
         for views in _groups(trial.views, solver):
@@ -86,8 +86,8 @@ class Sweep:
         # The states at the end of the best trial so far, and its factor.
         self.ends, self.ends_at = list[State](), 1.0
         # Noise stronger than the image must not let every step count as small.
-        alone = [x for joined in self.first for x in joined]
-        spread = min((float(x.std(correction=0)) for x in alone), default=1.0)
+        spreads = (float(x.std(correction=0)) for joined in self.first for x in joined)
+        spread = min(spreads, default=1.0)
         self.scale = min(problem.image_noise_level, spread)
         self.values: dict[float, float] = {}
         self.unsolved: set[float] = set()
@@ -126,6 +126,20 @@ class Sweep:
         self.unsolved, self.last_error = set(state["unsolved"]), state["last_error"]
         self.ends, self.ends_at = list(state["ends"]), state["ends_at"]
         self.began -= state["seconds"]
+
+    def handover(self, factor: float) -> Handover | None:
+        """Return the end of the best trial as the start of a run at a factor; None if it solved another problem."""
+        views, own = self.trial.views, self.problem
+        same = bool(self.ends and views) and views[0] is own
+        if not same or (state := self.solver.first(self.ends[0])) is None:
+            return None
+        return Handover(
+            operator=own.operator,
+            fidelity=own.fidelity,
+            y=own.y,
+            state=state,
+            growth=factor / self.ends_at,
+        )
 
     def _tried(self, factor: float) -> float:
         prior = scaled(self.problem.prior, self.places, factor)
@@ -177,13 +191,12 @@ class Sweep:
             growth = factor / self.ends_at
             pairs = zip(objectives, self.ends, strict=True)
             return [self.solver.continued(o, end, growth, _generator()) for o, end in pairs]
-        pairs_at_first = zip(objectives, self.first, strict=True)
-        return [self.solver.init(o, x, _generator()) for o, x in pairs_at_first]
+        fresh = zip(objectives, self.first, strict=True)
+        return [self.solver.init(o, x, _generator()) for o, x in fresh]
 
     def _scheduled(self, objectives: Sequence[Objective], steps: int) -> list[State]:
         """Return the states at the end of a schedule, whole: its last two steps alone lost 1.8 dB with pnp."""
-        pairs = zip(objectives, self.first, strict=True)
-        states: list[State] = [self.solver.init(o, x, _generator()) for o, x in pairs]
+        states = self._started(objectives, 1.0)
         for _ in range(steps):
             states = self._stepped(objectives, states)
         return states
@@ -225,11 +238,11 @@ class Sweep:
 
     def _hopeless(self, values: Sequence[float]) -> bool:
         """Return whether a trial with these values so far will not become the best one."""
-        best = self._best()
+        best, grown = self._best(), len(values) > 2 and values[-3] < values[-2] < values[-1]
         excess = values[-1] - best
-        if len(values) < 2 or not excess > _HOPELESS * abs(best):
+        if len(values) < 2 or not excess > (_GROWN if grown else _HOPELESS) * abs(best):
             return False
-        return abs(values[-1] - values[-2]) < _MAY_FALL * excess
+        return grown or abs(values[-1] - values[-2]) < _MAY_FALL * excess
 
 
 def _groups(views: Sequence[Problem], solver: Solver) -> list[list[Problem]]:
