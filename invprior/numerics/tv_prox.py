@@ -10,7 +10,8 @@ bounds how far the energy of x lies above the minimum, and 1/2 ||x - x_min||^2 <
 Source: the over-relaxed primal-dual iteration of Condat 2013 (J. Optim. Theory Appl. 158),
 Algorithm 3.1. The primal step shrinks as in Chambolle and Pock 2011 (J. Math. Imaging Vis. 40),
 Algorithm 2, down to a floor from which Condat's proof holds. The initial estimate is the solution
-of the same problem at half the size.
+of the same problem at half the size. A signal, one row or one column of one channel, is solved exactly
+(`tv_prox_of_signal`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from invprior.numerics.tv_differences import (
     square_norms,
     subtract_adjoint,
 )
+from invprior.numerics.tv_line import tv_prox_of_signal
 
 GAP = 1e-4  # the default of the prior and of the denoiser
 
@@ -88,7 +90,14 @@ def _prox_of_image(v: Tensor, tau: float, kind: Norm, gap: float) -> Tensor:
     centred -= rest
     # Without a joint norm, channels are separate problems, and one of them fits in the CPU's cache.
     pieces = (centred,) if kind in ("vectorial", "moduli") else centred.split(1)
-    return torch.cat([_solve(piece, tau, kind, gap)[0] for piece in pieces]).add_(rest).add_(mean)
+    return torch.cat([_solved(piece, tau, kind, gap) for piece in pieces]).add_(rest).add_(mean)
+
+
+def _solved(v: Tensor, tau: float, kind: Norm, gap: float) -> Tensor:
+    # Long constant segments take an iteration many steps.
+    if len(v) == 1 and min(v.shape[-2:]) == 1:
+        return tv_prox_of_signal(v.flatten(), tau).view_as(v)
+    return _solve(v, tau, kind, gap)[0]
 
 
 def _solve(v: Tensor, tau: float, kind: Norm, gap: float) -> tuple[Tensor, Tensor]:
