@@ -65,7 +65,8 @@ class NoiseEstimate:
     @property
     def note(self) -> str | None:
         """A warning for the user when the estimate is unreliable; else None."""
-        if self.doubt is None and self.uncertainty <= DOUBTFUL:
+        # Texture makes an estimate too high, so one as low as rounding is not in doubt.
+        if self.doubt is None and (self.uncertainty <= DOUBTFUL or self.is_rounding):
             return None
         option = "gaussian:sigma" if self.peak is None else f"poisson:{self._value.split()[0]}"
         why = self.doubt or "too much of the image is texture, or too little of it is known"

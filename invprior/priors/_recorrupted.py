@@ -104,6 +104,13 @@ class Recorruption:
         lost = self.image_of(self.operator(ones)) < _KEPT
         return float(lost.float().mean()) < _LOST
 
+    @torch.no_grad()
+    def amplification(self) -> float:
+        """Return how much larger noise is in B y than in y."""
+        noise = torch.randn(self.y.shape, generator=_fixed("amplification")).to(self.y)
+        # The median, as the inverse may be wild at the corners.
+        return float(self.image_of(noise).abs().median() / noise.abs().median())
+
     @cached_property
     def _drawn(self) -> tuple[Tensor, Tensor]:
         """Noise of standard deviation `noise`, (K, *measurement_shape), and its images, (K, C, H, W)."""

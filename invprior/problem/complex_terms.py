@@ -121,7 +121,7 @@ class _ReparameterizationOfParts(_OfParts, Reparameterization):
             base.members,
         )
         self.stops_early, self.held_out, self.refit = base.stops_early, base.held_out, base.refit
-        self.choices, self.mean_with = base.choices, base.mean_with
+        self.choices, self.solved_with = base.choices, base.solved_with
 
     def leaner(self, device: torch.device) -> list[Reparameterization]:
         """Return the leaner networks for parts."""
@@ -136,6 +136,12 @@ class _ReparameterizationOfParts(_OfParts, Reparameterization):
         """Return the prior that reads the parts of the measurement."""
         found: Reparameterization = self.base.reading(y, noise)
         return in_parts(found)
+
+    @property
+    def sees_measurement(self) -> bool:
+        """Whether the network's input is the measurement."""
+        found: bool = self.base.sees_measurement
+        return found
 
     @property
     def kept_offset(self) -> Tensor | None:

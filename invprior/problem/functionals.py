@@ -165,18 +165,20 @@ class Output(NamedTuple):
     offset: Tensor | None = None
 
 
-class MeanWith(NamedTuple):
-    """An explicit prior whose image of the same problem is averaged with a network's.
+class Companion(NamedTuple):
+    """An explicit prior that is solved for the same problem as a network.
 
     Attributes:
         prior: the explicit prior.
         solver: the solver for it.
-        share: weight of its image in the mean; the network's has the rest.
+        share: weight of its image in the mean that is the result, from 0 to 1; the network's has the rest.
+        shown: whether its image is also the network's initial estimate, `x0` in `build`, unless the user gives one.
     """
 
     prior: Functional | Prior
     solver: str
     share: float
+    shown: bool = False
 
 
 class Reparameterization(Functional):
@@ -193,8 +195,8 @@ class Reparameterization(Functional):
         refit: the option refit of that rule: how long to continue with all measurements.
         members: the number of images that the network's `forward()` returns.
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
-        mean_with: an explicit prior whose image is averaged with the network's; None for none. It is used where the
-            network is the only term of the prior.
+        solved_with: an explicit prior whose image is averaged with the network's, or shown to it; None for none. It
+            is used where the network is the only term of the prior.
     """
 
     term_options: ClassVar[tuple[str, ...]] = ()  # x = f(z) is no addend, so it has no weight
@@ -208,7 +210,7 @@ class Reparameterization(Functional):
     refit: float = 0.15
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
-    mean_with: MeanWith | None = None
+    solved_with: Companion | None = None
 
     @property
     def solver_spec(self) -> Spec:
@@ -233,6 +235,11 @@ class Reparameterization(Functional):
             IncompatibleError: this prior does not suit such data.
         """
         return self
+
+    @property
+    def sees_measurement(self) -> bool:
+        """Whether the network's input is the measurement, with noise that it must not pass on; by default not."""
+        return False
 
     @property
     def kept_offset(self) -> Tensor | None:

@@ -28,7 +28,7 @@ from invprior.problem.solution import DivergedError, Iterate, Place, Solution, b
 from invprior.problem.solution import Interrupted as Interrupted
 from invprior.registry.spec import RuleSpec, Spec
 from invprior.runner import ensemble
-from invprior.runner.companion import averaged, companion
+from invprior.runner.companion import averaged, companion, shown
 from invprior.runner.history import Callback
 from invprior.runner.iteration import Iteration
 from invprior.runner.options import RunOptions, check_steps, checkpoint_of
@@ -128,7 +128,7 @@ def solve(
         stop: the stopping rule; by default the solver's or the prior's own.
         steps: the largest number of iterations; the limit of the stopping rule, in place of its own.
         x0: the initial estimate; by default a damped pseudo-inverse of y. A network starts from random
-            weights.
+            weights; dip sees the estimate where little or no noise is known.
         seed: seed of every random number in the run; the same seed gives the same bits on the CPU.
         nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
         data_range: the intensities of black and of white in the image, in the units of the array or file, such as
@@ -280,6 +280,7 @@ def _solve(selection: Selection, options: RunOptions) -> Solution:
     weighted = weighted_problem(selection, plan, options)
     final = selection.on(weighted)
     explicit = companion(final, options, _solve)
+    options = shown(options, explicit, units)
 
     def once(own: RunOptions) -> Solution:
         try:

@@ -117,12 +117,12 @@ class Adam(Solver):
         network = problem.reparameterization
         if network is None or not network.stops_early or problem.measurements < _MIN_HOLDOUT:
             return fixed
-        # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
-        if is_rounding(problem.noise_level, problem.noise):
-            return fixed
         if problem.fidelity.block > 1:  # no single measurement can be held out
             return fixed
-        network = network.condition(problem.data)  # both options may depend on its input
+        network = network.condition(problem.data)  # the options of the rule may depend on its input
+        # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
+        if is_rounding(problem.noise_level, problem.noise) and not network.sees_measurement:
+            return fixed
         own = Holdout(fraction=network.held_out, refit=network.refit, limit=network.steps)
         return own | fixed
 

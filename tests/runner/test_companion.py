@@ -74,3 +74,23 @@ def test_a_companion_that_does_not_fit_becomes_a_note(monkeypatch):
     found = image_of(dip(companion="auto"))
     assert any("its companion could not be solved: refused" in note for note in found.notes)
     torch.testing.assert_close(found.x, image_of(dip()).x)
+
+
+def test_a_network_that_refines_starts_from_the_companions_image():
+    truth = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    noise = "gaussian:sigma=0.001"
+    y, a = simulate(truth, operator="downsample:factor=2", noise=noise)
+
+    def run(prior=dip(companion="auto"), **options):
+        return solve(y, operator=a, prior=prior, noise=noise, data_range=(0, 1), **options)
+
+    refined, explicit = run(steps=3), run("pnp").x
+    assert torch.equal(run(steps=3, x0=explicit).x, refined.x)
+    assert not torch.equal(run(steps=3, x0=truth).x, refined.x)  # the user's estimate is seen
+    chosen = {subject: value for subject, value, _ in refined.choices}
+    assert chosen["input"] == "initial estimate"
+    assert chosen["companion"].startswith("pnp")
+    # In other units, too, but for the rounding of bfloat16.
+    scaled = {"noise": "gaussian:sigma=0.4", "data_range": (-100, 300), "steps": 3}
+    wide = solve(400 * y - 100, operator=a, prior=dip(companion="auto"), **scaled)
+    torch.testing.assert_close((wide.x + 100) / 400, refined.x, rtol=0, atol=0.03)
