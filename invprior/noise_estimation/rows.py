@@ -55,6 +55,8 @@ def level_of_rows(y: Tensor, known: Tensor, scale: Tensor | None = None) -> RowL
     Biometrika 73; Hall, Kay and Titterington 1990, "Asymptotically optimal difference-based estimation of variance in
     nonparametric regression", Biometrika 77.
     """
+    if y.shape[-1] <= _ORDERS[-1]:
+        return None
     known = known & ~constant_areas(y, known, extremes=True)  # nothing corrects for clipping here
     # Known samples first, in their order.
     order = (~known).to(torch.uint8).argsort(dim=-1, stable=True)
@@ -77,8 +79,6 @@ def level_of_rows(y: Tensor, known: Tensor, scale: Tensor | None = None) -> RowL
 
 def _differences(values: Tensor, places: Tensor, k: int) -> Tensor:
     """Return the divided differences of order k along the rows, with weights of norm 1."""
-    if values.shape[-1] <= k:
-        return values[..., :0]
     at = places.unfold(-1, k + 1, 1)
     apart = at[..., :, None] - at[..., None, :]
     weights = 1 / (apart + torch.eye(k + 1, dtype=apart.dtype)).prod(-1)

@@ -104,6 +104,12 @@ def test_rows_apart_are_not_joined():
     assert found.sigma == pytest.approx(0.1, rel=0.1)
 
 
+@pytest.mark.parametrize("length", [1, 4])
+def test_rows_too_short_for_a_difference_have_no_level(length):
+    y = torch.rand(3, length, dtype=torch.float64)
+    assert level_of_rows(y, torch.ones_like(y, dtype=torch.bool), scale=y + 1) is None
+
+
 @pytest.mark.parametrize("signal", [spectrum, lambda n: np.abs(steps(n))])
 @pytest.mark.parametrize("peak", [30, 300])
 def test_the_gain_of_photon_counts(signal, peak):
