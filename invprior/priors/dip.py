@@ -56,8 +56,8 @@ class DIP(Reparameterization):
             network then sees an image of y + n, by a damped inverse of the operator, and is fitted to
             y - (sigma / input_noise)^2 n (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). The noises of both are
             independent, so passing the noise on gains nothing. "auto" is the measurement where that is cheap and
-            shows an image without holes: denoising, blur, downsampling. Where noise is rounding or little known, and
-            A loses detail, it is the solver's initial estimate, by default the companion's image. It is uniform noise
+            shows an image without holes: denoising, blur, downsampling. Where there is next to no noise, behind
+            downsampling, it is the solver's initial estimate, by default the companion's image. It is uniform noise
             elsewhere, and when channels, input_scale, input_noise or learn_input is given.
         guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python
             also a tensor, (C, H, W). It sets input to "guide".
@@ -147,7 +147,6 @@ class DIP(Reparameterization):
             adam["back_projection"] = False
         self.default_solver = Spec("adam", adam)
         self._recorruption: Recorruption | None = None
-        self.sees_estimate = False
         self._check()
 
     def condition(self, data: DataTerm) -> DIP:
@@ -163,8 +162,6 @@ class DIP(Reparameterization):
         # An iterative inverse would be too slow to draw from at every step.
         if auto and not (fits and operator.back_projects):
             return self
-        # Of twice the noise that there is, the network learns to remove detail: 1.7 dB behind downsampling by 4.
-        refines = auto and data.noise is not None and data.noise.note is not None
         if not fits:
             raise IncompatibleError(
                 "dip with input=measurement needs a linear operator and Gaussian noise; leave input out."
@@ -179,11 +176,16 @@ class DIP(Reparameterization):
         )
         if auto and not (_samples_all(operator) and source.shows_all()):
             return self
-        # Without noise there is nothing to pass on. But an inverse may make rounding visible.
-        rounded = auto and is_rounding(sigma, data.noise)
-        if refines or (rounded and source.amplification() <= _AMPLIFIED):
-            alone = operator.is_identity or self.companion == "none"
-            return self if alone else self._refining(operator)
+        doubtful = data.noise is not None and data.noise.note is not None
+        if auto and (doubtful or is_rounding(sigma, data.noise)):
+            # Without noise there is nothing to pass on. But an inverse may make rounding visible.
+            amplified = source.amplification()
+            if amplified <= _AMPLIFIED and (not doubtful or amplified * sigma <= _LITTLE):
+                alone = operator.is_identity or self.companion == "none"
+                return self if alone else self._refining(operator)
+            # Of twice the noise that there is, the network learns to remove detail: 1.7 dB behind downsampling by 4.
+            if doubtful:
+                return self
         with torch.no_grad():
             image = source.image_of(data.target)
         # As a guide, so that a conditioned prior returns itself when it is conditioned again.
@@ -351,6 +353,8 @@ _DAMPING = 30.0
 # What an inverse may make of rounding before it counts as noise. Enlarging makes 1.0 to 1.3 times as much of it, a blur
 # of 0.6 pixels 3 times, and one of 1 or more 15 to 40 times. Fitted exactly, a blurred 8-bit image ends at 15 dB.
 _AMPLIFIED = 2.0
+# Of the range: noise that costs less than stopping early does. An estimate of little trust is usually too high.
+_LITTLE = 0.01
 # Where the noise is taken off the error at held-out pixels. With half as many pixels the stop came anywhere from 25 to
 # 75 steps on 96 px crops. After half of the steps to it, a fit of all pixels is past its best.
 _HELD_OUT, _REFIT = 0.1, 0.4

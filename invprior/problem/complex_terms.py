@@ -122,6 +122,7 @@ class _ReparameterizationOfParts(_OfParts, Reparameterization):
         )
         self.stops_early, self.held_out, self.refit = base.stops_early, base.held_out, base.refit
         self.choices, self.solved_with = base.choices, base.solved_with
+        self.sees_estimate = base.sees_estimate
 
     def leaner(self, device: torch.device) -> list[Reparameterization]:
         """Return the leaner networks for parts."""

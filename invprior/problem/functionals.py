@@ -195,6 +195,7 @@ class Reparameterization(Functional):
         refit: the option refit of that rule: how long to continue with all measurements.
         members: the number of images that the network's `forward()` returns.
         choices: what `condition` has chosen for the user, as tuples of subject, value and reason.
+        sees_estimate: whether the network's input is the initial estimate, as there is too little noise to stop for.
         solved_with: an explicit prior whose image is averaged with the network's, or shown to it; None for none. It
             is used where the network is the only term of the prior.
     """
@@ -210,6 +211,7 @@ class Reparameterization(Functional):
     refit: float = 0.15
     members: int = 1
     choices: tuple[tuple[str, str, str], ...] = ()
+    sees_estimate: bool = False
     solved_with: Companion | None = None
 
     @property

@@ -120,8 +120,9 @@ class Adam(Solver):
         if problem.fidelity.block > 1:  # no single measurement can be held out
             return fixed
         network = network.condition(problem.data)  # the options of the rule may depend on its input
-        # Without noise the error falls to the end of the run, and held-out data cost up to 0.7 dB.
-        if is_rounding(problem.noise_level, problem.noise) and not network.sees_measurement:
+        # Without noise the error falls to the end of the run, and held-out data cost up to 0.8 dB.
+        rounded = is_rounding(problem.noise_level, problem.noise)
+        if network.sees_estimate or (rounded and not network.sees_measurement):
             return fixed
         own = Holdout(fraction=network.held_out, refit=network.refit, limit=network.steps)
         return own | fixed

@@ -531,8 +531,9 @@ def test_without_noise_the_network_sees_the_initial_estimate():
         assert not enlarged(other).reparameterization.sees_estimate
 
 
-def test_an_estimate_of_little_trust_is_refined_through_an_operator():
-    doubtful = NoiseEstimate(sigma=0.02, channels=(0.02,), uncertainty=0.3, method="a test")
-    problem = enlarged()
-    data = replace(problem.data, noise_level=0.02, noise=doubtful)
-    assert DIP().condition(data).sees_estimate
+@pytest.mark.parametrize(("sigma", "chosen"), [(0.005, True), (0.02, False)])
+def test_little_noise_that_is_in_doubt_counts_as_none(sigma, chosen):
+    doubtful = NoiseEstimate(sigma=sigma, channels=(sigma,), uncertainty=0.3, method="a test")
+    data = replace(enlarged().data, noise_level=sigma, noise=doubtful)
+    assert DIP().condition(data).sees_estimate is chosen
+    assert DIP().condition(data).input == "auto"
