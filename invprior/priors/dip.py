@@ -57,8 +57,8 @@ class DIP(Reparameterization):
             y - (sigma / input_noise)^2 n (Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021). The noises of both are
             independent, so passing the noise on gains nothing. "auto" is the measurement where that is cheap and
             shows an image without holes: denoising, blur, downsampling. Where there is next to no noise, behind
-            downsampling, it is the solver's initial estimate, by default the companion's image. It is uniform noise
-            elsewhere, and when channels, input_scale, input_noise or learn_input is given.
+            downsampling, "fast" takes the solver's initial estimate, by default the companion's image. It is uniform
+            noise elsewhere, and when channels, input_scale, input_noise or learn_input is given.
         guide: file of the guide image, of the restoration's size, such as a flash photograph of the scene; in Python
             also a tensor, (C, H, W). It sets input to "guide".
         learn_input: whether z is optimised together with the network's weights.
@@ -136,7 +136,7 @@ class DIP(Reparameterization):
         self.average = chosen(average, default.average)
         self.lr = chosen(lr, default.lr)
         self.steps, self.stops_early = chosen(steps, default.steps), default.stops_early
-        self.refit = default.refit
+        self.refit, self._refines = default.refit, default.refines
         # Who names a network or its input asks for the image of that network.
         own = any(o is not None for o in (net, input, guide, channels, input_scale, input_noise))
         self.companion = chosen(companion, "none" if own or learn_input else default.companion)
@@ -181,8 +181,8 @@ class DIP(Reparameterization):
             # Without noise there is nothing to pass on. But an inverse may make rounding visible.
             amplified = source.amplification()
             if amplified <= _AMPLIFIED and (not doubtful or amplified * sigma <= _LITTLE):
-                alone = operator.is_identity or self.companion == "none"
-                return self if alone else self._refining(operator)
+                refines = self._refines and self.companion == "auto" and not operator.is_identity
+                return self._refining(operator) if refines else self
             # Of twice the noise that there is, the network learns to remove detail: 1.7 dB behind downsampling by 4.
             if doubtful:
                 return self

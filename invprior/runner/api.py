@@ -128,7 +128,7 @@ def solve(
         stop: the stopping rule; by default the solver's or the prior's own.
         steps: the largest number of iterations; the limit of the stopping rule, in place of its own.
         x0: the initial estimate; by default a damped pseudo-inverse of y. A network starts from random
-            weights; dip sees the estimate where little or no noise is known.
+            weights; dip:preset=fast sees the estimate where an image without noise is enlarged.
         seed: seed of every random number in the run; the same seed gives the same bits on the CPU.
         nan: "refuse" a measurement with NaN or infinity, or "mask" these entries out of the fit.
         data_range: the intensities of black and of white in the image, in the units of the array or file, such as

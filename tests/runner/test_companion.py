@@ -81,7 +81,9 @@ def test_a_network_that_refines_starts_from_the_companions_image():
     noise = "gaussian:sigma=0.001"
     y, a = simulate(truth, operator="downsample:factor=2", noise=noise)
 
-    def run(prior=dip(companion="auto"), **options):
+    fast = dip(companion="auto", preset="fast")
+
+    def run(prior=fast, **options):
         return solve(y, operator=a, prior=prior, noise=noise, data_range=(0, 1), **options)
 
     refined, explicit = run(steps=3), run("pnp").x
@@ -92,5 +94,5 @@ def test_a_network_that_refines_starts_from_the_companions_image():
     assert chosen["companion"].startswith("pnp")
     # In other units, too, but for the rounding of bfloat16.
     scaled = {"noise": "gaussian:sigma=0.4", "data_range": (-100, 300), "steps": 3}
-    wide = solve(400 * y - 100, operator=a, prior=dip(companion="auto"), **scaled)
+    wide = solve(400 * y - 100, operator=a, prior=fast, **scaled)
     torch.testing.assert_close((wide.x + 100) / 400, refined.x, rtol=0, atol=0.03)
