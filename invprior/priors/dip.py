@@ -358,7 +358,9 @@ _LITTLE = 0.01
 # Where the noise is taken off the error at held-out pixels. With half as many pixels the stop came anywhere from 25 to
 # 75 steps on 96 px crops. After half of the steps to it, a fit of all pixels is past its best.
 _HELD_OUT, _REFIT = 0.1, 0.4
-_REFINES = "there is little noise to learn, and a network that sees an estimate refines it in few steps"
+_REFINES = (
+    "there is little noise to learn, and a network that sees an estimate refines it in few steps"
+)
 _WHY = "a network that sees one copy of Gaussian noise and fits an independent one does not pass the noise on"
 
 
